@@ -1,0 +1,48 @@
+"""Why a row was left out: the words of the quarantine file, the report and the card."""
+
+from enum import Enum
+
+
+class Reason(str, Enum):
+    """One word per way in which a row can be unusable."""
+
+    NO_INSTRUCTION = "no-instruction"
+    NO_INPUTS = "no-inputs"
+    NO_OUTPUT = "no-output"
+    NULL_IMAGE = "null-image"
+    FILE_MISSING = "file-missing"
+    EMPTY = "empty"
+    TOO_LARGE = "too-large"
+    UNKNOWN_FORMAT = "unknown-format"
+    TRUNCATED = "truncated"
+    CORRUPT = "corrupt"
+    UNDECODABLE = "undecodable"
+    TOO_MANY_PIXELS = "too-many-pixels"
+    TOO_SMALL = "too-small"
+    TOO_LONG = "too-long"
+
+    @property
+    def meaning(self) -> str:
+        """The same in words."""
+        return _MEANINGS[self]
+
+    def __str__(self) -> str:
+        return self.value
+
+
+_MEANINGS = {
+    Reason.NO_INSTRUCTION: "no instruction, or nothing but blanks",
+    Reason.NO_INPUTS: "no input image",
+    Reason.NO_OUTPUT: "no output image",
+    Reason.NULL_IMAGE: "a null among the inputs",
+    Reason.FILE_MISSING: "a path that leads to no file",
+    Reason.EMPTY: "an image of zero bytes",
+    Reason.TOO_LARGE: "an image file larger than 256 MiB",
+    Reason.UNKNOWN_FORMAT: "bytes that are no image",
+    Reason.TRUNCATED: "an image that ends too early",
+    Reason.CORRUPT: "an image whose structure or checksums do not hold",
+    Reason.UNDECODABLE: "an image that does not decode, or has no 8-bit RGB form",
+    Reason.TOO_MANY_PIXELS: "an image of more than 89,478,485 pixels",
+    Reason.TOO_SMALL: "an image with a side under 16 pixels",
+    Reason.TOO_LONG: "an image with one side over 128 times the other",
+}

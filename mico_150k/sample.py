@@ -1,0 +1,155 @@
+"""The one data model: a sample, its images, and where it came from.
+
+A source yields `RawSample`s, in which nothing is checked. `mico_150k.examine` turns each into a
+`Sample`, which every trainer reads alike, or into a `LeftOut` that says why not.
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from mico_150k.reason import Reason
+from mico_150k.task import Task
+
+Buffer = bytes | memoryview
+"""Encoded bytes. A view into an Arrow buffer wherever it can be, since copying a terabyte costs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """An image that a source names and does not have: its reason, and the path or nothing."""
+
+    reason: Reason
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The place of a row: a file of the source, relative to its root, and the row in it from 0."""
+
+    file: str
+    row: int
+
+    def __str__(self) -> str:
+        return f"{self.file}, row {self.row}"
+
+
+@dataclass(frozen=True, slots=True)
+class RawSample:
+    """A row as its source has it. `subtask` is "" where the source knows none."""
+
+    origin: Origin
+    task: Task
+    source_id: str
+    subtask: str
+    instruction: str | None
+    inputs: tuple[Buffer | Missing, ...]
+    output: Buffer | Missing
+
+    @property
+    def id(self) -> str:
+        """`<task>/<source id>`: source ids repeat between tasks."""
+        return f"{self.task}/{self.source_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """An encoded picture that every trainer sees alike.
+
+    `digest` is the XXH3-128 of `data` in hex, `width` and `height` are pixels, `format` is
+    Pillow's name, and `actions` are the causes for which it was normalised: empty where the
+    bytes are the source's own.
+    """
+
+    data: Buffer
+    format: str
+    width: int
+    height: int
+    digest: str
+    actions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Images in, an instruction, and the picture composed of them.
+
+    The order of `inputs` is meaning ("the bag from image 2") and is the source's. The
+    properties are what the configurations' columns hold; where they are lists over images,
+    inputs come in order, then the output.
+    """
+
+    source_id: str
+    task: Task
+    subtask: str
+    instruction: str
+    inputs: tuple[Image, ...]
+    output: Image
+
+    @property
+    def id(self) -> str:
+        """`<task>/<source id>`, unique over the dataset."""
+        return f"{self.task}/{self.source_id}"
+
+    @property
+    def images(self) -> tuple[Image, ...]:
+        """The inputs in order, then the output."""
+        return (*self.inputs, self.output)
+
+    @property
+    def num_inputs(self) -> int:
+        """How many pictures go in."""
+        return len(self.inputs)
+
+    @property
+    def num_bytes(self) -> int:
+        """Bytes of all images; what row groups are cut by."""
+        return sum(len(image.data) for image in self.images)
+
+    @property
+    def widths(self) -> list[int]:
+        """Pixels, inputs then output."""
+        return [image.width for image in self.images]
+
+    @property
+    def heights(self) -> list[int]:
+        """Pixels, inputs then output."""
+        return [image.height for image in self.images]
+
+    @property
+    def formats(self) -> list[str]:
+        """Pillow's format names, inputs then output."""
+        return [image.format for image in self.images]
+
+    @property
+    def digests(self) -> list[str]:
+        """XXH3-128 of the encoded bytes in hex, inputs then output."""
+        return [image.digest for image in self.images]
+
+    @property
+    def actions(self) -> list[str]:
+        """Causes of normalisation joined by "+", "" for the source's own bytes."""
+        return ["+".join(image.actions) for image in self.images]
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A row that was not written, and why: one line of the quarantine file.
+
+    `images` is how many images the row has. `image` is the place of the unusable one, from 1 in
+    the order of the inputs, or "output"; None where the row as a whole is to blame. `size` is
+    its bytes and `digest` the XXH3-128 of them in hex; 0 and "" where there are none.
+    """
+
+    file: str
+    row: int
+    id: str
+    task: Task
+    reason: Reason
+    images: int
+    image: int | str | None = None
+    detail: str = ""
+    size: int = 0
+    digest: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return {**asdict(self), "task": self.task.value, "reason": self.reason.value}
