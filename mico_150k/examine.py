@@ -1,0 +1,77 @@
+"""Raw rows in; samples that every trainer reads alike, or reasons why not, out. None vanishes."""
+
+from collections.abc import Iterable, Iterator
+
+from mico_150k.errors import UnusableImage
+from mico_150k.images.header import Verify
+from mico_150k.images.reader import ImageReader, digest_of
+from mico_150k.reason import Reason
+from mico_150k.sample import Buffer, LeftOut, Missing, RawSample, Sample
+
+MAX_ROW_BYTES = 1 << 30
+"""Of a row's images: an Arrow list of binary holds less than 2 GiB."""
+
+OUTPUT = "output"
+"""What the output is called where an input has its number."""
+
+
+class Examiner:
+    """Examines rows one by one; holds the pictures that it has lately normalised."""
+
+    def __init__(self, verify: Verify = Verify.STRUCTURE) -> None:
+        """`verify` says how much of each image is looked at."""
+        self._reader = ImageReader(verify)
+
+    def examine(self, rows: Iterable[RawSample]) -> Iterator[Sample | LeftOut]:
+        """One result for each row, in order."""
+        return map(self.examine_row, rows)
+
+    def examine_row(self, row: RawSample) -> Sample | LeftOut:
+        """The row as a sample, or the first thing that is wrong with it."""
+        if not row.instruction or not row.instruction.strip():
+            return _left_out(row, Reason.NO_INSTRUCTION)
+        if not row.inputs:
+            return _left_out(row, Reason.NO_INPUTS)
+        cells = (*row.inputs, row.output)
+        images = []
+        size = 0
+        for place, cell in enumerate(cells):
+            name = OUTPUT if place == len(row.inputs) else place + 1
+            if isinstance(cell, Missing):
+                return _left_out(row, cell.reason, name, cell.detail)
+            try:
+                images.append(self._reader.read(cell))
+            except UnusableImage as error:
+                return _left_out(row, error.reason, name, error.detail, cell)
+            size += len(images[-1].data)
+        if size > MAX_ROW_BYTES:
+            return _left_out(row, Reason.TOO_LARGE, detail=f"{size} bytes of images in one row")
+        return Sample(
+            source_id=row.source_id,
+            task=row.task,
+            subtask=row.subtask,
+            instruction=row.instruction,
+            inputs=tuple(images[:-1]),
+            output=images[-1],
+        )
+
+
+def _left_out(
+    row: RawSample,
+    reason: Reason,
+    image: int | str | None = None,
+    detail: str = "",
+    data: Buffer = b"",
+) -> LeftOut:
+    return LeftOut(
+        file=row.origin.file,
+        row=row.origin.row,
+        id=row.id,
+        task=row.task,
+        reason=reason,
+        images=sum(not isinstance(cell, Missing) for cell in (*row.inputs, row.output)),
+        image=image,
+        detail=detail,
+        size=len(data),
+        digest=digest_of(data) if len(data) else "",
+    )

@@ -1,0 +1,66 @@
+"""The one table: for which causes an image is normalised. Without a cause, its bytes stay.
+
+The four trainers open a picture in four ways (`docs/images.md`). Where a cause below holds
+they see different pictures, or another one than a person does; where none holds they agree.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mico_150k.images.colour import is_srgb
+from mico_150k.images.header import Header
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """One line of the table. `name` stands in the column `actions` and in the report."""
+
+    name: str
+    holds: Callable[[Header], bool]
+    seen: str
+    done: str
+
+
+CAUSES: tuple[Cause, ...] = (
+    Cause(
+        "format",
+        lambda header: not header.plain,
+        "no JPEG, PNG or WebP, or a JPEG coding that few decoders know",
+        "encoded as PNG",
+    ),
+    Cause("animation", lambda header: header.animated, "more than one frame", "first frame"),
+    Cause(
+        "orientation",
+        lambda header: header.orientation != 1,
+        "EXIF says that it is turned or mirrored; no trainer looks",
+        "upright",
+    ),
+    Cause(
+        "alpha",
+        lambda header: header.alpha,
+        "an alpha channel or tRNS; some drop it, some put it on white",
+        "on white",
+    ),
+    Cause("palette", lambda header: header.palette, "colours by number", "RGB"),
+    Cause("cmyk", lambda header: header.channels == _CMYK_CHANNELS, "four inks", "RGB"),
+    Cause(
+        "depth",
+        lambda header: header.bits != _BITS,
+        "not 8 bits a channel; 16-bit grey is clipped to white",
+        "8 bits, the high byte of 16",
+    ),
+    Cause(
+        "profile",
+        lambda header: bool(header.icc) and not is_srgb(header.icc, header.channels),
+        "a colour profile that is not sRGB; no trainer looks",
+        "sRGB",
+    ),
+)
+
+_CMYK_CHANNELS = 4
+_BITS = 8
+
+
+def causes(header: Header) -> tuple[str, ...]:
+    """The names of the causes that hold, in the table's order; empty where the bytes may stay."""
+    return tuple(cause.name for cause in CAUSES if cause.holds(header))

@@ -1,0 +1,262 @@
+"""The built-in source: samples drawn and composed by code, so that nothing is downloaded.
+
+An input shows one thing on a plain ground, or a scene. The output is made of the same inputs:
+each thing is cut out and pasted into the scene where the instruction says. Nothing is random:
+a sample is the same everywhere, for one Pillow.
+"""
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from typing import Any
+
+import PIL
+import xxhash
+from PIL import Image
+
+from mico_150k.sample import Origin, RawSample
+from mico_150k.sources import drawing
+from mico_150k.sources.drawing import Draw, on_paper
+from mico_150k.task import Task
+
+DEMO = "demo"
+"""What the source is called where one is asked for."""
+SAMPLES_PER_TASK = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one input shows, in words and drawn; `where` it goes, unless it is the scene.
+
+    `where` is (x, y, width) in the output: the centre of its foot and its width, in percent of
+    the output's width and height.
+    """
+
+    words: str
+    draw: Draw
+    where: tuple[float, float, float] | None = None
+    role: str = ""
+
+
+_OBJECTS = (
+    ("the red ball", drawing.draw_ball),
+    ("the gift", drawing.draw_gift),
+    ("the blue mug", drawing.draw_mug),
+    ("the lamp", drawing.draw_lamp),
+    ("the plant", drawing.draw_plant),
+    ("the kite", drawing.draw_kite),
+    ("the clock", drawing.draw_clock),
+    ("the boat", drawing.draw_boat),
+)
+_PEOPLE = (
+    ("the woman in red", drawing.draw_woman),
+    ("the man in blue", drawing.draw_man),
+    ("the girl", drawing.draw_girl),
+    ("the old man", drawing.draw_old_man),
+)
+_SCENES = (
+    ("the beach", drawing.draw_beach),
+    ("the meadow", drawing.draw_meadow),
+    ("the room", drawing.draw_room),
+    ("the city", drawing.draw_city),
+    ("the snow", drawing.draw_snow),
+)
+_HAT = ("the hat", drawing.draw_hat)
+_SCARF = ("the scarf", drawing.draw_scarf)
+_BAG = ("the bag", drawing.draw_bag)
+
+# A person whose foot is at (x, 94) and who is 62 % wide: where what they wear and hold goes.
+_PERSON_WIDTH = 62.0
+_WEARING = {"hat": (0.0, -63.0, 24.0), "scarf": (2.0, -46.5, 15.0), "hand": (15.5, -25.0, 19.0)}
+
+
+@dataclass(frozen=True, slots=True)
+class DemoFile:
+    """All samples of the demo."""
+
+    name: str = DEMO
+    rows: int = SAMPLES_PER_TASK * 4
+
+    @property
+    def image_bytes(self) -> int:
+        """Bytes of all images."""
+        return sum(
+            sum(len(image) for image in (*sample.inputs, sample.output) if isinstance(image, bytes))
+            for sample in self.read()
+        )
+
+    @property
+    def memory(self) -> int:
+        """Bytes that it holds at most: all pictures, decoded."""
+        return 64 << 20
+
+    @property
+    def content(self) -> str:
+        """A digest of what the pictures are made by."""
+        words = " ".join(sample.instruction or "" for sample in map(_sample, range(self.rows)))
+        return xxhash.xxh3_128_hexdigest(f"{PIL.__version__} {words}".encode())
+
+    @property
+    def stamp(self) -> str:
+        """The same as `content`: there is no file."""
+        return self.content
+
+    def identities(self) -> Iterator[tuple[Task, str]]:
+        """Each row's task and source id."""
+        for row in range(self.rows):
+            yield _task_of(row), str(row // 4)
+
+    def read(self, start: int = 0) -> Iterator[RawSample]:
+        """The rows from `start` on."""
+        for row in range(start, self.rows):
+            yield _sample(row)
+
+    def describe(self) -> dict[str, Any]:
+        """What there is to say of it."""
+        return {
+            "file": self.name,
+            "task": None,
+            "rows": self.rows,
+            "shape": "drawn by code",
+            "image_bytes": self.image_bytes,
+            "memory_bytes": self.memory,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class DemoSource:
+    """A few dozen samples of all four tasks."""
+
+    files: tuple[DemoFile, ...] = (DemoFile(),)
+    kind: str = DEMO
+    location: str = DEMO
+
+
+def _task_of(row: int) -> Task:
+    return (Task.OBJECT_CENTRIC, Task.HUMAN_CENTRIC, Task.HOI, Task.DE_RE)[row % 4]
+
+
+@lru_cache(maxsize=SAMPLES_PER_TASK * 4)
+def _sample(row: int) -> RawSample:
+    number, task = row // 4, _task_of(row)
+    subtask, parts = _PARTS[task](number)
+    return RawSample(
+        origin=Origin(DEMO, row),
+        task=task,
+        source_id=str(number),
+        subtask=subtask,
+        instruction=_instruction(parts),
+        inputs=tuple(_encoded_input(part) for part in parts),
+        output=_encode(_compose(parts), "PNG"),
+    )
+
+
+def _object_centric(number: int) -> tuple[str, list[Part]]:
+    count = 1 + number % 3
+    parts = [
+        Part(*_OBJECTS[(number + place * 3) % len(_OBJECTS)], where=(x, 92, 24), role="thing")
+        for place, x in enumerate((50, 22, 78)[:count])
+    ]
+    return f"{count} object + scene", [*parts, Part(*_SCENES[number % len(_SCENES)])]
+
+
+def _human_centric(number: int) -> tuple[str, list[Part]]:
+    count = 1 + number % 2
+    parts = [
+        Part(
+            *_PEOPLE[(number + place * (1 + number % 3)) % len(_PEOPLE)],
+            where=(x, 94, _PERSON_WIDTH),
+            role="person",
+        )
+        for place, x in enumerate((32, 70)[:count])
+    ]
+    return f"{count} person + scene", [*parts, Part(*_SCENES[(number + 2) % len(_SCENES)])]
+
+
+def _interaction(number: int) -> tuple[str, list[Part]]:
+    worn = [
+        (_HAT, "hat"),
+        (_SCARF, "scarf"),
+        (_OBJECTS[number % len(_OBJECTS)], "hand"),
+    ][number % 3 :][: 1 + number % 2]
+    parts = [_standing(number, 50), *(_worn(thing, place, 50) for thing, place in worn)]
+    return f"1 person + {len(worn)} object", [*parts, Part(*_SCENES[(number + 1) % len(_SCENES)])]
+
+
+def _recomposed(number: int) -> tuple[str, list[Part]]:
+    parts = [
+        _standing(number + 1, 36),
+        _worn(_HAT, "hat", 36),
+        _worn(_BAG, "hand", 36),
+        *([_worn(_SCARF, "scarf", 36)] if number % 2 else []),
+        *([Part(*_OBJECTS[number % len(_OBJECTS)], where=(78, 92, 24), role="thing")]
+          if number % 3 else []),
+        Part(*_SCENES[(number + 3) % len(_SCENES)]),
+    ]  # fmt: skip
+    return "", parts
+
+
+_PARTS = {
+    Task.OBJECT_CENTRIC: _object_centric,
+    Task.HUMAN_CENTRIC: _human_centric,
+    Task.HOI: _interaction,
+    Task.DE_RE: _recomposed,
+}
+
+
+def _standing(number: int, x: float) -> Part:
+    return Part(*_PEOPLE[number % len(_PEOPLE)], where=(x, 94, _PERSON_WIDTH), role="person")
+
+
+def _worn(thing: tuple[str, Draw], place: str, person_x: float) -> Part:
+    dx, dy, width = _WEARING[place]
+    return Part(*thing, where=(person_x + dx, 94 + dy, width), role=place)
+
+
+def _instruction(parts: list[Part]) -> str:
+    """Who stands where with what, each named by its image."""
+    named = [f"{part.words} from image {place}" for place, part in enumerate(parts, 1)]
+    roles = [part.role for part in parts]
+    people = [name for name, role in zip(named, roles, strict=True) if role == "person"]
+    things = [name for name, role in zip(named, roles, strict=True) if role == "thing"]
+    worn = {role: name for name, role in zip(named, roles, strict=True) if role in _WEARING}
+    text = f"Put {_and(people or things)} into {named[-1]}"
+    if clothes := [worn[role] for role in ("hat", "scarf") if role in worn]:
+        text += f", wearing {_and(clothes)}"
+    if "hand" in worn:
+        text += f", holding {worn['hand']}"
+    if people and things:
+        text += f", with {_and(things)} to the right"
+    return text + "."
+
+
+def _and(names: list[str]) -> str:
+    return " and ".join(part for part in (", ".join(names[:-1]), names[-1]) if part)
+
+
+def _compose(parts: list[Part]) -> Image.Image:
+    """The last part's scene with the others in it, in order."""
+    picture = drawing.scene(parts[-1].draw).copy()
+    for part in parts[:-1]:
+        if part.where:
+            x, foot, share = part.where
+            side = round(picture.width * share / 100)
+            cutout = drawing.thing(part.draw).resize((side, side), Image.Resampling.LANCZOS)
+            left = round(picture.width * x / 100 - side / 2)
+            top = round(picture.height * foot / 100) - side
+            picture.paste(cutout, (left, top), cutout.getchannel("A"))
+    return picture
+
+
+@cache
+def _encoded_input(part: Part) -> bytes:
+    if part.where is None:
+        return _encode(drawing.scene(part.draw), "WEBP")
+    return _encode(on_paper(drawing.thing(part.draw)), "JPEG" if part.role == "person" else "PNG")
+
+
+def _encode(picture: Image.Image, image_format: str) -> bytes:
+    encoded = io.BytesIO()
+    picture.save(encoded, image_format, quality=92)
+    return encoded.getvalue()

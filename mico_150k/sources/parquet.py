@@ -1,0 +1,268 @@
+"""Parquet files of any known shape: the release, and BAGEL's own format.
+
+One row group of the release exceeds 5 GB and has images beyond 2 GiB in one nested column, where
+`read_row_group`, `pyarrow.dataset` and `load_dataset` give up. Small batches, read forwards
+through a buffer, need neither: their cost is the largest pages, which must be held whole.
+"""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from mico_150k.errors import BrokenFile, SourceError
+from mico_150k.reason import Reason
+from mico_150k.sample import Missing, Origin, RawSample
+from mico_150k.sources.cells import NULL, Cell, image_cells, image_lists, kind_of
+from mico_150k.sources.footer import Footer
+from mico_150k.sources.shape import Shape, find_shape
+from mico_150k.sources.source import Reading, collect
+from mico_150k.sources.storage import ImagePaths, Storage
+from mico_150k.task import Task, task_by_rule, task_by_spelling, task_from_spelling, unknown_task
+
+BATCH_BYTES = 16 << 20
+"""Of images in a batch: large enough to spare calls, small enough to stay in reused memory."""
+MOST_BATCH_ROWS = 64
+LOCAL_BUFFER = 1 << 20
+REMOTE_BUFFER = 8 << 20
+"""Of one read of a column chunk; over a network each is a request."""
+FOOTER_THREADS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class ParquetSourceFile:
+    """One Parquet file with a known shape."""
+
+    storage: Storage
+    reading: Reading
+    name: str
+    shape: Shape
+    footer: Footer
+    task: Task | None
+    task_column: str | None
+    stamp: str
+
+    @property
+    def rows(self) -> int:
+        """How many rows it has."""
+        return self.footer.rows
+
+    @property
+    def image_bytes(self) -> int:
+        """Bytes of all its images, decompressed."""
+        return self.footer.image_bytes
+
+    @property
+    def content(self) -> str:
+        """A digest of the footer."""
+        return self.footer.content
+
+    @property
+    def memory(self) -> int:
+        """Bytes that reading it holds at most: the pages of one row group, and a batch."""
+        return self.footer.page_memory + 2 * BATCH_BYTES
+
+    def identities(self) -> Iterator[tuple[Task, str]]:
+        """Each row's task and source id, from their columns alone."""
+        columns = [name for name in (self.shape.id, self.task_column) if name]
+        if not columns:
+            for row in range(self.rows):
+                yield self._task(None), self._place(row)
+            return
+        row = 0
+        for batch in self._open().iter_batches(65_536, columns=columns, use_threads=False):
+            for values in batch.to_pylist():
+                yield self._identity(row, values)
+                row += 1
+
+    def read(self, start: int = 0) -> Iterator[RawSample]:
+        """The rows from `start` on; row groups before it are not touched."""
+        row = 0
+        with self._open() as file:
+            for group, rows in enumerate(self.footer.row_groups):
+                if not rows or row + rows <= start:
+                    row += rows
+                    continue
+                for batch in self._batches(file, group):
+                    skipped = max(0, min(start - row, batch.num_rows))
+                    yield from self._samples(batch.slice(skipped), row + skipped)
+                    row += batch.num_rows
+
+    def describe(self) -> dict[str, Any]:
+        """Shape, row groups and pages."""
+        chunks = [chunk for group in self.footer.chunks for chunk in group]
+        return {
+            "file": self.name,
+            "task": self.task.value if self.task else None,
+            "rows": self.rows,
+            "shape": str(self.shape),
+            "columns": {field.name: str(field.type) for field in self.footer.schema},
+            "row_groups": len(self.footer.row_groups),
+            "largest_row_group_bytes": max(
+                (sum(chunk.compressed for chunk in group) for group in self.footer.chunks),
+                default=0,
+            ),
+            "image_pages": sum(chunk.pages for chunk in chunks),
+            "image_pages_counted": all(chunk.pages_counted for chunk in chunks),
+            "largest_page_bytes": max((chunk.largest_page for chunk in chunks), default=0),
+            "image_bytes": self.image_bytes,
+            "memory_bytes": self.memory,
+        }
+
+    def _open(self) -> pq.ParquetFile:
+        # Without pre_buffer and through a buffer, a column chunk is never held whole.
+        if self.storage.is_local:
+            return pq.ParquetFile(
+                self.storage.path(self.name), pre_buffer=False, buffer_size=LOCAL_BUFFER
+            )
+        return pq.ParquetFile(
+            self.storage.open(self.name), pre_buffer=False, buffer_size=REMOTE_BUFFER
+        )
+
+    def _batches(self, file: pq.ParquetFile, group: int) -> Iterator[pa.RecordBatch]:
+        rows = self.footer.row_groups[group]
+        row_bytes = max(1, sum(chunk.decoded for chunk in self.footer.chunks[group]) // rows)
+        size = max(1, min(MOST_BATCH_ROWS, BATCH_BYTES // row_bytes))
+        try:
+            yield from file.iter_batches(
+                size, row_groups=[group], columns=self.shape.columns, use_threads=False
+            )
+        except (pa.ArrowException, OSError) as error:
+            msg = f"{self.name}: row group {group} cannot be read: {error}"
+            raise BrokenFile(msg) from error
+
+    def _samples(self, batch: pa.RecordBatch, start: int) -> Iterator[RawSample]:
+        paths = ImagePaths(self.storage, self.name, self.reading.allow_outside)
+        shape = self.shape
+        if shape.listed:
+            inputs = image_lists(batch.column(shape.inputs[0]), paths.read)
+        else:
+            columns = [image_cells(batch.column(name), paths.read) for name in shape.inputs]
+            inputs = [_without_padding(cells) for cells in zip(*columns, strict=True)]
+        outputs: list[Cell]
+        if shape.output:
+            outputs = [
+                Missing(Reason.NO_OUTPUT) if cell is NULL else cell
+                for cell in image_cells(batch.column(shape.output), paths.read)
+            ]
+        else:
+            outputs = [cells.pop() if cells else Missing(Reason.NO_OUTPUT) for cells in inputs]
+        small = [name for name in shape.columns if name not in shape.image_columns]
+        for place, values in enumerate(batch.select(small).to_pylist()):
+            row = start + place
+            task, source_id = self._identity(row, values)
+            yield RawSample(
+                origin=Origin(self.name, row),
+                task=task,
+                source_id=source_id,
+                subtask=(shape.subtask and values[shape.subtask]) or "",
+                instruction=self._instruction(row, values[shape.instruction]),
+                inputs=tuple(inputs[place]),
+                output=outputs[place],
+            )
+
+    def _identity(self, row: int, values: dict[str, Any]) -> tuple[Task, str]:
+        task = self._task(values.get(self.task_column) if self.task_column else None)
+        if not self.shape.id:
+            return task, self._place(row)
+        source_id = values[self.shape.id]
+        if source_id is None:
+            msg = (
+                f"{self.name}, row {row}: its id (column {self.shape.id}) is null.\n"
+                "Take the row's place instead: --map id=@row"
+            )
+            raise BrokenFile(msg)
+        return task, str(source_id)
+
+    def _task(self, named: str | None) -> Task:
+        task = (task_from_spelling(named) if named else None) or self.task
+        if task is None:
+            raise unknown_task(self.name, self.name.split("/")[:-1])
+        return task
+
+    def _place(self, row: int) -> str:
+        return f"{self.name.rpartition('.')[0]}-{row}"
+
+    def _instruction(self, row: int, value: Any) -> str | None:  # noqa: ANN401 - any column's value
+        """A text, or the one turn of BAGEL's `instruction_list`, in its first wording."""
+        wordings = False
+        while isinstance(value, list):
+            if len(value) > 1 and not wordings:
+                msg = (
+                    f"{self.name}, row {row}: {len(value)} turns of instructions. A chain of "
+                    "edits is no composition; only one-turn lists can be read."
+                )
+                raise BrokenFile(msg)
+            value = value[0] if value else None
+            wordings = True  # BAGEL: a list of turns, each a list of wordings to choose from
+        return value if isinstance(value, str) else None
+
+
+@dataclass(frozen=True, slots=True)
+class ParquetSource:
+    """A folder of Parquet files, or one of them."""
+
+    storage: Storage
+    files: tuple[ParquetSourceFile, ...]
+    kind: str = "parquet"
+
+    @property
+    def location(self) -> str:
+        """Where it was opened."""
+        return self.storage.location
+
+    @classmethod
+    def open(
+        cls,
+        storage: Storage,
+        names: list[str],
+        reading: Reading,
+        problems: list[SourceError] | None = None,
+    ) -> "ParquetSource":
+        """Read the footers of these files; `problems` as for `open_source`.
+
+        Raises `BrokenFile`, `UnknownShape`, `UnknownTask`, `PathOutsideSource`.
+        """
+        with ThreadPoolExecutor(FOOTER_THREADS) as pool:
+            opened = [pool.submit(_read_footer, storage, name, reading) for name in names]
+            return cls(storage, tuple(collect(opened, problems)))
+
+
+def _without_padding(cells: tuple[Cell, ...]) -> list[Cell]:
+    """The cells up to the last image: numbered columns are null after a row's last input."""
+    end = max((place + 1 for place, cell in enumerate(cells) if cell is not NULL), default=0)
+    return list(cells[:end])
+
+
+def _read_footer(storage: Storage, name: str, reading: Reading) -> ParquetSourceFile:
+    with storage.open(name) as handle:
+        try:
+            file = pq.ParquetFile(handle)
+        except (pa.ArrowException, OSError) as error:
+            msg = (
+                f"{name}: not a Parquet file, or not whole: {error}\n"
+                f"Fetch it again, or leave it out: --exclude '{name}'"
+            )
+            raise BrokenFile(msg) from error
+        schema = file.schema_arrow
+        kinds = {field.name: kind_of(field.type) for field in schema}
+        shape = find_shape(name, kinds, reading.columns)
+        ruled = task_by_rule(name, reading.tasks)
+        task = ruled or task_by_spelling(name, storage.name)
+        if task is None and shape.task is None:
+            raise unknown_task(name, name.split("/")[:-1])
+        paths = ImagePaths(storage, name, reading.allow_outside)
+        footer = Footer.read(handle, file, shape, paths)
+        return ParquetSourceFile(
+            storage=storage,
+            reading=reading,
+            name=name,
+            shape=shape,
+            footer=footer,
+            task=task,
+            task_column=None if ruled else shape.task,
+            stamp=storage.stamp(name) + footer.path_stamp,
+        )

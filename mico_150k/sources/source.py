@@ -1,0 +1,94 @@
+"""What a source is to the rest of the package: files whose rows are known before they are read."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
+
+from mico_150k.errors import SourceError
+from mico_150k.sample import RawSample
+from mico_150k.task import Task
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How a source is to be read: what its user said of it.
+
+    `columns` is `--map` and `tasks` is `--task-map`; `exclude` are patterns of files that are
+    no part of it.
+    """
+
+    columns: Mapping[str, str] = field(default_factory=dict)
+    tasks: Mapping[str, Task] = field(default_factory=dict)
+    exclude: tuple[str, ...] = ()
+    allow_outside: bool = False
+
+
+class SourceFile(Protocol):
+    """One file of a source, which can be read forwards only."""
+
+    @property
+    def name(self) -> str:
+        """The path relative to the source's root, with slashes."""
+
+    @property
+    def rows(self) -> int:
+        """How many rows it has."""
+
+    @property
+    def image_bytes(self) -> int:
+        """Bytes of all its images once decompressed: from headers, so an estimate."""
+
+    @property
+    def memory(self) -> int:
+        """Bytes that reading it holds at most, estimated from its largest pages."""
+
+    @property
+    def content(self) -> str:
+        """The same for the same content, wherever and whenever it lies."""
+
+    @property
+    def stamp(self) -> str:
+        """Another one as soon as the file is written again, though it be with the same content."""
+
+    def identities(self) -> Iterator[tuple[Task, str]]:
+        """Each row's task and source id, in order, without reading an image."""
+
+    def read(self, start: int = 0) -> Iterator[RawSample]:
+        """The rows from `start` on, in order, holding one row group at a time."""
+
+    def describe(self) -> dict[str, Any]:
+        """What `mico inspect` prints of it: shape, row groups, pages; plain values."""
+
+
+class Source(Protocol):
+    """Files in one place, of one kind."""
+
+    @property
+    def kind(self) -> str:
+        """A word for it: `parquet`, `manifest` or `demo`."""
+
+    @property
+    def location(self) -> str:
+        """Where it was opened."""
+
+    @property
+    def files(self) -> Sequence[SourceFile]:
+        """In the order of their names."""
+
+
+Opened = TypeVar("Opened")
+
+
+def collect(opened: list[Future[Opened]], problems: list[SourceError] | None) -> Iterator[Opened]:
+    """The files that were opened, in order; with a list of `problems`, those that could be."""
+    for future in opened:
+        error = future.exception()
+        if isinstance(error, SourceError) and problems is not None:
+            problems.append(error)
+        elif error:
+            for waiting in opened:
+                waiting.cancel()
+            raise error
+        else:
+            yield future.result()

@@ -1,0 +1,87 @@
+"""A file's columns tell its shape; what fits nothing says what to write."""
+
+import pytest
+
+from mico_150k.errors import UnknownShape, UsageError
+from mico_150k.sources.shape import Kind, find_shape, parse_map
+
+IMAGE, IMAGES, TEXT, TEXTS = Kind.IMAGE, Kind.IMAGES, Kind.TEXT, Kind.TEXTS
+
+
+def test_release_with_a_list_column() -> None:
+    columns = {"ed_idx": Kind.NUMBER, "instruction": TEXT, "output_image": IMAGE,
+               "input_images": IMAGES}  # fmt: skip
+    shape = find_shape("f", columns, {})
+    assert (shape.inputs, shape.output, shape.id) == (("input_images",), "output_image", "ed_idx")
+    assert shape.listed
+
+
+def test_numbered_columns_come_in_the_order_of_their_numbers() -> None:
+    columns = {f"input_image_{n}": IMAGE for n in (10, 2, 1)}
+    shape = find_shape("f", {**columns, "output_image": IMAGE, "instruction": TEXT}, {})
+    assert shape.inputs == ("input_image_1", "input_image_2", "input_image_10")
+    assert shape.id is None
+
+
+@pytest.mark.parametrize(
+    ("columns", "inputs", "output", "instruction"),
+    [
+        (
+            {"input_images": TEXTS, "output_image": TEXT, "instruction": TEXT},
+            "input_images", "output_image", "instruction",
+        ),
+        (
+            {"image_path": TEXTS, "edit_path": TEXT, "prompt": TEXT},
+            "image_path", "edit_path", "prompt",
+        ),
+        (
+            {"image_list": IMAGES, "instruction": TEXT},
+            "image_list", None, "instruction",
+        ),
+        (
+            {"image_list": IMAGES, "instruction_list": Kind.TURNS},
+            "image_list", None, "instruction_list",
+        ),
+    ],
+)  # fmt: skip
+def test_each_trainers_own_format(
+    columns: dict[str, Kind], inputs: str, output: str | None, instruction: str
+) -> None:
+    shape = find_shape("f", columns, {})
+    assert (shape.inputs, shape.output, shape.instruction) == ((inputs,), output, instruction)
+
+
+def test_map_goes_before_what_is_found_and_only_where_its_columns_are() -> None:
+    mapping = parse_map(["inputs=a,b output=c", "id=@row"])
+    odd = {"a": IMAGE, "b": IMAGE, "c": IMAGE, "text": TEXT, "id": Kind.NUMBER}
+    usual = {"input_images": IMAGES, "output_image": IMAGE, "instruction": TEXT, "idx": Kind.NUMBER}
+    assert find_shape("odd", odd, mapping).inputs == ("a", "b")
+    assert find_shape("odd", odd, mapping).id is None
+    assert find_shape("usual", usual, mapping).inputs == ("input_images",)
+
+
+def test_unknown_shape_prints_columns_what_is_missing_and_the_map_to_try() -> None:
+    columns = {"first": IMAGE, "second": IMAGE, "result": IMAGE, "words": TEXT, "n": Kind.NUMBER}
+    with pytest.raises(UnknownShape) as error:
+        find_shape("people/x.parquet", columns, {})
+    message = str(error.value)
+    assert message.startswith("people/x.parquet:")
+    assert "first: image" in message
+    assert "no column of instructions" in message
+    assert "--map inputs=first,second output=result instruction=words id=n" in message
+
+
+def test_map_that_names_no_column_of_an_unknown_shape_is_named() -> None:
+    with pytest.raises(UnknownShape, match="--map inputs=nowhere names a column that it has not"):
+        find_shape("f", {"x": TEXT}, {"inputs": "nowhere"})
+
+
+def test_a_text_column_is_not_taken_for_images_without_a_name_that_says_so() -> None:
+    with pytest.raises(UnknownShape, match="no column of input images"):
+        find_shape("f", {"title_1": TEXT, "output_image": IMAGE, "instruction": TEXT}, {})
+
+
+@pytest.mark.parametrize("word", ["inputs", "inputs=", "images=a", "=a"])
+def test_malformed_map_is_refused(word: str) -> None:
+    with pytest.raises(UsageError, match="PART=COLUMN"):
+        parse_map([word])
