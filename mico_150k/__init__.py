@@ -1,5 +1,11 @@
 """MICo-150K: from the release to `load_dataset("mico-150k", "bagel")`."""
 
+from pathlib import Path
+
+if not Path(__file__).with_name("builders").is_dir():
+    # In a clone, builders/ lies beside this package; installed, it lies within.
+    __path__.append(str(Path(__file__).parent.parent))
+
 from mico_150k.version import __version__
 
 __all__ = ["__version__"]

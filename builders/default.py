@@ -1,0 +1,26 @@
+"""Whole samples with their metadata, for looking and for every other trainer."""
+
+from mico_150k.builder import Builder
+from mico_150k.columns import Column, ColumnType
+
+
+class Default(Builder):
+    """All that a sample has. Lists over images: inputs in order, then the output."""
+
+    name = "default"
+    purpose = "looking, and any other trainer"
+    columns = {
+        "id": Column(ColumnType.TEXT, "id"),
+        "source_id": Column(ColumnType.TEXT, "source_id"),
+        "task": Column(ColumnType.TEXT, "task"),
+        "subtask": Column(ColumnType.TEXT, "subtask"),
+        "num_inputs": Column(ColumnType.INTEGER, "num_inputs"),
+        "instruction": Column(ColumnType.TEXT, "instruction"),
+        "input_images": Column(ColumnType.IMAGES, "inputs"),
+        "output_image": Column(ColumnType.IMAGE, "output"),
+        "widths": Column(ColumnType.INTEGERS, "widths"),
+        "heights": Column(ColumnType.INTEGERS, "heights"),
+        "formats": Column(ColumnType.TEXTS, "formats"),
+        "digests": Column(ColumnType.TEXTS, "digests"),
+        "actions": Column(ColumnType.TEXTS, "actions"),
+    }

@@ -1,0 +1,92 @@
+"""Columns of a configuration: what each holds of a `Sample`, and its type in four languages.
+
+Arrow (in the file), the JSON that `datasets` keeps in a Parquet schema, the YAML of a card, and
+`datasets.Features`. Lists are written as `Sequence` in the JSON: `datasets` 3.6 cannot read the
+`List` that newer versions write, and they all read `Sequence`.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+if TYPE_CHECKING:
+    from datasets import Features
+
+IMAGE_STRUCT = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+"""How `datasets` stores an image; `path` stays null, since the bytes are here."""
+
+Json = dict[str, Any]
+
+
+def _list_of(values: pa.DataType) -> pa.ListType:
+    # Named as Parquet names it, so that what is read is what was written.
+    return pa.list_(pa.field("element", values))
+
+
+class ColumnType(Enum):
+    """A column's type: in Arrow, and as a feature of `datasets`."""
+
+    TEXT = (pa.string(), "string", False)
+    INTEGER = (pa.int32(), "int32", False)
+    TEXTS = (_list_of(pa.string()), "string", True)
+    INTEGERS = (_list_of(pa.int32()), "int32", True)
+    IMAGE = (IMAGE_STRUCT, "image", False)
+    IMAGES = (_list_of(IMAGE_STRUCT), "image", True)
+    RAW_IMAGES = (_list_of(pa.binary()), "image", True)
+    """Images to `datasets` and the viewer, bare bytes to a reader of Parquet such as BAGEL's."""
+
+    def __init__(self, arrow: pa.DataType, dtype: str, is_list: bool) -> None:  # noqa: FBT001 - enum
+        self.arrow = arrow
+        self.dtype = dtype
+        self.is_list = is_list
+
+    @property
+    def holds_images(self) -> bool:
+        """Whether it is one of the large ones."""
+        return self.dtype == "image"
+
+    def feature(self) -> Json:
+        """The feature as `Features.from_dict` reads it, in every version from 3.6."""
+        value: Json = {"_type": "Image"} if self.holds_images else {"dtype": self.dtype}
+        value.setdefault("_type", "Value")
+        return {"feature": value, "_type": "Sequence"} if self.is_list else value
+
+    def card(self) -> Json:
+        """The feature as a card's `dataset_info` spells it."""
+        return {"list": self.dtype} if self.is_list else {"dtype": self.dtype}
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column: its type, and the attribute of `Sample` that it holds, or the one text it has."""
+
+    type: ColumnType
+    attribute: str = ""
+    constant: str = ""
+
+
+Columns = Mapping[str, Column]
+
+
+def arrow_schema(columns: Columns) -> pa.Schema:
+    """The Arrow schema of these columns, with the features that `datasets` looks for."""
+    features = {name: column.type.feature() for name, column in columns.items()}
+    metadata = {"huggingface": json.dumps({"info": {"features": features}})}
+    fields = [pa.field(name, column.type.arrow) for name, column in columns.items()]
+    return pa.schema(fields, metadata=metadata)
+
+
+def features(columns: Columns) -> "Features":
+    """The features of these columns, in the form of the `datasets` that is installed."""
+    from datasets import Features
+
+    return Features.from_dict({name: column.type.feature() for name, column in columns.items()})
+
+
+def card_features(columns: Columns) -> list[Json]:
+    """The features of these columns, as a card's `dataset_info` lists them."""
+    return [{"name": name, **column.type.card()} for name, column in columns.items()]

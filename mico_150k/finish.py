@@ -1,0 +1,136 @@
+"""The end of a build: the small configurations, the report, the card, and last the manifest."""
+
+import json
+from collections import Counter
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from mico_150k import names
+from mico_150k.builders import BUILDERS
+from mico_150k.card import Card
+from mico_150k.errors import CountMismatch
+from mico_150k.files import write_atomically, write_json
+from mico_150k.index import count_duplicates, join_index
+from mico_150k.plan import Plan
+from mico_150k.records import FileRecord, ImageCounts, ShardRecord, sum_images
+from mico_150k.sampling import join_sample
+from mico_150k.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What became of every row and image; `report.json`, and what `mico build` prints."""
+
+    rows_read: int
+    rows: int
+    left_out: dict[str, int]
+    tasks: dict[str, int]
+    images: dict[str, ImageCounts]
+    duplicates: dict[str, int]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, plain: dict[str, Any]) -> "Report":
+        """What `to_dict` made."""
+        images = {task: ImageCounts(**counts) for task, counts in plain["images"].items()}
+        return cls(**{**plain, "images": images})
+
+
+def finish(
+    workspace: Workspace,
+    plan: Plan,
+    identity: dict[str, Any],
+    records: list[ShardRecord],
+    *,
+    with_sample: bool,
+) -> Report:
+    """Write all that follows from the finished shards. Raises `CountMismatch`."""
+    _check_counts(plan, records)
+    folder = workspace.folder
+    first = names.shard_name(0)
+    configs = {
+        config: {names.shard_name(record.number): record.files[config] for record in records}
+        for config in BUILDERS
+        if config in records[0].files
+    }
+    if with_sample:
+        parts = [workspace.part(names.SAMPLE, record.number) for record in records]
+        configs[names.SAMPLE] = {first: join_sample(parts, folder / names.SAMPLE / first, plan)}
+    index = folder / names.INDEX / first
+    parts = [workspace.part(names.INDEX, record.number) for record in records]
+    configs[names.INDEX] = {first: join_index(parts, index)}
+    left_out = [row for record in records for row in record.left_out]
+    report = Report(
+        rows_read=sum(record.rows_read for record in records),
+        rows=sum(record.rows for record in records),
+        left_out=dict(sorted(Counter(row["reason"] for row in left_out).items())),
+        tasks=dict(sorted(sum((Counter(record.tasks) for record in records), Counter()).items())),
+        images=sum_images(records),
+        duplicates=asdict(count_duplicates(index)),
+    )
+    _write_quarantine(folder / names.QUARANTINE, left_out)
+    write_json(folder / names.REPORT, report.to_dict())
+    manifest = _manifest(plan, identity, records, configs, report)
+    card = Card(manifest, report.to_dict())
+    write_atomically(folder / names.CARD, card.render().encode())
+    write_json(folder / names.MANIFEST, manifest)
+    workspace.remove_work()
+    return report
+
+
+def _check_counts(plan: Plan, records: list[ShardRecord]) -> None:
+    read = sum(record.rows_read for record in records)
+    written = sum(record.rows for record in records)
+    left_out = sum(len(record.left_out) for record in records)
+    if not plan.rows == read == written + left_out or len(records) != plan.shards:
+        msg = (
+            f"the source has {plan.rows} rows; {read} were read, {written} written and "
+            f"{left_out} left out, in {len(records)} of {plan.shards} shards. "
+            "This is a fault in mico-150k: please report it."
+        )
+        raise CountMismatch(msg)
+
+
+def _write_quarantine(path: Path, left_out: list[dict[str, Any]]) -> None:
+    if left_out:
+        lines = (json.dumps(row, ensure_ascii=False, sort_keys=True) for row in left_out)
+        write_atomically(path, "".join(f"{line}\n" for line in lines).encode())
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _manifest(
+    plan: Plan,
+    identity: dict[str, Any],
+    records: list[ShardRecord],
+    configs: dict[str, dict[str, FileRecord]],
+    report: Report,
+) -> dict[str, Any]:
+    """What is in the folder, by file, and what it was made of."""
+    return {
+        "format": names.MANIFEST_FORMAT,
+        "build": identity,
+        "rows_read": report.rows_read,
+        "rows": report.rows,
+        "left_out": report.left_out,
+        "source": [
+            {"name": file.name, "rows": file.rows, "content": file.content} for file in plan.files
+        ],
+        "shards": [
+            {
+                "name": names.shard_name(record.number),
+                "rows_read": record.rows_read,
+                "rows": record.rows,
+                "left_out": len(record.left_out),
+            }
+            for record in records
+        ],
+        "configs": {
+            config: {name: asdict(file) for name, file in sorted(files.items())}
+            for config, files in configs.items()
+        },
+    }

@@ -1,0 +1,132 @@
+"""The configuration `index`: all that `default` has but the images, with each row's place.
+
+It is for filtering and for looking: a few hundred bytes a row. Each shard leaves its part while
+it is written; the parts are joined at the end, so that nothing is read again.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from mico_150k.builders.default import Default
+from mico_150k.columns import Column, Columns, ColumnType, arrow_schema
+from mico_150k.files import disk_errors, settle, sha256
+from mico_150k.names import partial
+from mico_150k.parquet_writer import text_writer
+from mico_150k.records import FileRecord
+from mico_150k.row_group import RowGroup
+from mico_150k.sample import Sample
+
+_OF_SAMPLES: Columns = {
+    name: column for name, column in Default.columns.items() if not column.type.holds_images
+}
+INDEX_COLUMNS: Columns = {
+    **_OF_SAMPLES,
+    "shard": Column(ColumnType.INTEGER),
+    "row": Column(ColumnType.INTEGER),
+}
+"""`shard` is the number in the file's name, `row` the place in that file, from 0."""
+
+ROW_GROUP_ROWS = 10_000
+
+
+class IndexPart:
+    """The index of one shard, in memory until the shard is finished: some 600 bytes a row."""
+
+    def __init__(self, path: Path, shard: int) -> None:
+        """`path` is where the part will lie."""
+        self._path = path
+        self._shard = shard
+        self._tables: list[pa.Table] = []
+        self._rows = 0
+
+    def add(self, samples: Sequence[Sample]) -> None:
+        """Append one row group's rows."""
+        columns = RowGroup(samples).table(_OF_SAMPLES).columns
+        places = range(self._rows, self._rows + len(samples))
+        shard = pa.array([self._shard] * len(samples), pa.int32())
+        row = pa.array(places, pa.int32())
+        schema = arrow_schema(INDEX_COLUMNS)
+        self._tables.append(pa.Table.from_arrays([*columns, shard, row], schema=schema))
+        self._rows += len(samples)
+
+    def finish(self) -> None:
+        """Write the part."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        schema = arrow_schema(INDEX_COLUMNS)
+        with disk_errors(self._path):
+            pq.write_table(
+                pa.concat_tables([schema.empty_table(), *self._tables]), partial(self._path)
+            )
+        settle(self._path)
+
+
+def join_index(parts: Iterable[Path], path: Path) -> FileRecord:
+    """Join the parts, which come in the order of the shards, to one file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rows = row_groups = arrow_bytes = 0
+    with disk_errors(path), text_writer(partial(path), arrow_schema(INDEX_COLUMNS)) as writer:
+        for table in _regrouped(pq.read_table(part) for part in parts):
+            writer.write_table(table, row_group_size=ROW_GROUP_ROWS)
+            rows += table.num_rows
+            row_groups += 1
+            arrow_bytes += table.nbytes
+    record = FileRecord(
+        bytes=partial(path).stat().st_size,
+        sha256=sha256(partial(path)),
+        rows=rows,
+        row_groups=row_groups,
+        arrow_bytes=arrow_bytes,
+    )
+    settle(path)
+    return record
+
+
+def _regrouped(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """The same rows in tables of `ROW_GROUP_ROWS`, the last one shorter."""
+    waiting = arrow_schema(INDEX_COLUMNS).empty_table()
+    for table in tables:
+        waiting = pa.concat_tables([waiting, table])
+        while waiting.num_rows >= ROW_GROUP_ROWS:
+            yield waiting.slice(0, ROW_GROUP_ROWS).combine_chunks()
+            waiting = waiting.slice(ROW_GROUP_ROWS)
+    if waiting.num_rows:
+        yield waiting.combine_chunks()
+
+
+@dataclass(frozen=True, slots=True)
+class Duplicates:
+    """What stands more than once, by the images' digests.
+
+    `images` are all image places, `unique_images` different pictures, `shared_images` those
+    pictures that more than one place has, `identical_rows` rows that repeat an earlier row's
+    images, in order, and instruction.
+    """
+
+    images: int
+    unique_images: int
+    shared_images: int
+    identical_rows: int
+
+
+def count_duplicates(index: Path) -> Duplicates:
+    """Count over a finished index; reads two of its columns."""
+    table = pq.read_table(index, columns=["digests", "instruction"])
+    uses = pc.value_counts(pc.list_flatten(table["digests"]).combine_chunks())
+    counts = uses.field("counts")
+    rows = table.num_rows
+    keys = pc.binary_join_element_wise(
+        pc.binary_join(table["digests"].combine_chunks(), " "),
+        table["instruction"].combine_chunks(),
+        " ",
+    )
+    return Duplicates(
+        images=pc.sum(counts).as_py() or 0,
+        unique_images=len(uses),
+        shared_images=pc.sum(pc.greater(counts, 1)).as_py() or 0,
+        identical_rows=rows - pc.count_distinct(keys).as_py(),
+    )

@@ -1,0 +1,246 @@
+"""The plan of a build, made from headers before an image is read.
+
+A release file can only be read forwards, so the unit of work is a file of at least a shard's
+size, which becomes shards of consecutive rows, or a group of smaller ones of all tasks, merged
+in proportion into one shard. The number, the names and the source rows of all shards are known
+at once: they depend neither on workers nor on what is left out later.
+"""
+
+import heapq
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import xxhash
+
+from mico_150k.errors import DuplicateIds
+from mico_150k.sources.source import Source, SourceFile
+from mico_150k.task import Task
+
+SHARD_BYTES = 500 << 20
+"""Of images: the size that `datasets` writes; a terabyte is 2,000 shards, far below the Hub's
+10,000 files in a folder."""
+SAMPLE_ROWS = 1000
+"""Rows of the configuration `sample`."""
+SAMPLE_RESERVE = 0.02
+"""More candidates than the sample has rows, for those that are left out."""
+MIN_RESERVE = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """A shard: its number, and how many rows of its unit it takes."""
+
+    number: int
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """What is read in one go: one file, or several merged in proportion.
+
+    `files` are places in `Plan.files`; `shards` take the unit's rows in order.
+    """
+
+    files: tuple[int, ...]
+    shards: tuple[Shard, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedFile:
+    """A file of the source: what the plan rests on. `tasks` are rows by task."""
+
+    name: str
+    rows: int
+    image_bytes: int
+    content: str
+    tasks: dict[Task, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The whole build.
+
+    `sample` are the ids that may go into the configuration `sample`, best first within their
+    task, and `sample_rows` how many of each task do.
+    """
+
+    files: tuple[PlannedFile, ...]
+    units: tuple[Unit, ...]
+    sample: dict[Task, tuple[str, ...]]
+    sample_rows: dict[Task, int]
+    seed: int
+    shard_bytes: int
+
+    @property
+    def rows(self) -> int:
+        """Rows of the source."""
+        return sum(file.rows for file in self.files)
+
+    @property
+    def image_bytes(self) -> int:
+        """Bytes of all images, as far as headers tell."""
+        return sum(file.image_bytes for file in self.files)
+
+    @property
+    def shards(self) -> int:
+        """How many shards each configuration has."""
+        return sum(len(unit.shards) for unit in self.units)
+
+
+def make_plan(source: Source, *, shard_bytes: int = SHARD_BYTES, seed: int = 0) -> Plan:
+    """Plan a build; reads the ids of all rows. Raises `DuplicateIds`."""
+    files, ids = _read_identities(source.files)
+    units = tuple(_number(_units(files, shard_bytes), files, seed))
+    sample_rows = _sample_rows(ids)
+    sample = {
+        task: _candidates(task_ids, sample_rows[task], seed) for task, task_ids in ids.items()
+    }
+    return Plan(files, units, sample, sample_rows, seed, shard_bytes)
+
+
+def merge_in_proportion(rows: Sequence[int]) -> Iterator[int]:
+    """Which of several files the next row comes from, so that all of them end together.
+
+    >>> list(merge_in_proportion([4, 2]))
+    [0, 1, 0, 0, 1, 0]
+    """
+    queue = [(0.5 / count, place) for place, count in enumerate(rows) if count]
+    heapq.heapify(queue)
+    taken = [0] * len(rows)
+    while queue:
+        _, place = queue[0]
+        yield place
+        taken[place] += 1
+        if taken[place] < rows[place]:
+            heapq.heapreplace(queue, ((taken[place] + 0.5) / rows[place], place))
+        else:
+            heapq.heappop(queue)
+
+
+def _read_identities(
+    source_files: Sequence[SourceFile],
+) -> tuple[tuple[PlannedFile, ...], dict[Task, list[str]]]:
+    """Each file with its rows by task, and all ids by task; checks that no id comes twice.
+
+    `datasets` has not checked this since 4.5.
+    """
+    files = []
+    ids: dict[Task, list[str]] = {}
+    seen: dict[str, tuple[str, int]] = {}
+    for file in source_files:
+        tasks: dict[Task, int] = {}
+        for row, (task, source_id) in enumerate(file.identities()):
+            sample_id = f"{task}/{source_id}"
+            if sample_id in seen:
+                raise _duplicate(sample_id, seen[sample_id], (file.name, row))
+            seen[sample_id] = (file.name, row)
+            ids.setdefault(task, []).append(sample_id)
+            tasks[task] = tasks.get(task, 0) + 1
+        files.append(PlannedFile(file.name, file.rows, file.image_bytes, file.content, tasks))
+    return tuple(files), ids
+
+
+def _duplicate(sample_id: str, *places: tuple[str, int]) -> DuplicateIds:
+    where = " and ".join(f"{file}, row {row}" for file, row in places)
+    return DuplicateIds(
+        f"the id {sample_id!r} comes twice: {where}.\n"
+        "If another column is the id: --map id=COLUMN. "
+        "If none is, a row's place serves: --map id=@row"
+    )
+
+
+def _units(files: Sequence[PlannedFile], shard_bytes: int) -> Iterator[tuple[list[int], int]]:
+    """Places of files that are read together, and the number of shards that they become."""
+    small = []
+    for place, file in enumerate(files):
+        if not file.rows:
+            continue
+        if file.image_bytes < shard_bytes:
+            small.append(place)
+        else:
+            yield [place], min(file.rows, round(file.image_bytes / shard_bytes))
+    total = sum(files[place].image_bytes for place in small)
+    groups = max(1, round(total / shard_bytes))
+    group: list[int] = []
+    size = cuts = 0
+    for place in _mixed(files, small):
+        group.append(place)
+        size += files[place].image_bytes
+        if size * groups >= total * (cuts + 1):
+            yield group, 1
+            group, cuts = [], cuts + 1
+    if group:
+        yield group, 1
+
+
+def _mixed(files: Sequence[PlannedFile], places: list[int]) -> list[int]:
+    """The files of all tasks in turn, each task spread evenly over the whole."""
+    by_task: dict[Task | None, list[int]] = {}
+    for place in places:
+        by_task.setdefault(_only_task(files[place]), []).append(place)
+    turns = [
+        ((turn + 0.5) / len(of_task), place)
+        for of_task in by_task.values()
+        for turn, place in enumerate(of_task)
+    ]
+    return [place for _, place in sorted(turns)]
+
+
+def _only_task(file: PlannedFile) -> Task | None:
+    return next(iter(file.tasks)) if len(file.tasks) == 1 else None
+
+
+def _number(
+    units: Iterator[tuple[list[int], int]], files: Sequence[PlannedFile], seed: int
+) -> Iterator[Unit]:
+    """Number the shards so that, in their order, all tasks come in turn.
+
+    A task's n shards are spread evenly over the whole, each moved at random within its nth.
+    """
+    unnumbered = list(units)
+    by_task: dict[Task | None, list[tuple[int, int]]] = {}
+    for unit, (places, count) in enumerate(unnumbered):
+        task = _only_task(files[places[0]]) if len(places) == 1 else None
+        by_task.setdefault(task, []).extend((unit, part) for part in range(count))
+    rng = random.Random(seed)  # noqa: S311 - an order, no secret
+    turns = [
+        ((turn + rng.random()) / len(parts), part)
+        for _, parts in sorted(by_task.items(), key=lambda item: str(item[0]))
+        for turn, part in enumerate(parts)
+    ]
+    numbers = {part: number for number, (_, part) in enumerate(sorted(turns))}
+    for unit, (places, count) in enumerate(unnumbered):
+        rows = sum(files[place].rows for place in places)
+        ends = [rows * (part + 1) // count for part in range(count)]
+        starts = [0, *ends[:-1]]
+        yield Unit(
+            tuple(places),
+            tuple(
+                Shard(numbers[unit, part], end - start)
+                for part, (start, end) in enumerate(zip(starts, ends, strict=True))
+            ),
+        )
+
+
+def _sample_rows(ids: dict[Task, list[str]]) -> dict[Task, int]:
+    """How many of each task make up the sample: in proportion, by largest remainder."""
+    total = sum(map(len, ids.values()))
+    size = min(SAMPLE_ROWS, total)
+    shares = {task: size * len(task_ids) / total for task, task_ids in ids.items()}
+    rows = {task: int(share) for task, share in shares.items()}
+    by_remainder = sorted(shares, key=lambda task: (rows[task] - shares[task], task.value))
+    for task in by_remainder[: size - sum(rows.values())]:
+        rows[task] += 1
+    return rows
+
+
+def _candidates(ids: list[str], rows: int, seed: int) -> tuple[str, ...]:
+    """Ids for the sample, in an order that looks random and is not."""
+    reserve = max(MIN_RESERVE, round(rows * SAMPLE_RESERVE))
+    ranked = heapq.nsmallest(
+        rows + reserve,
+        ids,
+        key=lambda sample_id: xxhash.xxh3_64_intdigest(sample_id.encode(), seed),
+    )
+    return tuple(ranked)

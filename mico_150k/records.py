@@ -1,0 +1,140 @@
+"""What a build writes down: one record a shard, and what they sum up to."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from mico_150k.sample import LeftOut, Sample
+
+
+@dataclass(frozen=True, slots=True)
+class FileRecord:
+    """One Parquet file. `arrow_bytes` is its size in memory, as a card's `dataset_size` counts."""
+
+    bytes: int
+    sha256: str
+    rows: int
+    row_groups: int
+    arrow_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class ImageCounts:
+    """Images of the rows of one task.
+
+    `normalised` counts by cause; a picture with two causes counts in both, once in
+    `changed`. `left_out` are images of rows that were not written.
+    """
+
+    passed: int = 0
+    changed: int = 0
+    left_out: int = 0
+    normalised: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ShardRecord:
+    """One shard in all its configurations. `files` are by configuration, `images` by task."""
+
+    number: int
+    rows_read: int
+    rows: int
+    tasks: dict[str, int]
+    images: dict[str, ImageCounts]
+    files: dict[str, FileRecord]
+    left_out: tuple[dict[str, Any], ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, plain: dict[str, Any]) -> "ShardRecord":
+        """What `to_dict` made. Raises KeyError and TypeError on anything else."""
+        return cls(
+            number=plain["number"],
+            rows_read=plain["rows_read"],
+            rows=plain["rows"],
+            tasks=plain["tasks"],
+            images={task: ImageCounts(**counts) for task, counts in plain["images"].items()},
+            files={config: FileRecord(**file) for config, file in plain["files"].items()},
+            left_out=tuple(plain["left_out"]),
+        )
+
+
+class Tally:
+    """Counts rows and images while a shard is written."""
+
+    def __init__(self) -> None:
+        """Nothing counted yet."""
+        self.rows_read = 0
+        self.tasks: Counter[str] = Counter()
+        self.left_out: list[LeftOut] = []
+        self._passed: Counter[str] = Counter()
+        self._changed: Counter[str] = Counter()
+        self._left_out_images: Counter[str] = Counter()
+        self._causes: dict[str, Counter[str]] = {}
+
+    def samples(self, results: Iterable[Sample | LeftOut]) -> Iterator[Sample]:
+        """Count every row, and hand on those that are samples."""
+        for result in results:
+            self.rows_read += 1
+            if isinstance(result, LeftOut):
+                self.left_out.append(result)
+                self._left_out_images[result.task.value] += result.images
+            else:
+                self._count(result)
+                yield result
+
+    def record(self, number: int, files: dict[str, FileRecord]) -> ShardRecord:
+        """What was counted, as the record of a shard that consists of `files`."""
+        return ShardRecord(
+            number=number,
+            rows_read=self.rows_read,
+            rows=sum(self.tasks.values()),
+            tasks=dict(sorted(self.tasks.items())),
+            images=self.images(),
+            files=files,
+            left_out=tuple(row.to_dict() for row in self.left_out),
+        )
+
+    def _count(self, sample: Sample) -> None:
+        task = sample.task.value
+        self.tasks[task] += 1
+        for image in sample.images:
+            if image.actions:
+                self._changed[task] += 1
+                self._causes.setdefault(task, Counter()).update(image.actions)
+            else:
+                self._passed[task] += 1
+
+    def images(self) -> dict[str, ImageCounts]:
+        """Image counts by task."""
+        tasks = sorted({*self._passed, *self._changed, *self._left_out_images})
+        return {
+            task: ImageCounts(
+                passed=self._passed[task],
+                changed=self._changed[task],
+                left_out=self._left_out_images[task],
+                normalised=dict(sorted(self._causes.get(task, {}).items())),
+            )
+            for task in tasks
+        }
+
+
+def sum_images(records: Iterable[ShardRecord]) -> dict[str, ImageCounts]:
+    """Image counts by task over all shards."""
+    total: dict[str, ImageCounts] = {}
+    for record in records:
+        for task, counts in record.images.items():
+            before = total.get(task, ImageCounts())
+            total[task] = ImageCounts(
+                passed=before.passed + counts.passed,
+                changed=before.changed + counts.changed,
+                left_out=before.left_out + counts.left_out,
+                normalised=dict(
+                    sorted((Counter(before.normalised) + Counter(counts.normalised)).items())
+                ),
+            )
+    return dict(sorted(total.items()))

@@ -1,0 +1,87 @@
+"""The configuration `sample`: some rows of `default` of all tasks, to try things on.
+
+Which rows may go in is known from the plan, so each shard sets them aside while it is written:
+reading them again at the end would touch a row group of every shard for each.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from mico_150k.builders.default import Default
+from mico_150k.plan import Plan
+from mico_150k.records import FileRecord
+from mico_150k.row_group import MAX_BYTES, MAX_ROWS, RowGroup
+from mico_150k.sample import Sample
+from mico_150k.shard_writer import ConfigFile
+
+
+class SamplePart:
+    """The rows of one shard that may go into the sample."""
+
+    def __init__(self, path: Path, candidates: frozenset[str]) -> None:
+        """`path` is where the part will lie; `candidates` are ids."""
+        self._file = ConfigFile(path, Default.columns)
+        self._candidates = candidates
+
+    def add(self, samples: Sequence[Sample]) -> None:
+        """Append those of one row group."""
+        if chosen := [sample for sample in samples if sample.id in self._candidates]:
+            self._file.write(RowGroup(chosen))
+
+    def finish(self) -> None:
+        """Give the part its name."""
+        self._file.finish()
+
+    def abandon(self) -> None:
+        """Remove what was written."""
+        self._file.abandon()
+
+
+def join_sample(parts: Iterable[Path], path: Path, plan: Plan) -> FileRecord:
+    """Join the parts, which come in the order of the shards; of each task as many as planned."""
+    parts = list(parts)
+    chosen = set(_choose(parts, plan))
+    file = ConfigFile(path, Default.columns)
+    for table in _cut(_rows(parts, chosen)):
+        file.write_table(table)
+    return file.finish()
+
+
+def _choose(parts: Iterable[Path], plan: Plan) -> Iterator[str]:
+    """The best candidates of each task that are there."""
+    there = {
+        sample_id
+        for part in parts
+        for sample_id in pq.read_table(part, columns=["id"])["id"].to_pylist()
+    }
+    for task, candidates in plan.sample.items():
+        present = [sample_id for sample_id in candidates if sample_id in there]
+        yield from present[: plan.sample_rows[task]]
+
+
+def _rows(parts: Iterable[Path], chosen: set[str]) -> Iterator[pa.Table]:
+    """The chosen rows, a table each, in order."""
+    for part in parts:
+        file = pq.ParquetFile(part, pre_buffer=False)
+        for group in range(file.num_row_groups):
+            table = file.read_row_group(group)
+            for place, sample_id in enumerate(table["id"].to_pylist()):
+                if sample_id in chosen:
+                    yield table.slice(place, 1)
+
+
+def _cut(rows: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """Row groups that keep both limits."""
+    group: list[pa.Table] = []
+    size = 0
+    for row in rows:
+        if group and (len(group) == MAX_ROWS or size + row.nbytes > MAX_BYTES):
+            yield pa.concat_tables(group).combine_chunks()
+            group, size = [], 0
+        group.append(row)
+        size += row.nbytes
+    if group:
+        yield pa.concat_tables(group).combine_chunks()

@@ -1,0 +1,71 @@
+"""How far a build is, and whether it loses too much."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from mico_150k.errors import TooManyLeftOut
+from mico_150k.plan import Plan
+from mico_150k.reason import Reason
+from mico_150k.records import ShardRecord
+from mico_150k.sample import LeftOut
+
+TOLERANCE = 0.01
+"""The share of rows that may be left out before a build stops."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a build is. `written` are bytes of images, once for all configurations."""
+
+    rows: int
+    total_rows: int
+    written: int
+    total_bytes: int
+    left_out: int
+
+
+class Watch:
+    """Adds up the progress of all units, and stops a build that loses too much."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        tolerance: float,
+        finished: Iterable[ShardRecord] = (),
+        on_progress: Callable[[Progress], None] = lambda _: None,
+    ) -> None:
+        """`finished` are the shards that were there before."""
+        self._plan = plan
+        self._tolerance = tolerance
+        self._on_progress = on_progress
+        self._rows = self._written = 0
+        self._reasons: Counter[str] = Counter()
+        for record in finished:
+            self._rows += record.rows_read
+            self._reasons.update(row["reason"] for row in record.left_out)
+
+    def on_group(self, rows: int, written: int, left_out: Sequence[LeftOut]) -> None:
+        """Count one row group; raises `TooManyLeftOut`."""
+        self._rows += rows
+        self._written += written
+        self._reasons.update(row.reason.value for row in left_out)
+        total = self._reasons.total()
+        if total > self._tolerance * self._plan.rows:
+            raise self._too_many(total, left_out)
+        self._on_progress(
+            Progress(self._rows, self._plan.rows, self._written, self._plan.image_bytes, total)
+        )
+
+    def _too_many(self, total: int, latest: Sequence[LeftOut]) -> TooManyLeftOut:
+        reason, count = self._reasons.most_common(1)[0]
+        example = next((row for row in latest if row.reason.value == reason), latest[-1])
+        image = f", image {example.image}" if example.image is not None else ""
+        return TooManyLeftOut(
+            f"{total} of {self._rows} rows so far cannot be used, more than the tolerated "
+            f"{self._tolerance:.2%} of {self._plan.rows}.\n"
+            f"Most often: {reason} ({Reason(reason).meaning}), {count} rows; the latest is "
+            f"{example.file}, row {example.row}{image}: {example.detail or example.reason}\n"
+            "`mico inspect SOURCE --images` lists them all. To go on without them: "
+            f"--tolerance {max(0.05, round(2 * total / self._plan.rows, 2)):.2f}"
+        )

@@ -1,0 +1,62 @@
+"""What a location is taken for."""
+
+from pathlib import Path
+
+import pytest
+
+from mico_150k.errors import EmptySource, SourceNotFound, UsageError
+from mico_150k.sources import open_source
+
+from ..factories import cases, write_json, write_release
+
+
+def test_nothing_there(tmp_path: Path) -> None:
+    with pytest.raises(SourceNotFound, match="no such file or folder"):
+        open_source(str(tmp_path / "none"))
+
+
+def test_an_unknown_protocol_is_an_error_of_ours() -> None:
+    with pytest.raises(SourceNotFound):
+        open_source("nowhere://x/y")
+
+
+def test_an_empty_folder(tmp_path: Path) -> None:
+    with pytest.raises(EmptySource, match="no .parquet, .json or .jsonl"):
+        open_source(str(tmp_path))
+
+
+def test_a_dataset_folder_is_no_source(dataset: Path) -> None:
+    with pytest.raises(UsageError, match="mico check"):
+        open_source(str(dataset))
+
+
+def test_hidden_folders_are_no_part_of_a_source(tmp_path: Path) -> None:
+    samples = cases(1)
+    write_release(tmp_path / "r", samples)
+    write_release(tmp_path / "r" / ".cache", samples)
+    files = open_source(str(tmp_path / "r")).files
+    assert len(files) == 4
+    assert not any(".cache" in file.name for file in files)
+
+
+def test_parquet_goes_before_json(tmp_path: Path) -> None:
+    write_release(tmp_path / "r", cases(1))
+    write_json(tmp_path / "r" / "notes.json", [{"anything": 1}])
+    assert open_source(str(tmp_path / "r")).kind == "parquet"
+
+
+def test_a_single_file(tmp_path: Path) -> None:
+    write_release(tmp_path / "r", cases(2))
+    path = tmp_path / "r" / "HumanObjectInteraction" / "part-0.parquet"
+    (file,) = open_source(str(path)).files
+    assert file.name == "part-0.parquet"
+    assert [task.value for task, _ in file.identities()] == ["hoi", "hoi"]
+
+
+def test_demo_unless_there_is_such_a_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert open_source("demo").kind == "demo"
+    write_release(tmp_path / "demo", cases(1))
+    assert open_source("demo").kind == "parquet"

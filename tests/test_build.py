@@ -1,0 +1,433 @@
+"""A build: every row once, the same bytes each time, and no interruption that loses anything."""
+
+import hashlib
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from mico_150k.builders import BUILDERS
+
+from mico_150k import names
+from mico_150k.build import Build, BuildOptions, BuildResult
+from mico_150k.columns import Columns
+from mico_150k.dataset_folder import DatasetFolder, read_rows
+from mico_150k.errors import (
+    CountMismatch,
+    DiskTooSmall,
+    OutputRefused,
+    TooManyLeftOut,
+    UnknownConfig,
+)
+from mico_150k.finish import finish
+from mico_150k.names import partial
+from mico_150k.parquet_writer import PAGE_BYTES, image_writer
+from mico_150k.row_group import MAX_ROWS
+from mico_150k.sources import open_source
+from mico_150k.sources.pages import read_page_headers
+from mico_150k.watch import Progress
+
+from .factories import Case, cases, encode, manifest_rows, picture, write_json, write_release
+
+LARGEST_DEMO_ROW = 150_000
+SMALL = BuildOptions(shard_bytes=300_000)
+
+
+def build(source: Path, out: Path, options: BuildOptions = SMALL, **how: object) -> BuildResult:
+    prepared = Build.prepare(open_source(str(source)), out, options)
+    return prepared.run(**how)  # type: ignore[arg-type]
+
+
+def contents(folder: Path) -> dict[str, str]:
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def rows(folder: Path, config: str) -> list[dict[str, object]]:
+    return [row for path in DatasetFolder(folder).files(config) for row in read_rows(path)]
+
+
+def quarantined(folder: Path) -> list[dict[str, object]]:
+    path = folder / names.QUARANTINE
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def test_every_configuration_has_every_row_with_the_sources_own_bytes(
+    dataset: Path, samples: list[Case]
+) -> None:
+    expected = {f"{case.task}/{case.id}": case for case in samples}
+    default = rows(dataset, "default")
+    ids = [str(row["id"]) for row in default]
+    assert sorted(ids) == sorted(expected)
+    for name, builder in BUILDERS.items():
+        found = [
+            builder.sample(row, source_id=case_id.split("/")[1])
+            for row, case_id in zip(rows(dataset, name), ids, strict=True)
+        ]
+        for sample, case_id in zip(found, ids, strict=True):
+            case = expected[case_id]
+            assert sample.instruction == case.instruction
+            assert [image.data for image in sample.inputs] == list(case.inputs)
+            assert sample.output.data == case.output
+
+
+def test_two_builds_of_one_source_have_the_same_bytes(release: Path, tmp_path: Path) -> None:
+    build(release, tmp_path / "one")
+    build(release, tmp_path / "two")
+    assert contents(tmp_path / "one") == contents(tmp_path / "two")
+
+
+def test_a_copy_of_the_source_gives_the_same_bytes(samples: list[Case], tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        write_release(tmp_path / name / "release", samples)
+        build(tmp_path / name / "release", tmp_path / name / "out")
+    assert contents(tmp_path / "one" / "out") == contents(tmp_path / "two" / "out")
+
+
+def test_files_have_the_layout_of_the_design(dataset: Path) -> None:
+    cuts = []
+    for config in BUILDERS:
+        (path,) = DatasetFolder(dataset).files(config)
+        assert path.name == "train-00000.parquet"
+        metadata = pq.read_metadata(path)
+        groups = [metadata.row_group(group) for group in range(metadata.num_row_groups)]
+        cuts.append([group.num_rows for group in groups])
+        assert max(cuts[-1]) <= MAX_ROWS
+        with path.open("rb") as file:
+            for group in groups:
+                for place in range(group.num_columns):
+                    column = group.column(place)
+                    assert column.compression == "UNCOMPRESSED"
+                    assert not column.has_dictionary_page
+                    assert column.has_column_index or column.has_offset_index
+                    start = column.data_page_offset
+                    end = start + column.total_compressed_size
+                    for page in read_page_headers(file, start, end):
+                        # An image that reaches 64 KiB ends its page; smaller ones share one.
+                        assert page.uncompressed <= PAGE_BYTES + LARGEST_DEMO_ROW
+    assert all(cut == cuts[0] for cut in cuts)
+
+
+def test_index_has_every_rows_place(release: Path, tmp_path: Path) -> None:
+    build(release, tmp_path / "out")
+    index = rows(tmp_path / "out", "index")
+    files = DatasetFolder(tmp_path / "out").files("default")
+    assert len(files) > 1
+    for number, path in enumerate(files):
+        ids = pq.read_table(path, columns=["id"])["id"].to_pylist()
+        of_shard = [row for row in index if row["shard"] == number]
+        assert [row["id"] for row in of_shard] == ids
+        assert [row["row"] for row in of_shard] == list(range(len(ids)))
+
+
+def test_the_sample_is_rows_of_default_of_all_tasks(
+    release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mico_150k.plan.SAMPLE_ROWS", 8)
+    build(release, tmp_path / "out")
+    default = {row["id"]: row for row in rows(tmp_path / "out", "default")}
+    sample = rows(tmp_path / "out", "sample")
+    assert Counter(row["task"] for row in sample) == dict.fromkeys(
+        ["object_centric", "human_centric", "hoi", "de_re"], 2
+    )
+    assert all(row == default[row["id"]] for row in sample)
+
+
+@pytest.fixture
+def flawed(tmp_path: Path) -> Path:
+    """A release in which each fault of a row occurs, and one image that is normalised."""
+    rows = [replace(case, id=number) for number, case in enumerate(cases(30)) if case.task == "hoi"]
+    good = rows[0].output
+    turned = encode(picture(3, mode="RGBA"))
+    rows[1] = replace(rows[1], instruction="  ")
+    rows[2] = replace(rows[2], inputs=())
+    rows[3] = replace(rows[3], output=good[:-20])
+    rows[4] = replace(rows[4], inputs=(good, b""))
+    rows[5] = replace(rows[5], inputs=(turned, b"no image"))
+    rows[6] = replace(rows[6], inputs=(turned, good))
+    rows[7] = replace(rows[6], id=rows[7].id)
+    return write_release(tmp_path / "flawed", rows)
+
+
+def test_rows_read_are_rows_written_plus_rows_left_out_each_with_its_reason(
+    flawed: Path, tmp_path: Path
+) -> None:
+    result = build(flawed, tmp_path / "out", tolerance=0.5)
+    report = result.report
+    assert (report.rows_read, report.rows) == (30, 25)
+    assert report.left_out == {
+        "empty": 1, "no-inputs": 1, "no-instruction": 1, "truncated": 1, "unknown-format": 1,
+    }  # fmt: skip
+    assert [row["row"] for row in quarantined(tmp_path / "out")] == [1, 2, 3, 4, 5]
+    assert [row["image"] for row in quarantined(tmp_path / "out")] == [None, None, "output", 2, 2]
+    assert report.images["hoi"].normalised == {"alpha": 2}
+    assert report.images["hoi"].changed == 2
+    read = sum(len(row.inputs) + 1 for row in open_source(str(flawed)).files[0].read())
+    counts = report.images["hoi"]
+    assert counts.passed + counts.changed + counts.left_out == read
+    assert report.duplicates["identical_rows"] == 1
+    for config in BUILDERS:
+        assert len(rows(tmp_path / "out", config)) == 25
+    assert json.loads((tmp_path / "out" / names.REPORT).read_text()) == report.to_dict()
+
+
+def test_a_build_that_loses_too_much_stops_names_the_reason_and_can_go_on(
+    flawed: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(TooManyLeftOut) as error:
+        build(flawed, tmp_path / "out", tolerance=0.1)
+    assert "4 of" in str(error.value)
+    assert "HumanObjectInteraction/part-0.parquet, row 1: no-instruction" in str(error.value)
+    assert "--tolerance" in str(error.value)
+    assert build(flawed, tmp_path / "out", tolerance=0.2).report.rows == 25
+
+
+def test_the_tolerance_is_a_share_of_the_whole_source(flawed: Path, tmp_path: Path) -> None:
+    build(flawed, tmp_path / "out", tolerance=5 / 30)
+    with pytest.raises(TooManyLeftOut):
+        build(flawed, tmp_path / "again", tolerance=4.9 / 30)
+
+
+def test_a_shard_of_which_nothing_is_left_is_there_and_empty(tmp_path: Path) -> None:
+    bad = [replace(case, output=b"no image") for case in cases(2) if case.task == "hoi"]
+    good = [case for case in cases(2) if case.task == "de_re"]
+    write_release(tmp_path / "r", [*bad, *good])
+    build(tmp_path / "r", tmp_path / "out", BuildOptions(shard_bytes=1000), tolerance=1)
+    files = DatasetFolder(tmp_path / "out").files("bagel")
+    counts = [pq.read_metadata(path).num_rows for path in files]
+    assert sorted(counts) == [0, 0, 1, 1]
+
+
+def test_counts_that_do_not_add_up_are_an_error_and_no_dataset(
+    release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lose_one(workspace, plan, identity, records, **how):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN003, ANN202
+        return finish(workspace, plan, identity, [replace(records[0], rows=0), *records[1:]], **how)
+
+    monkeypatch.setattr("mico_150k.build.finish", lose_one)
+    with pytest.raises(CountMismatch, match="24 rows"):
+        build(release, tmp_path / "out")
+    assert not (tmp_path / "out" / names.MANIFEST).exists()
+
+
+def test_only_what_is_asked_for_is_written_besides_the_index(release: Path, tmp_path: Path) -> None:
+    build(release, tmp_path / "out", BuildOptions(configs=("omnigen2", "bagel")))
+    folders = {path.name for path in (tmp_path / "out").iterdir() if path.is_dir()}
+    assert folders == {"bagel", "omnigen2", "index"}
+
+
+def test_an_unknown_configuration_is_refused() -> None:
+    with pytest.raises(UnknownConfig):
+        BuildOptions(configs=("bagel", "flux"))
+
+
+def test_a_finished_build_is_not_done_again(release: Path, tmp_path: Path) -> None:
+    first = build(release, tmp_path / "out")
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*")}
+    again = build(release, tmp_path / "out")
+    assert again.report == first.report
+    assert again.resumed == first.shards
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*")} == before
+
+
+def test_a_folder_of_somebody_else_is_refused_and_left_alone(release: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    (out / "bagel").mkdir(parents=True)
+    (out / "thesis.tex").write_text("mine")
+    (out / "bagel" / "recipe.txt").write_text("mine too")
+    with pytest.raises(OutputRefused, match="not a folder that `mico build` has begun"):
+        build(release, out)
+    assert sorted(contents(out)) == ["bagel/recipe.txt", "thesis.tex"]
+    build(release, out, overwrite=True)
+    assert (out / "thesis.tex").read_text() == "mine"
+    assert (out / "bagel" / "recipe.txt").read_text() == "mine too"
+
+
+@pytest.mark.parametrize("change", ["options", "source", "touched source"])
+def test_another_build_in_the_folder_is_refused_with_what_differs(
+    samples: list[Case], tmp_path: Path, change: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, out = tmp_path / "r", tmp_path / "out"
+    write_release(source, samples)
+    interrupt_after(monkeypatch, 1)
+    with pytest.raises(KeyboardInterrupt):
+        build(source, out)
+    monkeypatch.undo()
+    options = SMALL
+    if change == "options":
+        options = replace(SMALL, seed=5)
+    elif change == "source":
+        write_release(source, samples[:-1])
+    else:
+        time.sleep(0.01)
+        next(source.rglob("*.parquet")).touch()
+    with pytest.raises(OutputRefused, match="differs"):
+        build(source, out, options)
+    build(source, out, options, overwrite=True)
+
+
+def interrupt_after(monkeypatch: pytest.MonkeyPatch, shards: int) -> None:
+    """Stop a build, as by Ctrl-C, in the middle of a shard after that many finished ones."""
+    from mico_150k.shard_writer import ShardWriter
+
+    original, count = ShardWriter.finish, Counter[str]()
+
+    def stop(self: ShardWriter) -> object:
+        if count["finished"] == shards:
+            raise KeyboardInterrupt
+        count["finished"] += 1
+        return original(self)
+
+    monkeypatch.setattr(ShardWriter, "finish", stop)
+
+
+@pytest.mark.parametrize("shards", [0, 1, 3])
+def test_an_interrupted_build_goes_on_and_ends_with_the_same_bytes(
+    release: Path, tmp_path: Path, shards: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build(release, tmp_path / "whole")
+    interrupt_after(monkeypatch, shards)
+    with pytest.raises(KeyboardInterrupt):
+        build(release, tmp_path / "out")
+    monkeypatch.undo()
+    assert not (tmp_path / "out" / names.MANIFEST).exists()
+    assert len(DatasetFolder(tmp_path / "out").files("bagel")) == shards
+    assert not list((tmp_path / "out").rglob("*.partial"))
+    result = build(release, tmp_path / "out")
+    assert result.resumed == shards
+    assert contents(tmp_path / "out") == contents(tmp_path / "whole")
+
+
+def test_a_shard_whose_file_is_gone_is_built_again(
+    release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build(release, tmp_path / "whole")
+    interrupt_after(monkeypatch, 3)
+    with pytest.raises(KeyboardInterrupt):
+        build(release, tmp_path / "out")
+    monkeypatch.undo()
+    DatasetFolder(tmp_path / "out").files("dimoo")[0].unlink()
+    assert build(release, tmp_path / "out").resumed == 2
+    assert contents(tmp_path / "out") == contents(tmp_path / "whole")
+
+
+def test_killed_before_anything_was_written_down_a_build_starts(
+    release: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "out" / names.WORK).mkdir(parents=True)
+    (tmp_path / "out" / names.WORK / "build.json.partial").write_text('{"ident')
+    assert build(release, tmp_path / "out").report.rows == 24
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from mico_150k.build import Build, BuildOptions
+from mico_150k.sources import open_source
+print("ready", flush=True)
+Build.prepare(open_source(sys.argv[1]), Path(sys.argv[2]), BuildOptions(shard_bytes=20_000)).run()
+"""
+
+
+@pytest.mark.parametrize("delay", [0.02, 0.08, 0.15, 0.3])
+def test_killed_at_any_moment_a_build_goes_on(release: Path, tmp_path: Path, delay: float) -> None:
+    options = BuildOptions(shard_bytes=20_000)
+    build(release, tmp_path / "whole", options)
+    process = subprocess.Popen(
+        [sys.executable, "-c", KILLED, str(release), str(tmp_path / "out")],
+        stdout=subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    process.stdout.readline()
+    time.sleep(delay)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+    build(release, tmp_path / "out", options)
+    assert contents(tmp_path / "out") == contents(tmp_path / "whole")
+
+
+def test_a_disk_that_is_too_small_is_refused_before_anything_is_written(
+    release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "mico_150k.forecast.shutil.disk_usage", lambda path: type("Usage", (), {"free": 1000})
+    )
+    with pytest.raises(DiskTooSmall, match="--config bagel"):
+        build(release, tmp_path / "out")
+    assert not list((tmp_path / "out").rglob("*.parquet"))
+
+
+def test_a_disk_that_fills_up_is_said_and_what_is_finished_is_kept(
+    release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build(release, tmp_path / "whole")
+    prepared = Build.prepare(open_source(str(release)), tmp_path / "out", SMALL)
+    last = [shard.number for unit in prepared.plan.units for shard in unit.shards][-1]
+    full = partial(tmp_path / "out" / "omnigen2" / names.shard_name(last))
+
+    def on_a_full_disk(path: Path, columns: Columns) -> pq.ParquetWriter:
+        # Every write to this device fails with "no space left".
+        return image_writer(Path("/dev/full") if path == full else path, columns)
+
+    monkeypatch.setattr("mico_150k.shard_writer.image_writer", on_a_full_disk)
+    with pytest.raises(DiskTooSmall, match="the disk is full"):
+        prepared.run()
+    monkeypatch.undo()
+    assert not list((tmp_path / "out").rglob("*.partial"))
+    result = build(release, tmp_path / "out")
+    assert result.resumed == result.shards - 1
+    assert contents(tmp_path / "out") == contents(tmp_path / "whole")
+
+
+def test_manifests_and_releases_of_the_same_samples_give_the_same_rows(tmp_path: Path) -> None:
+    hoi = [case for case in cases(5) if case.task == "hoi"]
+    write_release(tmp_path / "r", hoi)
+    write_json(tmp_path / "m" / "hoi.jsonl", manifest_rows(tmp_path / "m", hoi))
+    build(tmp_path / "r", tmp_path / "out-r")
+    build(tmp_path / "m", tmp_path / "out-m")
+    assert rows(tmp_path / "out-r", "bagel") == rows(tmp_path / "out-m", "bagel")
+
+
+def test_progress_ends_with_all_rows(release: Path, tmp_path: Path) -> None:
+    seen: list[Progress] = []
+    build(release, tmp_path / "out", on_progress=seen.append)
+    assert [done.rows for done in seen] == sorted(done.rows for done in seen)
+    assert seen[-1].rows == seen[-1].total_rows == 24
+
+
+def test_words_of_strangers_do_no_harm(tmp_path: Path) -> None:
+    words = [
+        "---\nconfigs: []\n---",
+        "<script>alert(1)</script>",
+        "{{ 7 * 7 }}",
+        "\u202e\0\ud7ff",
+        "💥",
+    ]
+    hoi = [case for case in cases(5) if case.task == "hoi"]
+    strange = [replace(case, instruction=word) for case, word in zip(hoi, words, strict=True)]
+    write_release(tmp_path / "r", strange)
+    build(tmp_path / "r", tmp_path / "out")
+    assert [row["instruction"] for row in rows(tmp_path / "out", "bagel")] == words
+    card = (tmp_path / "out" / names.CARD).read_text()
+    assert not any(word in card for word in words)
+
+
+def descriptors() -> Iterator[str]:
+    yield from (path.name for path in Path("/proc/self/fd").iterdir())
+
+
+def test_no_file_is_left_open(release: Path, tmp_path: Path) -> None:
+    before = len(list(descriptors()))
+    build(release, tmp_path / "out")
+    assert len(list(descriptors())) <= before + 1
