@@ -1,4 +1,9 @@
-"""MICo-150K: from the release to `load_dataset("mico-150k", "bagel")`."""
+"""MICo-150K: from the release to `load_dataset("mico-150k", "bagel")`.
+
+    source ──► Sample ──► builder: one row shape per model ──► shards ──► dataset folder
+
+Importing this package changes nothing; `register()` makes `load_dataset` know its builder.
+"""
 
 from pathlib import Path
 
@@ -6,6 +11,7 @@ if not Path(__file__).with_name("builders").is_dir():
     # In a clone, builders/ lies beside this package; installed, it lies within.
     __path__.append(str(Path(__file__).parent.parent))
 
+from mico_150k.registration import register
 from mico_150k.version import __version__
 
-__all__ = ["__version__"]
+__all__ = ["__version__", "register"]

@@ -1,0 +1,99 @@
+"""The `datasets` builder: MICo-150K's configurations, generated from a source.
+
+`Mico150k` can be used directly, by `load_dataset` where it is registered
+(`mico_150k.registration`), and by the loading script of `datasets` before 4.
+
+Given a source, it yields what `mico build` would write, in the order of the plan's units. Given
+a dataset folder, or nothing, it yields that folder's own rows: a registered name hides a folder
+of the same name, and must not change what `load_dataset` gives.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import datasets
+
+from mico_150k import names
+from mico_150k.card import COLUMNS, PURPOSES
+from mico_150k.columns import features
+from mico_150k.images.header import Verify
+from mico_150k.loading import Given, find_given
+from mico_150k.package_hash import package_hash
+from mico_150k.plan import SHARD_BYTES
+from mico_150k.sources import Reading
+from mico_150k.sources.shape import parse_map
+from mico_150k.task import parse_task_map
+from mico_150k.version import __version__
+from mico_150k.watch import TOLERANCE
+
+WRITER_BATCH_ROWS = 8
+"""Rows that `datasets` holds before it writes: at 100, its own choice, those are a gigabyte."""
+
+
+@dataclass
+class MicoConfig(datasets.BuilderConfig):
+    """What `load_dataset` takes besides `data_dir`; each as the option of `mico build`."""
+
+    map: str = ""
+    task_map: str = ""
+    allow_outside: bool = False
+    verify: str = Verify.STRUCTURE.value
+    tolerance: float = TOLERANCE
+    shard_bytes: int = SHARD_BYTES
+
+    def create_config_id(
+        self, config_kwargs: dict[str, Any], custom_features: datasets.Features | None = None
+    ) -> str:
+        """The name of the cache folder: another one as soon as the source has changed."""
+        # The files that `datasets` has found in `data_dir` say less than the source's stamps.
+        kwargs = {key: value for key, value in config_kwargs.items() if key != "data_files"}
+        kwargs["source"] = self.given().fingerprint
+        config_id: str = super().create_config_id(kwargs, custom_features=custom_features)
+        return config_id
+
+    def given(self) -> Given:
+        """The source or the dataset folder that `data_dir` names. Raises `MicoError`."""
+        reading = Reading(
+            columns=parse_map([self.map]),
+            tasks=parse_task_map(self.task_map.split()),
+            allow_outside=self.allow_outside,
+        )
+        return find_given(
+            self.data_dir,
+            reading,
+            verify=Verify(self.verify),
+            tolerance=self.tolerance,
+            shard_bytes=self.shard_bytes,
+        )
+
+
+class Mico150k(datasets.GeneratorBasedBuilder):
+    """Generates the rows of one configuration."""
+
+    BUILDER_CONFIG_CLASS = MicoConfig
+    BUILDER_CONFIGS = [
+        MicoConfig(name=name, version=__version__, description=purpose)
+        for name, purpose in PURPOSES.items()
+    ]
+    DEFAULT_CONFIG_NAME = names.DEFAULT
+    DEFAULT_WRITER_BATCH_SIZE = WRITER_BATCH_ROWS
+
+    def __init__(self, *args: Any, hash: str | None = None, **kwargs: Any) -> None:  # noqa: A002, ANN401 - the base class's signature
+        """As every builder's; without a `hash` it is the package's own, so no cache is stale."""
+        super().__init__(*args, hash=hash or package_hash(), **kwargs)
+
+    def _info(self) -> datasets.DatasetInfo:
+        return datasets.DatasetInfo(
+            description="Multi-image composition: several images and an instruction in, one out.",
+            features=features(COLUMNS[self.config.name]),
+        )
+
+    def _split_generators(self, dl_manager: Any) -> list[datasets.SplitGenerator]:  # noqa: ANN401, ARG002 - nothing is downloaded
+        shards = self.config.given().shards(self.config.name)
+        return [datasets.SplitGenerator(name=names.SPLIT, gen_kwargs={"shards": shards})]
+
+    def _generate_examples(self, shards: list[Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+        given = self.config.given()
+        for shard in shards:
+            yield from given.rows(self.config.name, shard)

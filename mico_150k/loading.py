@@ -1,0 +1,130 @@
+"""What `load_dataset` was given: a source to generate rows from, or a dataset folder to read."""
+
+import logging
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import xxhash
+
+from mico_150k import names
+from mico_150k.builders import BUILDERS, get_builder
+from mico_150k.dataset_folder import DatasetFolder, read_rows
+from mico_150k.errors import SourceNotFound, UsageError
+from mico_150k.examine import Examiner
+from mico_150k.images.header import Verify
+from mico_150k.plan import Plan, Unit, make_plan
+from mico_150k.sample import LeftOut
+from mico_150k.sources import Reading, Source, open_source
+from mico_150k.unit import unit_rows
+from mico_150k.watch import Watch
+
+logger = logging.getLogger(__name__)
+
+KeyedRow = tuple[str, dict[str, Any]]
+
+
+class Given(Protocol):
+    """Data that can be read shard by shard."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Another one whenever the data is another."""
+
+    def shards(self, config: str) -> list[Any]:
+        """What can be read side by side. Raises `UnknownConfig`."""
+
+    def rows(self, config: str, shard: Any) -> Iterator[KeyedRow]:  # noqa: ANN401 - of either kind
+        """A shard's rows, each with a key that no other row has."""
+
+
+@dataclass(frozen=True, slots=True)
+class GivenFolder:
+    """A dataset folder; its shards are paths."""
+
+    folder: DatasetFolder
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the sizes and times of all shards."""
+        status = [
+            (str(path), path.stat().st_size, path.stat().st_mtime_ns)
+            for config in self.folder.configs
+            for path in self.folder.files(config)
+        ]
+        return xxhash.xxh3_128_hexdigest(repr(status).encode())
+
+    def shards(self, config: str) -> list[Path]:
+        """The configuration's files."""
+        return self.folder.shards(config)
+
+    def rows(self, config: str, shard: Path) -> Iterator[KeyedRow]:
+        """The rows as they stand in the file."""
+        for row, values in enumerate(read_rows(shard)):
+            yield f"{config}/{shard.name}/{row}", values
+
+
+@dataclass(frozen=True, slots=True)
+class GivenSource:
+    """A source with its plan; its shards are the plan's units."""
+
+    source: Source
+    plan: Plan
+    verify: Verify
+    tolerance: float
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the stamps of all files, and of what decides the rows."""
+        parts = [f"{file.name} {file.stamp}" for file in self.source.files]
+        parts.append(f"{self.verify} {self.plan}")
+        return xxhash.xxh3_128_hexdigest("\n".join(parts).encode())
+
+    def shards(self, config: str) -> list[Unit]:
+        """The plan's units."""
+        if config not in BUILDERS:
+            msg = f"{config!r} is made by `mico build`, and cannot be generated from a source."
+            raise UsageError(msg)
+        return list(self.plan.units)
+
+    def rows(self, config: str, shard: Unit) -> Iterator[KeyedRow]:
+        """The rows that `mico build` would write. Raises `TooManyLeftOut`."""
+        builder = get_builder(config)
+        examiner = Examiner(self.verify)
+        watch = Watch(self.plan, self.tolerance)
+        reasons: Counter[str] = Counter()
+        for result in examiner.examine(unit_rows(self.source, self.plan, shard)):
+            if isinstance(result, LeftOut):
+                watch.on_group(1, 0, [result])
+                reasons[result.reason.value] += 1
+            else:
+                yield result.id, builder.row(result)
+        if reasons:
+            logger.warning("left out %d rows: %s", reasons.total(), dict(reasons))
+
+
+def find_given(
+    data_dir: str | None,
+    reading: Reading,
+    *,
+    verify: Verify,
+    tolerance: float,
+    shard_bytes: int,
+) -> Given:
+    """The dataset folder or the source at `data_dir`; without one, `./mico-150k`.
+
+    Raises `SourceError` of every kind, which says what was looked for.
+    """
+    folder = Path(data_dir or names.DATASET)
+    if DatasetFolder.is_one(folder):
+        return GivenFolder(DatasetFolder(folder))
+    if data_dir is None:
+        msg = (
+            f"there is no dataset folder {folder.resolve()}, and no source was given.\n"
+            f'Give one: load_dataset("{names.DATASET}", CONFIG, data_dir=SOURCE)'
+        )
+        raise SourceNotFound(msg)
+    source = open_source(data_dir, reading)
+    return GivenSource(source, make_plan(source, shard_bytes=shard_bytes), verify, tolerance)
