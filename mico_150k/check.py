@@ -1,0 +1,217 @@
+"""Checks a dataset folder: is it what its manifest says, would it load, would the viewer show it.
+
+The viewer's limits were read in huggingface/dataset-viewer (`libs/libcommon`, `services/worker`).
+"""
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import yaml
+
+from mico_150k import names
+from mico_150k.card import COLUMNS
+from mico_150k.columns import arrow_schema, card_features
+from mico_150k.dataset_folder import DatasetFolder
+from mico_150k.files import sha256
+
+VIEWER_READ_BYTES = 300_000_000
+"""The viewer reads no more of one row group for a page of 100 rows."""
+VIEWER_MAX_CONFIGS = 4000
+VIEWER_MAX_COLUMN_NAME = 500
+HUB_MAX_FOLDER_FILES = 10_000
+HUB_MAX_FILES = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at; a fault where `what` should not be so."""
+
+    fault: bool
+    where: str
+    what: str
+
+
+def check_dataset(folder: DatasetFolder, *, hashes: bool = True) -> Iterator[Finding]:
+    """Everything that can be said of a folder, faults and all; `hashes` reads every byte.
+
+    Raises `NotADataset` where there is no manifest of ours.
+    """
+    manifest = folder.manifest
+    yield from _check_files(folder, manifest, hashes=hashes)
+    yield from _check_card(folder, manifest)
+    footers = {config: list(_read_footers(folder, config)) for config in folder.configs}
+    for config, of_config in footers.items():
+        yield from _check_config(config, of_config)
+    yield from _check_cuts(footers)
+    yield from _check_names(folder)
+
+
+def _check_files(
+    folder: DatasetFolder, manifest: dict[str, Any], *, hashes: bool
+) -> Iterator[Finding]:
+    """The manifest against what is there."""
+    known = set()
+    wrong = 0
+    for config, files in manifest["configs"].items():
+        for name, record in files.items():
+            path = folder.path / config / name
+            known.add(path)
+            what = _file_fault(path, record, hashes=hashes)
+            if what:
+                wrong += 1
+                yield Finding(True, f"{config}/{name}", what)
+    for path in sorted(folder.path.glob("*/*.parquet")):
+        if path not in known:
+            wrong += 1
+            yield Finding(True, str(path.relative_to(folder.path)), "is not in the manifest")
+    if not wrong:
+        compared = "SHA-256" if hashes else "size"
+        yield Finding(False, names.MANIFEST, f"{len(known)} files, each with its {compared}")
+
+
+def _file_fault(path: Path, record: dict[str, Any], *, hashes: bool) -> str:
+    if not path.is_file():
+        return "is missing"
+    size = path.stat().st_size
+    if size != record["bytes"]:
+        return f"has {size} bytes, and {record['bytes']} in the manifest"
+    if hashes and sha256(path) != record["sha256"]:
+        return "has another SHA-256 than in the manifest: it was changed or is damaged"
+    return ""
+
+
+def _check_card(folder: DatasetFolder, manifest: dict[str, Any]) -> Iterator[Finding]:
+    """The card's configurations, features and counts; wrong counts stop `load_dataset`."""
+    header = read_header(folder.path / names.CARD)
+    if header is None:
+        yield Finding(True, names.CARD, "has no YAML header")
+        return
+    faults = 0
+    infos = {info["config_name"]: info for info in header.get("dataset_info", [])}
+    paths = {config["config_name"]: config for config in header.get("configs", [])}
+    for config, files in manifest["configs"].items():
+        rows = sum(file["rows"] for file in files.values())
+        info = infos.get(config)
+        if info is None or config not in paths:
+            faults += 1
+            yield Finding(True, names.CARD, f"does not name the configuration {config}")
+            continue
+        said = info["splits"][0]["num_examples"]
+        if said != rows:
+            faults += 1
+            yield Finding(True, names.CARD, f"says {said} rows of {config}; there are {rows}")
+        if info["features"] != card_features(COLUMNS[config]):
+            faults += 1
+            yield Finding(True, names.CARD, f"gives {config} other features than its columns")
+    if not faults:
+        yield Finding(False, names.CARD, f"{len(infos)} configurations, features and counts hold")
+
+
+def read_header(card: Path) -> dict[str, Any] | None:
+    """A card's YAML header, if it has one."""
+    text = card.read_text() if card.is_file() else ""
+    _, _, rest = text.partition("---\n")
+    header, separator, _ = rest.partition("\n---\n")
+    if not separator:
+        return None
+    try:
+        parsed = yaml.safe_load(header)
+    except yaml.YAMLError:
+        return None
+    return parsed if isinstance(parsed, dict) else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Footer:
+    """A shard's footer, or what is wrong with it."""
+
+    where: str
+    schema: pa.Schema | None
+    groups: tuple[tuple[int, int], ...] = ()  # rows and bytes of each row group
+    error: str = ""
+
+
+def _read_footers(folder: DatasetFolder, config: str) -> Iterator[_Footer]:
+    for path in folder.files(config):
+        where = f"{config}/{path.name}"
+        try:
+            with pq.ParquetFile(path) as file:
+                metadata = file.metadata
+                groups = map(metadata.row_group, range(metadata.num_row_groups))
+                sizes = tuple((group.num_rows, _group_bytes(group)) for group in groups)
+                yield _Footer(where, file.schema_arrow, sizes)
+        except (pa.ArrowException, OSError) as error:
+            yield _Footer(where, None, error=str(error))
+
+
+def _group_bytes(group: pq.RowGroupMetaData) -> int:
+    return sum(group.column(place).total_compressed_size for place in range(group.num_columns))
+
+
+def _check_config(config: str, footers: list[_Footer]) -> Iterator[Finding]:
+    """Every shard's schema and row groups."""
+    schema = arrow_schema(COLUMNS[config])
+    faults = 0
+    for footer in footers:
+        for what in _footer_faults(footer, schema):
+            faults += 1
+            yield Finding(True, footer.where, what)
+    if not faults:
+        groups = [group for footer in footers for group in footer.groups]
+        rows = sum(rows for rows, _ in groups)
+        largest = max((size for _, size in groups), default=0)
+        what = f"{rows} rows in {len(groups)} row groups, the largest of {largest / 1e6:.1f} MB"
+        yield Finding(False, config, what)
+
+
+def _footer_faults(footer: _Footer, schema: pa.Schema) -> Iterator[str]:
+    if footer.schema is None:
+        yield f"is no whole Parquet file: {footer.error}"
+        return
+    if not footer.schema.equals(schema, check_metadata=True):
+        yield "has another schema than the configuration's"
+    for group, (_, size) in enumerate(footer.groups):
+        if size > VIEWER_READ_BYTES:
+            yield (
+                f"row group {group} has {size} bytes; the viewer reads no more than "
+                f"{VIEWER_READ_BYTES} of one for a page of 100 rows"
+            )
+
+
+def _check_cuts(footers: dict[str, list[_Footer]]) -> Iterator[Finding]:
+    """The same row groups in every configuration that has the same rows."""
+    cuts = {
+        config: [rows for footer in of_config for rows, _ in footer.groups]
+        for config, of_config in footers.items()
+        if config not in {names.SAMPLE, names.INDEX}
+    }
+    for (one, cut), (other, other_cut) in itertools.pairwise(cuts.items()):
+        if cut != other_cut:
+            yield Finding(True, other, f"is not cut into row groups as {one} is")
+
+
+def _check_names(folder: DatasetFolder) -> Iterator[Finding]:
+    """Names and numbers that the Hub, the viewer or `load_dataset` stop at."""
+    for script in sorted(folder.path.glob("*.py")):
+        yield Finding(
+            True, script.name, "a script in a dataset folder stops load_dataset from datasets 4 "
+            "on where it is named like the folder; it has no use here"
+        )  # fmt: skip
+    if len(folder.configs) > VIEWER_MAX_CONFIGS:
+        yield Finding(True, ".", f"more than {VIEWER_MAX_CONFIGS} configurations")
+    total = 0
+    for config in folder.configs:
+        count = len(folder.files(config))
+        total += count
+        if count > HUB_MAX_FOLDER_FILES:
+            yield Finding(True, config, f"{count} files; the Hub takes {HUB_MAX_FOLDER_FILES}")
+        for column in COLUMNS[config]:
+            if len(column) > VIEWER_MAX_COLUMN_NAME:
+                yield Finding(True, config, f"a column's name of {len(column)} characters")
+    if total > HUB_MAX_FILES:
+        yield Finding(True, ".", f"{total} files; the Hub takes {HUB_MAX_FILES}")

@@ -1,0 +1,148 @@
+"""`mico inspect`."""
+
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from mico_150k.cli.options import (
+    AllowOutside,
+    AsJson,
+    Exclude,
+    Map,
+    TaskMap,
+    VerifyOption,
+    make_reading,
+)
+from mico_150k.cli.terminal import progress, say, show, show_json
+from mico_150k.errors import SourceError
+from mico_150k.forecast import gigabytes
+from mico_150k.images.header import Verify
+from mico_150k.inspection import ImageInspection, SourceInspection, inspect_images, inspect_source
+from mico_150k.records import ImageCounts
+from mico_150k.sources import DEMO
+
+MOST_LISTED = 20
+"""Rows left out that are listed one by one; `--json` has them all."""
+
+
+def inspect(
+    source: Annotated[
+        str, typer.Argument(help="A folder or file of samples, here or `hf://datasets/USER/NAME`.")
+    ] = DEMO,
+    images: Annotated[
+        bool,
+        typer.Option("--images", help="Read every image: which would be normalised or left out."),
+    ] = False,
+    map_: Map = None,
+    task_map: TaskMap = None,
+    exclude: Exclude = None,
+    allow_outside: AllowOutside = False,
+    verify: VerifyOption = Verify.STRUCTURE,
+    as_json: AsJson = False,
+) -> None:
+    """What is in a source, and what a build of it will need; reads headers alone.
+
+    Megabytes of a terabyte, also over the network. Exit status 1 where a build would stop.
+    """
+    reading = make_reading(map_, task_map, exclude, allow_outside=allow_outside)
+    say("reading headers of {}", source)
+    inspection, opened, plan = inspect_source(source, reading)
+    found = None
+    if images and plan:
+        with progress("reading images") as on_progress:
+            found = inspect_images(opened, plan, verify, on_progress)
+    if as_json:
+        show_json({**inspection.to_dict(), "images": found.to_dict() if found else None})
+    else:
+        _show_source(inspection)
+        if found:
+            _show_images(found)
+    for problem in inspection.problems:
+        say("[red]wrong[/red]  {}", problem)
+    if inspection.problems:
+        msg = f"{len(inspection.problems)} problems that a build would stop at."
+        raise SourceError(msg)
+
+
+def _show_source(inspection: SourceInspection) -> None:
+    show(f"{inspection.location}: {inspection.kind}, {len(inspection.files)} files, "
+         f"{inspection.rows} rows, {gigabytes(inspection.image_bytes)} of images")  # fmt: skip
+    show(_task_table(inspection))
+    for shape, files in _by_shape(inspection.files).items():
+        show(f"{len(files)} files with {shape}")
+        for column, kind in files[0].get("columns", {}).items():
+            show(f"    {column}: {kind}")
+        show(f"    such as {files[0]['file']}")
+    show(_file_table(inspection.files))
+    if forecast := inspection.forecast:
+        show(
+            f"a build of all configurations: {inspection.shards} shards, "
+            f"{gigabytes(forecast.output)} on disk ({gigabytes(forecast.free)} are free here), "
+            f"about {gigabytes(forecast.memory)} memory"
+        )
+
+
+def _task_table(inspection: SourceInspection) -> Table:
+    table = _table("task", "files", "rows", "images")
+    for task, counts in inspection.tasks.items():
+        table.add_row(
+            task, str(counts["files"]), str(counts["rows"]), gigabytes(counts["image_bytes"])
+        )
+    return table
+
+
+def _by_shape(files: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for file in files:
+        groups.setdefault(file["shape"], []).append(file)
+    return groups
+
+
+def _file_table(files: list[dict[str, Any]]) -> Table:
+    """The files that are largest to read, by the memory that they take."""
+    table = _table(
+        "file", "task", "rows", "row groups", "largest", "image pages", "largest", "memory"
+    )
+    by_memory = sorted(files, key=lambda file: (-file["memory_bytes"], file["file"]))
+    for file in by_memory[:MOST_LISTED]:
+        pages = file.get("image_pages")
+        table.add_row(
+            file["file"],
+            file["task"] or "by row",
+            str(file["rows"]),
+            str(file.get("row_groups", "")),
+            gigabytes(file["largest_row_group_bytes"]) if pages else "",
+            f"{'' if file['image_pages_counted'] else '~'}{pages}" if pages else "",
+            gigabytes(file["largest_page_bytes"]) if pages else "",
+            gigabytes(file["memory_bytes"]),
+        )
+    if len(files) > MOST_LISTED:
+        table.add_row(f"and {len(files) - MOST_LISTED} more", *[""] * 7)
+    return table
+
+
+def _show_images(found: ImageInspection) -> None:
+    table = _table("task", "as they are", "normalised", "causes", "in rows left out")
+    for task, counts in found.images.items():
+        table.add_row(
+            task, str(counts.passed), str(counts.changed), _causes(counts), str(counts.left_out)
+        )
+    show(table)
+    show(f"{found.rows} rows read, {len(found.left_out)} would be left out")
+    for row in found.left_out[:MOST_LISTED]:
+        image = f", image {row['image']}" if row["image"] is not None else ""
+        show(f"    {row['file']}, row {row['row']}{image}: {row['reason']} {row['detail']}")
+    if len(found.left_out) > MOST_LISTED:
+        show(f"    and {len(found.left_out) - MOST_LISTED} more: --json lists them all")
+
+
+def _causes(counts: ImageCounts) -> str:
+    return ", ".join(f"{images} {cause}" for cause, images in counts.normalised.items())
+
+
+def _table(*columns: str) -> Table:
+    table = Table()
+    for place, column in enumerate(columns):
+        table.add_column(column, justify="left" if place == 0 else "right")
+    return table

@@ -1,0 +1,108 @@
+"""What `mico inspect` says of a source: from footers and a few page headers, or from all images."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from mico_150k import names
+from mico_150k.build import CONFIGS, BuildOptions
+from mico_150k.errors import SourceError
+from mico_150k.examine import Examiner
+from mico_150k.forecast import Forecast, make_forecast
+from mico_150k.images.header import Verify
+from mico_150k.plan import Plan, make_plan
+from mico_150k.records import ImageCounts, Tally
+from mico_150k.sources import Reading, Source, open_source
+from mico_150k.unit import unit_rows
+from mico_150k.watch import Progress
+
+
+@dataclass(frozen=True, slots=True)
+class SourceInspection:
+    """What headers tell of a source. `problems` are what a build would stop at."""
+
+    location: str
+    kind: str
+    files: list[dict[str, Any]]
+    tasks: dict[str, dict[str, int]]
+    rows: int
+    image_bytes: int
+    shards: int
+    forecast: Forecast | None
+    problems: list[str]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class ImageInspection:
+    """What reading every image tells. `left_out` are the rows that a build would leave out."""
+
+    rows: int
+    images: dict[str, ImageCounts]
+    left_out: list[dict[str, Any]]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return asdict(self)
+
+
+def inspect_source(location: str, reading: Reading) -> tuple[SourceInspection, Source, Plan | None]:
+    """Look at a source; the plan is None where there can be none.
+
+    Raises `SourceNotFound`, `EmptySource`; what is wrong with single files is a problem in the
+    report.
+    """
+    problems: list[SourceError] = []
+    source = open_source(location, reading, problems)
+    plan = forecast = None
+    try:
+        plan = make_plan(source)
+        configs = len(BuildOptions().with_images)
+        forecast = make_forecast(
+            source, plan, configs, sample=names.SAMPLE in CONFIGS, out=Path.cwd()
+        )
+    except SourceError as error:
+        problems.append(error)
+    tasks: dict[str, dict[str, int]] = {}
+    for file in plan.files if plan else ():
+        for task, rows in file.tasks.items():
+            of_task = tasks.setdefault(task.value, {"files": 0, "rows": 0, "image_bytes": 0})
+            of_task["files"] += 1
+            of_task["rows"] += rows
+            of_task["image_bytes"] += file.image_bytes * rows // file.rows
+    inspection = SourceInspection(
+        location=location,
+        kind=source.kind,
+        files=[file.describe() for file in source.files],
+        tasks=dict(sorted(tasks.items())),
+        rows=sum(file.rows for file in source.files),
+        image_bytes=sum(file.image_bytes for file in source.files),
+        shards=plan.shards if plan else 0,
+        forecast=forecast,
+        problems=[str(error) for error in problems],
+    )
+    return inspection, source, plan
+
+
+def inspect_images(
+    source: Source, plan: Plan, verify: Verify, on_progress: Callable[[Progress], None]
+) -> ImageInspection:
+    """Read every image as a build would, and write nothing."""
+    examiner = Examiner(verify)
+    tally = Tally()
+    seen = 0
+    for unit in plan.units:
+        for sample in tally.samples(examiner.examine(unit_rows(source, plan, unit))):
+            seen += sample.num_bytes
+            on_progress(
+                Progress(tally.rows_read, plan.rows, seen, plan.image_bytes, len(tally.left_out))
+            )
+    return ImageInspection(
+        rows=tally.rows_read,
+        images=tally.images(),
+        left_out=[row.to_dict() for row in tally.left_out],
+    )

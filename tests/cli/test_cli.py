@@ -1,0 +1,125 @@
+"""The command line: data on stdout, talk on stderr, and exit codes that a script can rely on."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mico_150k.cli import _spread
+
+from ..factories import cases, write_release
+
+DONE, FAILED, WRONG_USAGE = 0, 1, 2
+
+
+def mico(*arguments: object, folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "mico_150k", *map(str, arguments)],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "HF_DATASETS_CACHE": str(folder / ".cache")},
+    )
+
+
+def test_build_without_a_source_builds_the_demo_and_shows_a_row_of_each_configuration(
+    tmp_path: Path,
+) -> None:
+    done = mico("build", folder=tmp_path)
+    assert done.returncode == DONE, done.stderr
+    for config in ("default", "bagel", "blip3o", "dimoo", "omnigen2", "sample", "index"):
+        assert config in done.stdout
+    assert "image_list: [PNG 384×384, WEBP 768×576, PNG 768×576]" in done.stdout
+    assert done.stderr.splitlines()[-1].startswith(
+        "done: 40 rows read, 40 written, 0 left out; 10 files"
+    )
+    checked = mico("check", "mico-150k", folder=tmp_path)
+    assert checked.returncode == DONE
+    assert checked.stderr.splitlines()[-1] == "mico-150k: all is well"
+
+
+def test_json_is_all_that_stdout_holds(release: Path, tmp_path: Path) -> None:
+    found = mico("inspect", release, "--images", "--json", folder=tmp_path)
+    assert json.loads(found.stdout)["images"]["rows"] == 24
+    built = mico("build", release, "--out", "out", "--config", "bagel", "--json", folder=tmp_path)
+    assert json.loads(built.stdout)["report"]["rows"] == 24
+    checked = mico("check", "out", "--json", folder=tmp_path)
+    assert json.loads(checked.stdout)["faults"] == 0
+
+
+def test_inspect_says_tasks_shapes_memory_and_disk(release: Path, tmp_path: Path) -> None:
+    found = mico("inspect", release, folder=tmp_path)
+    assert found.returncode == DONE
+    for part in ("human_centric", "inputs: input_images", "row groups", "on disk", "memory"):
+        assert part in found.stdout
+
+
+def test_inspect_fails_where_a_build_would(tmp_path: Path) -> None:
+    source = write_release(tmp_path / "r", cases(1))
+    (source / "x.parquet").write_bytes(b"")
+    found = mico("inspect", source, folder=tmp_path)
+    assert found.returncode == FAILED
+    assert "x.parquet: not a Parquet file" in found.stderr
+    assert "human_centric" in found.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        (("build", "nowhere"), FAILED, "nowhere: no such file or folder"),
+        (("inspect", "nowhere"), FAILED, "nowhere: no such file or folder"),
+        (("check", "nowhere"), FAILED, "no manifest.json"),
+        (("build", "--config", "flux"), WRONG_USAGE, "'flux' is no configuration"),
+        (("build", "--map", "pictures=a"), WRONG_USAGE, "PART=COLUMN"),
+        (("build", "--task-map", "a=b"), WRONG_USAGE, "FOLDER=TASK"),
+        (("build", "--verify", "hard"), WRONG_USAGE, "--verify"),
+        (("build", "--tolerance", "2"), WRONG_USAGE, "--tolerance"),
+        (("build", "--nothing"), WRONG_USAGE, "--nothing"),
+        (("build", "--out", "."), WRONG_USAGE, "not a folder that `mico build` has begun"),
+    ],
+)
+def test_what_cannot_be_done_is_said_without_a_traceback(
+    tmp_path: Path, arguments: tuple[str, ...], status: int, message: str
+) -> None:
+    (tmp_path / "mine.txt").write_text("mine")
+    done = mico(*arguments, folder=tmp_path)
+    assert done.returncode == status
+    assert message in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
+    assert not done.stdout
+
+
+def test_check_fails_on_a_damaged_folder(tmp_path: Path, release: Path) -> None:
+    mico("build", release, "--out", "out", "--config", "bagel", "--json", folder=tmp_path)
+    (tmp_path / "out" / "bagel" / "train-00000.parquet").unlink()
+    checked = mico("check", "out", folder=tmp_path)
+    assert checked.returncode == FAILED
+    assert "bagel/train-00000.parquet: is missing" in checked.stderr
+
+
+def test_a_build_that_loses_too_much_fails_and_names_the_reason(tmp_path: Path) -> None:
+    samples = [replace(case, output=b"no image") for case in cases(1)]
+    write_release(tmp_path / "r", samples)
+    done = mico("build", "r", "--out", "out", folder=tmp_path)
+    assert done.returncode == FAILED
+    assert "unknown-format (bytes that are no image)" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (["x", "--map", "a=b"], ["x", "--map", "a=b"]),
+        (["--map", "a=b", "c=d", "x"], ["--map", "a=b", "--map", "c=d", "x"]),
+        (["--map", "a=b", "--task-map", "c=d", "e=f"],
+         ["--map", "a=b", "--task-map", "c=d", "--task-map", "e=f"]),
+        (["--out", "a=b", "c=d"], ["--out", "a=b", "c=d"]),
+        ([], []),
+    ],
+)  # fmt: skip
+def test_map_takes_several_words(given: list[str], expected: list[str]) -> None:
+    assert _spread(given) == expected
