@@ -20,11 +20,15 @@ from mico_150k.workspace import Workspace
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What became of every row and image; `report.json`, and what `mico build` prints."""
+    """What became of every row and image; `report.json`, and what `mico build` prints.
+
+    `left_out` are rows by task, then by reason; `tasks` are rows written, and `images` images,
+    by task.
+    """
 
     rows_read: int
     rows: int
-    left_out: dict[str, int]
+    left_out: dict[str, dict[str, int]]
     tasks: dict[str, int]
     images: dict[str, ImageCounts]
     duplicates: dict[str, int]
@@ -32,6 +36,11 @@ class Report:
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
         return asdict(self)
+
+    @property
+    def reasons(self) -> dict[str, int]:
+        """Rows left out by reason, over all tasks, the most common first."""
+        return dict(sum(map(Counter, self.left_out.values()), Counter()).most_common())
 
     @classmethod
     def from_dict(cls, plain: dict[str, Any]) -> "Report":
@@ -67,7 +76,7 @@ def finish(
     report = Report(
         rows_read=sum(record.rows_read for record in records),
         rows=sum(record.rows for record in records),
-        left_out=dict(sorted(Counter(row["reason"] for row in left_out).items())),
+        left_out=_by_task_and_reason(left_out),
         tasks=dict(sorted(sum((Counter(record.tasks) for record in records), Counter()).items())),
         images=sum_images(records),
         duplicates=asdict(count_duplicates(index)),
@@ -95,6 +104,14 @@ def _check_counts(plan: Plan, records: list[ShardRecord]) -> None:
         raise CountMismatch(msg)
 
 
+def _by_task_and_reason(left_out: list[dict[str, Any]]) -> dict[str, dict[str, int]]:
+    counts = Counter((row["task"], row["reason"]) for row in left_out)
+    by_task: dict[str, dict[str, int]] = {}
+    for (task, reason), rows in sorted(counts.items()):
+        by_task.setdefault(task, {})[reason] = rows
+    return by_task
+
+
 def _write_quarantine(path: Path, left_out: list[dict[str, Any]]) -> None:
     if left_out:
         lines = (json.dumps(row, ensure_ascii=False, sort_keys=True) for row in left_out)
@@ -116,7 +133,7 @@ def _manifest(
         "build": identity,
         "rows_read": report.rows_read,
         "rows": report.rows,
-        "left_out": report.left_out,
+        "left_out": report.reasons,
         "source": [
             {"name": file.name, "rows": file.rows, "content": file.content} for file in plan.files
         ],

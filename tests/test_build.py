@@ -166,8 +166,11 @@ def test_rows_read_are_rows_written_plus_rows_left_out_each_with_its_reason(
     report = result.report
     assert (report.rows_read, report.rows) == (30, 25)
     assert report.left_out == {
-        "empty": 1, "no-inputs": 1, "no-instruction": 1, "truncated": 1, "unknown-format": 1,
+        "hoi": {
+            "empty": 1, "no-inputs": 1, "no-instruction": 1, "truncated": 1, "unknown-format": 1,
+        }
     }  # fmt: skip
+    assert "| an image that ends too early | hoi | 1 |" in (tmp_path / "out/README.md").read_text()
     assert [row["row"] for row in quarantined(tmp_path / "out")] == [1, 2, 3, 4, 5]
     assert [row["image"] for row in quarantined(tmp_path / "out")] == [None, None, "output", 2, 2]
     assert report.images["hoi"].normalised == {"alpha": 2}

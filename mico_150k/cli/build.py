@@ -93,7 +93,7 @@ def build(
 
 def _summary(result: BuildResult) -> str:
     report = result.report
-    left_out = "".join(f", {count} {reason}" for reason, count in report.left_out.items())
+    left_out = "".join(f", {count} {reason}" for reason, count in report.reasons.items())
     resumed = f" ({result.resumed} of {result.shards} shards were there)" if result.resumed else ""
     return (
         f"[green]done[/green]: {report.rows_read} rows read, {report.rows} written, "
