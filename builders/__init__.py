@@ -1,18 +1,53 @@
-"""The registry of configurations: one builder a file."""
+"""The registry: one file in this folder for each configuration, each trainer, or both.
 
-from mico_150k.builders.bagel import Bagel
-from mico_150k.builders.blip3o import Blip3o
-from mico_150k.builders.default import Default
-from mico_150k.builders.dimoo import Dimoo
-from mico_150k.builders.omnigen2 import OmniGen2
+They are found by what they define, so that to add one is to add its file.
+"""
+
+import importlib
+import pkgutil
+from collections.abc import Iterator
+from types import ModuleType
+from typing import TypeVar
 
 from mico_150k.builder import Builder
 from mico_150k.errors import UnknownConfig
+from mico_150k.export.trainer import Trainer
 
-BUILDERS: dict[str, Builder] = {
-    builder.name: builder for builder in (Default(), Bagel(), Blip3o(), Dimoo(), OmniGen2())
-}
+T = TypeVar("T")
+
+_SCRIPT = "mico_150k"
+"""The loading script of `datasets` before 4: it lies here, and registers nothing."""
+_FIRST = "default"
+"""The configuration that a card names first; the others follow by name."""
+
+
+def _modules() -> Iterator[ModuleType]:
+    names = {module.name for module in pkgutil.iter_modules(__path__)} - {_SCRIPT}
+    for name in sorted(names, key=lambda name: (name != _FIRST, name)):
+        yield importlib.import_module(f"{__name__}.{name}")
+
+
+def _defined(kind: type[T]) -> Iterator[T]:
+    """One instance of every class of a kind that a module here defines."""
+    for module in _modules():
+        for value in vars(module).values():
+            if (
+                isinstance(value, type)
+                # Before `issubclass`: in Python 3.10 `dict[str, int]` says that it is a type.
+                and value.__module__ == module.__name__
+                and issubclass(value, kind)
+            ):
+                yield value()
+
+
+BUILDERS: dict[str, Builder] = {builder.name: builder for builder in _defined(Builder)}
 """Configuration name → its builder, in the order of the card."""
+
+TRAINERS: dict[str, Trainer] = {
+    trainer.name: trainer
+    for trainer in _defined(Trainer)  # type: ignore[type-abstract] # concrete ones are found
+}
+"""Trainer's name on the command line → what an export has to know of it."""
 
 
 def get_builder(name: str) -> Builder:
@@ -21,3 +56,11 @@ def get_builder(name: str) -> Builder:
         msg = f"{name!r} is no configuration; there are {', '.join(BUILDERS)}."
         raise UnknownConfig(msg)
     return BUILDERS[name]
+
+
+def get_trainer(name: str) -> Trainer:
+    """A trainer. Raises `UnknownConfig`."""
+    if name not in TRAINERS:
+        msg = f"{name!r} is no trainer that is known here; there are {', '.join(TRAINERS)}."
+        raise UnknownConfig(msg)
+    return TRAINERS[name]

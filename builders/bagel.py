@@ -1,7 +1,15 @@
 """BAGEL (ByteDance-Seed/Bagel): Parquet with image bytes inside."""
 
+import functools
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
 from mico_150k.builder import Builder
 from mico_150k.columns import Column, ColumnType
+from mico_150k.export.trainer import LAUNCH, Candidate, Exported, Setting, ShardTrainer, Size
+from mico_150k.trainers.bagel import PARQUET_INFO
 
 
 class Bagel(Builder):
@@ -17,3 +25,242 @@ class Bagel(Builder):
         "image_list": Column(ColumnType.RAW_IMAGES, "images"),
         "instruction": Column(ColumnType.TEXT, "instruction"),
     }
+
+
+@dataclass(frozen=True, slots=True)
+class Transform:
+    """How BAGEL scales a picture (data/transforms.py): sides between these, multiples of it."""
+
+    longest: int
+    shortest: int
+    stride: int
+
+    def size(self, size: Size) -> Size:
+        """A picture's size after it."""
+        scale = max(min(self.longest / max(size), 1.0), self.shortest / min(size))
+        scaled = self._scaled(size, scale)
+        if scaled[0] * scaled[1] > MAX_PIXELS:
+            scaled = self._scaled(scaled, MAX_PIXELS / (scaled[0] * scaled[1]))
+        if max(scaled) > self.longest:
+            scaled = self._scaled(scaled, self.longest / max(scaled))
+        return scaled
+
+    def tokens(self, size: Size) -> int:
+        """How many squares of the stride it makes."""
+        width, height = self.size(size)
+        return (width // self.stride) * (height // self.stride)
+
+    def _scaled(self, size: Size, scale: float) -> Size:
+        width, height = (
+            max(self.stride, round(round(side * scale) / self.stride) * self.stride)
+            for side in size
+        )
+        return width, height
+
+
+MAX_PIXELS = 14 * 14 * 9 * 1024
+VIT = Transform(518, 224, 14)
+VAE = (Transform(1024, 512, 16), Transform(768, 384, 16), Transform(512, 256, 16))
+"""Upstream's example, and two smaller ones for samples with many inputs."""
+MARKS = 2
+"""Begin and end of each picture and text."""
+BYTES_PER_TOKEN = 3
+"""Of UTF-8: fewer than the tokenizer needs on English, so that the estimate is a high one."""
+ENOUGH = 0.99
+"""The share of rows that a setting must keep to be taken; BAGEL skips longer ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """Tokens of a sample, and of a batch as it is aimed at and at most; and who has them so."""
+
+    sample: int
+    expected: int
+    most: int
+    source: str
+
+
+BUDGETS = (
+    Budget(10_240, 10_240, 11_520, "upstream's recipe for fine-tuning"),
+    Budget(16_384, 32_768, 36_864, "upstream's defaults"),
+    Budget(36_864, 32_768, 36_864, "upstream's defaults, a sample as long as a batch"),
+)
+
+
+@functools.cache
+def _picture_tokens(transform: Transform, size: Size) -> int:
+    return transform.tokens(size) + MARKS
+
+
+def sample_tokens(row: Candidate, transform: Transform) -> int:
+    """A sample's length: each input as VAE and ViT tokens, the text, the target as VAE tokens."""
+    text = -(-len(row.instruction.encode()) // BYTES_PER_TOKEN) + MARKS
+    inputs = sum(
+        _picture_tokens(transform, size) + _picture_tokens(VIT, size) for size in row.inputs
+    )
+    return inputs + text + _picture_tokens(transform, row.output)
+
+
+class BagelTrainer(ShardTrainer):
+    """Trains on `data/interleave_datasets`, with a class for MICo that `mico patch` adds."""
+
+    name = "bagel"
+    title = "BAGEL"
+    url = "https://github.com/ByteDance-Seed/Bagel"
+    settings = (
+        Setting("--lr", "2e-5", "upstream's TRAIN.md, fine-tuning"),
+        Setting("--max_latent_size", "64", "the same; 32 does not fit the published weights"),
+    )
+    steps = (
+        (
+            "Install mico-150k's clone in the trainer's environment; none of its versions moves:",
+            "pip install --no-deps PATH/TO/mico-150k",
+        ),
+        (
+            "In a clone, add the class that reads these rows (`--dry-run` shows it first):",
+            (
+                'export BAGEL="$PWD/Bagel"\n'
+                'git clone https://github.com/ByteDance-Seed/Bagel "$BAGEL"\n'
+                'mico patch bagel "$BAGEL"'
+            ),
+        ),
+        (
+            "Start, with `GPUS` GPUs and the model's folder:",
+            "MODEL=models/BAGEL-7B-MoT GPUS=8 bash {root}/train.sh",
+        ),
+    )
+
+    def measure(self, rows: Iterable[Candidate]) -> dict[str, Any]:
+        """Rows by setting that are no longer than each budget, and rows in all."""
+        kept = [[0] * len(BUDGETS) for _ in VAE]
+        total = 0
+        for row in rows:
+            total += 1
+            for place, transform in enumerate(VAE):
+                tokens = sample_tokens(row, transform)
+                for at, budget in enumerate(BUDGETS):
+                    kept[place][at] += tokens <= budget.sample
+        return {"rows": total, "kept": kept}
+
+    def tables(self, exported: Exported) -> Sequence[str]:
+        """What each setting keeps, and how row groups are shared out."""
+        transform, budget = _fitting(exported)
+        total = exported.measured["rows"]
+        lines = [
+            (
+                "BAGEL skips a sample of more than `--max_num_tokens_per_sample` tokens. Samples "
+                f"kept, text estimated at {BYTES_PER_TOKEN} bytes a token:"
+            ),
+            "",
+            f"| pictures, longest/shortest | {' | '.join(f'{each.sample}' for each in BUDGETS)} |",
+            f"|---|{'--:|' * len(BUDGETS)}",
+        ]
+        for of_vae, kept in zip(VAE, exported.measured["kept"], strict=True):
+            shares = " | ".join(f"{count / total:.1%}" for count in kept)
+            lines.append(f"| {of_vae.longest}/{of_vae.shortest} | {shares} |")
+        lines += [
+            "",
+            (
+                f"`mico-150k.yaml` has {transform.longest}/{transform.shortest} and `train.sh` "
+                f"{budget.sample}: the largest pictures with which {ENOUGH:.0%} of the samples "
+                f"stay below {BUDGETS[-2].sample}, and the smallest budget that skips none, "
+                "if one does."
+            ),
+        ]
+        groups = sum(exported.row_groups.values())
+        readers = exported.identity["readers"]
+        sharing = (
+            f"{len(exported.row_groups)} files with {groups} row groups. BAGEL gives each of "
+            "`GPUS` × `WORKERS` readers the same number of row groups, and never reads the rest."
+        )
+        if readers > 1:
+            unread = groups % readers
+            sharing += f" Of {readers} readers, {unread} row groups are read by none" + (
+                "; `mico export bagel --to FOLDER` with the same --ranks and --workers leaves none."
+                if unread
+                else "."
+            )
+        return ["\n".join(lines), sharing]
+
+    def files(self, exported: Exported) -> Mapping[str, str]:
+        """The row groups of each file, the data's yaml, and the launch script."""
+        transform, budget = _fitting(exported)
+        info = {
+            f"{exported.root}/{name}": {"num_row_groups": count}
+            for name, count in exported.row_groups.items()
+        }
+        yaml = _DATA.format(
+            longest=transform.longest,
+            shortest=transform.shortest,
+            files=len(exported.row_groups),
+        )
+        launch = _LAUNCH
+        for name in ("sample", "expected", "most"):
+            launch = launch.replace(f"@{name}@", str(getattr(budget, name)))
+        return {
+            PARQUET_INFO: json.dumps(info, indent=2, ensure_ascii=False) + "\n",
+            "mico-150k.yaml": yaml,
+            LAUNCH: launch,
+        }
+
+
+def _fitting(exported: Exported) -> tuple[Transform, Budget]:
+    """The largest pictures of which enough fit, then the smallest budget that skips none."""
+    total = exported.measured["rows"]
+    settings = list(zip(VAE, exported.measured["kept"], strict=True))
+    # The last budget takes samples as long as a whole batch: for a few, not for most.
+    transform, counts = next(
+        (setting for setting in settings if max(setting[1][:-1]) >= ENOUGH * total), settings[-1]
+    )
+    budgets = zip(BUDGETS, counts, strict=True)
+    return transform, next((budget for budget, count in budgets if count == total), BUDGETS[-1])
+
+
+_DATA = """\
+# For --dataset_config_file. `num_used_data` is the number of files: fewer leaves some out, by the
+# order in which the file system lists them; more reads some twice.
+mico-150k:
+  dataset_names: [mico-150k]
+  image_transform_args:
+    image_stride: 16
+    max_image_size: {longest}
+    min_image_size: {shortest}
+  vit_image_transform_args:
+    image_stride: 14
+    max_image_size: 518
+    min_image_size: 224
+  is_mandatory: true
+  num_used_data: [{files}]
+  weight: 1
+"""
+
+_LAUNCH = """\
+#!/usr/bin/env bash
+# Trains BAGEL on this export. BAGEL is the patched clone, MODEL the folder of the published model,
+# GPUS how many there are here, WORKERS how many processes read for each.
+set -euo pipefail
+: "${BAGEL:?set BAGEL to a clone of ByteDance-Seed/Bagel, after mico patch bagel}"
+: "${MODEL:?set MODEL to the folder of BAGEL-7B-MoT}"
+MICO_150K_DATA=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+export MICO_150K_DATA
+MODEL=$(cd "$MODEL" && pwd)
+cd "$BAGEL"
+torchrun --nnodes=1 --nproc_per_node="${GPUS:-8}" --master_port="${PORT:-29501}" \\
+    train/pretrain_unified_navit.py \\
+    --dataset_config_file "$MICO_150K_DATA/mico-150k.yaml" \\
+    --model_path "$MODEL" \\
+    --layer_module Qwen2MoTDecoderLayer \\
+    --max_latent_size 64 \\
+    --resume-from "$MODEL" \\
+    --finetune_from_hf True \\
+    --auto_resume True \\
+    --resume-model-only True \\
+    --finetune-from-ema True \\
+    --log_every 1 \\
+    --lr 2e-5 \\
+    --num_workers "${WORKERS:-1}" \\
+    --expected_num_tokens @expected@ \\
+    --max_num_tokens @most@ \\
+    --max_num_tokens_per_sample @sample@ \\
+    "$@"
+"""

@@ -1,11 +1,16 @@
 """BLIP3o-Next (JiuhaiChen/BLIP3o, branch BLIP3o-NEXT-edit): JSON of image paths."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from mico_150k.builder import Builder
 from mico_150k.columns import Column, ColumnType
+from mico_150k.export.trainer import LAUNCH, Exported, Limit, PathTrainer, Setting
+from mico_150k.trainers.blip3o import FILE, MOST_INPUTS
 
 
 class Blip3o(Builder):
-    """The three keys that its `mico` branch renames; more of them would collide."""
+    """The three keys of `BLIP3o-MICo.json`."""
 
     name = "blip3o"
     purpose = "BLIP3o-Next"
@@ -14,3 +19,135 @@ class Blip3o(Builder):
         "output_image": Column(ColumnType.IMAGE, "output"),
         "instruction": Column(ColumnType.TEXT, "instruction"),
     }
+
+
+MARKERS = (
+    "<image>", "<|im_start|>", "<|im_end|>", "<|image_pad|>", "<|vision_start|>",
+    "<|vision_end|>", "<im_start>", "<im_end>",
+)  # fmt: skip
+"""Each `<image>` in a text becomes the whole block of images; the others end a turn early."""
+
+
+class Blip3oTrainer(PathTrainer):
+    """Trains on `blip3o/data/dataset.py`, with a branch for MICo that `mico patch` adds."""
+
+    name = "blip3o"
+    title = "BLIP3o-Next"
+    url = "https://github.com/JiuhaiChen/BLIP3o"
+    branch = "BLIP3o-NEXT-edit"
+    records = FILE
+    max_inputs = MOST_INPUTS
+    max_inputs_source = "blip3o/data/dataset.py keeps the first four, without a word"
+    limits = (
+        Limit(
+            "marker",
+            "a marker of the chat or an image in the instruction",
+            "blip3o/data/dataset.py replaces each `<image>` in a text",
+            lambda row: any(marker in row.instruction for marker in MARKERS),
+        ),
+    )
+    remarks = (
+        Limit(
+            "non-square",
+            "a target that is not square: its sides are cut off for the pixels, and it is "
+            "squashed for the tokens",
+            "blip3o/data/dataset.py: CenterCrop(1024); SigLIP's 384 × 384",
+            lambda row: row.output[0] != row.output[1],
+        ),
+    )
+    settings = (
+        Setting("--learning_rate", "5e-5", "upstream's scripts/blip3o_next_edit_image_id.sh"),
+        Setting("--num_train_epochs", "1", "the same script"),
+        Setting(
+            "--model_max_length", "5120",
+            "MICo's guide; 730 tokens an image and 730 for the target: at upstream's 2048, even "
+            "two inputs lose a part of the target",
+        ),
+        Setting(
+            "--per_device_train_batch_size", "1",
+            "blip3o_qwen.py takes the last 730 positions of the padded batch as the condition: "
+            "with several lengths in a batch these are padding",
+        ),
+        Setting(
+            "--use_und_image_vae_as_noise", "False",
+            "blip3o_qwen.py asserts exactly one input where it is True",
+        ),
+    )  # fmt: skip
+    steps = (
+        (
+            "Install mico-150k's clone in the trainer's environment; none of its versions moves:",
+            "pip install --no-deps PATH/TO/mico-150k",
+        ),
+        (
+            "In a clone of the branch, add what reads these files (`--dry-run` shows it first):",
+            (
+                'export BLIP3O="$PWD/BLIP3o"\n'
+                'git clone -b BLIP3o-NEXT-edit https://github.com/JiuhaiChen/BLIP3o "$BLIP3O"\n'
+                'mico patch blip3o "$BLIP3O"'
+            ),
+        ),
+        ("Start, with `GPUS` GPUs:", "GPUS=8 bash {root}/train.sh"),
+    )
+
+    def record(self, inputs: list[str], output: str, instruction: str) -> dict[str, Any]:
+        """Exactly its three keys: others, such as `type`, collide with columns that it adds."""
+        return {"input_images": inputs, "output_image": output, "instruction": instruction}
+
+    def files(self, exported: Exported) -> Mapping[str, str]:
+        """The launch script."""
+        del exported
+        return {LAUNCH: _LAUNCH}
+
+
+_LAUNCH = """\
+#!/usr/bin/env bash
+# Trains BLIP3o-Next on this export. BLIP3O is the patched clone, GPUS how many there are here.
+set -euo pipefail
+: "${BLIP3O:?set BLIP3O to a clone of branch BLIP3o-NEXT-edit, after mico patch blip3o}"
+MICO_150K_DATA=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+export MICO_150K_DATA
+cd "$BLIP3O"
+torchrun --nproc_per_node="${GPUS:-8}" --nnodes=1 --master_port="${PORT:-16556}" \\
+    blip3o/train/train.py \\
+    --deepspeed scripts/zero1.json \\
+    --num_image_tokens 65536 \\
+    --num_scale_tokens 3 \\
+    --load_embeddings_from_vision True \\
+    --model_name_or_path "${MODEL:-BLIP3o/BLIP3o-NEXT-SFT-3B}" \\
+    --diffusion_name_or_path "${DIFFUSION:-Efficient-Large-Model/SANA1.5_1.6B_1024px_diffusers}" \\
+    --version qwen_1_5 \\
+    --dataset_cls mix \\
+    --data_list mico \\
+    --data_list_weights 1 \\
+    --dispatch_batches False \\
+    --mm_vision_select_layer -2 \\
+    --mm_use_im_start_end True \\
+    --image_aspect_ratio square \\
+    --mm_patch_merge_type flat \\
+    --bf16 True \\
+    --run_name "${NAME:-mico-150k}" \\
+    --output_dir "${OUTPUT:-output/mico-150k}" \\
+    --num_train_epochs 1 \\
+    --per_device_train_batch_size 1 \\
+    --gradient_accumulation_steps "${ACCUMULATION:-12}" \\
+    --save_strategy steps \\
+    --save_steps 4000 \\
+    --save_total_limit 10 \\
+    --learning_rate 5e-5 \\
+    --weight_decay 0. \\
+    --warmup_ratio 0.01 \\
+    --lr_scheduler_type cosine_with_min_lr \\
+    --lr_scheduler_kwargs '{"min_lr":1e-5}' \\
+    --logging_steps 5 \\
+    --tf32 True \\
+    --model_max_length 5120 \\
+    --gradient_checkpointing True \\
+    --dataloader_num_workers 1 \\
+    --lazy_preprocess True \\
+    --dataloader_drop_last True \\
+    --dataloader_pin_memory False \\
+    --use_und_image_vae False \\
+    --use_und_image_vae_as_noise False \\
+    --only_use_und_image_vae_as_noise True \\
+    "$@"
+"""

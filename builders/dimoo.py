@@ -1,7 +1,11 @@
 """Lumina-DiMOO (Alpha-VLLM/Lumina-DiMOO): JSON of image paths, pre-tokenized before training."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from mico_150k.builder import Builder
 from mico_150k.columns import Column, ColumnType
+from mico_150k.export.trainer import LAUNCH, Exported, PathTrainer, Setting
 
 
 class Dimoo(Builder):
@@ -14,3 +18,97 @@ class Dimoo(Builder):
         "edit_path": Column(ColumnType.IMAGE, "output"),
         "prompt": Column(ColumnType.TEXT, "instruction"),
     }
+
+
+CODES = "codes"
+"""Where `mico pretokenize` writes in an export, and `train.sh` looks."""
+
+
+class DimooTrainer(PathTrainer):
+    """Trains on pre-tokenized images, with a branch for many inputs that `mico patch` adds."""
+
+    name = "dimoo"
+    title = "Lumina-DiMOO"
+    url = "https://github.com/Alpha-VLLM/Lumina-DiMOO"
+    records = "dimoo-mico.json"
+    max_inputs = 19
+    max_inputs_source = "pre_tokenizer/pre_tokenize.py tells one image from many by 20 tokens"
+    settings = (
+        Setting("--lr", "2e-5", "upstream's train/train.sh"),
+        Setting("--batch_size", "2", "the same script"),
+        Setting("--epochs", "2", "the same script"),
+        Setting(
+            "--accum_iter", "4",
+            "the same script; ranks × batch_size × accum_iter records are one step, and what is "
+            "left over at the end of the file is never trained on",
+        ),
+        Setting(
+            "--max_seq_len", "5120",
+            "MICo's guide; the trainer stores and never reads it: lengths are decided when images "
+            "are pre-tokenized",
+        ),
+    )  # fmt: skip
+    steps = (
+        (
+            "Turn the images into codes, once, on a GPU (stopped by anything, it goes on):",
+            "mico pretokenize {root} --vq Alpha-VLLM/Lumina-DiMOO --device cuda",
+        ),
+        (
+            "Install mico-150k's clone in the trainer's environment; none of its versions moves:",
+            "pip install --no-deps PATH/TO/mico-150k",
+        ),
+        (
+            "In a clone, add what reads several inputs (`--dry-run` shows it first):",
+            (
+                'export DIMOO="$PWD/Lumina-DiMOO"\n'
+                'git clone https://github.com/Alpha-VLLM/Lumina-DiMOO "$DIMOO"\n'
+                ""
+                'mico patch dimoo "$DIMOO"'
+            ),
+        ),
+        ("Start, with `GPUS` GPUs:", "GPUS=8 bash {root}/train.sh"),
+    )
+
+    def record(self, inputs: list[str], output: str, instruction: str) -> dict[str, Any]:
+        """The keys of MICo's guide, which `mico pretokenize` reads."""
+        return {"image_path": inputs, "edit_path": output, "prompt": instruction}
+
+    def files(self, exported: Exported) -> Mapping[str, str]:
+        """The launch script."""
+        del exported
+        return {LAUNCH: LAUNCH_SCRIPT}
+
+
+LAUNCH_SCRIPT = """\
+#!/usr/bin/env bash
+# Trains Lumina-DiMOO on this export, after mico pretokenize. DIMOO is the patched clone, GPUS how
+# many there are here.
+set -euo pipefail
+: "${DIMOO:?set DIMOO to a clone of Lumina-DiMOO, after mico patch dimoo}"
+MICO_150K_DATA=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+CODES=${CODES:-$MICO_150K_DATA/codes}
+[ -f "$CODES/data.yaml" ] || { echo "no $CODES/data.yaml: run mico pretokenize first" >&2; exit 1; }
+cd "$DIMOO"
+# The trainer keeps a copy of the records by the name of data.yaml, and would read it for ever.
+rm -rf xllmx_data_cache
+mkdir -p "${OUTPUT:-output/mico-150k}"
+torchrun --nproc_per_node="${GPUS:-8}" --nnodes=1 --master_port="${PORT:-16558}" \\
+    train/train.py \\
+    --batch_size 2 \\
+    --accum_iter 4 \\
+    --epochs 2 \\
+    --warmup_epochs 0.001 \\
+    --lr 2e-5 \\
+    --min_lr 2e-5 \\
+    --wd 0.1 \\
+    --clip_grad 4 \\
+    --data_config "$CODES/data.yaml" \\
+    --cache_ann_on_disk \\
+    --num_workers 16 \\
+    --output_dir "${OUTPUT:-output/mico-150k}" \\
+    --save_iteration_interval 1000 \\
+    --max_seq_len 5120 \\
+    --dropout 0.05 \\
+    --init_from "${MODEL:-Alpha-VLLM/Lumina-DiMOO}" \\
+    "$@"
+"""

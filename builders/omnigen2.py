@@ -1,11 +1,17 @@
 """OmniGen2 (VectorSpaceLab/OmniGen2): JSONL of image paths."""
 
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
 from mico_150k.builder import Builder
 from mico_150k.columns import Column, ColumnType
+from mico_150k.export.trainer import LAUNCH, Candidate, Exported, Limit, PathTrainer, Setting, Size
 
 
 class OmniGen2(Builder):
-    """Its four keys; `task_type` is `edit` in every row, as in the authors' own metadata."""
+    """The keys of its training data; `task_type` is `edit`, as MICo's authors had it."""
 
     name = "omnigen2"
     purpose = "OmniGen2"
@@ -15,3 +21,154 @@ class OmniGen2(Builder):
         "input_images": Column(ColumnType.IMAGES, "inputs"),
         "output_image": Column(ColumnType.IMAGE, "output"),
     }
+
+
+MAX_INPUT_PIXELS = (1_048_576, 1_048_576, 589_824, 262_144, 262_144)
+"""Pixels of each input where there are one, two, …: upstream's list of four, and one for five."""
+MAX_OUTPUT_PIXELS = 1_048_576
+MAX_SIDE = 2048
+STRIDE = 16
+MAX_TEXT_TOKENS = 888
+TEMPLATE_TOKENS = 40
+"""The system prompt and the marks of the chat around an instruction."""
+BYTES_PER_TOKEN = 3
+"""Of UTF-8: fewer than the tokenizer needs on English, so that the estimate is a high one."""
+POSITIONS = 1024
+"""Rows of the first axis of the pretrained model's position table."""
+
+
+def _resized(size: Size, pixels: int) -> Size:
+    """A picture as the trainer scales it: never up, and down to multiples of 16 pixels."""
+    width, height = size
+    ratio = min(math.sqrt(pixels / (width * height)), MAX_SIDE / max(size), 1.0)
+    return int(width * ratio) // STRIDE * STRIDE, int(height * ratio) // STRIDE * STRIDE
+
+
+def _inputs(row: Candidate) -> list[Size]:
+    pixels = MAX_INPUT_PIXELS[len(row.inputs) - 1]
+    return [_resized(size, pixels) for size in row.inputs]
+
+
+def _text_tokens(row: Candidate) -> int:
+    return TEMPLATE_TOKENS + -(-len(row.instruction.encode()) // BYTES_PER_TOKEN)
+
+
+def _positions(row: Candidate) -> int:
+    return _text_tokens(row) + sum(max(size) // STRIDE for size in _inputs(row))
+
+
+class OmniGen2Trainer(PathTrainer):
+    """Trains on `omnigen2/dataset/omnigen2_train_dataset.py`, as it is."""
+
+    name = "omnigen2"
+    title = "OmniGen2"
+    url = "https://github.com/VectorSpaceLab/OmniGen2"
+    records = "omnigen2-mico.jsonl"
+    max_inputs = 5
+    max_inputs_source = "transformer_omnigen2.py: `image_index_embedding` has five rows"
+    limits = (
+        Limit(
+            "too-thin",
+            "a picture of which less than 16 pixels of one side are left after scaling",
+            "omnigen2/dataset: sides are rounded down to multiples of 16",
+            lambda row: (
+                min(min(size) for size in [*_inputs(row), _resized(row.output, MAX_OUTPUT_PIXELS)])
+                < STRIDE
+            ),
+        ),
+        Limit(
+            "text",
+            "an instruction of more than 888 tokens, by an estimate of 3 bytes a token",
+            "options/ft.yml: `maximum_text_tokens`; the rest is cut without a word",
+            lambda row: _text_tokens(row) > MAX_TEXT_TOKENS,
+        ),
+        Limit(
+            "positions",
+            "text and inputs together need more positions than the model has",
+            "the pretrained position table has 1,024 rows; beyond them a CUDA assert",
+            lambda row: _positions(row) >= POSITIONS,
+        ),
+    )
+    settings = (
+        Setting("train.learning_rate", "8e-7", "upstream's options/ft.yml"),
+        Setting("train.global_batch_size", "16", "the same file"),
+        Setting("train.max_train_steps", "4000", "the same file"),
+        Setting(
+            "data.max_input_pixels", str(list(MAX_INPUT_PIXELS)),
+            "upstream's four, and a fifth: without it a sample with five inputs is an error, "
+            "which the loader hides by taking another sample",
+        ),
+    )  # fmt: skip
+    steps = (
+        (
+            (
+                "Get the trainer, and install what its README says. Its loader reads these files "
+                "as they are; `mico patch omnigen2` only adds the pixels of a fifth input to its "
+                "options, which `train.sh` does by itself."
+            ),
+            (
+                'export OMNIGEN2="$PWD/OmniGen2"\n'
+                'git clone https://github.com/VectorSpaceLab/OmniGen2 "$OMNIGEN2"'
+            ),
+        ),
+        ("Start, with `GPUS` GPUs:", "GPUS=8 bash {root}/train.sh"),
+    )
+
+    def record(self, inputs: list[str], output: str, instruction: str) -> dict[str, Any]:
+        """A line of the jsonl."""
+        return {
+            "task_type": "edit",
+            "instruction": instruction,
+            "input_images": inputs,
+            "output_image": output,
+        }
+
+    def files(self, exported: Exported) -> Mapping[str, str]:
+        """The data yml, which must name a file: a folder would pull in every JSON in it."""
+        # JSON's strings are YAML's, whatever is in the path.
+        path = json.dumps(f"{exported.root}/{self.records}", ensure_ascii=False)
+        launch = _LAUNCH.replace("@max_input_pixels@", str(list(MAX_INPUT_PIXELS)))
+        return {"omnigen2-mico.yml": _DATA.format(path=path), LAUNCH: launch}
+
+
+_DATA = """\
+# The loader wants a ratio and makes no use of it: every row is read once an epoch.
+data:
+  - path: {path}
+    type: edit
+    ratio: 1.0
+"""
+
+_LAUNCH = """\
+#!/usr/bin/env bash
+# Trains OmniGen2 on this export. OMNIGEN2 is a clone, GPUS how many there are here.
+set -euo pipefail
+: "${OMNIGEN2:?set OMNIGEN2 to a clone of VectorSpaceLab/OmniGen2}"
+MICO_150K_DATA=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+export MICO_150K_DATA
+cd "$OMNIGEN2"
+# Upstream's options with this data, and pixels for a fifth input.
+python - options/ft.yml options/mico-150k.yml <<'PYTHON'
+import os, sys, yaml
+options = yaml.safe_load(open(sys.argv[1]))
+options["name"] = "mico-150k"
+options["data"]["data_path"] = os.environ["MICO_150K_DATA"] + "/omnigen2-mico.yml"
+options["data"]["max_input_pixels"] = @max_input_pixels@
+yaml.safe_dump(options, open(sys.argv[2], "w"), sort_keys=False)
+PYTHON
+accelerate launch \\
+    --num_machines=1 \\
+    --num_processes="${GPUS:-8}" \\
+    --main_process_port="${PORT:-29500}" \\
+    --use_fsdp \\
+    --fsdp_offload_params false \\
+    --fsdp_sharding_strategy HYBRID_SHARD_ZERO2 \\
+    --fsdp_auto_wrap_policy TRANSFORMER_BASED_WRAP \\
+    --fsdp_transformer_layer_cls_to_wrap OmniGen2TransformerBlock \\
+    --fsdp_state_dict_type FULL_STATE_DICT \\
+    --fsdp_forward_prefetch false \\
+    --fsdp_use_orig_params True \\
+    --fsdp_cpu_ram_efficient_loading false \\
+    --fsdp_sync_module_states True \\
+    train.py --config options/mico-150k.yml "$@"
+"""

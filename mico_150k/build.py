@@ -8,7 +8,8 @@ was stopped goes on with the first that is not.
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from importlib.metadata import version
@@ -17,10 +18,13 @@ from typing import Any
 
 from mico_150k import names
 from mico_150k.builders import BUILDERS, get_builder
+from mico_150k.errors import ShardsMissing, UsageError
+from mico_150k.executors import Delivering, Executor, InProcess, Outlet
 from mico_150k.finish import Report, finish
 from mico_150k.forecast import Forecast, make_forecast
 from mico_150k.images.header import Verify
-from mico_150k.plan import SHARD_BYTES, Plan, make_plan
+from mico_150k.plan import SHARD_BYTES, Plan, Unit, make_plan
+from mico_150k.records import ShardRecord
 from mico_150k.row_group import MAX_BYTES, MAX_ROWS
 from mico_150k.sources.source import Source
 from mico_150k.unit import UnitBuilder
@@ -28,6 +32,7 @@ from mico_150k.version import __version__
 from mico_150k.watch import TOLERANCE, Progress, Watch
 from mico_150k.workspace import Workspace
 
+_MOST_NAMED = 5
 CONFIGS = (*BUILDERS, names.SAMPLE)
 """What can be asked for. `index` is always written: exports and filters rest on it."""
 
@@ -65,6 +70,60 @@ class BuildResult:
     resumed: int
     seconds: float
 
+    @classmethod
+    def of_folder(
+        cls, folder: Path, report: Report, shards: int, resumed: int, started: float
+    ) -> "BuildResult":
+        """What lies in a folder whose build is finished; `started` is `time.monotonic`'s."""
+        files = [path for path in folder.rglob("*") if path.is_file()]
+        size = sum(path.stat().st_size for path in files)
+        seconds = time.monotonic() - started
+        return cls(folder, report, len(files), size, shards, resumed, seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """The `number`th of `of` equal shares of a plan's units, from 1."""
+
+    number: int
+    of: int
+
+    @classmethod
+    def parse(cls, text: str) -> "Share":
+        """`3/8`. Raises `UsageError`."""
+        number, _, of = text.partition("/")
+        if not (number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of)):
+            msg = f"--units {text}: one of n shares is named as 1/n to n/n, such as 3/8."
+            raise UsageError(msg)
+        return cls(int(number), int(of))
+
+    def take(self, plan: Plan) -> tuple[Unit, ...]:
+        """Its units: of every size some, so that the shares take about the same time."""
+        by_size = sorted(
+            plan.units,
+            key=lambda unit: (-plan.unit_bytes(unit), unit.files),
+        )
+        return tuple(by_size[self.number - 1 :: self.of])
+
+
+@dataclass(frozen=True, slots=True)
+class ShareResult:
+    """A finished share. `resumed` of its shards were there before; `seconds` are of this run."""
+
+    folder: Path
+    shards: int
+    resumed: int
+    seconds: float
+
+
+SHARDS_AT_ONCE = 3
+"""On the disk where an outlet takes them: one is written, one hashed, and one sent."""
+
+
+def versions() -> dict[str, str]:
+    """Of what decides a build's bytes besides its options: part of its identity."""
+    return {"mico-150k": __version__, "pyarrow": version("pyarrow"), "pillow": version("pillow")}
+
 
 @dataclass(frozen=True, slots=True)
 class Build:
@@ -89,44 +148,174 @@ class Build:
         )
         return cls(source, plan, out, options, forecast)
 
-    def run(
+    def run(  # noqa: PLR0913 - each is a choice of its own, and has a default
         self,
         *,
         overwrite: bool = False,
+        recheck: bool = False,
         tolerance: float = TOLERANCE,
+        executor: Executor | None = None,
+        outlet: Outlet | None = None,
         on_progress: Callable[[Progress], None] = lambda _: None,
     ) -> BuildResult:
         """Build, or go on with a build that was stopped.
 
+        `recheck` reads all finished shards again. `executor` is this process where none is given,
+        and `outlet` is where finished shards go at once.
         Raises `OutputRefused`, `DiskTooSmall`, `TooManyLeftOut`, `BrokenFile`, and what the
-        source raises. What is finished by then is kept.
+        source and the executor raise. What is finished by then is kept.
         """
         started = time.monotonic()
-        workspace = Workspace(self.out, (*BUILDERS, names.SAMPLE, names.INDEX))
-        identity = self.identity()
-        stamps = {file.name: file.stamp for file in self.source.files}
-        if not workspace.claim(identity, stamps, overwrite=overwrite):
+        workspace = self._workspace()
+        if not self._claim(workspace, overwrite=overwrite):
             return self._finished_before(started)
-        records = workspace.records()
-        there = sum(file.bytes for record in records.values() for file in record.files.values())
-        self.forecast.check_disk(self.out, there)
+        workspace.sweep()
+        records = self._records(workspace, self.plan.units, hashes=recheck, outlet=outlet)
+        resumed = len(records)
+        if outlet:
+            for record in records.values():
+                outlet.take(record)
+        watch = Watch(self.plan, tolerance, records.values(), on_progress)
+        executor = executor or InProcess()
+        if outlet:
+            executor = Delivering(executor, outlet)
+        self._check_disk(self.plan.units, records, outlet)
+        self._write(workspace, self.plan.units, records, watch, executor)
+        return self._result(self._finish(workspace, records), resumed, started)
+
+    def run_share(
+        self,
+        share: Share,
+        *,
+        recheck: bool = False,
+        tolerance: float = TOLERANCE,
+        executor: Executor | None = None,
+        on_progress: Callable[[Progress], None] = lambda _: None,
+    ) -> ShareResult:
+        """Build one share of the units, beside other processes that build theirs.
+
+        All write to the same folder, which the first of them makes its own. `complete` is what
+        brings it to its end. Raises what `run` raises.
+        """
+        started = time.monotonic()
+        workspace = self._workspace()
+        units = share.take(self.plan)
+        shards = sum(len(unit.shards) for unit in units)
+        if not self._claim(workspace, overwrite=False):
+            return ShareResult(self.out, shards, shards, time.monotonic() - started)
+        records = self._records(workspace, units, hashes=recheck)
         resumed = len(records)
         watch = Watch(self.plan, tolerance, records.values(), on_progress)
-        with_sample = names.SAMPLE in self.options.configs
+        self._check_disk(units, records)
+        self._write(workspace, units, records, watch, executor or InProcess())
+        return ShareResult(self.out, shards, resumed, time.monotonic() - started)
+
+    def complete(self, *, recheck: bool = False, tolerance: float = TOLERANCE) -> BuildResult:
+        """Bring a build to its end that was done in shares.
+
+        Raises `ShardsMissing`, `TooManyLeftOut`, `OutputRefused`.
+        """
+        started = time.monotonic()
+        workspace = self._workspace()
+        if not workspace.is_begun:
+            raise self._missing(set())
+        if not self._claim(workspace, overwrite=False):
+            return self._finished_before(started)
+        records = self._records(workspace, self.plan.units, hashes=recheck)
+        if len(records) < self.plan.shards:
+            raise self._missing(set(records))
+        Watch(self.plan, tolerance, records.values()).check()
+        workspace.sweep()
+        return self._result(self._finish(workspace, records), self.plan.shards, started)
+
+    def _workspace(self) -> Workspace:
+        return Workspace(self.out, (*BUILDERS, names.SAMPLE, names.INDEX))
+
+    def _claim(self, workspace: Workspace, *, overwrite: bool) -> bool:
+        stamps = {file.name: file.stamp for file in self.source.files}
+        return workspace.claim(self.identity(), stamps, overwrite=overwrite)
+
+    @property
+    def _with_sample(self) -> bool:
+        return names.SAMPLE in self.options.configs
+
+    def _records(
+        self,
+        workspace: Workspace,
+        units: Iterable[Unit],
+        *,
+        hashes: bool,
+        outlet: Outlet | None = None,
+    ) -> dict[int, ShardRecord]:
+        """The finished shards of these units."""
+        parts = [names.INDEX, *([names.SAMPLE] if self._with_sample else [])]
+        if outlet:
+            there = workspace.records(parts, hashes=hashes, elsewhere=outlet.holds)
+        else:
+            there = workspace.records(parts, hashes=hashes)
+        return {
+            shard.number: there[shard.number] for unit in units for shard in unit.finished(there)
+        }
+
+    def _check_disk(
+        self,
+        units: Sequence[Unit],
+        records: Mapping[int, ShardRecord],
+        outlet: Outlet | None = None,
+    ) -> None:
+        """Raise `DiskTooSmall` where what is left to do will not fit."""
+        there = sum(file.bytes for record in records.values() for file in record.files.values())
+        images = sum(map(self.plan.unit_bytes, units))
+        share = images / (self.plan.image_bytes or 1)
+        if outlet and not outlet.keeps:
+            there, share = 0, min(share, SHARDS_AT_ONCE / self.plan.shards)
+        self.forecast.check_disk(self.out, there, share)
+
+    def _write(
+        self,
+        workspace: Workspace,
+        units: Sequence[Unit],
+        records: dict[int, ShardRecord],
+        watch: Watch,
+        executor: Executor,
+    ) -> None:
+        """Build what is not in `records` of these units, and put it there."""
+        for unit in units:
+            for shard in unit.shards:
+                if shard.number not in records:
+                    workspace.forget(shard.number)
+        candidates = (id_ for ids in self.plan.sample.values() for id_ in ids)
         builder = UnitBuilder(
             self.source,
             self.plan,
             workspace,
             self.options.with_images,
-            with_sample,
+            frozenset(candidates if self._with_sample else ()),
             self.options.verify,
+            threaded=False,
         )
-        for unit in self.plan.units:
-            for record in builder.build(unit, set(records), watch.on_group):
+        shards = executor.build(builder, units, set(records), watch.on_group)
+        with closing(shards):
+            for record in shards:
                 records[record.number] = record
+
+    def _finish(self, workspace: Workspace, records: dict[int, ShardRecord]) -> Report:
         in_order = [records[number] for number in sorted(records)]
-        report = finish(workspace, self.plan, identity, in_order, with_sample=with_sample)
-        return self._result(report, resumed, started)
+        return finish(
+            workspace, self.plan, self.identity(), in_order, with_sample=self._with_sample
+        )
+
+    def _missing(self, finished: set[int]) -> ShardsMissing:
+        missing = sorted(
+            {shard.number for unit in self.plan.units for shard in unit.shards} - finished
+        )
+        named = ", ".join(names.shard_name(number) for number in missing[:_MOST_NAMED])
+        more = ", …" if len(missing) > _MOST_NAMED else ""
+        return ShardsMissing(
+            f"{self.out}: {len(missing)} of {self.plan.shards} shards are missing: {named}{more}\n"
+            "Run `mico build --units i/n` again for each i, with the same n or another: what is "
+            "finished is not done again."
+        )
 
     def identity(self) -> dict[str, Any]:
         """What this build is: two builds with the same identity have the same bytes."""
@@ -142,25 +331,11 @@ class Build:
                 "row_group_bytes": MAX_BYTES,
                 "row_group_rows": MAX_ROWS,
             },
-            "versions": {
-                "mico-150k": __version__,
-                "pyarrow": version("pyarrow"),
-                "pillow": version("pillow"),
-            },
+            "versions": versions(),
         }
 
     def _finished_before(self, started: float) -> BuildResult:
-        report = Report.from_dict(json.loads((self.out / names.REPORT).read_text()))
-        return self._result(report, self.plan.shards, started)
+        return self._result(Report.of_folder(self.out), self.plan.shards, started)
 
     def _result(self, report: Report, resumed: int, started: float) -> BuildResult:
-        files = [path for path in self.out.rglob("*") if path.is_file()]
-        return BuildResult(
-            folder=self.out,
-            report=report,
-            files=len(files),
-            bytes=sum(path.stat().st_size for path in files),
-            shards=self.plan.shards,
-            resumed=resumed,
-            seconds=time.monotonic() - started,
-        )
+        return BuildResult.of_folder(self.out, report, self.plan.shards, resumed, started)

@@ -4,6 +4,7 @@ The viewer's limits were read in huggingface/dataset-viewer (`libs/libcommon`, `
 """
 
 import itertools
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +12,10 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-import yaml
 
 from mico_150k import names
 from mico_150k.card import COLUMNS
+from mico_150k.card_text import CardText
 from mico_150k.columns import arrow_schema, card_features
 from mico_150k.dataset_folder import DatasetFolder
 from mico_150k.files import sha256
@@ -43,7 +44,7 @@ def check_dataset(folder: DatasetFolder, *, hashes: bool = True) -> Iterator[Fin
     """
     manifest = folder.manifest
     yield from _check_files(folder, manifest, hashes=hashes)
-    yield from _check_card(folder, manifest)
+    yield from check_header(read_header(folder.path / names.CARD), manifest)
     footers = {config: list(_read_footers(folder, config)) for config in folder.configs}
     for config, of_config in footers.items():
         yield from _check_config(config, of_config)
@@ -85,9 +86,8 @@ def _file_fault(path: Path, record: dict[str, Any], *, hashes: bool) -> str:
     return ""
 
 
-def _check_card(folder: DatasetFolder, manifest: dict[str, Any]) -> Iterator[Finding]:
-    """The card's configurations, features and counts; wrong counts stop `load_dataset`."""
-    header = read_header(folder.path / names.CARD)
+def check_header(header: dict[str, Any] | None, manifest: dict[str, Any]) -> Iterator[Finding]:
+    """A card's configurations, features and counts; wrong counts stop `load_dataset`."""
     if header is None:
         yield Finding(True, names.CARD, "has no YAML header")
         return
@@ -95,35 +95,42 @@ def _check_card(folder: DatasetFolder, manifest: dict[str, Any]) -> Iterator[Fin
     infos = {info["config_name"]: info for info in header.get("dataset_info", [])}
     paths = {config["config_name"]: config for config in header.get("configs", [])}
     for config, files in manifest["configs"].items():
-        rows = sum(file["rows"] for file in files.values())
+        rows = _rows_by_split(files)
         info = infos.get(config)
         if info is None or config not in paths:
             faults += 1
             yield Finding(True, names.CARD, f"does not name the configuration {config}")
             continue
-        said = info["splits"][0]["num_examples"]
-        if said != rows:
-            faults += 1
-            yield Finding(True, names.CARD, f"says {said} rows of {config}; there are {rows}")
+        said = {split["name"]: split["num_examples"] for split in info["splits"]}
+        for split in sorted({*said, *rows}):
+            if said.get(split) != rows.get(split):
+                faults += 1
+                what = (
+                    f"says {said.get(split, 'no')} rows of {config}, {split}; "
+                    f"there are {rows.get(split, 'none')}"
+                )
+                yield Finding(True, names.CARD, what)
         if info["features"] != card_features(COLUMNS[config]):
             faults += 1
             yield Finding(True, names.CARD, f"gives {config} other features than its columns")
+    for config in paths:
+        if config not in manifest["configs"]:
+            faults += 1
+            yield Finding(True, names.CARD, f"names the configuration {config}, which is not there")
     if not faults:
         yield Finding(False, names.CARD, f"{len(infos)} configurations, features and counts hold")
 
 
+def _rows_by_split(files: dict[str, dict[str, Any]]) -> dict[str, int]:
+    rows: Counter[str] = Counter()
+    for name, file in files.items():
+        rows[names.split_of(name)] += file["rows"]
+    return rows
+
+
 def read_header(card: Path) -> dict[str, Any] | None:
     """A card's YAML header, if it has one."""
-    text = card.read_text() if card.is_file() else ""
-    _, _, rest = text.partition("---\n")
-    header, separator, _ = rest.partition("\n---\n")
-    if not separator:
-        return None
-    try:
-        parsed = yaml.safe_load(header)
-    except yaml.YAMLError:
-        return None
-    return parsed if isinstance(parsed, dict) else None
+    return CardText(card.read_text() if card.is_file() else "").header
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +144,7 @@ class _Footer:
 
 
 def _read_footers(folder: DatasetFolder, config: str) -> Iterator[_Footer]:
-    for path in folder.files(config):
+    for path in itertools.chain.from_iterable(folder.splits(config).values()):
         where = f"{config}/{path.name}"
         try:
             with pq.ParquetFile(path) as file:
@@ -188,7 +195,7 @@ def _check_cuts(footers: dict[str, list[_Footer]]) -> Iterator[Finding]:
     cuts = {
         config: [rows for footer in of_config for rows, _ in footer.groups]
         for config, of_config in footers.items()
-        if config not in {names.SAMPLE, names.INDEX}
+        if config not in {names.SAMPLE, names.INDEX, names.BENCH}
     }
     for (one, cut), (other, other_cut) in itertools.pairwise(cuts.items()):
         if cut != other_cut:
@@ -206,7 +213,7 @@ def _check_names(folder: DatasetFolder) -> Iterator[Finding]:
         yield Finding(True, ".", f"more than {VIEWER_MAX_CONFIGS} configurations")
     total = 0
     for config in folder.configs:
-        count = len(folder.files(config))
+        count = sum(map(len, folder.splits(config).values()))
         total += count
         if count > HUB_MAX_FOLDER_FILES:
             yield Finding(True, config, f"{count} files; the Hub takes {HUB_MAX_FOLDER_FILES}")

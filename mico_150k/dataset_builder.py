@@ -90,8 +90,10 @@ class Mico150k(datasets.GeneratorBasedBuilder):
         )
 
     def _split_generators(self, dl_manager: Any) -> list[datasets.SplitGenerator]:  # noqa: ANN401, ARG002 - nothing is downloaded
-        shards = self.config.given().shards(self.config.name)
-        return [datasets.SplitGenerator(name=names.SPLIT, gen_kwargs={"shards": shards})]
+        return [
+            datasets.SplitGenerator(name=split, gen_kwargs={"shards": shards})
+            for split, shards in self.config.given().splits(self.config.name).items()
+        ]
 
     def _generate_examples(self, shards: list[Any]) -> Iterator[tuple[str, dict[str, Any]]]:
         given = self.config.given()

@@ -1,6 +1,5 @@
 """A dataset folder as `mico build` writes it, or a part of one as it was downloaded."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +10,10 @@ import pyarrow.parquet as pq
 from mico_150k import names
 from mico_150k.builders import BUILDERS
 from mico_150k.errors import NotADataset, UnknownConfig
+from mico_150k.files import read_json
 
-_CONFIGS = (*BUILDERS, names.SAMPLE, names.INDEX)
+CONFIGS = (*BUILDERS, names.SAMPLE, names.INDEX, names.BENCH)
+"""All that a dataset folder may have, in the card's order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,27 +26,37 @@ class DatasetFolder:
     def is_one(cls, path: Path) -> bool:
         """Whether it has our manifest, or Parquet files in a folder named like a configuration."""
         return _is_ours(path / names.MANIFEST) or any(
-            any((path / config).glob(f"{names.SPLIT}-*.parquet")) for config in _CONFIGS
+            any((path / config).glob(f"{names.main_split(config)}-*.parquet")) for config in CONFIGS
         )
+
+    @classmethod
+    def is_built(cls, path: Path) -> bool:
+        """Whether it is the folder of a finished build."""
+        return _is_ours(path / names.MANIFEST)
 
     @property
     def manifest(self) -> dict[str, Any]:
         """The manifest. Raises `NotADataset` where there is none of ours."""
-        manifest = self.path / names.MANIFEST
-        if not _is_ours(manifest):
+        found = read_json(self.path / names.MANIFEST)
+        if found.get("format") != names.MANIFEST_FORMAT:
             msg = f"{self.path}: no {names.MANIFEST} of a finished build in it."
             raise NotADataset(msg)
-        found: dict[str, Any] = json.loads(manifest.read_text())
         return found
 
     @property
     def configs(self) -> list[str]:
         """The configurations that are there, in the card's order."""
-        return [config for config in _CONFIGS if self.files(config)]
+        return [config for config in CONFIGS if self.files(config)]
 
-    def files(self, config: str) -> list[Path]:
-        """A configuration's shards in order."""
-        return sorted((self.path / config).glob(f"{names.SPLIT}-*.parquet"))
+    def files(self, config: str, split: str | None = None) -> list[Path]:
+        """The shards, in order, of one split of a configuration: of `train`, or `bench`'s own."""
+        split = split or names.main_split(config)
+        return sorted((self.path / config).glob(f"{split}-*.parquet"))
+
+    def splits(self, config: str) -> dict[str, list[Path]]:
+        """Every split of a configuration that is there, with its shards."""
+        found = {split: self.files(config, split) for split in names.SPLITS}
+        return {split: files for split, files in found.items() if files}
 
     def shards(self, config: str) -> list[Path]:
         """The same, where there must be some. Raises `UnknownConfig`."""
@@ -65,8 +76,4 @@ def read_rows(shard: Path) -> Iterator[dict[str, Any]]:
 
 
 def _is_ours(manifest: Path) -> bool:
-    try:
-        found = json.loads(manifest.read_text())
-    except (OSError, ValueError):
-        return False
-    return isinstance(found, dict) and found.get("format") == names.MANIFEST_FORMAT
+    return read_json(manifest).get("format") == names.MANIFEST_FORMAT

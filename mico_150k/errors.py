@@ -3,7 +3,12 @@
 MicoError                      the message says what is wrong, where, and the way out
 ├── UsageError                 what was asked for cannot be (exit status 2)
 │   ├── UnknownConfig          no configuration of that name
-│   └── OutputRefused          the output folder is somebody else's, or another build's
+│   ├── BadSelection           a `--where` that is no SQL over the index, or that finds nothing
+│   ├── CloneRefused           a trainer's clone that is not as `mico patch` knows it
+│   ├── MissingPackage         a package that only this needs is not installed
+│   ├── OutputRefused          the output folder is somebody else's, or another build's
+│   ├── NoLicence              a card is to be published, and states no licence
+│   └── ExecutorMissing        the executor asked for is not installed, or does not answer
 ├── SourceError                the source cannot be read as it is
 │   ├── SourceNotFound         no such file, folder or repository
 │   ├── EmptySource            nothing in it that a source is made of
@@ -14,9 +19,22 @@ MicoError                      the message says what is wrong, where, and the wa
 │   └── PathOutsideSource      a path that leaves the folder it may point into
 ├── BuildError                 a build had to stop; what is finished is kept
 │   ├── TooManyLeftOut         more rows are unusable than is tolerated
+│   ├── TooManyLost            a validation split would cost more training rows than is allowed
 │   ├── DiskTooSmall           the forecast does not fit, or the disk has filled up
+│   ├── WorkerLost             a process that did a part of the work has ended
+│   ├── MemoryTooSmall         the workers asked for need more than there is, or than is allowed
+│   ├── WorkerDied             a worker process ended without a word
+│   ├── ShardsMissing          a build on many machines is not complete yet
 │   └── CountMismatch          rows read are not rows written plus rows left out
 ├── NotADataset                no dataset folder, or a damaged one
+├── OverLimit                  rows that a trainer cannot take, where none may be left out
+├── NotAnExport                no folder that `mico export` has finished
+├── ExportRefused              inside a trainer: an export that it would misread, or none
+├── HubError                   the Hub did not do what was asked; what it has is kept
+│   ├── NoAccess               no token, or one that may not do this
+│   ├── NoRepository           no such repository, or one that the token cannot see
+│   ├── PushRefused            what lies here or there is not fit to be pushed
+│   └── NotSent                the Hub failed too often in a row
 └── UnusableImage              one image; caught, and its row is left out
 """
 
@@ -35,8 +53,28 @@ class UnknownConfig(UsageError):
     """No configuration of that name."""
 
 
+class BadSelection(UsageError):
+    """A `--where` that is no SQL over the index, or that finds nothing."""
+
+
+class MissingPackage(UsageError):
+    """A package that only this needs is not installed."""
+
+
+class ExecutorMissing(UsageError):
+    """The executor asked for is not installed, or does not answer."""
+
+
 class OutputRefused(UsageError):
     """The output folder is somebody else's, or another build's."""
+
+
+class CloneRefused(UsageError):
+    """A trainer's clone that is not as `mico patch` knows it."""
+
+
+class NoLicence(UsageError):
+    """A card is to be published, and states no licence."""
 
 
 class SourceError(MicoError):
@@ -79,8 +117,28 @@ class TooManyLeftOut(BuildError):
     """More rows are unusable than is tolerated."""
 
 
+class TooManyLost(BuildError):
+    """A validation split would cost more training rows than is allowed."""
+
+
 class DiskTooSmall(BuildError):
     """The forecast does not fit, or the disk has filled up."""
+
+
+class WorkerLost(BuildError):
+    """A process that did a part of the work has ended."""
+
+
+class MemoryTooSmall(BuildError):
+    """The workers asked for need more memory than there is, or than is allowed."""
+
+
+class WorkerDied(BuildError):
+    """A worker process ended without a word."""
+
+
+class ShardsMissing(BuildError):
+    """A build on many machines is not complete yet."""
 
 
 class CountMismatch(BuildError):
@@ -89,6 +147,38 @@ class CountMismatch(BuildError):
 
 class NotADataset(MicoError):
     """No dataset folder, or a damaged one."""
+
+
+class OverLimit(MicoError):
+    """Rows that a trainer cannot take, where none may be left out."""
+
+
+class NotAnExport(MicoError):
+    """No folder that `mico export` has finished."""
+
+
+class ExportRefused(MicoError):
+    """Inside a trainer: an export that it would misread, or none."""
+
+
+class HubError(MicoError):
+    """The Hub did not do what was asked; what it has is kept."""
+
+
+class NoAccess(HubError):
+    """No token, or one that may not do this."""
+
+
+class NoRepository(HubError):
+    """No such repository, or one that the token cannot see."""
+
+
+class PushRefused(HubError):
+    """What lies here or there is not fit to be pushed."""
+
+
+class NotSent(HubError):
+    """The Hub failed too often in a row."""
 
 
 class UnusableImage(MicoError):

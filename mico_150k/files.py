@@ -4,21 +4,22 @@ import errno
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from mico_150k.errors import DiskTooSmall
-from mico_150k.names import partial
+from mico_150k.errors import DiskTooSmall, OutputRefused
+from mico_150k.names import partial, process_mark
 
 _HASH_BYTES = 1 << 20
 
 
 def write_atomically(path: Path, data: bytes) -> None:
     """Write a small file so that a reader sees the old one or the new one, never half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     with disk_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
         with partial(path).open("wb") as file:
             file.write(data)
             file.flush()
@@ -32,28 +33,97 @@ def write_json(path: Path, plain: Any) -> None:  # noqa: ANN401 - any JSON value
     write_atomically(path, (text + "\n").encode())
 
 
-def settle(path: Path) -> None:
-    """Rename `partial(path)`, which is written and closed, to `path`; it is on the disk then."""
+def read_json(path: Path) -> dict[str, Any]:
+    """The JSON object in a file; empty where there is none, or something else."""
+    try:
+        found = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def create_json(path: Path, plain: Any) -> bool:  # noqa: ANN401 - any JSON value
+    """Write a JSON file whole unless there is one: of many processes that try, one does.
+
+    False where it was there. Where the file system has no links, the last one's file stays.
+    """
     with disk_errors(path):
-        with partial(path).open("rb") as file:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{path.name}.{process_mark()}")
+    write_json(temporary, plain)
+    try:
+        path.hardlink_to(temporary)
+    except FileExistsError:
+        return False
+    except OSError:
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return True
+
+
+def settle(path: Path, temporary: Path | None = None) -> None:
+    """Give a file that is written and closed its name; it is on the disk then.
+
+    It lies at `temporary`, or `partial(path)`.
+    """
+    temporary = temporary or partial(path)
+    with disk_errors(path):
+        with temporary.open("rb") as file:
             os.fsync(file.fileno())
-        partial(path).replace(path)
+        temporary.replace(path)
+
+
+def link(source: Path, target: Path) -> None:
+    """Give a finished file a second name; copy it where the file system has no such links."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial(target).unlink(missing_ok=True)
+    target.unlink(missing_ok=True)
+    try:
+        os.link(source.resolve(), target)  # a download is a link itself, relative to its place
+    except OSError:  # another disk, no hard links, or too many of one file
+        with disk_errors(target):
+            shutil.copyfile(source, partial(target))
+        settle(target)
+
+
+def same_disk(one: Path, other: Path) -> bool:
+    """Whether two existing folders are on one file system, so that links can be made."""
+    return one.stat().st_dev == other.stat().st_dev
 
 
 def sha256(path: Path) -> str:
     """The file's SHA-256 in hex."""
-    digest = hashlib.sha256()
-    buffer = bytearray(_HASH_BYTES)
-    view = memoryview(buffer)
-    with path.open("rb", buffering=0) as file:
-        while count := file.readinto(buffer):
-            digest.update(view[:count])
-    return digest.hexdigest()
+    return GrowingHash(path).finish()
+
+
+class GrowingHash:
+    """The SHA-256 of a file that is still being written to at its end."""
+
+    def __init__(self, path: Path) -> None:
+        """Nothing is read yet, and the file is open only while it is."""
+        self._path = path
+        self._digest = hashlib.sha256()
+        self._position = 0
+
+    def catch_up(self, end: int) -> None:
+        """Read what has come since the last time, up to byte `end`: it is in memory still."""
+        view = memoryview(bytearray(_HASH_BYTES))
+        with self._path.open("rb", buffering=0) as file:
+            file.seek(self._position)
+            while count := file.readinto(view[: max(0, end - self._position)]):
+                self._digest.update(view[:count])
+                self._position += count
+
+    def finish(self) -> str:
+        """Read the rest of what is now whole: the hash in hex."""
+        self.catch_up(self._path.stat().st_size)
+        return self._digest.hexdigest()
 
 
 @contextmanager
 def disk_errors(path: Path) -> Iterator[None]:
-    """Turn a full disk into an error that says what to do."""
+    """Turn a full disk, or one that may not be written to, into an error that says what to do."""
     try:
         yield
     except OSError as error:
@@ -63,4 +133,7 @@ def disk_errors(path: Path) -> Iterator[None]:
                 "make room and run the same command again, and it goes on from there."
             )
             raise DiskTooSmall(msg) from error
+        if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
+            msg = f"{path} cannot be written: {error.strerror}. Choose another folder."
+            raise OutputRefused(msg) from error
         raise

@@ -2,13 +2,15 @@
 
 import json
 from collections import Counter
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from mico_150k import names
 from mico_150k.builders import BUILDERS
 from mico_150k.card import Card
+from mico_150k.card_text import CardText
 from mico_150k.errors import CountMismatch
 from mico_150k.files import write_atomically, write_json
 from mico_150k.index import count_duplicates, join_index
@@ -23,7 +25,8 @@ class Report:
     """What became of every row and image; `report.json`, and what `mico build` prints.
 
     `left_out` are rows by task, then by reason; `tasks` are rows written, and `images` images,
-    by task.
+    by task. Of the rows written, `validation` are those of that split, by task. `bench` says
+    what was read of MICo-Bench, and how many rows are in it by how they were found.
     """
 
     rows_read: int
@@ -32,6 +35,8 @@ class Report:
     tasks: dict[str, int]
     images: dict[str, ImageCounts]
     duplicates: dict[str, int]
+    validation: dict[str, int] = field(default_factory=dict)
+    bench: dict[str, Any] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -41,6 +46,11 @@ class Report:
     def reasons(self) -> dict[str, int]:
         """Rows left out by reason, over all tasks, the most common first."""
         return dict(sum(map(Counter, self.left_out.values()), Counter()).most_common())
+
+    @classmethod
+    def of_folder(cls, folder: Path) -> "Report":
+        """The report of a finished build."""
+        return cls.from_dict(json.loads((folder / names.REPORT).read_text()))
 
     @classmethod
     def from_dict(cls, plain: dict[str, Any]) -> "Report":
@@ -76,15 +86,27 @@ def finish(
     report = Report(
         rows_read=sum(record.rows_read for record in records),
         rows=sum(record.rows for record in records),
-        left_out=_by_task_and_reason(left_out),
+        left_out=by_task_and_reason(left_out),
         tasks=dict(sorted(sum((Counter(record.tasks) for record in records), Counter()).items())),
         images=sum_images(records),
         duplicates=asdict(count_duplicates(index)),
     )
-    _write_quarantine(folder / names.QUARANTINE, left_out)
+    write_quarantine(folder / names.QUARANTINE, left_out)
     write_json(folder / names.REPORT, report.to_dict())
-    manifest = _manifest(plan, identity, records, configs, report)
-    card = Card(manifest, report.to_dict())
+    source = [
+        {"name": file.name, "rows": file.rows, "content": file.content} for file in plan.files
+    ]
+    shards = [
+        {
+            "name": names.shard_name(record.number),
+            "rows_read": record.rows_read,
+            "rows": record.rows,
+            "left_out": len(record.left_out),
+        }
+        for record in records
+    ]
+    manifest = make_manifest(identity, source, shards, configs, report)
+    card = Card.of_folder(folder, manifest, report.to_dict(), before=CardText(""))
     write_atomically(folder / names.CARD, card.render().encode())
     write_json(folder / names.MANIFEST, manifest)
     workspace.remove_work()
@@ -104,7 +126,8 @@ def _check_counts(plan: Plan, records: list[ShardRecord]) -> None:
         raise CountMismatch(msg)
 
 
-def _by_task_and_reason(left_out: list[dict[str, Any]]) -> dict[str, dict[str, int]]:
+def by_task_and_reason(left_out: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, int]]:
+    """Rows left out by task, then by reason."""
     counts = Counter((row["task"], row["reason"]) for row in left_out)
     by_task: dict[str, dict[str, int]] = {}
     for (task, reason), rows in sorted(counts.items()):
@@ -112,7 +135,8 @@ def _by_task_and_reason(left_out: list[dict[str, Any]]) -> dict[str, dict[str, i
     return by_task
 
 
-def _write_quarantine(path: Path, left_out: list[dict[str, Any]]) -> None:
+def write_quarantine(path: Path, left_out: list[dict[str, Any]]) -> None:
+    """A line for each row; no file where there is none."""
     if left_out:
         lines = (json.dumps(row, ensure_ascii=False, sort_keys=True) for row in left_out)
         write_atomically(path, "".join(f"{line}\n" for line in lines).encode())
@@ -120,32 +144,22 @@ def _write_quarantine(path: Path, left_out: list[dict[str, Any]]) -> None:
         path.unlink(missing_ok=True)
 
 
-def _manifest(
-    plan: Plan,
+def make_manifest(
     identity: dict[str, Any],
-    records: list[ShardRecord],
-    configs: dict[str, dict[str, FileRecord]],
+    source: list[dict[str, Any]],
+    shards: list[dict[str, Any]],
+    configs: Mapping[str, Mapping[str, FileRecord]],
     report: Report,
 ) -> dict[str, Any]:
-    """What is in the folder, by file, and what it was made of."""
+    """What is in a dataset folder, by file, and what it was made of."""
     return {
         "format": names.MANIFEST_FORMAT,
         "build": identity,
         "rows_read": report.rows_read,
         "rows": report.rows,
         "left_out": report.reasons,
-        "source": [
-            {"name": file.name, "rows": file.rows, "content": file.content} for file in plan.files
-        ],
-        "shards": [
-            {
-                "name": names.shard_name(record.number),
-                "rows_read": record.rows_read,
-                "rows": record.rows,
-                "left_out": len(record.left_out),
-            }
-            for record in records
-        ],
+        "source": source,
+        "shards": shards,
         "configs": {
             config: {name: asdict(file) for name, file in sorted(files.items())}
             for config, files in configs.items()

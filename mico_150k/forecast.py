@@ -2,15 +2,21 @@
 
 import shutil
 from dataclasses import dataclass
+from heapq import nlargest
 from pathlib import Path
 
-from mico_150k.errors import DiskTooSmall
+from mico_150k.errors import DiskTooSmall, MemoryTooSmall
+from mico_150k.machine import cores, free_memory
 from mico_150k.plan import SAMPLE_ROWS, Plan
 from mico_150k.row_group import MAX_BYTES
 from mico_150k.sources.source import Source
 
 BASE_MEMORY = 200 << 20
 """Of Python with pyarrow and Pillow."""
+WRITING_MEMORY = BASE_MEMORY + 3 * MAX_BYTES
+"""Of a worker besides what its source needs: a row group, its Arrow arrays, and what they cost."""
+BYTES_WORTH_A_WORKER = 500 << 20
+"""Of images; a process needs a second to begin."""
 INDEX_ROW_BYTES = 700
 ASSUMED_SPEED = 250 << 20
 """Bytes written a second, of one worker: for a first guess at the time, before anything runs."""
@@ -31,11 +37,15 @@ class Forecast:
     seconds: float
     free: int
 
-    def check_disk(self, folder: Path, there: int) -> None:
-        """Raise `DiskTooSmall` where the disk cannot take what `there` does not cover yet."""
-        if self.output - there > self.free:
+    def check_disk(self, folder: Path, there: int, share: float = 1.0) -> None:
+        """Raise `DiskTooSmall` where the disk cannot take what `there` does not cover yet.
+
+        `share` is how much of the build is done here.
+        """
+        needed = round(self.output * share) - there
+        if needed > self.free:
             msg = (
-                f"{folder}: the build will need {gigabytes(self.output - there)} more, "
+                f"{folder}: the build will need {gigabytes(needed)} more, "
                 f"and the disk has {gigabytes(self.free)} free.\n"
                 "Fewer configurations need less: --config bagel writes that one alone."
             )
@@ -50,16 +60,63 @@ def make_forecast(source: Source, plan: Plan, configs: int, *, sample: bool, out
         rows=plan.rows,
         images=plan.image_bytes,
         output=output,
-        memory=reading_memory(source, plan) + 3 * MAX_BYTES + BASE_MEMORY,
+        memory=building_memory(source, plan, 1),
         seconds=output / ASSUMED_SPEED,
-        free=shutil.disk_usage(_existing(out)).free,
+        free=free_space(out),
     )
 
 
-def reading_memory(source: Source, plan: Plan) -> int:
-    """What the hungriest unit holds: all of its files are open at once."""
-    return max(
-        (sum(source.files[place].memory for place in unit.files) for unit in plan.units), default=0
+def building_memory(source: Source, plan: Plan, workers: int) -> int:
+    """What so many workers hold at most, when the hungriest units meet.
+
+    All files of a unit are open at once. Several workers have a parent besides.
+    """
+    reading = (sum(source.files[place].memory for place in unit.files) for unit in plan.units)
+    hungriest = nlargest(workers, reading)
+    parent = BASE_MEMORY if workers > 1 else 0
+    return parent + sum(need + WRITING_MEMORY for need in hungriest or [0])
+
+
+def choose_workers(
+    source: Source, plan: Plan, asked: int | None = None, max_memory: int | None = None
+) -> int:
+    """How many worker processes a build gets: as many as `asked` for, or as make it fast.
+
+    That is one for each core, as long as each has some shards to write and memory to read its
+    units. `max_memory` are bytes, all that is free where none is given; more than is free is not
+    believed. Raises `MemoryTooSmall` where what was asked for needs more; one worker may try,
+    unless `max_memory` says no.
+    """
+    free = free_memory()
+    limit = min(max_memory or free, free)
+    fast = min(cores(), len(plan.units), max(1, plan.image_bytes // BYTES_WORTH_A_WORKER))
+    workers = asked or max(1, fast)
+    while workers > 1 and not asked and building_memory(source, plan, workers) > limit:
+        workers -= 1
+    needed = building_memory(source, plan, workers)
+    if needed > limit and (workers > 1 or max_memory):
+        raise _too_little(source, plan, workers, limit, max_memory)
+    return workers
+
+
+def _too_little(
+    source: Source, plan: Plan, workers: int, limit: int, max_memory: int | None
+) -> MemoryTooSmall:
+    hungriest = max(source.files, key=lambda file: file.memory)
+    allowed = "--max-memory allows" if limit == max_memory else "this machine has free"
+    fitting = next(
+        (n for n in range(workers - 1, 0, -1) if building_memory(source, plan, n) <= limit), 0
+    )
+    way_out = (
+        f"--workers {fitting} would do."
+        if fitting
+        else f"One worker alone needs {gigabytes(building_memory(source, plan, 1))}."
+    )
+    return MemoryTooSmall(
+        f"a build with --workers {workers} needs "
+        f"{gigabytes(building_memory(source, plan, workers))}, and "
+        f"{allowed} {gigabytes(limit)}: a reader must hold the largest pages of a file, "
+        f"{gigabytes(hungriest.memory)} of {hungriest.name}.\n{way_out}"
     )
 
 
@@ -71,7 +128,13 @@ def gigabytes(size: float) -> str:
     return f"{size / 1e3:.3g} kB"
 
 
-def _existing(path: Path) -> Path:
+def free_space(path: Path) -> int:
+    """Bytes that are free where a folder is, or will be."""
+    return shutil.disk_usage(existing(path)).free
+
+
+def existing(path: Path) -> Path:
+    """The path, or the nearest folder above it that is there."""
     path = path.absolute()
     while not path.exists():
         path = path.parent

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from mico_150k.builders.default import Default
 from mico_150k.columns import Column, Columns, ColumnType, arrow_schema
 from mico_150k.files import disk_errors, settle, sha256
-from mico_150k.names import partial
+from mico_150k.names import partial, process_mark
 from mico_150k.parquet_writer import text_writer
 from mico_150k.records import FileRecord
 from mico_150k.row_group import RowGroup
@@ -28,8 +28,10 @@ INDEX_COLUMNS: Columns = {
     **_OF_SAMPLES,
     "shard": Column(ColumnType.INTEGER),
     "row": Column(ColumnType.INTEGER),
+    "overlap": Column(ColumnType.TEXT),
 }
-"""`shard` is the number in the file's name, `row` the place in that file, from 0."""
+"""`shard` is the number in the file's name, `row` the place in that file, from 0. `overlap` is
+empty but where `--bench … --mark` has found the row in a benchmark: the case, and how."""
 
 ROW_GROUP_ROWS = 10_000
 
@@ -51,26 +53,31 @@ class IndexPart:
         shard = pa.array([self._shard] * len(samples), pa.int32())
         row = pa.array(places, pa.int32())
         schema = arrow_schema(INDEX_COLUMNS)
-        self._tables.append(pa.Table.from_arrays([*columns, shard, row], schema=schema))
+        overlap = pa.array([""] * len(samples), pa.string())
+        self._tables.append(pa.Table.from_arrays([*columns, shard, row, overlap], schema=schema))
         self._rows += len(samples)
 
     def finish(self) -> None:
         """Write the part."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         schema = arrow_schema(INDEX_COLUMNS)
+        temporary = partial(self._path, process_mark())
         with disk_errors(self._path):
-            pq.write_table(
-                pa.concat_tables([schema.empty_table(), *self._tables]), partial(self._path)
-            )
-        settle(self._path)
+            pq.write_table(pa.concat_tables([schema.empty_table(), *self._tables]), temporary)
+        settle(self._path, temporary)
 
 
 def join_index(parts: Iterable[Path], path: Path) -> FileRecord:
     """Join the parts, which come in the order of the shards, to one file."""
+    return write_index((pq.read_table(part) for part in parts), path)
+
+
+def write_index(tables: Iterable[pa.Table], path: Path) -> FileRecord:
+    """Write the rows of these tables, in their order, as one file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     rows = row_groups = arrow_bytes = 0
     with disk_errors(path), text_writer(partial(path), arrow_schema(INDEX_COLUMNS)) as writer:
-        for table in _regrouped(pq.read_table(part) for part in parts):
+        for table in _regrouped(tables):
             writer.write_table(table, row_group_size=ROW_GROUP_ROWS)
             rows += table.num_rows
             row_groups += 1
@@ -113,9 +120,11 @@ class Duplicates:
     identical_rows: int
 
 
-def count_duplicates(index: Path) -> Duplicates:
-    """Count over a finished index; reads two of its columns."""
-    table = pq.read_table(index, columns=["digests", "instruction"])
+def count_duplicates(*indexes: Path) -> Duplicates:
+    """Count over finished indexes, one of each split; reads two of their columns."""
+    columns = ["digests", "instruction"]
+    table = pa.concat_tables([pq.read_table(index, columns=columns) for index in indexes])
+    table = table.combine_chunks()
     uses = pc.value_counts(pc.list_flatten(table["digests"]).combine_chunks())
     counts = uses.field("counts")
     rows = table.num_rows

@@ -33,8 +33,8 @@ class Given(Protocol):
     def fingerprint(self) -> str:
         """Another one whenever the data is another."""
 
-    def shards(self, config: str) -> list[Any]:
-        """What can be read side by side. Raises `UnknownConfig`."""
+    def splits(self, config: str) -> dict[str, list[Any]]:
+        """What can be read side by side, by split. Raises `UnknownConfig`."""
 
     def rows(self, config: str, shard: Any) -> Iterator[KeyedRow]:  # noqa: ANN401 - of either kind
         """A shard's rows, each with a key that no other row has."""
@@ -52,13 +52,15 @@ class GivenFolder:
         status = [
             (str(path), path.stat().st_size, path.stat().st_mtime_ns)
             for config in self.folder.configs
-            for path in self.folder.files(config)
+            for files in self.folder.splits(config).values()
+            for path in files
         ]
         return xxhash.xxh3_128_hexdigest(repr(status).encode())
 
-    def shards(self, config: str) -> list[Path]:
+    def splits(self, config: str) -> dict[str, list[Path]]:
         """The configuration's files."""
-        return self.folder.shards(config)
+        self.folder.shards(config)
+        return self.folder.splits(config)
 
     def rows(self, config: str, shard: Path) -> Iterator[KeyedRow]:
         """The rows as they stand in the file."""
@@ -82,12 +84,12 @@ class GivenSource:
         parts.append(f"{self.verify} {self.plan}")
         return xxhash.xxh3_128_hexdigest("\n".join(parts).encode())
 
-    def shards(self, config: str) -> list[Unit]:
+    def splits(self, config: str) -> dict[str, list[Unit]]:
         """The plan's units."""
         if config not in BUILDERS:
             msg = f"{config!r} is made by `mico build`, and cannot be generated from a source."
             raise UsageError(msg)
-        return list(self.plan.units)
+        return {names.SPLIT: list(self.plan.units)}
 
     def rows(self, config: str, shard: Unit) -> Iterator[KeyedRow]:
         """The rows that `mico build` would write. Raises `TooManyLeftOut`."""

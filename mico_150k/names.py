@@ -1,10 +1,17 @@
 """Names of files and folders in a dataset folder; every one that a build writes is here."""
 
+import os
+import secrets
+from functools import cache
 from pathlib import Path
 
 DATASET = "mico-150k"
 """The dataset's name, and a build's folder where none is given."""
 SPLIT = "train"
+VALIDATION = "validation"
+TEST = "test"
+"""The split of `bench`."""
+SPLITS = (SPLIT, VALIDATION, TEST)
 
 CARD = "README.md"
 MANIFEST = "manifest.json"
@@ -12,19 +19,53 @@ MANIFEST_FORMAT = "mico-150k/1"
 """Stands in the manifest as `format`; a folder whose manifest says so is ours."""
 REPORT = "report.json"
 QUARANTINE = "quarantine.jsonl"
+ASSETS = "assets"
+"""The folder of pictures that the card shows."""
+PLOTS = "plots.png"
+COLLAGE = "collage.jpg"
 WORK = ".build"
 """The folder, inside a dataset folder, of a build that is not finished."""
 
 INDEX = "index"
 SAMPLE = "sample"
 DEFAULT = "default"
+BENCH = "bench"
+"""MICo-Bench, to evaluate on; it holds other samples than the rest."""
 
 
-def shard_name(number: int) -> str:
+def shard_name(number: int, split: str = SPLIT) -> str:
     """`train-00007.parquet`: the same in every configuration."""
-    return f"{SPLIT}-{number:05d}.parquet"
+    return f"{split}-{number:05d}.parquet"
 
 
-def partial(path: Path) -> Path:
-    """Where a file is written before it is whole; no pattern for finished ones matches it."""
-    return path.with_name(path.name + ".partial")
+def main_split(config: str) -> str:
+    """The split that a configuration always has."""
+    return TEST if config == BENCH else SPLIT
+
+
+def split_of(file: str) -> str:
+    """The split that a file of this name belongs to: `train` of `train-00007.parquet`."""
+    return file.partition("-")[0]
+
+
+def number_of(file: str) -> int:
+    """The number in a file's name: 7 of `train-00007.parquet`."""
+    return int(file.partition("-")[2].partition(".")[0])
+
+
+def partial(path: Path, mark: str = "") -> Path:
+    """Where a file is written before it is whole; no pattern for finished ones matches it.
+
+    `mark` tells apart processes that may write the same file.
+    """
+    return path.with_name(f"{path.name}{mark and '.'}{mark}.partial")
+
+
+def process_mark() -> str:
+    """A word that no other process has, on this machine or another."""
+    return _mark_of(os.getpid())
+
+
+@cache
+def _mark_of(process: int) -> str:
+    return f"{process}-{secrets.token_hex(4)}"

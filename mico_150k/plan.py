@@ -8,8 +8,10 @@ at once: they depend neither on workers nor on what is left out later.
 
 import heapq
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
+from typing import TypeVar
 
 import xxhash
 
@@ -25,6 +27,8 @@ SAMPLE_ROWS = 1000
 SAMPLE_RESERVE = 0.02
 """More candidates than the sample has rows, for those that are left out."""
 MIN_RESERVE = 5
+
+AnyTask = TypeVar("AnyTask", bound=str)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,13 @@ class Unit:
 
     files: tuple[int, ...]
     shards: tuple[Shard, ...]
+
+    def finished(self, numbers: Collection[int]) -> tuple[Shard, ...]:
+        """The shards that need not be written again, where those of `numbers` are there.
+
+        One that comes after a gap must be: its rows are read to fill the gap.
+        """
+        return tuple(takewhile(lambda shard: shard.number in numbers, self.shards))
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +93,10 @@ class Plan:
         """Bytes of all images, as far as headers tell."""
         return sum(file.image_bytes for file in self.files)
 
+    def unit_bytes(self, unit: Unit) -> int:
+        """Bytes of images in the files of a unit."""
+        return sum(self.files[place].image_bytes for place in unit.files)
+
     @property
     def shards(self) -> int:
         """How many shards each configuration has."""
@@ -92,10 +107,9 @@ def make_plan(source: Source, *, shard_bytes: int = SHARD_BYTES, seed: int = 0) 
     """Plan a build; reads the ids of all rows. Raises `DuplicateIds`."""
     files, ids = _read_identities(source.files)
     units = tuple(_number(_units(files, shard_bytes), files, seed))
-    sample_rows = _sample_rows(ids)
-    sample = {
-        task: _candidates(task_ids, sample_rows[task], seed) for task, task_ids in ids.items()
-    }
+    counts = {task: len(task_ids) for task, task_ids in ids.items()}
+    sample_rows = proportional(counts, SAMPLE_ROWS)
+    sample = {task: candidates(task_ids, sample_rows[task], seed) for task, task_ids in ids.items()}
     return Plan(files, units, sample, sample_rows, seed, shard_bytes)
 
 
@@ -223,19 +237,19 @@ def _number(
         )
 
 
-def _sample_rows(ids: dict[Task, list[str]]) -> dict[Task, int]:
-    """How many of each task make up the sample: in proportion, by largest remainder."""
-    total = sum(map(len, ids.values()))
-    size = min(SAMPLE_ROWS, total)
-    shares = {task: size * len(task_ids) / total for task, task_ids in ids.items()}
+def proportional(counts: Mapping[AnyTask, int], size: int) -> dict[AnyTask, int]:
+    """How many of each make up `size` of all, in proportion, by largest remainder."""
+    total = sum(counts.values())
+    size = min(size, total)
+    shares = {task: size * count / total for task, count in counts.items()}
     rows = {task: int(share) for task, share in shares.items()}
-    by_remainder = sorted(shares, key=lambda task: (rows[task] - shares[task], task.value))
+    by_remainder = sorted(shares, key=lambda task: (rows[task] - shares[task], str(task)))
     for task in by_remainder[: size - sum(rows.values())]:
         rows[task] += 1
     return rows
 
 
-def _candidates(ids: list[str], rows: int, seed: int) -> tuple[str, ...]:
+def candidates(ids: list[str], rows: int, seed: int) -> tuple[str, ...]:
     """Ids for the sample, in an order that looks random and is not."""
     reserve = max(MIN_RESERVE, round(rows * SAMPLE_RESERVE))
     ranked = heapq.nsmallest(

@@ -20,6 +20,10 @@ class Reason(str, Enum):
     TOO_MANY_PIXELS = "too-many-pixels"
     TOO_SMALL = "too-small"
     TOO_LONG = "too-long"
+    IN_BENCH = "in-benchmark"
+    SHARES_IMAGE = "shares-image"
+    REMOVED = "removed"
+    NOT_SELECTED = "not-selected"
 
     @property
     def meaning(self) -> str:
@@ -45,4 +49,8 @@ _MEANINGS = {
     Reason.TOO_MANY_PIXELS: "an image of more than 89,478,485 pixels",
     Reason.TOO_SMALL: "an image with a side under 16 pixels",
     Reason.TOO_LONG: "an image with one side over 128 times the other",
+    Reason.IN_BENCH: "the benchmark has the same output, or the same inputs",
+    Reason.SHARES_IMAGE: "shares an image with the split `validation`",
+    Reason.REMOVED: "removed on request",
+    Reason.NOT_SELECTED: "not among the rows that were asked for",
 }

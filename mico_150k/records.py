@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from mico_150k import names
 from mico_150k.sample import LeftOut, Sample
 
 
@@ -44,6 +45,7 @@ class ShardRecord:
     images: dict[str, ImageCounts]
     files: dict[str, FileRecord]
     left_out: tuple[dict[str, Any], ...]
+    split: str = names.SPLIT
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -60,6 +62,7 @@ class ShardRecord:
             images={task: ImageCounts(**counts) for task, counts in plain["images"].items()},
             files={config: FileRecord(**file) for config, file in plain["files"].items()},
             left_out=tuple(plain["left_out"]),
+            split=plain["split"],
         )
 
 
@@ -87,7 +90,9 @@ class Tally:
                 self._count(result)
                 yield result
 
-    def record(self, number: int, files: dict[str, FileRecord]) -> ShardRecord:
+    def record(
+        self, number: int, files: dict[str, FileRecord], split: str = names.SPLIT
+    ) -> ShardRecord:
         """What was counted, as the record of a shard that consists of `files`."""
         return ShardRecord(
             number=number,
@@ -97,6 +102,7 @@ class Tally:
             images=self.images(),
             files=files,
             left_out=tuple(row.to_dict() for row in self.left_out),
+            split=split,
         )
 
     def _count(self, sample: Sample) -> None:

@@ -2,12 +2,12 @@
 
 import struct
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import pyarrow as pa
 
 from mico_150k.columns import Column, Columns, ColumnType, arrow_schema
-from mico_150k.sample import Buffer, Image, Sample
+from mico_150k.sample import Buffer, Image
 
 MAX_BYTES = 64 << 20
 """Of images. BAGEL holds about four times a row group in each worker, and the viewer refuses more
@@ -16,9 +16,20 @@ MAX_ROWS = 20
 """BAGEL shards by row groups: there must be many, even of small images."""
 
 
-def cut(samples: Iterable[Sample]) -> Iterator[list[Sample]]:
+class Sized(Protocol):
+    """A row of images: a sample, or a case of the benchmark."""
+
+    @property
+    def num_bytes(self) -> int:
+        """Bytes of all its images."""
+
+
+SizedRow = TypeVar("SizedRow", bound=Sized)
+
+
+def cut(samples: Iterable[SizedRow]) -> Iterator[list[SizedRow]]:
     """Samples in lists that keep both limits, by their real bytes; at least one in each."""
-    group: list[Sample] = []
+    group: list[SizedRow] = []
     size = 0
     for sample in samples:
         if group and (len(group) == MAX_ROWS or size + sample.num_bytes > MAX_BYTES):
@@ -33,8 +44,8 @@ def cut(samples: Iterable[Sample]) -> Iterator[list[Sample]]:
 class RowGroup:
     """Makes the tables of one row group, one for each configuration."""
 
-    def __init__(self, samples: Sequence[Sample]) -> None:
-        """`samples` are the rows, in order."""
+    def __init__(self, samples: Sequence[Sized]) -> None:
+        """`samples` are the rows, in order; they have the attributes that columns name."""
         self._samples = samples
         self._arrays: dict[tuple[str, ColumnType], pa.Array] = {}
 

@@ -4,7 +4,7 @@ A source yields `RawSample`s, in which nothing is checked. `mico_150k.examine` t
 `Sample`, which every trainer reads alike, or into a `LeftOut` that says why not.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from mico_150k.reason import Reason
@@ -99,6 +99,10 @@ class Sample:
         """How many pictures go in."""
         return len(self.inputs)
 
+    def first(self, inputs: int) -> "Sample":
+        """The same with its first inputs only."""
+        return replace(self, inputs=self.inputs[:inputs])
+
     @property
     def num_bytes(self) -> int:
         """Bytes of all images; what row groups are cut by."""
@@ -153,3 +157,8 @@ class LeftOut:
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
         return {**asdict(self), "task": self.task.value, "reason": self.reason.value}
+
+    @classmethod
+    def from_dict(cls, plain: dict[str, Any]) -> "LeftOut":
+        """What `to_dict` made."""
+        return cls(**{**plain, "task": Task(plain["task"]), "reason": Reason(plain["reason"])})

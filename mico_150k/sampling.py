@@ -11,18 +11,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mico_150k.builders.default import Default
+from mico_150k.config_file import ConfigFile
 from mico_150k.plan import Plan
 from mico_150k.records import FileRecord
 from mico_150k.row_group import MAX_BYTES, MAX_ROWS, RowGroup
 from mico_150k.sample import Sample
-from mico_150k.shard_writer import ConfigFile
 
 
 class SamplePart:
     """The rows of one shard that may go into the sample."""
 
     def __init__(self, path: Path, candidates: frozenset[str]) -> None:
-        """`path` is where the part will lie; `candidates` are ids."""
+        """`path` is where the part will lie; without `candidates`, ids, there is none."""
         self._file = ConfigFile(path, Default.columns)
         self._candidates = candidates
 
@@ -33,7 +33,8 @@ class SamplePart:
 
     def finish(self) -> None:
         """Give the part its name."""
-        self._file.finish()
+        if self._candidates:
+            self._file.finish()
 
     def abandon(self) -> None:
         """Remove what was written."""
@@ -44,8 +45,13 @@ def join_sample(parts: Iterable[Path], path: Path, plan: Plan) -> FileRecord:
     """Join the parts, which come in the order of the shards; of each task as many as planned."""
     parts = list(parts)
     chosen = set(_choose(parts, plan))
+    return write_sample(read_sample(parts, chosen), path)
+
+
+def write_sample(rows: Iterable[pa.Table], path: Path) -> FileRecord:
+    """Write these rows of `default`, a table each, as the sample."""
     file = ConfigFile(path, Default.columns)
-    for table in _cut(_rows(parts, chosen)):
+    for table in _cut(rows):
         file.write_table(table)
     return file.finish()
 
@@ -62,7 +68,7 @@ def _choose(parts: Iterable[Path], plan: Plan) -> Iterator[str]:
         yield from present[: plan.sample_rows[task]]
 
 
-def _rows(parts: Iterable[Path], chosen: set[str]) -> Iterator[pa.Table]:
+def read_sample(parts: Iterable[Path], chosen: set[str]) -> Iterator[pa.Table]:
     """The chosen rows, a table each, in order."""
     for part in parts:
         file = pq.ParquetFile(part, pre_buffer=False)

@@ -1,20 +1,19 @@
 """One unit of a plan: read once, forwards, and written as shards in all configurations."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from itertools import islice
+from functools import partial
+from itertools import chain, islice
 
-from mico_150k import names
-from mico_150k.builders import get_builder
+from mico_150k.background import Aside, read_ahead
 from mico_150k.errors import BrokenFile
 from mico_150k.examine import Examiner
 from mico_150k.images.header import Verify
-from mico_150k.index import IndexPart
 from mico_150k.plan import Plan, Shard, Unit, merge_in_proportion
 from mico_150k.records import ShardRecord, Tally
 from mico_150k.row_group import cut
 from mico_150k.sample import LeftOut, RawSample, Sample
-from mico_150k.sampling import SamplePart
 from mico_150k.shard_writer import ShardWriter
 from mico_150k.sources.source import Source
 from mico_150k.workspace import Workspace
@@ -24,80 +23,115 @@ OnGroup = Callable[[int, int, list[LeftOut]], None]
 rows left out."""
 
 
-def unit_rows(source: Source, plan: Plan, unit: Unit, start: int = 0) -> Iterator[RawSample]:
+def unit_rows(
+    source: Source, plan: Plan, unit: Unit, start: int = 0, *, threaded: bool = False
+) -> Generator[RawSample, None, None]:
     """The unit's rows from `start` on, its files merged in proportion.
+
+    `threaded` reads each file ahead; who stops early closes it, and with it the files.
 
     Raises `BrokenFile` where a file has fewer rows than it was planned with.
     """
     order = list(merge_in_proportion([plan.files[place].rows for place in unit.files]))
-    readers = [
-        source.files[file].read(order[:start].count(place)) for place, file in enumerate(unit.files)
-    ]
-    for place in order[start:]:
-        row = next(readers[place], None)
-        if row is None:
-            msg = (
-                f"{plan.files[unit.files[place]].name} ends before the row that its header "
-                "promises: the source changes while it is read."
+    with ExitStack() as opened:
+        readers = [
+            opened.enter_context(
+                closing(source.files[file].read(order[:start].count(place), ahead=threaded))
             )
-            raise BrokenFile(msg)
-        yield row
+            for place, file in enumerate(unit.files)
+        ]
+        for place in order[start:]:
+            row = next(readers[place], None)
+            if row is None:
+                msg = (
+                    f"{plan.files[unit.files[place]].name} ends before the row that its header "
+                    "promises: the source changes while it is read."
+                )
+                raise BrokenFile(msg)
+            yield row
 
 
 @dataclass(frozen=True, slots=True)
 class UnitBuilder:
-    """What all units of a build have in common. `configs` are those with images."""
+    """What all units of a build have in common.
+
+    `configs` are those with images; `sample` are the ids that may go into the sample.
+    `threaded` is whether reading and hashing may run beside the rest.
+    """
 
     source: Source
     plan: Plan
     workspace: Workspace
     configs: tuple[str, ...]
-    with_sample: bool
+    sample: frozenset[str]
     verify: Verify
+    threaded: bool
 
     def build(self, unit: Unit, finished: set[int], on_group: OnGroup) -> Iterator[ShardRecord]:
         """Write the unit's shards that are not finished; yields each when it is."""
-        done = 0
-        while done < len(unit.shards) and unit.shards[done].number in finished:
-            done += 1
-        start = sum(shard.rows for shard in unit.shards[:done])
-        examiner = Examiner(self.verify)
-        rows = unit_rows(self.source, self.plan, unit, start)
-        for shard in unit.shards[done:]:
-            record = self._write(shard, examiner.examine(islice(rows, shard.rows)), on_group)
-            self.workspace.keep(record)
-            yield record
+        done = unit.finished(finished)
+        start = sum(shard.rows for shard in done)
+        with (
+            closing(unit_rows(self.source, self.plan, unit, start, threaded=self.threaded)) as rows,
+            Aside[ShardRecord](threaded=self.threaded) as aside,
+        ):
+            groups = _examined(Examiner(self.verify), rows, unit.shards[len(done) :])
+            with closing(read_ahead(groups) if self.threaded else groups) as ready:
+                yield from self._write(ready, on_group, aside)
+            yield from aside.wait()
+
+    def missing_bytes(self, unit: Unit, finished: set[int]) -> int:
+        """Bytes of images, about, in the unit's shards that are not finished."""
+        rows = sum(shard.rows for shard in unit.shards)
+        missing = rows - sum(shard.rows for shard in unit.finished(finished))
+        return max(1, self.plan.unit_bytes(unit) * missing // rows) if missing else 0
 
     def _write(
-        self, shard: Shard, results: Iterator[Sample | LeftOut], on_group: OnGroup
-    ) -> ShardRecord:
-        workspace = self.workspace
-        columns = {name: get_builder(name).columns for name in self.configs}
-        writer = ShardWriter(workspace.folder, shard.number, columns)
-        index = IndexPart(workspace.part(names.INDEX, shard.number), shard.number)
-        sample = None
-        if self.with_sample:
-            candidates = frozenset(id_ for ids in self.plan.sample.values() for id_ in ids)
-            sample = SamplePart(workspace.part(names.SAMPLE, shard.number), candidates)
+        self, groups: Iterator["_Examined"], on_group: OnGroup, aside: Aside[ShardRecord]
+    ) -> Iterator[ShardRecord]:
+        writer: ShardWriter | None = None
+        try:
+            for group in groups:
+                writer = writer or ShardWriter(
+                    self.workspace, group.shard.number, self.configs, self.sample
+                )
+                if group.samples:
+                    writer.write(group.samples)
+                    aside.offer(writer.hash_so_far)
+                size = sum(sample.num_bytes for sample in group.samples)
+                on_group(group.rows_read, size, group.left_out)
+                if group.tally:
+                    yield from aside.run(partial(writer.finish, group.tally))
+                    writer = None
+        finally:
+            if writer:
+                writer.abandon()
+
+
+@dataclass(frozen=True, slots=True)
+class _Examined:
+    """What goes into one row group, and what was read and left out since the one before it.
+
+    The last of a shard has no samples, and the tally of them all.
+    """
+
+    shard: Shard
+    samples: list[Sample]
+    rows_read: int
+    left_out: list[LeftOut]
+    tally: Tally | None = None
+
+
+def _examined(
+    examiner: Examiner, rows: Iterator[RawSample], shards: Iterable[Shard]
+) -> Generator[_Examined, None, None]:
+    """The rows of these shards, examined and cut into row groups."""
+    results = examiner.examine(rows)
+    for shard in shards:
         tally = Tally()
         rows_told = left_out_told = 0
-        try:
-            for samples in cut(tally.samples(results)):
-                writer.write(samples)
-                index.add(samples)
-                if sample:
-                    sample.add(samples)
-                size = sum(row.num_bytes for row in samples)
-                on_group(tally.rows_read - rows_told, size, tally.left_out[left_out_told:])
-                rows_told, left_out_told = tally.rows_read, len(tally.left_out)
-            on_group(tally.rows_read - rows_told, 0, tally.left_out[left_out_told:])
-            index.finish()
-            if sample:
-                sample.finish()
-            files = writer.finish()
-        except BaseException:
-            writer.abandon()
-            if sample:
-                sample.abandon()
-            raise
-        return tally.record(shard.number, files)
+        groups = cut(tally.samples(islice(results, shard.rows)))
+        for samples in chain(groups, [[]]):
+            read, left_out = tally.rows_read - rows_told, tally.left_out[left_out_told:]
+            yield _Examined(shard, samples, read, left_out, None if samples else tally)
+            rows_told, left_out_told = tally.rows_read, len(tally.left_out)

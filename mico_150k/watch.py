@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from mico_150k.errors import TooManyLeftOut
 from mico_150k.plan import Plan
@@ -41,31 +42,40 @@ class Watch:
         self._on_progress = on_progress
         self._rows = self._written = 0
         self._reasons: Counter[str] = Counter()
+        self._examples: dict[str, dict[str, Any]] = {}
         for record in finished:
             self._rows += record.rows_read
             self._reasons.update(row["reason"] for row in record.left_out)
+            self._examples.update({row["reason"]: row for row in record.left_out})
 
     def on_group(self, rows: int, written: int, left_out: Sequence[LeftOut]) -> None:
         """Count one row group; raises `TooManyLeftOut`."""
         self._rows += rows
         self._written += written
         self._reasons.update(row.reason.value for row in left_out)
+        self._examples.update({row.reason.value: row.to_dict() for row in left_out})
+        self.check()
         total = self._reasons.total()
-        if total > self._tolerance * self._plan.rows:
-            raise self._too_many(total, left_out)
         self._on_progress(
             Progress(self._rows, self._plan.rows, self._written, self._plan.image_bytes, total)
         )
 
-    def _too_many(self, total: int, latest: Sequence[LeftOut]) -> TooManyLeftOut:
+    def check(self) -> None:
+        """Raise `TooManyLeftOut` where that is so."""
+        total = self._reasons.total()
+        if total > self._tolerance * self._plan.rows:
+            raise self._too_many(total)
+
+    def _too_many(self, total: int) -> TooManyLeftOut:
         reason, count = self._reasons.most_common(1)[0]
-        example = next((row for row in latest if row.reason.value == reason), latest[-1])
-        image = f", image {example.image}" if example.image is not None else ""
+        example = self._examples[reason]
+        image = f", image {example['image']}" if example["image"] is not None else ""
         return TooManyLeftOut(
             f"{total} of {self._rows} rows so far cannot be used, more than the tolerated "
             f"{self._tolerance:.2%} of {self._plan.rows}.\n"
             f"Most often: {reason} ({Reason(reason).meaning}), {count} rows; the latest is "
-            f"{example.file}, row {example.row}{image}: {example.detail or example.reason}\n"
+            f"{example['file']}, row {example['row']}{image}: "
+            f"{example['detail'] or example['reason']}\n"
             "`mico inspect SOURCE --images` lists them all. To go on without them: "
             f"--tolerance {max(0.05, round(2 * total / self._plan.rows, 2)):.2f}"
         )

@@ -4,16 +4,16 @@
 configurations. It is gone when the build is done; the manifest is there then, written last.
 """
 
-import json
 import shutil
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mico_150k import names
 from mico_150k.errors import OutputRefused
-from mico_150k.files import write_json
-from mico_150k.records import ShardRecord
+from mico_150k.files import create_json, read_json, sha256, write_json
+from mico_150k.records import FileRecord, ShardRecord
 
 _OURS = (names.CARD, names.MANIFEST, names.REPORT, names.QUARANTINE)
 
@@ -30,6 +30,11 @@ class Workspace:
         """The folder of what is not finished."""
         return self.folder / names.WORK
 
+    @property
+    def is_begun(self) -> bool:
+        """Whether a build has claimed the folder, or finished it."""
+        return (self.work / _IDENTITY).exists() or (self.folder / names.MANIFEST).exists()
+
     def claim(self, identity: dict[str, Any], stamps: dict[str, str], *, overwrite: bool) -> bool:
         """Make the folder this build's; False where this very build is finished already.
 
@@ -37,39 +42,82 @@ class Workspace:
         another. `stamps` are those of the source's files: a build that goes on must find each as
         it was. Raises `OutputRefused` where the folder holds something else.
         """
-        begun = _read_json(self.work / _IDENTITY)
-        manifest = _read_json(self.folder / names.MANIFEST)
-        present = begun or {"identity": manifest.get("build"), "stamps": stamps}
         wanted = {"identity": identity, "stamps": stamps}
-        if present == wanted and not overwrite:
-            return not manifest
-        if begun or self._holds_anything():
-            if not overwrite:
-                raise self._refusal(present, wanted)
+        # In this order: another process that claims it now writes its identity before all else.
+        holds = self._holds_anything()
+        begun = read_json(self.work / _IDENTITY)
+        manifest = read_json(self.folder / names.MANIFEST)
+        if overwrite and (begun or holds):
             self._clear()
-        self.folder.mkdir(parents=True, exist_ok=True)
-        write_json(self.work / _IDENTITY, wanted)
-        return True
+            begun, holds, manifest = {}, False, {}
+        if not begun and not holds:
+            if create_json(self.work / _IDENTITY, wanted):
+                return True
+            begun = read_json(self.work / _IDENTITY)
+        present = begun or {"identity": manifest.get("build"), "stamps": stamps}
+        if present != wanted:
+            raise self._refusal(present, wanted)
+        if manifest:
+            self.remove_work()  # killed in its very last step
+        return not manifest
 
-    def records(self) -> dict[int, ShardRecord]:
-        """The finished shards by number; one whose files are not all there is not finished."""
+    def sweep(self) -> None:
+        """Remove what killed runs have half written. Not while another process builds here."""
+        places = [self.folder, *(self.folder / config for config in self.configs)]
+        for place in places:
+            for path in place.glob("*.partial"):
+                path.unlink(missing_ok=True)
+        for path in self.work.rglob("*.partial"):
+            path.unlink(missing_ok=True)
+
+    def records(
+        self,
+        parts: Sequence[str] = (),
+        split: str = names.SPLIT,
+        *,
+        hashes: bool = False,
+        elsewhere: Callable[[ShardRecord], bool] = lambda _: False,
+    ) -> dict[int, ShardRecord]:
+        """The finished shards of a split by number; one that lacks a file is not finished.
+
+        `parts` are the small configurations of which each must have left its part. Sizes are
+        compared; a file had reached the disk before it got its name, so that no interruption
+        can change it. Where the disk itself is in doubt, `hashes` reads all of it again.
+        `elsewhere` is whether another place holds a shard's files, so that they need not be here.
+        """
         found = {}
-        for path in sorted((self.work / _RECORDS).glob("*.json")):
-            record = ShardRecord.from_dict(json.loads(path.read_text()))
-            if all(
-                self._has(self.folder / config / names.shard_name(record.number), file.bytes)
+        for path in (self.work / _RECORDS).glob(f"{split}-*.json"):
+            record = _read_record(path)
+            if record is None:
+                continue
+            name = names.shard_name(record.number, split)
+            if not all(self.part(part, record.number, split).is_file() for part in parts):
+                continue
+            if elsewhere(record) or all(
+                _is(self.folder / config / name, file, hashes=hashes)
                 for config, file in record.files.items()
             ):
                 found[record.number] = record
         return found
 
+    def record(self, number: int, split: str = names.SPLIT) -> ShardRecord | None:
+        """The shard's record, once it is finished."""
+        return _read_record(self._record(number, split))
+
+    def forget(self, number: int, split: str = names.SPLIT) -> None:
+        """Remove the record of a shard that is to be built again."""
+        self._record(number, split).unlink(missing_ok=True)
+
     def keep(self, record: ShardRecord) -> None:
         """Write down that a shard is finished: the last thing that is done for it."""
-        write_json(self.work / _RECORDS / f"{record.number:05d}.json", record.to_dict())
+        write_json(self._record(record.number, record.split), record.to_dict())
 
-    def part(self, config: str, number: int) -> Path:
+    def _record(self, number: int, split: str) -> Path:
+        return self.work / _RECORDS / f"{split}-{number:05d}.json"
+
+    def part(self, config: str, number: int, split: str = names.SPLIT) -> Path:
         """Where a shard's part of a small configuration lies until the end."""
-        return self.work / config / names.shard_name(number)
+        return self.work / config / names.shard_name(number, split)
 
     def remove_work(self) -> None:
         """The build is done."""
@@ -105,21 +153,24 @@ class Workspace:
         for name in _OURS:
             (self.folder / name).unlink(missing_ok=True)
         for config in self.configs:
-            for path in (self.folder / config).glob(f"{names.SPLIT}-*.parquet*"):
-                path.unlink()
-
-    @staticmethod
-    def _has(path: Path, size: int) -> bool:
-        return path.is_file() and path.stat().st_size == size
+            for split in names.SPLITS:
+                for path in (self.folder / config).glob(f"{split}-*.parquet*"):
+                    path.unlink()
 
 
-def _read_json(path: Path) -> dict[str, Any]:
-    """The JSON object in a file; empty where there is none."""
+def _read_record(path: Path) -> ShardRecord | None:
+    """The record in a file; None where there is none, or none that is whole."""
     try:
-        found = json.loads(path.read_text())
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
+        return ShardRecord.from_dict(read_json(path))
+    except (KeyError, TypeError):
+        return None
+
+
+def _is(path: Path, file: FileRecord, *, hashes: bool) -> bool:
+    """Whether the file at `path` is the one that was written down."""
+    if not path.is_file() or path.stat().st_size != file.bytes:
+        return False
+    return not hashes or sha256(path) == file.sha256
 
 
 _IDENTITY = "build.json"

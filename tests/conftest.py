@@ -1,6 +1,7 @@
 """What several tests share. Nothing here needs a network or anything outside the repository."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
@@ -13,11 +14,15 @@ hypothesis.settings.load_profile("mico")
 # Before `datasets` is imported: no test may look for anything on the real Hub.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ["HF_DATASETS_DISABLE_PROGRESS_BARS"] = "1"
+os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
+
+import datasets
 
 from mico_150k.build import Build, BuildOptions
 from mico_150k.sources import open_source
 
 from .factories import Case, cases, write_release
+from .hub import Hub, running
 
 
 @pytest.fixture(scope="session")
@@ -33,8 +38,34 @@ def release(samples: list[Case], tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 
 @pytest.fixture(scope="session")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A release in many files of a few rows, so that a build has many units."""
+    folder = tmp_path_factory.mktemp("source") / "release"
+    return write_release(folder, cases(8), rows_per_file=4)
+
+
+@pytest.fixture(scope="session")
 def dataset(release: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The dataset folder that is built of it."""
     folder = tmp_path_factory.mktemp("dataset") / "mico-150k"
     Build.prepare(open_source(str(release)), folder, BuildOptions()).run()
     return folder
+
+
+@pytest.fixture
+def hub(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    """An empty Hub, to which this process is logged in as `user`, who may write."""
+    import huggingface_hub.constants
+
+    cache = tmp_path_factory.mktemp("cache")
+    with running(tmp_path_factory.mktemp("hub")) as hub:
+        monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", hub.endpoint)
+        template = f"{hub.endpoint}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
+        monkeypatch.setattr(huggingface_hub.constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+        monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+        monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(cache / "hub"))
+        monkeypatch.setattr(datasets.config, "HF_ENDPOINT", hub.endpoint)
+        monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", False)
+        monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", str(cache / "datasets"))
+        monkeypatch.setenv("HF_TOKEN", "hf_write")
+        yield hub

@@ -162,3 +162,40 @@ def write_json(path: Path, rows: Any) -> Path:
     else:
         path.write_text(json.dumps(list(rows)))
     return path
+
+
+BENCH_FILES = {
+    "object_centric": ("Object-Centric", "Object + Scene"),
+    "human_centric": ("Human-Centric", "1 male character and 2 female characters"),
+    "hoi": ("HOI", "Human + 2 Clothes + 1 Object"),
+    "de_re": ("DeRe", None),
+}
+
+
+def write_bench(folder: Path, samples: Sequence[Case]) -> Path:
+    """These samples as MICo-Bench has its cases: a JSONL a task, each with its own spelling."""
+    for task, (name, editing_type) in BENCH_FILES.items():
+        stem = f"mico_bench_{task.replace('de_re', 'dere')}"
+        rows = []
+        for case in (case for case in samples if case.task == task):
+            paths = [f"{stem}/{case.id}/{place}.png" for place in range(len(case.inputs))]
+            reference = f"{stem}/{case.id}/reference.{'png' if task == 'de_re' else 'jpg'}"
+            images = (*case.inputs, case.output)
+            for path, data in zip((*paths, reference), images, strict=True):
+                (folder / path).parent.mkdir(parents=True, exist_ok=True)
+                (folder / path).write_bytes(data)
+            row: dict[str, Any] = {
+                "ed_idx" if task == "de_re" else "idx": case.id,
+                "input": paths,
+                "Task": name,
+                "prompt": case.instruction,
+                "reference": reference,
+                "human_indices": [0] if task != "object_centric" else [],
+            }
+            if task == "de_re":
+                row["refined_prompt"] = f"{case.instruction}, refined"
+            else:
+                row |= {"original_idx": 4000 + case.id, "editing_type": editing_type}
+            rows.append(row)
+        write_json(folder / f"{stem}.jsonl", rows)
+    return folder

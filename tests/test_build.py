@@ -1,10 +1,7 @@
 """A build: every row once, the same bytes each time, and no interruption that loses anything."""
 
-import hashlib
 import json
-import signal
-import subprocess
-import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -27,7 +24,7 @@ from mico_150k.errors import (
     UnknownConfig,
 )
 from mico_150k.finish import finish
-from mico_150k.names import partial
+from mico_150k.names import partial, process_mark
 from mico_150k.parquet_writer import PAGE_BYTES, image_writer
 from mico_150k.row_group import MAX_ROWS
 from mico_150k.sources import open_source
@@ -35,6 +32,8 @@ from mico_150k.sources.pages import read_page_headers
 from mico_150k.watch import Progress
 
 from .factories import Case, cases, encode, manifest_rows, picture, write_json, write_release
+from .folders import contents
+from .killing import interrupt_after, start_and_kill
 
 LARGEST_DEMO_ROW = 150_000
 SMALL = BuildOptions(shard_bytes=300_000)
@@ -43,14 +42,6 @@ SMALL = BuildOptions(shard_bytes=300_000)
 def build(source: Path, out: Path, options: BuildOptions = SMALL, **how: object) -> BuildResult:
     prepared = Build.prepare(open_source(str(source)), out, options)
     return prepared.run(**how)  # type: ignore[arg-type]
-
-
-def contents(folder: Path) -> dict[str, str]:
-    return {
-        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
 
 
 def rows(folder: Path, config: str) -> list[dict[str, object]]:
@@ -279,19 +270,14 @@ def test_another_build_in_the_folder_is_refused_with_what_differs(
     build(source, out, options, overwrite=True)
 
 
-def interrupt_after(monkeypatch: pytest.MonkeyPatch, shards: int) -> None:
-    """Stop a build, as by Ctrl-C, in the middle of a shard after that many finished ones."""
-    from mico_150k.shard_writer import ShardWriter
-
-    original, count = ShardWriter.finish, Counter[str]()
-
-    def stop(self: ShardWriter) -> object:
-        if count["finished"] == shards:
-            raise KeyboardInterrupt
-        count["finished"] += 1
-        return original(self)
-
-    monkeypatch.setattr(ShardWriter, "finish", stop)
+def test_a_stopped_build_leaves_no_thread_behind(
+    release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = threading.active_count()
+    interrupt_after(monkeypatch, 1)
+    with pytest.raises(KeyboardInterrupt) as stopped:
+        build(release, tmp_path / "out")
+    assert threading.active_count() == before, stopped
 
 
 @pytest.mark.parametrize("shards", [0, 1, 3])
@@ -304,7 +290,7 @@ def test_an_interrupted_build_goes_on_and_ends_with_the_same_bytes(
         build(release, tmp_path / "out")
     monkeypatch.undo()
     assert not (tmp_path / "out" / names.MANIFEST).exists()
-    assert len(DatasetFolder(tmp_path / "out").files("bagel")) == shards
+    assert len(DatasetFolder(tmp_path / "out").files("dimoo")) == shards
     assert not list((tmp_path / "out").rglob("*.partial"))
     result = build(release, tmp_path / "out")
     assert result.resumed == shards
@@ -321,6 +307,29 @@ def test_a_shard_whose_file_is_gone_is_built_again(
     monkeypatch.undo()
     DatasetFolder(tmp_path / "out").files("dimoo")[0].unlink()
     assert build(release, tmp_path / "out").resumed == 2
+    assert contents(tmp_path / "out") == contents(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("damage", ["a byte", "its record", "a part"])
+def test_a_damaged_shard_is_built_again(
+    release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str
+) -> None:
+    build(release, tmp_path / "whole")
+    interrupt_after(monkeypatch, 3)
+    with pytest.raises(KeyboardInterrupt):
+        build(release, tmp_path / "out")
+    monkeypatch.undo()
+    work = tmp_path / "out" / names.WORK
+    if damage == "a byte":
+        path = DatasetFolder(tmp_path / "out").files("dimoo")[0]
+        data = bytearray(path.read_bytes())
+        data[len(data) // 2] ^= 1
+        path.write_bytes(data)
+    elif damage == "its record":
+        min((work / "records").iterdir()).write_text('{"number": 0')
+    else:
+        min((work / "index").iterdir()).unlink()
+    assert build(release, tmp_path / "out", recheck=True).resumed == 2
     assert contents(tmp_path / "out") == contents(tmp_path / "whole")
 
 
@@ -346,16 +355,7 @@ Build.prepare(open_source(sys.argv[1]), Path(sys.argv[2]), BuildOptions(shard_by
 def test_killed_at_any_moment_a_build_goes_on(release: Path, tmp_path: Path, delay: float) -> None:
     options = BuildOptions(shard_bytes=20_000)
     build(release, tmp_path / "whole", options)
-    process = subprocess.Popen(
-        [sys.executable, "-c", KILLED, str(release), str(tmp_path / "out")],
-        stdout=subprocess.PIPE,
-    )
-    assert process.stdout is not None
-    process.stdout.readline()
-    time.sleep(delay)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    process.stdout.close()
+    start_and_kill(KILLED, release, tmp_path / "out", after=delay)
     build(release, tmp_path / "out", options)
     assert contents(tmp_path / "out") == contents(tmp_path / "whole")
 
@@ -377,13 +377,15 @@ def test_a_disk_that_fills_up_is_said_and_what_is_finished_is_kept(
     build(release, tmp_path / "whole")
     prepared = Build.prepare(open_source(str(release)), tmp_path / "out", SMALL)
     last = [shard.number for unit in prepared.plan.units for shard in unit.shards][-1]
-    full = partial(tmp_path / "out" / "omnigen2" / names.shard_name(last))
+    full = tmp_path / "out" / "omnigen2" / names.shard_name(last)
 
     def on_a_full_disk(path: Path, columns: Columns) -> pq.ParquetWriter:
         # Every write to this device fails with "no space left".
-        return image_writer(Path("/dev/full") if path == full else path, columns)
+        return image_writer(
+            Path("/dev/full") if path == partial(full, process_mark()) else path, columns
+        )
 
-    monkeypatch.setattr("mico_150k.shard_writer.image_writer", on_a_full_disk)
+    monkeypatch.setattr("mico_150k.config_file.image_writer", on_a_full_disk)
     with pytest.raises(DiskTooSmall, match="the disk is full"):
         prepared.run()
     monkeypatch.undo()

@@ -6,7 +6,7 @@ a sample is the same everywhere, for one Pillow.
 """
 
 import io
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any
@@ -15,6 +15,7 @@ import PIL
 import xxhash
 from PIL import Image
 
+from mico_150k.background import read_ahead
 from mico_150k.sample import Origin, RawSample
 from mico_150k.sources import drawing
 from mico_150k.sources.drawing import Draw, on_paper
@@ -107,10 +108,11 @@ class DemoFile:
         for row in range(self.rows):
             yield _task_of(row), str(row // 4)
 
-    def read(self, start: int = 0) -> Iterator[RawSample]:
+    def read(self, start: int = 0, *, ahead: bool = False) -> Generator[RawSample, None, None]:
         """The rows from `start` on."""
-        for row in range(start, self.rows):
-            yield _sample(row)
+        samples = (_sample(row) for row in range(start, self.rows))
+        # `yield from` closes what it reads from when it is closed.
+        yield from read_ahead(samples) if ahead else samples
 
     def describe(self) -> dict[str, Any]:
         """What there is to say of it."""

@@ -6,13 +6,14 @@ other names with `--map`. A file is an array of objects, or one object a line.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import xxhash
 
+from mico_150k.background import read_ahead
 from mico_150k.errors import BrokenFile, EmptySource, SourceError
 from mico_150k.reason import Reason
 from mico_150k.sample import Missing, Origin, RawSample
@@ -58,10 +59,11 @@ class ManifestFile:
         for row, entry in enumerate(self.entries):
             yield self._task(row, entry), self._source_id(row, entry)
 
-    def read(self, start: int = 0) -> Iterator[RawSample]:
+    def read(self, start: int = 0, *, ahead: bool = False) -> Generator[RawSample, None, None]:
         """The rows from `start` on, each with its images read from their files."""
-        for row in range(start, self.rows):
-            yield self._sample(row, self.entries[row])
+        samples = (self._sample(row, self.entries[row]) for row in range(start, self.rows))
+        # `yield from` closes what it reads from when it is closed.
+        yield from read_ahead(samples) if ahead else samples
 
     def describe(self) -> dict[str, Any]:
         """Shape and images."""

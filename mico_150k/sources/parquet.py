@@ -5,14 +5,16 @@ One row group of the release exceeds 5 GB and has images beyond 2 GiB in one nes
 through a buffer, need neither: their cost is the largest pages, which must be held whole.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from mico_150k.background import read_ahead
 from mico_150k.errors import BrokenFile, SourceError
 from mico_150k.reason import Reason
 from mico_150k.sample import Missing, Origin, RawSample
@@ -63,7 +65,7 @@ class ParquetSourceFile:
     @property
     def memory(self) -> int:
         """Bytes that reading it holds at most: the pages of one row group, and a batch."""
-        return self.footer.page_memory + 2 * BATCH_BYTES
+        return self.footer.page_memory + 2 * min(BATCH_BYTES, self.image_bytes)
 
     def identities(self) -> Iterator[tuple[Task, str]]:
         """Each row's task and source id, from their columns alone."""
@@ -78,7 +80,7 @@ class ParquetSourceFile:
                 yield self._identity(row, values)
                 row += 1
 
-    def read(self, start: int = 0) -> Iterator[RawSample]:
+    def read(self, start: int = 0, *, ahead: bool = False) -> Generator[RawSample, None, None]:
         """The rows from `start` on; row groups before it are not touched."""
         row = 0
         with self._open() as file:
@@ -86,10 +88,12 @@ class ParquetSourceFile:
                 if not rows or row + rows <= start:
                     row += rows
                     continue
-                for batch in self._batches(file, group):
-                    skipped = max(0, min(start - row, batch.num_rows))
-                    yield from self._samples(batch.slice(skipped), row + skipped)
-                    row += batch.num_rows
+                batches = self._batches(file, group)
+                with closing(read_ahead(batches) if ahead else batches) as ready:
+                    for batch in ready:
+                        skipped = max(0, min(start - row, batch.num_rows))
+                        yield from self._samples(batch.slice(skipped), row + skipped)
+                        row += batch.num_rows
 
     def describe(self) -> dict[str, Any]:
         """Shape, row groups and pages."""
@@ -122,7 +126,7 @@ class ParquetSourceFile:
             self.storage.open(self.name), pre_buffer=False, buffer_size=REMOTE_BUFFER
         )
 
-    def _batches(self, file: pq.ParquetFile, group: int) -> Iterator[pa.RecordBatch]:
+    def _batches(self, file: pq.ParquetFile, group: int) -> Generator[pa.RecordBatch, None, None]:
         rows = self.footer.row_groups[group]
         row_bytes = max(1, sum(chunk.decoded for chunk in self.footer.chunks[group]) // rows)
         size = max(1, min(MOST_BATCH_ROWS, BATCH_BYTES // row_bytes))

@@ -1,6 +1,6 @@
 """What a source is to the rest of the package: files whose rows are known before they are read."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
@@ -54,8 +54,11 @@ class SourceFile(Protocol):
     def identities(self) -> Iterator[tuple[Task, str]]:
         """Each row's task and source id, in order, without reading an image."""
 
-    def read(self, start: int = 0) -> Iterator[RawSample]:
-        """The rows from `start` on, in order, holding one row group at a time."""
+    def read(self, start: int = 0, *, ahead: bool = False) -> Generator[RawSample, None, None]:
+        """The rows from `start` on, in order, holding one row group at a time.
+
+        `ahead` lets a thread fetch what comes next meanwhile; who stops early closes it.
+        """
 
     def describe(self) -> dict[str, Any]:
         """What `mico inspect` prints of it: shape, row groups, pages; plain values."""

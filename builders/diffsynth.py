@@ -1,0 +1,135 @@
+"""DiffSynth-Studio (modelscope/DiffSynth-Studio): Qwen-Image-Edit, by JSON lines of image paths."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from mico_150k.export.trainer import LAUNCH, Exported, Limit, PathTrainer, Setting
+
+_MARK = re.compile(r"<\|\w+\|>")
+MARKER = Limit(
+    "marker",
+    "a mark of the chat, such as `<|image_pad|>`, in the instruction",
+    "transformers' Qwen2VLProcessor: one `<|image_pad|>` too many is an IndexError",
+    lambda row: _MARK.search(row.instruction) is not None,
+)
+USUAL_INPUTS = 3
+MANY_INPUTS = Limit(
+    "many-inputs",
+    f"more than {USUAL_INPUTS} inputs: they train as any do, but Qwen-Image-Edit was published for "
+    "one to three, and each is some 4,096 tokens",
+    'musubi-tuner\'s docs/qwen_image.md; `--where "num_inputs <= 3"` leaves these rows out',
+    lambda row: len(row.inputs) > USUAL_INPUTS,
+)
+
+
+class DiffSynthTrainer(PathTrainer):
+    """Trains on `examples/qwen_image/model_training/train.py`, as it is."""
+
+    name = "diffsynth"
+    title = "Qwen-Image-Edit by DiffSynth-Studio"
+    url = "https://github.com/modelscope/DiffSynth-Studio"
+    records = "diffsynth-mico.jsonl"
+    limits = (MARKER,)
+    remarks = (MANY_INPUTS,)
+    settings = (
+        Setting("--learning_rate", "1e-5; 1e-4 for LoRA", "upstream's full/ and lora/ scripts"),
+        Setting("--num_epochs", "2", "upstream's full/Qwen-Image-Edit-2511.sh"),
+        Setting(
+            "--dataset_repeat", "1", "upstream's 50 is for its example of a handful of pictures"
+        ),
+        Setting("--max_pixels", "1048576", "upstream's scripts; larger pictures are scaled down"),
+        Setting("--lora_rank", "32", "upstream's lora/Qwen-Image-Edit-2511.sh"),
+        Setting(
+            "--save_steps",
+            "5000",
+            "ours: upstream saves once an epoch, days here; each is 40 GB, and all stay",
+        ),
+        Setting("batch", "GPUS × --gradient_accumulation_steps", "runner.py: one row a step"),
+    )
+    steps = (
+        (
+            "Get the trainer, in an environment of its own. It reads these files as they are.",
+            (
+                'export DIFFSYNTH="$PWD/DiffSynth-Studio"\n'
+                'git clone https://github.com/modelscope/DiffSynth-Studio "$DIFFSYNTH"\n'
+                'pip install -e "$DIFFSYNTH" deepspeed'
+            ),
+        ),
+        (
+            (
+                "Start, with `GPUS` GPUs. `TRAIN` is `full` or `lora`, `VERSION` 2511 or 2509. The "
+                "model is fetched from ModelScope at the first start, or from the Hub with "
+                "`DIFFSYNTH_DOWNLOAD_SOURCE=huggingface`."
+            ),
+            "TRAIN=full VERSION=2511 GPUS=8 bash {root}/train.sh",
+        ),
+    )
+
+    def record(self, inputs: list[str], output: str, instruction: str) -> dict[str, Any]:
+        """`edit_image` is a list even of one, as the models from 2509 on want it."""
+        return {"image": output, "edit_image": inputs, "prompt": instruction}
+
+    def files(self, exported: Exported) -> Mapping[str, str]:
+        """The launch script."""
+        del exported
+        return {LAUNCH: _LAUNCH}
+
+
+_LAUNCH = """\
+#!/usr/bin/env bash
+# Trains Qwen-Image-Edit on this export with DiffSynth-Studio. DIFFSYNTH is a clone, TRAIN full or
+# lora, VERSION the model's, 2511 or 2509, and GPUS how many there are here.
+set -euo pipefail
+: "${DIFFSYNTH:?set DIFFSYNTH to a clone of modelscope/DiffSynth-Studio}"
+MICO_150K_DATA=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+VERSION=${VERSION:-2511}
+GPUS=${GPUS:-8}
+# The trainer opens its records in the locale's encoding; they are UTF-8.
+export PYTHONUTF8=1
+qwen=Qwen/Qwen-Image
+models="$qwen-Edit-$VERSION:transformer/diffusion_pytorch_model*.safetensors"
+models+=",$qwen:text_encoder/model*.safetensors,$qwen:vae/diffusion_pytorch_model.safetensors"
+attention=to_q,to_k,to_v,add_q_proj,add_k_proj,add_v_proj,to_out.0,to_add_out
+examples=examples/qwen_image/model_training
+launch=(--num_processes="$GPUS")
+case "${TRAIN:-full}" in
+full)
+    launch+=(--config_file "$examples/full/accelerate_config_zero2offload.yaml")
+    train=(--learning_rate 1e-5 --trainable_models dit)
+    ;;
+lora)
+    if [ "$GPUS" -gt 1 ]; then launch+=(--multi_gpu); fi
+    train=(
+        --learning_rate 1e-4
+        --lora_base_model dit
+        --lora_target_modules "$attention,img_mlp.net.2,img_mod.1,txt_mlp.net.2,txt_mod.1"
+        --lora_rank 32
+    )
+    ;;
+*) echo "TRAIN is full or lora" >&2; exit 2 ;;
+esac
+case "$VERSION" in
+2511) train+=(--zero_cond_t) ;;
+2509) ;;
+*) echo "VERSION is 2511 or 2509" >&2; exit 2 ;;
+esac
+cd "$DIFFSYNTH"
+accelerate launch "${launch[@]}" "$examples/train.py" \\
+    --dataset_base_path "$MICO_150K_DATA" \\
+    --dataset_metadata_path "$MICO_150K_DATA/diffsynth-mico.jsonl" \\
+    --data_file_keys image,edit_image \\
+    --extra_inputs edit_image \\
+    --max_pixels 1048576 \\
+    --dataset_repeat 1 \\
+    --dataset_num_workers 8 \\
+    --model_id_with_origin_paths "$models" \\
+    --num_epochs 2 \\
+    --save_steps 5000 \\
+    --remove_prefix_in_ckpt pipe.dit. \\
+    --output_path "${OUTPUT:-models/train/mico-150k}" \\
+    --use_gradient_checkpointing \\
+    --find_unused_parameters \\
+    "${train[@]}" \\
+    "$@"
+"""

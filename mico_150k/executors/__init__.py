@@ -1,0 +1,70 @@
+"""Who does a plan's units: this process, several on this machine, or a cluster.
+
+The units share no state, so that who does them, and in which order, changes no byte.
+"""
+
+from collections.abc import Generator, Sequence
+from contextlib import closing
+from dataclasses import replace
+from typing import Protocol
+
+from mico_150k.plan import Unit
+from mico_150k.records import ShardRecord
+from mico_150k.unit import OnGroup, UnitBuilder
+
+
+class Executor(Protocol):
+    """Has units built."""
+
+    def build(
+        self, builder: UnitBuilder, units: Sequence[Unit], finished: set[int], on_group: OnGroup
+    ) -> Generator[ShardRecord, None, None]:
+        """Build what is not `finished` of the units; yields each shard when it is.
+
+        `on_group` is called in this process; what it raises stops all that has begun. Who stops
+        early closes the iterator.
+        """
+
+
+class InProcess:
+    """One unit after the other, here; threads read and hash beside."""
+
+    def build(
+        self, builder: UnitBuilder, units: Sequence[Unit], finished: set[int], on_group: OnGroup
+    ) -> Generator[ShardRecord, None, None]:
+        """As `Executor` says."""
+        threaded = replace(builder, threaded=True)
+        for unit in units:
+            yield from threaded.build(unit, finished, on_group)
+
+
+class Outlet(Protocol):
+    """Where finished shards go at once, so that a disk may be smaller than the data."""
+
+    @property
+    def keeps(self) -> bool:
+        """Whether they stay here as well."""
+
+    def holds(self, record: ShardRecord) -> bool:
+        """Whether it has all files of a shard."""
+
+    def take(self, record: ShardRecord) -> None:
+        """Take a finished shard, whose files are here or there."""
+
+
+class Delivering:
+    """Hands each shard to an outlet as soon as it is finished."""
+
+    def __init__(self, executor: Executor, outlet: Outlet) -> None:
+        """`executor` does the work."""
+        self._executor = executor
+        self._outlet = outlet
+
+    def build(
+        self, builder: UnitBuilder, units: Sequence[Unit], finished: set[int], on_group: OnGroup
+    ) -> Generator[ShardRecord, None, None]:
+        """As `Executor` says; raises what the outlet raises as well."""
+        with closing(self._executor.build(builder, units, finished, on_group)) as records:
+            for record in records:
+                self._outlet.take(record)
+                yield record

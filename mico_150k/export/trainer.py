@@ -1,0 +1,137 @@
+"""What an export has to know of a trainer: what it cannot take, and the files that it reads.
+
+A trainer stands in `builders/`, beside the configuration that has its rows.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+LAUNCH = "train.sh"
+"""The launch script of every export."""
+
+Size = tuple[int, int]
+"""Width and height in pixels."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A row as the index knows it: what limits are tested on, before any image is fetched."""
+
+    id: str
+    instruction: str
+    inputs: tuple[Size, ...]
+    output: Size
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """Something that a trainer cannot take, or does something to that a person should know.
+
+    `source` is where in the trainer's code it stands.
+    """
+
+    name: str
+    why: str
+    source: str
+    applies: Callable[[Candidate], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A hyper-parameter, and where its value is from."""
+
+    name: str
+    value: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """A finished export: `export.json`, and what its other files are made from.
+
+    `root` is the export's own folder and `images` that of its images, both absolute; "" where
+    the images lie in Parquet. `dataset` is what it was made from. `left_out` and `remarks` are
+    rows by the limit's name; `unique_images` are files of images, `record_files` the rows of each
+    file of records, `row_groups` those of each Parquet file, and `measured` is the trainer's own.
+    """
+
+    trainer: str
+    root: str
+    images: str
+    dataset: str
+    identity: dict[str, Any]
+    rows_chosen: int
+    rows: int
+    truncated: int
+    left_out: dict[str, int]
+    remarks: dict[str, int]
+    unique_images: int = 0
+    record_files: dict[str, int] = field(default_factory=dict)
+    row_groups: dict[str, int] = field(default_factory=dict)
+    measured: dict[str, Any] = field(default_factory=dict)
+
+
+class Trainer(ABC):
+    """A trainer. Its limits and files rest on its code, not on its documentation."""
+
+    name: ClassVar[str]
+    """What it is called on the command line."""
+    title: ClassVar[str]
+    """What people call it."""
+    url: ClassVar[str]
+    """The repository with its code."""
+    branch: ClassVar[str] = ""
+    """The branch of it, where that is not the usual one."""
+    max_inputs: ClassVar[int | None] = None
+    """More inputs than this are cut or crash; None where only something else is limited."""
+    max_inputs_source: ClassVar[str] = ""
+    limits: ClassVar[Sequence[Limit]] = ()
+    """What leaves a row out, besides too many inputs."""
+    remarks: ClassVar[Sequence[Limit]] = ()
+    """What is counted and told, and leaves nothing out."""
+    settings: ClassVar[Sequence[Setting]] = ()
+    """The hyper-parameters of the launch script."""
+    steps: ClassVar[Sequence[tuple[str, str]]]
+    """What to do, in order: a sentence, and the shell commands for it, "" for none.
+
+    `{root}` stands for the export's folder.
+    """
+
+    @abstractmethod
+    def files(self, exported: Exported) -> Mapping[str, str]:
+        """The small files: name → text. All paths in them follow from `exported`."""
+
+    def measure(self, rows: Iterable[Candidate]) -> dict[str, Any]:
+        """What is to be known of the rows that are exported; becomes `Exported.measured`."""
+        del rows
+        return {}
+
+    def tables(self, exported: Exported) -> Sequence[str]:
+        """Markdown that START.md shows below the counts."""
+        del exported
+        return ()
+
+
+class PathTrainer(Trainer):
+    """A trainer that reads JSON records with paths of image files."""
+
+    records: ClassVar[str]
+    """The file of records: one array where it ends in `.json`, a line each in `.jsonl`."""
+
+    @abstractmethod
+    def record(self, inputs: list[str], output: str, instruction: str) -> dict[str, Any]:
+        """A row with absolute paths, with exactly the keys that the trainer reads."""
+
+    def record_file(self, repeat: int) -> str:
+        """The file that a row's record goes to, where `repeat` rows before it have its output.
+
+        A trainer that tells rows apart by their outputs puts repeated ones in other files.
+        """
+        del repeat
+        return self.records
+
+
+class ShardTrainer(Trainer):
+    """A trainer that reads a configuration's Parquet files, and shares out their row groups."""

@@ -1,0 +1,59 @@
+"""What this machine has for a build: cores, and memory that is free."""
+
+import os
+import re
+from pathlib import Path
+
+from mico_150k.errors import UsageError
+
+_MEMINFO = Path("/proc/meminfo")
+_CGROUP = Path("/sys/fs/cgroup")
+_UNITS = {"": 1, "k": 1e3, "m": 1e6, "g": 1e9, "t": 1e12, "ki": 2**10, "mi": 2**20, "gi": 2**30}
+_SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([kmgt]?|[kmg]i)b?", re.IGNORECASE)
+
+
+def cores() -> int:
+    """The cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def free_memory() -> int:
+    """Bytes that can be had without swapping, as far as the machine or its container tells."""
+    free = _available()
+    limit, used = _number(_CGROUP / "memory.max"), _number(_CGROUP / "memory.current")
+    if limit is not None and used is not None:
+        free = min(free, max(0, limit - used))
+    return free
+
+
+def parse_size(text: str) -> int:
+    """`12GB`, `800 MB`, `16GiB` or plain bytes. Raises `UsageError`.
+
+    >>> parse_size("1.5GB")
+    1500000000
+    """
+    found = _SIZE.fullmatch(text.strip())
+    if not found:
+        msg = f"{text!r} is no size; one looks like 12GB, 800MB or 16GiB."
+        raise UsageError(msg)
+    return round(float(found[1]) * _UNITS[found[2].lower()])
+
+
+def _available() -> int:
+    try:
+        for line in _MEMINFO.read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) << 10
+    except OSError:
+        pass
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def _number(path: Path) -> int | None:
+    """The number in a file; None where it is absent or says that there is no limit."""
+    try:
+        return int(path.read_text())
+    except (OSError, ValueError):
+        return None

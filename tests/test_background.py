@@ -1,0 +1,95 @@
+"""What runs beside the caller: in order, with its errors, and gone when it is closed."""
+
+import errno
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+
+from mico_150k.background import Aside, read_ahead
+
+
+def test_items_come_in_order_and_one_is_fetched_ahead() -> None:
+    fetched: list[int] = []
+
+    def fetch(item: int) -> int:
+        fetched.append(item)
+        return item
+
+    def items() -> Iterator[int]:
+        yield from map(fetch, range(5))
+
+    with closing(read_ahead(items())) as ready:
+        assert next(ready) == 0
+        assert list(ready) == [1, 2, 3, 4]
+    assert fetched == [0, 1, 2, 3, 4]
+
+
+def test_an_error_of_the_source_reaches_the_reader() -> None:
+    def items() -> Iterator[int]:
+        yield 1
+        raise OSError(errno.EIO, "the disk is gone")
+
+    ready = read_ahead(items())
+    assert next(ready) == 1
+    with pytest.raises(OSError, match="the disk is gone"):
+        next(ready)
+
+
+def test_a_reader_that_is_closed_early_leaves_no_thread() -> None:
+    before = threading.active_count()
+    with closing(read_ahead(iter(range(100)))) as ready:
+        next(ready)
+        assert threading.active_count() == before + 1
+    assert threading.active_count() == before
+
+
+@pytest.mark.parametrize("threaded", [True, False])
+def test_calls_run_one_after_the_other_and_each_result_comes_once(threaded: bool) -> None:
+    results: list[int] = []
+    with Aside[int](threaded=threaded) as aside:
+        for number in range(4):
+            results += aside.run(lambda number=number: number)
+        results += aside.wait()
+        results += aside.wait()
+    assert results == [0, 1, 2, 3]
+
+
+def test_an_error_beside_the_caller_is_raised_when_it_is_waited_for() -> None:
+    def fail() -> int:
+        raise OSError(errno.EIO, "the disk is gone")
+
+    with Aside[int](threaded=True) as aside:
+        assert list(aside.run(fail)) == []
+        with pytest.raises(OSError, match="the disk is gone"):
+            list(aside.wait())
+
+
+def test_an_offer_is_left_out_while_another_waits_and_its_error_comes_out_with_the_next() -> None:
+    go, ran = threading.Event(), []
+
+    def wait() -> None:
+        go.wait()
+        ran.append("first")
+
+    def fail() -> None:
+        raise OSError(errno.EIO, "the disk is gone")
+
+    with Aside[int](threaded=True) as aside:
+        aside.offer(wait)
+        aside.offer(lambda: ran.append("second"))
+        go.set()
+        assert list(aside.run(lambda: 1)) == []
+        assert list(aside.wait()) == [1]
+        assert ran == ["first"]
+        aside.offer(fail)
+        assert list(aside.run(lambda: 2)) == []
+        assert list(aside.wait()) == [2]
+        with pytest.raises(OSError, match="the disk is gone"):
+            aside.offer(wait)
+
+
+def test_without_a_thread_an_offer_is_left_out() -> None:
+    with Aside[int](threaded=False) as aside:
+        aside.offer(lambda: pytest.fail("ran"))

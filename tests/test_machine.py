@@ -1,0 +1,46 @@
+"""What the machine has."""
+
+from pathlib import Path
+
+import pytest
+
+from mico_150k import machine
+from mico_150k.errors import UsageError
+from mico_150k.machine import cores, free_memory, parse_size
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("12GB", 12 * 10**9), ("800 mb", 8 * 10**8), ("1.5GiB", 3 << 29), ("77", 77), ("2T", 2e12)],
+)
+def test_sizes_as_people_write_them(text: str, size: int) -> None:
+    assert parse_size(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "GB", "-1GB", "12 boxes", "1e9", "nan"])
+def test_what_is_no_size_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="12GB"):
+        parse_size(text)
+
+
+def test_there_are_cores_and_memory() -> None:
+    assert cores() >= 1
+    assert free_memory() > 1 << 20
+
+
+def test_a_containers_limit_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "_CGROUP", tmp_path)
+    free = free_memory()
+    (tmp_path / "memory.max").write_text("max\n")
+    (tmp_path / "memory.current").write_text("1000\n")
+    assert free_memory() > free / 2
+    (tmp_path / "memory.max").write_text("5000\n")
+    assert free_memory() == 4000
+
+
+def test_without_a_word_from_the_kernel_all_memory_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine, "_MEMINFO", tmp_path / "none")
+    monkeypatch.setattr(machine, "_CGROUP", tmp_path)
+    assert free_memory() > 1 << 20

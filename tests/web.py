@@ -1,0 +1,75 @@
+"""A folder behind HTTP on the loopback, with byte ranges; it counts what it sends."""
+
+import re
+import threading
+import urllib.parse
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+
+class Web(ThreadingHTTPServer):
+    """Serves `root`; `sent` are bytes of bodies by path."""
+
+    daemon_threads = True
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.root = root
+        self.sent: dict[str, int] = {}
+
+    @property
+    def url(self) -> str:
+        """The folder's address."""
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Web
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+    def do_HEAD(self) -> None:
+        self.do_GET(body=False)
+
+    def do_GET(self, *, body: bool = True) -> None:
+        name = urllib.parse.unquote(self.path).lstrip("/")
+        path = self.server.root / name
+        if not path.is_file():
+            self.send_response(404)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        size = path.stat().st_size
+        start, end = 0, size
+        asked = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
+        if asked:
+            start = int(asked[1])
+            end = min(size, int(asked[2]) + 1) if asked[2] else size
+        self.send_response(206 if asked else 200)
+        self.send_header("Content-Length", str(end - start))
+        self.send_header("Accept-Ranges", "bytes")
+        if asked:
+            self.send_header("Content-Range", f"bytes {start}-{end - 1}/{size}")
+        self.end_headers()
+        if body:
+            with path.open("rb") as file:
+                file.seek(start)
+                self.wfile.write(file.read(end - start))
+            self.server.sent[name] = self.server.sent.get(name, 0) + end - start
+
+
+@contextmanager
+def serve(root: Path) -> Iterator[Web]:
+    """The folder is served while this lasts."""
+    with Web(root) as web:
+        thread = threading.Thread(target=web.serve_forever)
+        thread.start()
+        try:
+            yield web
+        finally:
+            web.shutdown()
+            thread.join()
