@@ -1,0 +1,303 @@
+"""A dataset to read from: a folder here, on the Hub, or behind any URL that fsspec reads.
+
+What is there is told by the manifest, so nothing is listed; rows are chosen on `index`, and only
+the row groups that hold them are fetched, by byte range.
+"""
+
+import json
+import re
+from bisect import bisect_left
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from fsspec.core import url_to_fs
+
+from mico_150k import names
+from mico_150k.background import in_order, read_ahead
+from mico_150k.builders import BUILDERS
+from mico_150k.columns import Columns
+from mico_150k.dataset_folder import CONFIGS
+from mico_150k.errors import BrokenFile, NotADataset, UnknownConfig
+from mico_150k.reason import Reason
+from mico_150k.sample import Image, Missing, Sample
+from mico_150k.sources.cells import image_cells, image_lists
+from mico_150k.sources.storage import Storage
+from mico_150k.task import Task
+
+REMOTE_GROUPS_AHEAD = 6
+"""Row groups that are fetched at once: a network has latency to hide. Each is at most 64 MiB."""
+
+LOCAL_ROWS = 8
+LOCAL_BUFFER = 1 << 20
+"""A disk has little latency: some rows at a time, through a buffer, stay in reused memory."""
+
+_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(@[\w./-]+)?")
+_FILE = re.compile(r"[a-z]+-\d{5}\.parquet")
+_CONFIG = re.compile(r"[a-z0-9][a-z0-9_-]*")
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenRows:
+    """Some rows of one row group: their rows of `index`, and of a configuration, in order."""
+
+    index: pa.Table
+    rows: pa.Table
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """A dataset folder with a manifest of ours, and where it lies."""
+
+    storage: Storage
+    manifest: dict[str, Any]
+
+    @property
+    def location(self) -> str:
+        """What it was opened as."""
+        return self.storage.location
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder, where it is on this machine."""
+        return Path(self.storage.root) if self.storage.is_local else None
+
+    @property
+    def configs(self) -> list[str]:
+        """The configurations that the manifest names, in the card's order."""
+        there = self.manifest["configs"]
+        return [config for config in CONFIGS if config in there] + sorted({*there} - {*CONFIGS})
+
+    def files(self, config: str, split: str = names.SPLIT) -> list[str]:
+        """A configuration's shards of one split, in order, relative to the folder.
+
+        Raises `UnknownConfig`.
+        """
+        if config not in self.manifest["configs"]:
+            msg = (
+                f"{self.location} has no configuration {config!r}; "
+                f"it has {', '.join(self.configs)}."
+            )
+            raise UnknownConfig(msg)
+        found = sorted(self.manifest["configs"][config])
+        return [f"{config}/{name}" for name in found if name.startswith(f"{split}-")]
+
+    def index(self, columns: Sequence[str] | None = None, split: str = names.SPLIT) -> pa.Table:
+        """The configuration `index`, or some of its columns. Raises `UnknownConfig`."""
+        tables = []
+        for name in self.files(names.INDEX, split):
+            with self._open(name) as file, self._reading(name):
+                tables.append(file.read(columns=columns))
+        return pa.concat_tables(tables)
+
+    def read(
+        self,
+        config: str,
+        chosen: pa.Table,
+        columns: Sequence[str] | None = None,
+        split: str = names.SPLIT,
+    ) -> Generator[ChosenRows, None, None]:
+        """The rows that `chosen` names, some at a time, of the row groups that hold them alone.
+
+        `chosen` are rows of `index`, sorted as that is; `columns` are the configuration's.
+        Raises `UnknownConfig`, `BrokenFile`. Who stops early closes it.
+        """
+        self.files(config, split)
+        wanted = self._groups(config, chosen, split)
+        if self.storage.is_local:
+            yield from read_ahead(rows for group in wanted for rows in self._scan(group, columns))
+        else:
+            calls = (partial(self._fetch, group, columns) for group in wanted)
+            yield from in_order(calls, REMOTE_GROUPS_AHEAD)
+
+    @property
+    def whole_config(self) -> str:
+        """The first configuration that has every row with its images."""
+        return next((name for name in self.configs if name in BUILDERS), names.DEFAULT)
+
+    def samples(
+        self, chosen: pa.Table, split: str = names.SPLIT, config: str | None = None
+    ) -> Generator[list[Sample], None, None]:
+        """The chosen samples with their images, some at a time.
+
+        They are read of the first configuration that has them, unless `config` says of which:
+        `sample` has places of its own. Raises as `read` does.
+        """
+        config = config or self.whole_config
+        columns = BUILDERS[names.DEFAULT if config == names.SAMPLE else config].columns
+        images = [name for name, column in columns.items() if column.type.holds_images]
+        with closing(self.read(config, chosen, images, split)) as groups:
+            for group in groups:
+                yield list(_samples(group, columns))
+
+    def _groups(self, config: str, chosen: pa.Table, split: str) -> Iterator["_Group"]:
+        """The row groups that hold the chosen rows, with the places of these in them."""
+        shards = chosen["shard"].to_numpy()
+        rows = chosen["row"].to_numpy()
+        at = 0
+        while at < len(shards):
+            number = int(shards[at])
+            name = f"{config}/{names.shard_name(number, split)}"
+            with self._open(name) as file:
+                metadata = file.metadata
+            start = 0
+            for group in range(metadata.num_row_groups):
+                end = start + metadata.row_group(group).num_rows
+                first = at
+                while at < len(shards) and shards[at] == number and rows[at] < end:
+                    at += 1
+                if at > first:
+                    places = [int(row) - start for row in rows[first:at]]
+                    yield _Group(name, metadata, group, places, chosen.slice(first, at - first))
+                start = end
+            if at < len(shards) and shards[at] == number:
+                msg = f"{name} has {start} rows, and the index names row {rows[at]} of it."
+                raise BrokenFile(msg)
+
+    def _scan(
+        self, group: "_Group", columns: Sequence[str] | None
+    ) -> Generator[ChosenRows, None, None]:
+        """The chosen rows of a local row group, some at a time."""
+        start = first = 0
+        with self._open(group.file, group.metadata) as file, self._reading(group.file):
+            for batch in file.iter_batches(
+                LOCAL_ROWS, row_groups=[group.number], columns=columns, use_threads=False
+            ):
+                end = start + batch.num_rows
+                last = bisect_left(group.places, end, first)
+                if last > first:
+                    places = pa.array(place - start for place in group.places[first:last])
+                    rows = batch if len(places) == batch.num_rows else batch.take(places)
+                    chosen = group.chosen.slice(first, last - first)
+                    yield ChosenRows(chosen, pa.Table.from_batches([rows]))
+                start, first = end, last
+                if first == len(group.places):
+                    return
+
+    def _fetch(self, group: "_Group", columns: Sequence[str] | None) -> ChosenRows:
+        with self._open(group.file, group.metadata) as file, self._reading(group.file):
+            table = file.read_row_group(group.number, columns=columns, use_threads=False)
+        if len(group.places) < table.num_rows:
+            table = table.take(pa.array(group.places))
+        return ChosenRows(group.chosen, table)
+
+    def _open(self, name: str, metadata: pq.FileMetaData | None = None) -> pq.ParquetFile:
+        with self._reading(name):
+            if self.storage.is_local:
+                return pq.ParquetFile(
+                    self.storage.path(name),
+                    metadata=metadata,
+                    pre_buffer=False,
+                    buffer_size=LOCAL_BUFFER,
+                )
+            return pq.ParquetFile(self.storage.open(name), metadata=metadata, pre_buffer=True)
+
+    @contextmanager
+    def _reading(self, name: str) -> Iterator[None]:
+        try:
+            yield
+        except (pa.ArrowException, OSError) as error:
+            msg = (
+                f"{self.location}: {name} cannot be read: {error}\n"
+                "`mico check` tells which files of a dataset folder are damaged or missing."
+            )
+            raise BrokenFile(msg) from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """A row group to read, and the places in it of the chosen rows."""
+
+    file: str
+    metadata: pq.FileMetaData
+    number: int
+    places: list[int]
+    chosen: pa.Table
+
+
+def open_dataset(location: str | Path) -> Dataset:
+    """Open a dataset folder: a path, `USER/NAME` on the Hub, `hf://…`, `http://…`.
+
+    Raises `NotADataset` where there is no manifest of ours.
+    """
+    given = str(location)
+    place = given
+    if "://" not in given and not Path(given).exists() and _HUB_ID.fullmatch(given):
+        place = f"hf://datasets/{given}"
+    fs, root = url_to_fs(place.rstrip("/") or "/")
+    storage = Storage(fs, root.rstrip("/") or "/", given)
+    manifest = _read_manifest(storage)
+    for config, files in manifest["configs"].items():
+        # A manifest comes from strangers, and its names become paths.
+        for name in [config] if not _CONFIG.fullmatch(config) else _odd(files):
+            msg = f"{given}: the manifest names {name!r}, which is no name of a build's."
+            raise NotADataset(msg)
+    return Dataset(storage, manifest)
+
+
+def _samples(group: ChosenRows, columns: Columns) -> Iterator[Sample]:
+    """The rows of a group as samples; images are views into its table."""
+    cells: dict[str, list[Any]] = {}
+    for name in group.rows.column_names:
+        column = columns[name]
+        read = image_lists if column.type.is_list else image_cells
+        # Chunk by chunk, mostly one: combine_chunks copies the images even of a single chunk.
+        cells[column.attribute] = [
+            cell for chunk in group.rows[name].chunks for cell in read(chunk, _no_path)
+        ]
+    if "images" not in cells:
+        cells["images"] = [
+            [*inputs, output]
+            for inputs, output in zip(cells["inputs"], cells["output"], strict=True)
+        ]
+    for row, data in zip(group.index.to_pylist(), cells["images"], strict=True):
+        if any(isinstance(view, Missing) for view in data):
+            msg = f"{row['id']} has an image without bytes, which no build writes."
+            raise BrokenFile(msg)
+        images = tuple(
+            Image(view, image_format, width, height, digest, tuple(filter(None, action.split("+"))))
+            for view, image_format, width, height, digest, action in zip(
+                data, row["formats"], row["widths"], row["heights"], row["digests"],
+                row["actions"], strict=True,
+            )
+        )  # fmt: skip
+        yield Sample(
+            row["source_id"], Task(row["task"]), row["subtask"], row["instruction"],
+            images[:-1], images[-1],
+        )  # fmt: skip
+
+
+def _no_path(path: str) -> Missing:
+    return Missing(Reason.FILE_MISSING, path)
+
+
+def _odd(files: Iterable[str]) -> list[str]:
+    return [name for name in files if not _FILE.fullmatch(name)]
+
+
+def _read_manifest(storage: Storage) -> dict[str, Any]:
+    try:
+        found = json.loads(storage.fs.cat_file(storage.path(names.MANIFEST)))
+    except ValueError:
+        found = None
+    except Exception as error:  # every file system has its own way to say no
+        where = " There is no such folder here." if storage.location not in str(error) else ""
+        msg = (
+            f"{storage.location}: no {names.MANIFEST} can be read there "
+            f"({type(error).__name__}).{where if storage.is_local else ''}\n"
+            "A dataset is a folder that `mico build` has finished, or USER/NAME on the Hub."
+        )
+        raise NotADataset(msg) from error
+    if (
+        not isinstance(found, dict)
+        or found.get("format") != names.MANIFEST_FORMAT
+        or not isinstance(found.get("configs"), dict)
+    ):
+        msg = f"{storage.location}: its {names.MANIFEST} is not of a finished `mico build`."
+        raise NotADataset(msg)
+    return found

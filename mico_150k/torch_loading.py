@@ -1,0 +1,276 @@
+"""Any trainer: a configuration's rows through torch's `DataLoader`, here or from the Hub.
+
+    loader = TrainingLoader(TrainingRows("mico-150k", "default", seed=0), batch_size=4)
+    for batch in loader: ...
+
+Workers stream row groups, shuffle encoded bytes and decode what they hand out. Unlike the buffer of
+`datasets`, of which the rows are lost when a training goes on from a checkpoint, this loses none.
+Needs the extra `train`.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pyarrow.parquet as pq
+import torch
+from PIL import Image as Pillow
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+
+from mico_150k import names
+from mico_150k.dataset import open_dataset
+from mico_150k.errors import UsageError
+from mico_150k.rgb import open_rgb
+from mico_150k.row_order import Piece, draw, share, shuffled
+from mico_150k.sources.storage import Storage
+
+POOL_BYTES = 256 << 20
+"""Encoded images in each worker's pool, out of which rows are drawn at random."""
+
+_FOOTERS_AT_ONCE = 16
+
+Row = dict[str, Any]
+State = dict[str, Any]
+
+
+def to_tensor(image: Pillow.Image) -> torch.Tensor:
+    """The picture as uint8, with 3 channels before height and width."""
+    width, height = image.size
+    flat = torch.frombuffer(bytearray(image.tobytes()), dtype=torch.uint8)
+    return flat.view(height, width, 3).permute(2, 0, 1).contiguous()
+
+
+def collate(rows: Sequence[Row]) -> dict[str, Any]:
+    """A list for each column, in which images keep their sizes and inputs their number.
+
+    A column of whole numbers is a tensor.
+    """
+    batch: dict[str, Any] = {name: [row[name] for row in rows] for name in rows[0]}
+    for name, values in batch.items():
+        if all(type(value) is int for value in values):
+            batch[name] = torch.tensor(values)
+    return batch
+
+
+class TrainingRows(IterableDataset[Row]):
+    """The rows of one configuration, images decoded, in an order of its own for each epoch."""
+
+    def __init__(  # noqa: PLR0913 - each is one choice of a training
+        self,
+        dataset: str | Path,
+        config: str = names.DEFAULT,
+        *,
+        split: str = names.SPLIT,
+        seed: int | None = None,
+        transform: Callable[[Pillow.Image], Any] = to_tensor,
+        pool_bytes: int = POOL_BYTES,
+        rank: int | None = None,
+        world_size: int | None = None,
+    ) -> None:
+        """`dataset` is a folder, `USER/NAME` on the Hub, or `hf://…`; `seed` shuffles.
+
+        `transform` makes of each picture what a row holds; it runs in the workers. Rank and world
+        size are those of `torch.distributed` unless given. Reads the footers of all files.
+        Raises `NotADataset`, `UnknownConfig`.
+        """
+        self.epoch = 0
+        self.config = config
+        self.seed = seed
+        self.rank, self.world_size = _place(rank, world_size)
+        self._transform = transform
+        self.pool_bytes = pool_bytes
+        opened = open_dataset(dataset)
+        self._storage = opened.storage
+        self._pieces = _find_pieces(self._storage, opened.files(config, split))
+
+    def __iter__(self) -> Iterator[Row]:
+        """The rows of this worker, or of all workers outside a `DataLoader`."""
+        return self.read()
+
+    @property
+    def rows(self) -> int:
+        """How many the configuration has."""
+        return sum(piece.rows for piece in self._pieces)
+
+    def share_of(self, worker: int, workers: int) -> list[Piece]:
+        """What a worker of this rank reads in this epoch; as many rows on every rank."""
+        order = shuffled(self._pieces, self.seed, self.epoch)
+        part, parts = self.rank * workers + worker, self.world_size * workers
+        return share(order, part, parts, even=self.world_size > 1)
+
+    def read(self, skip: int = 0) -> Iterator[Row]:
+        """The same rows as by iterating, without the first `skip`, of which nothing is read."""
+        worker, workers = _worker()
+        pieces = self.share_of(worker, workers)
+        random = None
+        if self.seed is not None:
+            random = Random(f"{self.seed} {self.epoch} {self.rank} {worker} {workers}")  # noqa: S311
+        order = draw(pieces, random, self.pool_bytes)
+        left: dict[int, set[int]] = {
+            number: set(range(piece.start, piece.stop)) for number, piece in enumerate(pieces)
+        }
+        for _, (number, row) in zip(range(skip), order):  # noqa: B905 - skips, and stops at the end
+            left[number].remove(row)
+        held: dict[int, dict[int, Row]] = {}
+        for number, row in order:
+            if number not in held:
+                held[number] = self._read_piece(pieces[number], left.pop(number))
+            values = held[number].pop(row)
+            if not held[number]:
+                del held[number]
+            yield {name: self._decode(value) for name, value in values.items()}
+
+    def _read_piece(self, piece: Piece, rows: set[int]) -> dict[int, Row]:
+        # Over a network a row group is fetched in as few requests as may be.
+        with self._storage.open(piece.file) as file:
+            opened = pq.ParquetFile(file, pre_buffer=not self._storage.is_local)
+            table = opened.read_row_group(piece.group, use_threads=False)
+        return {row: table.slice(row, 1).to_pylist()[0] for row in sorted(rows)}
+
+    def _decode(self, value: Any) -> Any:  # noqa: ANN401 - any column's value
+        """Cells with bytes are images, in every configuration."""
+        if isinstance(value, list):
+            return [self._decode(each) for each in value]
+        if isinstance(value, bytes) or (isinstance(value, dict) and "bytes" in value):
+            return self._transform(open_rgb(value))
+        return value
+
+
+class TrainingLoader:
+    """A `DataLoader` with a state: an iteration begins where the last one has stopped.
+
+    Once the rows are through, the next iteration is the next epoch, in another order.
+    """
+
+    def __init__(
+        self,
+        rows: TrainingRows,
+        batch_size: int = 1,
+        *,
+        num_workers: int = 2,
+        collate_fn: Callable[[Sequence[Row]], Any] = collate,
+        drop_last: bool = False,
+        **options: Any,  # noqa: ANN401 - each of them the DataLoader's
+    ) -> None:
+        """`options` go to `DataLoader`: `pin_memory`, `prefetch_factor` and so on."""
+        self.rows = rows
+        self._batch_size = batch_size
+        self._workers = num_workers
+        self._collate = collate_fn
+        self._drop_last = drop_last
+        self._options = options
+        self._taken: dict[int, int] = {}
+
+    def __len__(self) -> int:
+        """Batches in an epoch, the same on every rank."""
+        workers = max(1, self._workers)
+        counts = [
+            sum(piece.rows for piece in self.rows.share_of(worker, workers))
+            for worker in range(workers)
+        ]
+        up = 0 if self._drop_last else self._batch_size - 1
+        return sum((count + up) // self._batch_size for count in counts)
+
+    def __iter__(self) -> Iterator[Any]:
+        """The rest of this epoch's batches."""
+        loader: DataLoader[Any] = DataLoader(
+            _Numbered(self.rows, dict(self._taken)),
+            self._batch_size,
+            num_workers=self._workers,
+            collate_fn=_Collate(self._collate),
+            drop_last=self._drop_last,
+            **self._options,
+        )
+        for worker, taken, batch in loader:
+            self._taken[worker] = taken
+            yield batch
+        self._taken = {}
+        self.rows.epoch += 1
+
+    def state_dict(self) -> State:
+        """Where this rank's training is, after the last batch that it was given."""
+        return {**self._order(), "epoch": self.rows.epoch, "taken": dict(self._taken)}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from there. Raises `UsageError` where the order would be another."""
+        for name, value in self._order().items():
+            if state[name] != value:
+                msg = f"the state is of {name} {state[name]}, and this is a loader of {value}."
+                raise UsageError(msg)
+        self.rows.epoch = state["epoch"]
+        self._taken = {int(worker): taken for worker, taken in state["taken"].items()}
+
+    def _order(self) -> State:
+        """All that decides which rows a worker has taken."""
+        return {
+            "config": self.rows.config,
+            "rows": self.rows.rows,
+            "seed": self.rows.seed,
+            "pool_bytes": self.rows.pool_bytes,
+            "rank": self.rows.rank,
+            "world_size": self.rows.world_size,
+            "workers": self._workers,
+        }
+
+
+class _Numbered(IterableDataset[tuple[int, int, Row]]):
+    """Each row with its worker and how many rows that has taken by then."""
+
+    def __init__(self, rows: TrainingRows, taken: Mapping[int, int]) -> None:
+        self._rows = rows
+        self._taken = taken
+
+    def __iter__(self) -> Iterator[tuple[int, int, Row]]:
+        worker, _ = _worker()
+        skip = self._taken.get(worker, 0)
+        for number, row in enumerate(self._rows.read(skip), start=skip + 1):
+            yield worker, number, row
+
+
+class _Collate:
+    """A batch with its worker and how many rows that has taken: a batch is of one worker."""
+
+    def __init__(self, collate_rows: Callable[[Sequence[Row]], Any]) -> None:
+        self._collate_rows = collate_rows
+
+    def __call__(self, numbered: Sequence[tuple[int, int, Row]]) -> tuple[int, int, Any]:
+        worker, taken, _ = numbered[-1]
+        return worker, taken, self._collate_rows([row for _, _, row in numbered])
+
+
+def _worker() -> tuple[int, int]:
+    info = get_worker_info()
+    return (info.id, info.num_workers) if info else (0, 1)
+
+
+def _place(rank: int | None, world_size: int | None) -> tuple[int, int]:
+    if rank is None and world_size is None:
+        group = torch.distributed
+        if group.is_available() and group.is_initialized():
+            return group.get_rank(), group.get_world_size()
+        return 0, 1
+    if rank is None or world_size is None or not 0 <= rank < world_size:
+        msg = f"rank {rank} of {world_size}: give both, the rank from 0 on."
+        raise UsageError(msg)
+    return rank, world_size
+
+
+def _find_pieces(storage: Storage, files: Sequence[str]) -> list[Piece]:
+    """Every row group of the files as one piece."""
+
+    def pieces(name: str) -> list[Piece]:
+        with storage.open(name) as file:
+            metadata = pq.ParquetFile(file).metadata
+        groups = map(metadata.row_group, range(metadata.num_row_groups))
+        return [
+            Piece(name, number, 0, group.num_rows, group.total_byte_size // max(1, group.num_rows))
+            for number, group in enumerate(groups)
+        ]
+
+    with ThreadPoolExecutor(_FOOTERS_AT_ONCE) as pool:
+        return [piece for of_file in pool.map(pieces, files) for piece in of_file]
+
+
+__all__ = ["TrainingLoader", "TrainingRows", "collate", "to_tensor"]
