@@ -1,0 +1,1 @@
+"""Exports: a dataset as the files that one trainer reads."""

@@ -1,0 +1,101 @@
+"""Applies a trainer's limits to chosen rows, on the index alone: nothing is cut without a count."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from enum import Enum
+
+import pyarrow as pa
+
+from mico_150k.errors import OverLimit
+from mico_150k.export.trainer import Candidate, Trainer
+from mico_150k.references import named_images
+
+TOO_MANY_INPUTS = "inputs"
+DANGLING = "dangling"
+"""A row that could be cut, but whose instruction names an image that would be gone."""
+
+_MOST_NAMED = 3
+
+
+class OverLimitPolicy(str, Enum):
+    """What becomes of a row that a trainer cannot take."""
+
+    DROP = "drop"
+    ERROR = "error"
+    TRUNCATE = "truncate"
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """The rows that a trainer takes: rows of the index, and how many inputs each keeps."""
+
+    index: pa.Table
+    inputs: tuple[int, ...]
+    chosen: int
+    truncated: int
+    left_out: dict[str, int]
+    remarks: dict[str, int]
+
+
+def fit(trainer: Trainer, chosen: pa.Table, policy: OverLimitPolicy) -> Fitted:
+    """Apply the limits. Raises `OverLimit` where that is the policy and a row exceeds one."""
+    left_out: Counter[str] = Counter()
+    remarks: Counter[str] = Counter()
+    kept: list[int] = []
+    inputs: list[int] = []
+    exceeding: list[str] = []
+    truncated = 0
+    for place, row in enumerate(candidates(chosen)):
+        fitting, reason = _fit_row(trainer, row, policy)
+        if reason:
+            left_out[reason] += 1
+            exceeding.append(f"{row.id} ({reason})")
+            continue
+        kept.append(place)
+        inputs.append(len(fitting.inputs))
+        truncated += len(fitting.inputs) < len(row.inputs)
+        remarks.update(remark.name for remark in trainer.remarks if remark.applies(fitting))
+    if policy is OverLimitPolicy.ERROR and exceeding:
+        more = "" if len(exceeding) <= _MOST_NAMED else ", …"
+        msg = (
+            f"{len(exceeding)} of {chosen.num_rows} rows are more than {trainer.title} takes: "
+            f"{', '.join(exceeding[:_MOST_NAMED])}{more}\n"
+            "--over-limit drop leaves them out; --over-limit truncate keeps the first inputs of "
+            "those with too many."
+        )
+        raise OverLimit(msg)
+    return Fitted(
+        index=chosen.take(pa.array(kept, pa.int64())),
+        inputs=tuple(inputs),
+        chosen=chosen.num_rows,
+        truncated=truncated,
+        left_out=dict(left_out.most_common()),
+        remarks=dict(remarks.most_common()),
+    )
+
+
+def candidates(index: pa.Table) -> Iterator[Candidate]:
+    """The rows of an index, as limits see them."""
+    columns = ["id", "instruction", "widths", "heights"]
+    for batch in index.select(columns).to_batches(max_chunksize=10_000):
+        for row in batch.to_pylist():
+            sizes = tuple(zip(row["widths"], row["heights"], strict=True))
+            yield Candidate(row["id"], row["instruction"], sizes[:-1], sizes[-1])
+
+
+def _fit_row(
+    trainer: Trainer, row: Candidate, policy: OverLimitPolicy
+) -> tuple[Candidate, str | None]:
+    """The row as the trainer takes it, and the limit that it exceeds, if any."""
+    most = trainer.max_inputs
+    if most is not None and len(row.inputs) > most:
+        if policy is not OverLimitPolicy.TRUNCATE:
+            return row, TOO_MANY_INPUTS
+        if any(number > most for number in named_images(row.instruction)):
+            return row, DANGLING
+        row = replace(row, inputs=row.inputs[:most])
+    for limit in trainer.limits:
+        if limit.applies(row):
+            return row, limit.name
+    return row, None

@@ -1,0 +1,164 @@
+"""One export: which rows of which dataset go where, for which trainer."""
+
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import xxhash
+
+from mico_150k.dataset import Dataset
+from mico_150k.errors import UsageError
+from mico_150k.export.fitting import Fitted, OverLimitPolicy, candidates, fit
+from mico_150k.export.folder import IMAGES, ExportFolder
+from mico_150k.export.trainer import Exported, PathTrainer, ShardTrainer, Trainer
+from mico_150k.selection import Selection
+from mico_150k.version import __version__
+from mico_150k.watch import Progress
+
+
+@dataclass(frozen=True, slots=True)
+class ExportOptions:
+    """What decides an export, except the dataset.
+
+    `ranks` times `workers` read a sharded export at once; 0 where that is not known. `images` is
+    the folder of images that exports share, None for the export's own.
+    """
+
+    selection: Selection = field(default_factory=Selection)
+    over_limit: OverLimitPolicy = OverLimitPolicy.DROP
+    ranks: int = 0
+    workers: int = 0
+    images: Path | None = None
+
+    @property
+    def readers(self) -> int:
+        """How many read at once; 1 where that is not known."""
+        return max(1, self.ranks) * max(1, self.workers)
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenShard:
+    """The rows of one shard that are exported, and how many inputs each keeps."""
+
+    number: int
+    index: pa.Table
+    inputs: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ExportJob:
+    """An export whose rows are chosen, and that may start. `to` is None in place."""
+
+    dataset: Dataset
+    trainer: Trainer
+    fitted: Fitted
+    options: ExportOptions
+    to: Path
+    in_place: bool = False
+    on_progress: Callable[[Progress], None] = lambda _: None
+
+    @classmethod
+    def prepare(
+        cls,
+        dataset: Dataset,
+        trainer: Trainer,
+        to: Path | None,
+        options: ExportOptions,
+    ) -> "ExportJob":
+        """Choose the rows, by the index. `to` is None for an export in place.
+
+        Raises `BadSelection`, `OverLimit`, `UsageError`.
+        """
+        place = _place_of(dataset, trainer, options) if to is None else to
+        chosen = options.selection.of(dataset.index())
+        fitted = fit(trainer, chosen, options.over_limit)
+        if not fitted.index.num_rows:
+            msg = (
+                f"none of {fitted.chosen} rows is left for {trainer.title}: {fitted.left_out}. "
+                "Choose others with --where, or see --over-limit."
+            )
+            raise UsageError(msg)
+        return cls(dataset, trainer, fitted, options, place.absolute(), in_place=to is None)
+
+    @property
+    def folder(self) -> ExportFolder:
+        """Where it is written."""
+        return ExportFolder(self.to)
+
+    @property
+    def images(self) -> Path:
+        """Where its images are, for a trainer that reads files."""
+        return (self.options.images or self.to / IMAGES).absolute()
+
+    def shards(self) -> Iterator[ChosenShard]:
+        """The shards that hold rows to export, in order."""
+        index, inputs = self.fitted.index, self.fitted.inputs
+        numbers = index["shard"].to_numpy()
+        cuts = [0, *(np.flatnonzero(np.diff(numbers)) + 1).tolist(), len(numbers)]
+        for start, end in itertools.pairwise(cuts):
+            yield ChosenShard(
+                int(numbers[start]), index.slice(start, end - start), inputs[start:end]
+            )
+
+    def identity(self) -> dict[str, Any]:
+        """Two exports with the same identity have the same rows, in the same files."""
+        manifest = self.dataset.manifest
+        index = manifest["configs"]["index"]
+        return {
+            "trainer": self.trainer.name,
+            "index": {name: file["sha256"] for name, file in sorted(index.items())},
+            "rows": xxhash.xxh3_128_hexdigest(
+                "\n".join(self.fitted.index["id"].to_pylist()).encode()
+            ),
+            "selection": asdict(self.options.selection),
+            "over_limit": self.options.over_limit.value,
+            "readers": self.options.readers,
+            "version": __version__,
+        }
+
+    def exported(self, **found: Any) -> Exported:  # noqa: ANN401 - fields of Exported
+        """What is to be said of this export when it is done, with what writing it has found."""
+        fitted = self.fitted
+        return Exported(
+            trainer=self.trainer.name,
+            root=str(self.to),
+            images=str(self.images) if isinstance(self.trainer, PathTrainer) else "",
+            dataset=self.dataset.location,
+            identity=self.identity(),
+            rows_chosen=fitted.chosen,
+            rows=fitted.index.num_rows,
+            truncated=fitted.truncated,
+            left_out=fitted.left_out,
+            remarks=fitted.remarks,
+            measured=self.trainer.measure(candidates(fitted.index)),
+            **found,
+        )
+
+
+def _place_of(dataset: Dataset, trainer: Trainer, options: ExportOptions) -> Path:
+    """The configuration's own folder. Raises `UsageError` where it will not do."""
+    if not isinstance(trainer, ShardTrainer):
+        msg = f"{trainer.title} reads files of its own: say where with --to."
+        raise UsageError(msg)
+    if dataset.folder is None:
+        msg = f"{dataset.location} is not on this machine: say where with --to."
+        raise UsageError(msg)
+    if not options.selection.is_all:
+        msg = "--in-place exports every row: choose rows with --to."
+        raise UsageError(msg)
+    others = [
+        name
+        for name in dataset.manifest["configs"].get(trainer.name, {})
+        if f"{trainer.name}/{name}" not in dataset.files(trainer.name)
+    ]
+    if others:
+        msg = (
+            f"{trainer.title} reads every Parquet file in a folder, and {dataset.location} has "
+            f"{others[0]} there, of another split: say where with --to."
+        )
+        raise UsageError(msg)
+    return dataset.folder / trainer.name

@@ -1,0 +1,38 @@
+"""START.md: what is in an export, what was left out and why, and how a training starts."""
+
+import re
+import shlex
+
+from mico_150k.export.fitting import DANGLING, TOO_MANY_INPUTS
+from mico_150k.export.trainer import Exported, Trainer
+from mico_150k.markdown import markdown_template
+
+_ROOT = re.compile(r"\{root\}([\w./-]*)")
+
+
+def render_start(trainer: Trainer, exported: Exported) -> str:
+    """The whole file. It holds counts and our own words, and no text of the dataset's."""
+    return markdown_template("START.md").render(
+        trainer=trainer,
+        exported=exported,
+        left_out=[(rows, *_reason(trainer, name)) for name, rows in exported.left_out.items()],
+        remarks=[
+            (exported.remarks[remark.name], remark.why, remark.source)
+            for remark in trainer.remarks
+            if remark.name in exported.remarks
+        ],
+        steps=[
+            (text, _ROOT.sub(lambda place: shlex.quote(exported.root + place[1]), commands))
+            for text, commands in trainer.steps
+        ],
+        tables=trainer.tables(exported),
+    )
+
+
+def _reason(trainer: Trainer, name: str) -> tuple[str, str]:
+    if name == TOO_MANY_INPUTS:
+        return f"more than {trainer.max_inputs} inputs", trainer.max_inputs_source
+    if name == DANGLING:
+        return "cut to fewer inputs, its instruction would name one that is gone", ""
+    limit = next(limit for limit in trainer.limits if limit.name == name)
+    return limit.why, limit.source

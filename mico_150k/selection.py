@@ -1,0 +1,75 @@
+"""Chooses rows on `index`: by SQL, by a seeded sample, by number. No image is read for it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import xxhash
+
+from mico_150k.errors import BadSelection
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which rows: those where `where` holds, `sample` of these at random, the first `limit`.
+
+    `where` is a DuckDB SQL expression over the columns of `index`, such as
+    `task = 'hoi' and num_inputs <= 5`. The sample is the same for the same rows and `seed`.
+    """
+
+    where: str | None = None
+    sample: int | None = None
+    limit: int | None = None
+    seed: int = 0
+
+    @property
+    def is_all(self) -> bool:
+        """Whether nothing is asked for, so that every row is chosen."""
+        return self.where is None and self.sample is None and self.limit is None
+
+    def of(self, index: pa.Table) -> pa.Table:
+        """The chosen rows of an index, in its order. Raises `BadSelection`."""
+        chosen = index
+        if self.where is not None:
+            chosen = chosen.take(_where(index, self.where))
+            if not chosen.num_rows:
+                msg = f"no row of {index.num_rows} fits --where {self.where!r}."
+                raise BadSelection(msg)
+        if self.sample is not None and self.sample < chosen.num_rows:
+            chosen = chosen.take(_sample(chosen["id"], self.sample, self.seed))
+        if self.limit is not None:
+            chosen = chosen.slice(0, self.limit)
+        return chosen
+
+
+def _where(index: pa.Table, where: str) -> pa.Array:
+    """The places of the rows where an expression holds."""
+    import duckdb
+
+    place = "_place_of_the_row"
+    table = index.append_column(place, pa.array(np.arange(index.num_rows, dtype=np.int64)))
+    # The expression is the user's own; even so it has no business with files or the network.
+    settings: dict[str, str | bool | int | float | list[str]] = {"enable_external_access": False}
+    try:
+        with duckdb.connect(":memory:", config=settings) as connection:
+            found = connection.from_arrow(table).filter(where).project(place)
+            places = found.to_arrow_table()[place]
+    except duckdb.Error as error:
+        columns = ", ".join(index.column_names)
+        msg = (
+            f"--where {where!r} is no SQL expression over the index: {error}\n"
+            f"Its columns are {columns}. For example: --where \"task = 'hoi' and num_inputs <= 5\""
+        )
+        raise BadSelection(msg) from error
+    return pc.take(places, pc.sort_indices(places)).combine_chunks()
+
+
+def _sample(ids: pa.ChunkedArray, rows: int, seed: int) -> pa.Array:
+    """The places of that many ids, which look random and depend on nothing but id and seed."""
+    ranks = np.fromiter(
+        (xxhash.xxh3_64_intdigest(text.as_py().encode(), seed) for text in ids),
+        dtype=np.uint64,
+        count=len(ids),
+    )
+    return pa.array(np.sort(np.argpartition(ranks, rows - 1)[:rows]))

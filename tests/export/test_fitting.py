@@ -1,0 +1,95 @@
+"""Limits: what a trainer cannot take is counted, and nothing is cut without a word."""
+
+from collections.abc import Mapping
+
+import pyarrow as pa
+import pytest
+from mico_150k.builders import TRAINERS
+
+from mico_150k.errors import OverLimit
+from mico_150k.export.fitting import OverLimitPolicy, candidates, fit
+
+SQUARE = (512, 512)
+
+
+def index(*rows: tuple[str, list[tuple[int, int]]]) -> pa.Table:
+    """Rows of an instruction and sizes, inputs then output."""
+    return pa.table(
+        {
+            "id": [f"hoi/{number}" for number in range(len(rows))],
+            "instruction": [text for text, _ in rows],
+            "widths": [[width for width, _ in sizes] for _, sizes in rows],
+            "heights": [[height for _, height in sizes] for _, sizes in rows],
+        }
+    )
+
+
+def inputs(count: int, text: str = "Put them together.") -> tuple[str, list[tuple[int, int]]]:
+    return text, [SQUARE] * (count + 1)
+
+
+def left_out(trainer: str, table: pa.Table) -> Mapping[str, int]:
+    return fit(TRAINERS[trainer], table, OverLimitPolicy.DROP).left_out
+
+
+@pytest.mark.parametrize(("trainer", "most"), [("blip3o", 4), ("omnigen2", 5), ("dimoo", 19)])
+def test_a_row_with_more_inputs_than_a_trainer_takes_is_left_out(trainer: str, most: int) -> None:
+    table = index(inputs(most), inputs(most + 1), inputs(1))
+    fitted = fit(TRAINERS[trainer], table, OverLimitPolicy.DROP)
+    assert fitted.index["id"].to_pylist() == ["hoi/0", "hoi/2"]
+    assert fitted.inputs == (most, 1)
+    assert fitted.left_out == {"inputs": 1}
+    assert fitted.chosen == 3
+
+
+def test_bagel_takes_any_number_of_inputs() -> None:
+    assert left_out("bagel", index(inputs(30))) == {}
+
+
+def test_error_names_the_rows_and_what_to_do() -> None:
+    with pytest.raises(OverLimit, match=r"2 of 3 rows .* hoi/1 \(inputs\), hoi/2") as raised:
+        fit(TRAINERS["blip3o"], index(inputs(2), inputs(5), inputs(9)), OverLimitPolicy.ERROR)
+    assert "--over-limit drop" in str(raised.value)
+
+
+def test_truncate_keeps_the_first_unless_the_text_names_a_later_one() -> None:
+    table = index(
+        inputs(6, "Put image 1 into image 2."),
+        inputs(6, "Put image 1 into Image 5."),
+        inputs(6, "Use images 2, 3 and 6."),
+        inputs(3, "Put image 1 into image 7."),
+    )
+    fitted = fit(TRAINERS["blip3o"], table, OverLimitPolicy.TRUNCATE)
+    assert fitted.index["id"].to_pylist() == ["hoi/0", "hoi/3"]
+    assert fitted.inputs == (4, 3)
+    assert fitted.truncated == 1
+    assert fitted.left_out == {"dangling": 2}
+
+
+@pytest.mark.parametrize("marker", ["<image>", "<|im_end|>", "<|vision_start|>", "<im_start>"])
+def test_an_instruction_with_a_marker_of_blip3o_is_left_out(marker: str) -> None:
+    assert left_out("blip3o", index(inputs(2, f"Put {marker} on it"), inputs(2))) == {"marker": 1}
+
+
+def test_targets_of_blip3o_that_are_not_square_are_counted_and_kept() -> None:
+    table = index(("wide", [SQUARE, (1024, 512)]), ("square", [SQUARE, SQUARE]))
+    fitted = fit(TRAINERS["blip3o"], table, OverLimitPolicy.DROP)
+    assert fitted.index.num_rows == 2
+    assert fitted.remarks == {"non-square": 1}
+
+
+def test_omnigen2_leaves_out_long_texts_too_many_positions_and_slivers() -> None:
+    table = index(
+        inputs(2, "word " * 600),
+        ("a sliver", [(3000, 20), SQUARE, SQUARE]),
+        inputs(5, "word " * 500),
+        ("word " * 480, [(1024, 1024), (1024, 1024), SQUARE]),
+        inputs(5, "word " * 20),
+    )
+    assert left_out("omnigen2", table) == {"text": 1, "too-thin": 1, "positions": 1}
+
+
+def test_candidates_have_their_sizes_in_the_order_of_the_index() -> None:
+    (row,) = candidates(index(("text", [(1, 2), (3, 4), (5, 6)])))
+    assert row.inputs == ((1, 2), (3, 4))
+    assert row.output == (5, 6)

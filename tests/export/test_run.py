@@ -1,0 +1,430 @@
+"""An export: the files that a trainer reads, resumed to the same bytes, and true when it moves."""
+
+import errno
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+import yaml
+from mico_150k.builders import TRAINERS
+
+from mico_150k.build import Build, BuildOptions
+from mico_150k.dataset import open_dataset
+from mico_150k.errors import DiskTooSmall, OutputRefused, OverLimit, UsageError
+from mico_150k.export.image_store import ImageStore
+from mico_150k.export.job import ExportJob, ExportOptions
+from mico_150k.export.run import relocate, run_export
+from mico_150k.export.shards import spread
+from mico_150k.export.trainer import Exported
+from mico_150k.selection import Selection
+from mico_150k.sources import open_source
+
+from ..factories import Case, write_release
+from ..folders import contents as everything
+from ..web import serve
+
+PATH_TRAINERS = {
+    "blip3o": ("BLIP3o-MICo.json", "input_images", "output_image", "instruction"),
+    "dimoo": ("dimoo-mico.json", "image_path", "edit_path", "prompt"),
+    "omnigen2": ("omnigen2-mico.jsonl", "input_images", "output_image", "instruction"),
+}
+ODD_NAME = 'd\'or "été" & $HOME 数据'
+"""A folder's name with what shells, YAML, JSON and Markdown trip over."""
+
+
+@pytest.fixture(scope="module")
+def sharded(samples: list[Case], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A dataset of several shards, with an instruction that holds what formats trip over."""
+    root = tmp_path_factory.mktemp("sharded")
+    text = 'Say "hi"\nto <b>image 1</b>: {{x}} — \U0001f600'
+    odd = replace(samples[0], id=99, instruction=text)
+    source = write_release(root / "release", [*samples, odd], rows_per_file=2)
+    folder = root / "mico-150k"
+    Build.prepare(open_source(str(source)), folder, BuildOptions(shard_bytes=400_000)).run()
+    return folder
+
+
+def export(
+    trainer: str, source: Path | str, to: Path | None, *, overwrite: bool = False, **options: Any
+) -> Exported:
+    job = ExportJob.prepare(open_dataset(source), TRAINERS[trainer], to, ExportOptions(**options))
+    return run_export(job, overwrite=overwrite)
+
+
+def records(folder: Path, trainer: str) -> list[dict[str, Any]]:
+    text = (folder / PATH_TRAINERS[trainer][0]).read_text(encoding="utf-8")
+    if PATH_TRAINERS[trainer][0].endswith(".jsonl"):
+        return [json.loads(line) for line in text.splitlines()]
+    found: list[dict[str, Any]] = json.loads(text)
+    return found
+
+
+def contents(folder: Path) -> dict[str, str]:
+    """Every file but the lists of what is known, which depend on where a run was stopped."""
+    return {path: digest for path, digest in everything(folder).items() if ".known" not in path}
+
+
+@pytest.mark.parametrize("trainer", PATH_TRAINERS)
+def test_records_name_images_with_the_samples_bytes_in_their_order(
+    sharded: Path, tmp_path: Path, trainer: str
+) -> None:
+    folder = tmp_path / ODD_NAME
+    exported = export(trainer, sharded, folder)
+    _, inputs, output, text = PATH_TRAINERS[trainer]
+    dataset = open_dataset(sharded)
+    expected = [sample for group in dataset.samples(dataset.index()) for sample in group]
+    most = TRAINERS[trainer].max_inputs or 100
+    expected = [sample for sample in expected if sample.num_inputs <= most]
+    found = records(folder, trainer)
+    assert len(found) == len(expected) == exported.rows
+    for record, sample in zip(found, expected, strict=True):
+        assert record[text] == sample.instruction
+        assert [Path(path).read_bytes() for path in record[inputs]] == [
+            bytes(image.data) for image in sample.inputs
+        ]
+        assert Path(record[output]).read_bytes() == bytes(sample.output.data)
+    files = [path for path in (folder / "images").rglob("*.*") if ".known" not in path.parts]
+    digests = {image.digest for sample in expected for image in sample.images}
+    assert len([path for path in files if path.is_file()]) == len(digests)
+    assert exported.unique_images == len(digests)
+
+
+def test_the_records_have_exactly_the_keys_that_the_trainers_read(
+    sharded: Path, tmp_path: Path
+) -> None:
+    keys = {
+        "blip3o": {"input_images", "output_image", "instruction"},
+        "dimoo": {"image_path", "edit_path", "prompt"},
+        "omnigen2": {"task_type", "instruction", "input_images", "output_image"},
+    }
+    for trainer, wanted in keys.items():
+        export(trainer, sharded, tmp_path / trainer, images=tmp_path / "images")
+        assert {frozenset(record) for record in records(tmp_path / trainer, trainer)} == {
+            frozenset(wanted)
+        }
+
+
+def test_exports_that_share_a_folder_of_images_write_each_once(
+    sharded: Path, tmp_path: Path
+) -> None:
+    images = tmp_path / "images"
+    export("blip3o", sharded, tmp_path / "blip3o", images=images)
+    before = {path: path.stat().st_mtime_ns for path in images.rglob("*.png")}
+    export("omnigen2", sharded, tmp_path / "omnigen2", images=images)
+    assert before
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    assert not (tmp_path / "omnigen2" / "images").exists()
+
+
+def test_the_yml_of_omnigen2_names_a_file_whatever_the_folder_is_called(
+    sharded: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / ODD_NAME
+    export("omnigen2", sharded, folder)
+    data = yaml.safe_load((folder / "omnigen2-mico.yml").read_text())
+    (entry,) = data["data"]
+    assert Path(entry["path"]).samefile(folder / "omnigen2-mico.jsonl")
+    assert entry["ratio"] == 1.0
+
+
+@pytest.mark.parametrize("trainer", TRAINERS)
+def test_start_says_what_is_there_and_every_launch_script_is_bash(
+    sharded: Path, tmp_path: Path, trainer: str
+) -> None:
+    folder = tmp_path / ODD_NAME
+    exported = export(trainer, sharded, folder)
+    start = (folder / "START.md").read_text()
+    assert f"{exported.rows_chosen} rows were chosen, {exported.rows} are here" in start
+    assert "&quot;" not in start
+    assert "&#39;" not in start
+    assert os.access(folder / "train.sh", os.X_OK)
+    subprocess.run(["bash", "-n", str(folder / "train.sh")], check=True)
+    blocks = [block.partition("```")[0] for block in start.split("```sh\n")[1:]]
+    assert blocks
+    for block in blocks:
+        subprocess.run(["bash", "-n", "-c", block], check=True)
+    # The folder's name reaches the shell as one word.
+    launch = next(block for block in blocks if "train.sh" in block)
+    echoed = launch.replace("bash ", "printf '%s\\n' ")
+    done = subprocess.run(["bash", "-c", echoed], capture_output=True, text=True, check=True)
+    assert str(folder / "train.sh") in done.stdout.splitlines()
+
+
+def test_bagel_in_place_adds_what_belongs_beside_the_files_and_nothing_else(
+    sharded: Path, tmp_path: Path
+) -> None:
+    dataset = shutil.copytree(sharded, tmp_path / "mico-150k")
+    before = contents(dataset)
+    export("bagel", dataset, None)
+    after = contents(dataset)
+    added = set(after) - set(before)
+    assert {name: after[name] for name in before} == before
+    assert added == {
+        f"bagel/{name}"
+        for name in ("parquet_info.json", "mico-150k.yaml", "START.md", "train.sh", "export.json")
+    }
+    assert sum((dataset / name).stat().st_size for name in added) < 100_000
+    check_bagel(dataset / "bagel")
+
+
+def check_bagel(folder: Path) -> list[int]:
+    """What BAGEL's reader rests on holds; returns each row group's rows."""
+    names = [name for name in os.listdir(folder) if name.endswith(".parquet")]
+    info = json.loads((folder / "parquet_info.json").read_text())
+    assert set(info) == {os.path.join(folder, name) for name in names}
+    rows = []
+    for path, held in info.items():
+        metadata = pq.read_metadata(path)
+        assert held["num_row_groups"] == metadata.num_row_groups
+        rows += [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
+    config = yaml.safe_load((folder / "mico-150k.yaml").read_text())["mico-150k"]
+    assert config["num_used_data"] == [len(names)]
+    assert config["dataset_names"] == ["mico-150k"]
+    return rows
+
+
+def test_bagel_in_place_again_after_the_dataset_has_moved(sharded: Path, tmp_path: Path) -> None:
+    dataset = shutil.copytree(sharded, tmp_path / "mico-150k")
+    export("bagel", dataset, None)
+    moved = dataset.rename(tmp_path / "moved")
+    export("bagel", moved, None)
+    check_bagel(moved / "bagel")
+
+
+def test_bagel_elsewhere_links_whole_shards(sharded: Path, tmp_path: Path) -> None:
+    export("bagel", sharded, tmp_path / "bagel")
+    check_bagel(tmp_path / "bagel")
+    for path in (sharded / "bagel").glob("*.parquet"):
+        assert path.samefile(tmp_path / "bagel" / path.name)
+
+
+@pytest.mark.parametrize(("ranks", "workers"), [(4, 2), (3, 1), (5, 2)])
+def test_row_groups_are_shared_out_among_ranks_and_workers_without_remainder(
+    sharded: Path, tmp_path: Path, ranks: int, workers: int
+) -> None:
+    before = contents(sharded)
+    folder = tmp_path / "bagel"
+    exported = export("bagel", sharded, folder, ranks=ranks, workers=workers)
+    rows = check_bagel(folder)
+    assert len(rows) % (ranks * workers) == 0
+    assert sum(rows) == exported.rows == 25
+    assert min(rows) >= 1
+    assert contents(sharded) == before
+    assert all_rows(folder) == all_rows(sharded / "bagel")
+
+
+def all_rows(folder: Path) -> list[dict[str, Any]]:
+    return [
+        row for path in sorted(folder.glob("*.parquet")) for row in pq.read_table(path).to_pylist()
+    ]
+
+
+def test_more_readers_than_rows_are_refused(sharded: Path, tmp_path: Path) -> None:
+    with pytest.raises(OverLimit, match=r"25 rows are fewer than 8 ranks × 4"):
+        export("bagel", sharded, tmp_path / "bagel", ranks=8, workers=4)
+
+
+def test_chosen_rows_of_bagel_are_written_anew(sharded: Path, tmp_path: Path) -> None:
+    selection = Selection(where="task = 'hoi'")
+    exported = export("bagel", sharded, tmp_path / "bagel", selection=selection)
+    check_bagel(tmp_path / "bagel")
+    dataset = open_dataset(sharded)
+    chosen = selection.of(dataset.index())
+    expected = [sample for group in dataset.samples(chosen) for sample in group]
+    found = all_rows(tmp_path / "bagel")
+    assert exported.rows == len(found) == len(expected) == 6
+    for row, sample in zip(found, expected, strict=True):
+        assert row["image_list"] == [bytes(image.data) for image in sample.images]
+        assert row["instruction"] == sample.instruction
+
+
+def test_spread_keeps_every_row_and_its_order() -> None:
+    assert spread({"a": [4, 4], "b": [1]}, 4) == {"a": [2, 2, 4], "b": [1]}
+    assert spread({"a": [1], "b": [1]}, 2) == {"a": [1], "b": [1]}
+
+
+def test_inputs_are_cut_where_that_is_asked_for(sharded: Path, tmp_path: Path) -> None:
+    from mico_150k.export.fitting import OverLimitPolicy
+
+    exported = export("blip3o", sharded, tmp_path / "cut", over_limit=OverLimitPolicy.TRUNCATE)
+    found = records(tmp_path / "cut", "blip3o")
+    assert max(len(record["input_images"]) for record in found) == 4
+    assert exported.rows + sum(exported.left_out.values()) == exported.rows_chosen == 25
+
+
+@pytest.mark.parametrize("trainer", PATH_TRAINERS)
+def test_a_moved_export_is_true_again_after_relocate(
+    sharded: Path, tmp_path: Path, trainer: str
+) -> None:
+    export(trainer, sharded, tmp_path / "before")
+    old = str(tmp_path / "before")
+    moved = (tmp_path / "before").rename(tmp_path / ODD_NAME)
+    relocate(moved, TRAINERS[trainer])
+    for path in moved.iterdir():
+        if path.is_file():
+            assert old not in path.read_text(encoding="utf-8"), path.name
+    _, inputs, output, _ = PATH_TRAINERS[trainer]
+    for record in records(moved, trainer):
+        assert all(Path(path).is_file() for path in [*record[inputs], record[output]])
+
+
+def test_relocate_leaves_an_instruction_alone_that_looks_like_a_path() -> None:
+    from mico_150k.export.paths import _moved
+
+    record = {"instruction": "/a is a path", "input_images": ["/a/x.png"], "output_image": "/ab/y"}
+    assert _moved(record, "/a", "/b") == {
+        "instruction": "/a is a path",
+        "input_images": ["/b/x.png"],
+        "output_image": "/ab/y",
+    }
+
+
+def test_an_export_that_is_finished_is_not_made_again(sharded: Path, tmp_path: Path) -> None:
+    first = export("blip3o", sharded, tmp_path / "out")
+    before = contents(tmp_path / "out")
+    image = next((tmp_path / "out" / "images").rglob("*.png"))
+    stamp = image.stat().st_mtime_ns
+    assert export("blip3o", sharded, tmp_path / "out") == first
+    assert contents(tmp_path / "out") == before
+    assert image.stat().st_mtime_ns == stamp
+
+
+def test_another_export_in_the_folder_is_refused(sharded: Path, tmp_path: Path) -> None:
+    export("blip3o", sharded, tmp_path / "out")
+    with pytest.raises(OutputRefused, match="holds another export"):
+        export("blip3o", sharded, tmp_path / "out", selection=Selection(limit=3))
+    exported = export(
+        "blip3o", sharded, tmp_path / "out", selection=Selection(limit=3), overwrite=True
+    )
+    assert len(records(tmp_path / "out", "blip3o")) == exported.rows <= 3
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.tex").write_text("mine")
+    with pytest.raises(OutputRefused, match="files that no export has written"):
+        export("blip3o", sharded, tmp_path / "mine")
+
+
+@pytest.mark.parametrize("stop_at", [1, 7, 20, 40])
+def test_an_interrupted_export_ends_with_the_same_bytes(
+    sharded: Path, tmp_path: Path, stop_at: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "out"
+    export("dimoo", sharded, folder)
+    whole = contents(folder)
+    shutil.rmtree(folder)
+    put, count = ImageStore.put, 0
+
+    def stop(self: ImageStore, image: Any) -> int:
+        nonlocal count
+        count += 1
+        if count > stop_at:
+            raise KeyboardInterrupt
+        return put(self, image)
+
+    monkeypatch.setattr(ImageStore, "put", stop)
+    with pytest.raises(KeyboardInterrupt):
+        export("dimoo", sharded, folder)
+    assert not (folder / "dimoo-mico.json").exists()
+    monkeypatch.undo()
+    export("dimoo", sharded, folder)
+    assert contents(folder) == whole
+
+
+def test_a_resumed_export_fetches_nothing_whose_images_are_there(
+    sharded: Path, tmp_path: Path
+) -> None:
+    with serve(sharded.parent) as web:
+        source = f"{web.url}/mico-150k"
+        export("dimoo", source, tmp_path / "one", images=tmp_path / "images")
+        first = dict(web.sent)
+        web.sent.clear()
+        export("dimoo", source, tmp_path / "two", images=tmp_path / "images")
+    images = [name for name in first if "/index/" not in name and name.endswith(".parquet")]
+    assert images
+    assert not set(images) & set(web.sent)
+
+
+@pytest.mark.parametrize("trainer", ["blip3o", "bagel"])
+def test_killed_at_any_moment_an_export_goes_on(
+    sharded: Path, tmp_path: Path, trainer: str
+) -> None:
+    command = [sys.executable, "-m", "mico_150k", "export", trainer, "--from", str(sharded), "--to"]
+    if trainer == "bagel":
+        command = [*command[:-1], "--ranks", "4", "--workers", "2", "--to"]
+    folder = tmp_path / "out"
+    started = time.monotonic()
+    subprocess.run([*command, str(folder)], check=True, capture_output=True)
+    lasted = time.monotonic() - started
+    whole = contents(folder)
+    shutil.rmtree(folder)
+    for share in (0.5, 0.8, 0.9, 0.97):
+        process = subprocess.Popen([*command, str(folder)], stderr=subprocess.DEVNULL)
+        time.sleep(lasted * share)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    subprocess.run([*command, str(folder)], check=True, capture_output=True)
+    found = contents(folder)
+    assert {name: found[name] for name in whole} == whole
+    # A killed writer leaves at most the file that it was writing, under no name that is read.
+    assert all(name.endswith(".partial") for name in set(found) - set(whole))
+
+
+@pytest.mark.parametrize(
+    ("number", "expected", "message"),
+    [
+        (errno.ENOSPC, DiskTooSmall, "the disk is full"),
+        (errno.EROFS, OutputRefused, "cannot be written"),
+        (errno.EACCES, OutputRefused, "cannot be written"),
+    ],
+)
+def test_a_full_or_read_only_disk_is_said(
+    sharded: Path,
+    tmp_path: Path,
+    number: int,
+    expected: type[Exception],
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    write = Path.write_bytes
+
+    def refuse(self: Path, data: bytes) -> int:
+        if "images" in self.parts:
+            raise OSError(number, os.strerror(number))
+        return write(self, data)
+
+    monkeypatch.setattr(Path, "write_bytes", refuse)
+    with pytest.raises(expected, match=message):
+        export("blip3o", sharded, tmp_path / "out")
+    monkeypatch.undo()
+    export("blip3o", sharded, tmp_path / "out")
+    assert len(records(tmp_path / "out", "blip3o")) > 10
+
+
+def test_chosen_rows_cost_their_row_groups_over_http(sharded: Path, tmp_path: Path) -> None:
+    with serve(sharded.parent) as web:
+        selection = Selection(where="id = 'hoi/3'")
+        exported = export("dimoo", f"{web.url}/mico-150k", tmp_path / "out", selection=selection)
+        sent = {name: size for name, size in web.sent.items() if "/index/" not in name}
+    assert exported.rows == 1
+    parquet = [name for name in sent if name.endswith(".parquet")]
+    assert len(parquet) == 1
+
+
+def test_a_path_trainer_wants_to_know_where(sharded: Path) -> None:
+    with pytest.raises(UsageError, match="say where with --to"):
+        export("blip3o", sharded, None)
+    with pytest.raises(UsageError, match="every row"):
+        export("bagel", sharded, None, selection=Selection(limit=2))
+
+
+def test_nothing_left_to_export_is_an_error(sharded: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="none of"):
+        export("blip3o", sharded, tmp_path / "out", selection=Selection(where="num_inputs > 4"))
