@@ -1,0 +1,120 @@
+"""docs/TRAIN.md: what it says to type works, one block after the other."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mico_150k.build import Build, BuildOptions
+from mico_150k.patch import PATCHES
+from mico_150k.sources import DEMO, open_source
+
+from .clones import CLONES, write_clone
+
+GUIDE = Path(__file__).parent.parent / "docs" / "TRAIN.md"
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.DOTALL | re.MULTILINE)
+SECTIONS = {
+    "BAGEL": "bagel",
+    "BLIP3o-Next": "blip3o",
+    "Lumina-DiMOO": "dimoo",
+    "OmniGen2": "omnigen2",
+}
+
+
+def section(title: str) -> str:
+    """A part of the guide, to the next heading of its level."""
+    return re.split(r"^## ", GUIDE.read_text().split(f"\n## {title}\n")[1], flags=re.MULTILINE)[0]
+
+
+def blocks(text: str, language: str) -> list[str]:
+    return [code for of, code in BLOCK.findall(text) if of == language]
+
+
+def lines(title: str) -> list[str]:
+    return [line for block in blocks(section(title), "sh") for line in block.splitlines()]
+
+
+def run(command: str, folder: Path) -> str:
+    """A line of shell, with this environment's `mico` and `python`."""
+    shown = command.replace("mico ", f"{sys.executable} -m mico_150k ", 1)
+    done = subprocess.run(
+        shown, shell=True, cwd=folder, capture_output=True, text=True, check=False,
+        env={**os.environ, "HF_DATASETS_CACHE": str(folder / ".cache")},
+    )  # fmt: skip
+    assert not done.returncode, f"{command}\n{done.stderr}"
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with `mico-150k` in it, built of the demo."""
+    folder = tmp_path_factory.mktemp("guide")
+    Build.prepare(open_source(DEMO), folder / "mico-150k", BuildOptions()).run()
+    return folder
+
+
+def test_the_guide_has_a_section_for_each_trainer_that_can_be_patched() -> None:
+    assert list(SECTIONS.values()) == list(PATCHES)
+    titles = re.findall(r"^## (.*)$", GUIDE.read_text(), re.MULTILINE)
+    assert titles == [*SECTIONS, "Any other trainer", "What was wrong"]
+
+
+@pytest.mark.parametrize(("title", "model"), SECTIONS.items())
+def test_its_commands_work_one_after_the_other(title: str, model: str, place: Path) -> None:
+    launched = ""
+    for line in lines(title):
+        words = line.split()
+        if words[0] == "git":
+            # The clone that the patch knows, under the name that git would give it.
+            repository = PATCHES[model].origin.split()[0]
+            assert words[-1] == f"https://github.com/{repository}"
+            write_clone(place / repository.partition("/")[2], model)
+        elif words[0] != "mico":
+            launched = line
+        elif words[1] != "pretokenize":  # which needs a checkpoint
+            run(line, place)
+    script = launched.split()[-1]
+    assert script.endswith("train.sh")
+    text = (place / script).read_text()
+    for name in re.findall(r"(\w+)=", launched):
+        assert f"${{{name}:" in text, f"{script} does not read {name}"
+    subprocess.run(["bash", "-n", script], cwd=place, check=True)
+
+
+@pytest.mark.parametrize("model", CLONES)
+def test_the_patch_is_in_the_clone_as_its_section_names_it(model: str, tmp_path: Path) -> None:
+    title = next(title for title, name in SECTIONS.items() if name == model)
+    patch = next(line.split() for line in lines(title) if line.startswith("mico patch"))
+    assert patch[2] == model
+    write_clone(tmp_path / patch[3], model)
+    diff = run(" ".join([*patch, "--dry-run"]), tmp_path)
+    run(" ".join(patch), tmp_path)
+    assert diff.count("\n--- a/") + 1 == len(PATCHES[model].files)
+
+
+@pytest.mark.parametrize(("title", "model"), SECTIONS.items())
+def test_flags_of_the_trainer_that_the_guide_names_are_in_the_launch_script(
+    title: str, model: str, place: Path
+) -> None:
+    run(f"mico export {model} --to {place}/named-{model}", place)
+    script = (place / f"named-{model}" / "train.sh").read_text()
+    for setting in re.findall(r"`(--\w+_\w+(?: \w+)?)`", section(title)):
+        assert setting in script, setting
+
+
+def test_the_python_of_any_other_trainer_runs(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("torch", reason="the extra `train`")
+    monkeypatch.chdir(place)
+    shown = blocks(section("Any other trainer"), "python")
+    assert len(shown) == 2
+    first: dict[str, object] = {}
+    exec(compile(shown[0], str(GUIDE), "exec"), first)
+    images, texts = first["images"], first["texts"]
+    assert len(images) == len(texts) == len(first["targets"])
+    assert {image.shape[0] for row in images for image in row} == {3}
+    second: dict[str, object] = {}
+    exec(compile(shown[1], str(GUIDE), "exec"), second)
+    assert len(second["batch"]["instruction"]) == 4
