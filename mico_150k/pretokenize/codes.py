@@ -1,0 +1,251 @@
+"""The configuration `dimoo-codes`: every sample's pictures as VQ codes, in Parquet.
+
+About a gigabyte where the pictures are a terabyte. Lists over pictures: inputs in order, then
+the output. What the codes were made with stands in the schema's metadata.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from mico_150k import names
+from mico_150k.errors import BrokenFile, NotADataset
+from mico_150k.files import disk_errors, settle, sha256
+from mico_150k.names import partial
+from mico_150k.pretokenize.vq import CODEBOOK, Codes
+
+CONFIG = "dimoo-codes"
+"""The configuration's name, and its folder's."""
+FORMAT = "mico-150k/dimoo-codes/1"
+METADATA = b"dimoo_codes"
+"""The key in the schema's metadata: JSON with `format`, `vq_sha256` and what else decided."""
+
+ROWS_A_SHARD = 20_000
+ROWS_A_GROUP = 500
+
+
+def _list(values: pa.DataType) -> pa.ListType:
+    return pa.list_(pa.field("element", values))
+
+
+_SCHEMA = pa.schema(
+    {
+        "id": pa.string(),
+        "prompt": pa.string(),
+        "codes": _list(_list(pa.uint16())),
+        "columns": _list(pa.int32()),
+        "rows": _list(pa.int32()),
+        "sizes": _list(pa.int32()),
+        "digests": _list(pa.string()),
+    }
+)
+"""`codes` row by row, `columns` and `rows` of their grid, `sizes` the pixels a side of the square
+whose area the picture has about, `digests` the XXH3-128 of the pictures that were encoded."""
+
+
+@dataclass(frozen=True, slots=True)
+class CodedPicture:
+    """A picture's codes, rows × columns, and what it was."""
+
+    codes: Codes
+    size: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class CodedRow:
+    """A sample: inputs in order, then the output."""
+
+    id: str
+    prompt: str
+    pictures: Sequence[CodedPicture]
+
+    @property
+    def grids(self) -> list[tuple[int, int]]:
+        """Columns and rows of each picture."""
+        return [(picture.codes.shape[1], picture.codes.shape[0]) for picture in self.pictures]
+
+
+def write_codes(folder: Path, rows: Iterable[CodedRow], made_with: dict[str, Any]) -> int:
+    """Write all shards, and return how many rows they have."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in folder.glob(f"{names.SPLIT}-*.parquet*"):
+        path.unlink()
+    schema = _SCHEMA.with_metadata(
+        {
+            METADATA: json.dumps({"format": FORMAT, **made_with}, sort_keys=True),
+            b"huggingface": json.dumps({"info": {"features": FEATURES}}),
+        }
+    )
+    iterator = iter(rows)
+    total = number = 0
+    while batch := list(islice(iterator, ROWS_A_GROUP)):
+        path = folder / names.shard_name(number)
+        written = 0
+        # Codes are 13 bits: a dictionary packs them so, where plain they would be 32.
+        with (
+            disk_errors(path),
+            pq.ParquetWriter(
+                partial(path), schema, compression="zstd", write_page_index=True
+            ) as writer,
+        ):
+            while batch:
+                writer.write_table(_table(batch, schema))
+                written += len(batch)
+                batch = list(islice(iterator, ROWS_A_GROUP)) if written < ROWS_A_SHARD else []
+        settle(path)
+        total += written
+        number += 1
+    return total
+
+
+def _table(rows: Sequence[CodedRow], schema: pa.Schema) -> pa.Table:
+    pictures = [picture for row in rows for picture in row.pictures]
+    outer = pa.array(np.cumsum([0, *(len(row.pictures) for row in rows)]), pa.int32())
+    inner = pa.array(np.cumsum([0, *(picture.codes.size for picture in pictures)]), pa.int32())
+    flat = pa.array(np.concatenate([picture.codes.ravel() for picture in pictures]))
+    codes = pa.ListArray.from_arrays(inner, flat, type=schema.field("codes").type.value_type)
+
+    def of_pictures(name: str, values: list[Any]) -> pa.Array:
+        kind = schema.field(name).type
+        return pa.ListArray.from_arrays(outer, pa.array(values, kind.value_type), type=kind)
+
+    return pa.Table.from_arrays(
+        [
+            pa.array([row.id for row in rows], pa.string()),
+            pa.array([row.prompt for row in rows], pa.string()),
+            pa.ListArray.from_arrays(outer, codes, type=schema.field("codes").type),
+            of_pictures("columns", [picture.codes.shape[1] for picture in pictures]),
+            of_pictures("rows", [picture.codes.shape[0] for picture in pictures]),
+            of_pictures("sizes", [picture.size for picture in pictures]),
+            of_pictures("digests", [picture.digest for picture in pictures]),
+        ],
+        schema=schema,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class CodesFolder:
+    """Codes that were written before, here or elsewhere: nothing in them is believed."""
+
+    files: tuple[Path, ...]
+    made_with: dict[str, Any]
+
+    @classmethod
+    def open(cls, place: Path) -> "CodesFolder":
+        """The folder of the shards, or one with a folder `dimoo-codes`. Raises `NotADataset`."""
+        folder = place / CONFIG if (place / CONFIG).is_dir() else place
+        files = tuple(sorted(folder.glob(f"{names.SPLIT}-*.parquet")))
+        if not files:
+            msg = f"{place}: no {CONFIG} in it. `mico pretokenize` writes them."
+            raise NotADataset(msg)
+        found = {path: _made_with(path) for path in files}
+        made_with = found[files[0]]
+        for path, other in found.items():
+            if other != made_with:
+                msg = f"{path}: its codes were made with something else than those of {files[0]}."
+                raise BrokenFile(msg)
+        return cls(files, made_with)
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are."""
+        return sum(pq.read_metadata(path).num_rows for path in self.files)
+
+    def digest(self) -> str:
+        """What changes with any of the files."""
+        return "-".join(sha256(path)[:_DIGITS] for path in self.files)
+
+    def read(self) -> Iterator[CodedRow]:
+        """All rows in order. Raises `BrokenFile`."""
+        for path in self.files:
+            with pq.ParquetFile(path) as file:
+                number = 0
+                for group in range(file.num_row_groups):
+                    table = file.read_row_group(group, columns=_SCHEMA.names)
+                    for row in _rows(table):
+                        if fault := _fault(row):
+                            msg = f"{path}, row {number}: {fault}"
+                            raise BrokenFile(msg)
+                        number += 1
+                        yield CodedRow(row.id, row.prompt, tuple(_pictures(row)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    id: str
+    prompt: str
+    codes: list[Any]
+    columns: list[int]
+    rows: list[int]
+    sizes: list[int]
+    digests: list[str]
+
+
+def _rows(table: pa.Table) -> Iterator[_Row]:
+    plain = [table[name].to_pylist() for name in _SCHEMA.names if name != "codes"]
+    codes = table["codes"].combine_chunks()
+    values = codes.values
+    flat = values.values.to_numpy()
+    outer, inner = codes.offsets.to_numpy(), values.offsets.to_numpy()
+    for place, (id_, prompt, *lists) in enumerate(zip(*plain, strict=True)):
+        first, last = outer[place], outer[place + 1]
+        pieces = [flat[inner[at] : inner[at + 1]] for at in range(first, last)]
+        yield _Row(id_, prompt, pieces, *lists)
+
+
+def _fault(row: _Row) -> str:
+    """What is wrong with a row, "" for nothing."""
+    lists = (row.columns, row.rows, row.sizes, row.digests)
+    if None in (row.id, row.prompt, *lists) or any(None in values for values in lists):
+        return "a null where a value must be"
+    if {len(values) for values in lists} != {len(row.codes)} or len(row.codes) < _LEAST:
+        return "lists over its pictures are not of one length, or too short"
+    for codes, columns, rows in zip(row.codes, row.columns, row.rows, strict=True):
+        if min(columns, rows) < 1 or columns * rows != len(codes):
+            return f"{len(codes)} codes in a grid of {columns} × {rows}"
+        if codes.max() >= CODEBOOK:
+            return f"a code of {codes.max()}, where there are {CODEBOOK}"
+    return ""
+
+
+def _pictures(row: _Row) -> Iterator[CodedPicture]:
+    for place, codes in enumerate(row.codes):
+        shape = row.rows[place], row.columns[place]
+        yield CodedPicture(codes.reshape(shape), row.sizes[place], row.digests[place])
+
+
+def _made_with(path: Path) -> dict[str, Any]:
+    try:
+        schema = pq.read_schema(path)
+        found = json.loads((schema.metadata or {}).get(METADATA, b"null"))
+    except (OSError, ValueError, pa.ArrowException) as error:
+        msg = f"{path}: not a Parquet file of codes: {error}"
+        raise BrokenFile(msg) from error
+    if not isinstance(found, dict) or found.get("format") != FORMAT:
+        msg = f"{path}: not a file of {CONFIG} that this version can read."
+        raise BrokenFile(msg)
+    if not schema.remove_metadata().equals(_SCHEMA):
+        msg = f"{path}: other columns than {CONFIG} has."
+        raise BrokenFile(msg)
+    return found
+
+
+def _feature(kind: pa.DataType) -> dict[str, Any]:
+    if pa.types.is_list(kind):
+        return {"feature": _feature(kind.value_type), "_type": "Sequence"}
+    return {"dtype": str(kind), "_type": "Value"}
+
+
+FEATURES = {field.name: _feature(field.type) for field in _SCHEMA}
+"""As `Features.from_dict` reads them, in every version of `datasets` from 3.6."""
+
+_DIGITS = 16
+_LEAST = 2  # an input and the output

@@ -1,0 +1,67 @@
+"""A picture's pixels as the VQ sees them: cropped to its shape, on white, 8-bit RGB.
+
+Upstream's `var_center_crop` and `_whiten_transparency`, step by step, with one difference: of
+the pixels that the shape leaves over, upstream keeps a window at a random place, and here it is
+the middle one, so that the same picture always has the same codes.
+"""
+
+import io
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image as Pillow
+
+from mico_150k.errors import UnusableImage
+from mico_150k.images.header import Verify
+from mico_150k.images.normalise import FORMATS
+from mico_150k.images.probe import probe
+from mico_150k.pretokenize.sizes import Shape
+from mico_150k.reason import Reason
+from mico_150k.sample import Buffer
+
+Pixels = npt.NDArray[np.uint8]
+"""Height × width × 3."""
+
+
+def crop_all(data: Buffer, size: Shape, wanted: tuple[Shape, ...]) -> list[Pixels]:
+    """The encoded picture decoded once, and cropped to each of the shapes.
+
+    `size` is what its header said when the work was planned. Raises `UnusableImage`.
+    """
+    probe(data, Verify.HEADER)
+    try:
+        with Pillow.open(io.BytesIO(data), formats=FORMATS) as image:
+            image.load()
+            if image.size == size:
+                return [on_white(crop(image, shape)) for shape in wanted]
+            detail = f"{image.width} × {image.height} pixels, where {size[0]} × {size[1]} were"
+    except Exception as error:  # a broken image makes Pillow raise a dozen types
+        raise UnusableImage(Reason.UNDECODABLE, f"{type(error).__name__}: {error}") from error
+    raise UnusableImage(Reason.CORRUPT, detail)
+
+
+def crop(image: Pillow.Image, shape: Shape) -> Pillow.Image:
+    """Halved while it is twice too large, scaled until it just covers the shape, then cut."""
+    width, height = shape
+    while image.width >= 2 * width and image.height >= 2 * height:
+        image = image.resize((image.width // 2, image.height // 2), Pillow.Resampling.BOX)
+    scale = max(width / image.width, height / image.height)
+    scaled = (round(image.width * scale), round(image.height * scale))
+    image = image.resize(scaled, Pillow.Resampling.BICUBIC)
+    left, top = (image.width - width) // 2, (image.height - height) // 2
+    return image.crop((left, top, left + width, top + height))
+
+
+def on_white(image: Pillow.Image) -> Pixels:
+    """8-bit RGB; what is transparent is blended with white, and rounded down as upstream does."""
+    if image.mode == "RGB":
+        return np.asarray(image)
+    whole = np.asarray(image.convert("RGBA"))
+    if not (whole[:, :, 3] < _OPAQUE).any():
+        return np.asarray(image.convert("RGB"))
+    alpha = whole[:, :, 3:] / float(_OPAQUE)
+    blended: Pixels = ((1 - alpha) * _OPAQUE + alpha * whole[:, :, :3]).astype(np.uint8)
+    return blended
+
+
+_OPAQUE = 255

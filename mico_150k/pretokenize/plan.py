@@ -1,0 +1,136 @@
+"""Which picture is encoded at which sizes, and in which chunks of work.
+
+A chunk is what is handed to a device, and what is done again after an interruption. What is in
+it follows from the records alone, and so does which pictures are encoded together: the number
+of devices changes nothing.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+
+from mico_150k.pretokenize.sizes import Shape, SizeTable, code_count, shape_for
+from mico_150k.pretokenize.source import Material, Place
+
+CHUNK = 2048
+"""Encodings in a chunk: some seconds on a GPU, and its pictures that wait for others of their
+shape stay under 2 GB."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A picture and the shapes that it is encoded at; `size` is its width and height."""
+
+    place: Place
+    size: Shape
+    shapes: tuple[Shape, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A part of the work that is done as one."""
+
+    number: int
+    items: tuple[Item, ...]
+
+    @property
+    def shapes(self) -> list[Shape]:
+        """Of each encoding, in order."""
+        return [shape for item in self.items for shape in item.shapes]
+
+
+class EncodingPlan:
+    """All encodings, numbered by picture and then by size, the largest first."""
+
+    def __init__(self, material: Material, table: SizeTable, chunk: int = CHUNK) -> None:
+        """`chunk` is how many encodings a chunk has, at least, but for the last one."""
+        self._material = material
+        self._table = table
+        wanted: list[set[int]] = [set() for _ in material.pictures]
+        for place, record in enumerate(material.records):
+            if place not in material.unusable and material.faults.keys().isdisjoint(
+                record.pictures
+            ):
+                for number, size in self.wanted(record.pictures):
+                    wanted[number].add(size)
+        self._sizes = [tuple(sorted(sizes, reverse=True)) for sizes in wanted]
+        self._first = [0]
+        for sizes in self._sizes:
+            self._first.append(self._first[-1] + len(sizes))
+        self._cuts = [0]
+        for number in range(len(wanted)):
+            if self._first[number + 1] - self._first[self._cuts[-1]] >= chunk:
+                self._cuts.append(number + 1)
+        if self._first[self._cuts[-1]] < self._first[-1]:
+            self._cuts.append(len(wanted))
+
+    def wanted(self, pictures: tuple[int, ...]) -> Iterator[tuple[int, int]]:
+        """A record's pictures, each with the size that it has there."""
+        *inputs, output = pictures
+        size = self._table.of_inputs(len(inputs))
+        for number in inputs:
+            yield number, size
+        yield output, self._table.output
+
+    @property
+    def encodings(self) -> int:
+        """How many there are."""
+        return self._first[-1]
+
+    @property
+    def codes(self) -> int:
+        """How many codes they come to."""
+        return sum(
+            code_count(self.shape(number, size))
+            for number, sizes in enumerate(self._sizes)
+            for size in sizes
+        )
+
+    @property
+    def chunks(self) -> int:
+        """How many there are."""
+        return len(self._cuts) - 1
+
+    def encoding(self, picture: int, size: int) -> int:
+        """The number of a picture's encoding at a size."""
+        return self._first[picture] + self._sizes[picture].index(size)
+
+    def shape(self, picture: int, size: int) -> Shape:
+        """What a picture is cropped to at a size."""
+        found = self._material.pictures[picture]
+        return shape_for(found.width, found.height, size)
+
+    def start(self, number: int) -> int:
+        """The first encoding of a chunk."""
+        return self._first[self._cuts[number]]
+
+    def pictures(self, number: int) -> Iterator[int]:
+        """The picture of each encoding of a chunk."""
+        for picture in range(self._cuts[number], self._cuts[number + 1]):
+            yield from [picture] * len(self._sizes[picture])
+
+    def chunk(self, number: int) -> Chunk:
+        """The work of a chunk."""
+        return Chunk(
+            number,
+            tuple(
+                Item(
+                    found.place,
+                    (found.width, found.height),
+                    tuple(self.shape(picture, size) for size in self._sizes[picture]),
+                )
+                for picture in range(self._cuts[number], self._cuts[number + 1])
+                if self._sizes[picture]
+                for found in (self._material.pictures[picture],)
+            ),
+        )
+
+    def digest(self) -> str:
+        """SHA-256 of all that decides the chunks, and of the records."""
+        digest = sha256(f"{self._table} {self._table.output} {self._cuts}".encode())
+        for record in self._material.records:
+            digest.update(json.dumps([record.id, record.prompt, record.pictures]).encode())
+        for picture in self._material.pictures:
+            digest.update(f"{picture.width} {picture.height} {picture.stamp}\n".encode())
+        return digest.hexdigest()

@@ -1,0 +1,68 @@
+"""How many tokens a record's text is in training, by its tokenizer or by an estimate."""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from mico_150k.errors import MissingPackage, SourceNotFound
+
+TextLength = Callable[[str], int]
+"""Text → tokens."""
+
+MOST = 1024
+"""Training cuts the text there."""
+SYSTEM_PROMPT = "Generate an image according to the prompt and image."
+"""What MICo's inference code says to the model; upstream's pre-tokenizer writes another."""
+
+_BYTES_A_TOKEN = 3
+
+
+def instruction(system_prompt: str, prompt: str) -> str:
+    """The text as training puts it together."""
+    return f"<system>{system_prompt}</system><user>{prompt}</user>"
+
+
+def estimate(text: str) -> int:
+    """A token for every three bytes of UTF-8: more than there are, as a rule.
+
+    English is above four bytes a token, Chinese about three. It serves for pairing records of
+    like length and for a limit that may not be passed, so it errs upwards.
+    """
+    return min(MOST, math.ceil(len(text.encode()) / _BYTES_A_TOKEN))
+
+
+def load_tokenizer(where: str) -> TextLength:
+    """The tokenizer in a folder or file, or of a Hub id. Raises `SourceNotFound`, `MissingPackage`.
+
+    Its `tokenizer.json` is read, and no code that may come with it.
+    """
+    try:
+        from tokenizers import Tokenizer
+    except ImportError as error:
+        msg = "--tokenizer needs tokenizers: pip install '.[vq]' in the clone of mico-150k"
+        raise MissingPackage(msg) from error
+    try:
+        tokenizer = Tokenizer.from_file(str(_find(where)))
+    except Exception as error:  # the library raises bare ones, the Hub's client a dozen types
+        msg = f"--tokenizer {where}: no {_FILE} could be read: {error}"
+        raise SourceNotFound(msg) from error
+    return _counter(tokenizer)
+
+
+def _counter(tokenizer: Any) -> TextLength:  # noqa: ANN401 - a Tokenizer
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return lambda text: min(MOST, len(tokenizer.encode(text).ids))
+
+
+def _find(where: str) -> Path:
+    path = Path(where)
+    if path.exists():
+        return path / _FILE if path.is_dir() else path
+    from huggingface_hub import hf_hub_download
+
+    return Path(hf_hub_download(where, _FILE))
+
+
+_FILE = "tokenizer.json"

@@ -1,0 +1,90 @@
+"""A small VQ with random weights, an export of small pictures, and codes made up by hand."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mico_150k.pretokenize.codes import CodedPicture, CodedRow
+from mico_150k.pretokenize.encoder import EncoderOptions
+from mico_150k.pretokenize.run import PretokenizeOptions
+from mico_150k.pretokenize.sizes import SizeTable
+from mico_150k.pretokenize.vq import Precision
+
+from ..factories import encode, picture
+
+VQ_EXTRA = "needs torch and diffusers: pip install '.[vq]' in the clone of mico-150k"
+SMALL = SizeTable.parse("2:96,64", 128)
+SIDES = [(200, 150), (64, 64), (90, 200), (300, 80), (128, 128), (70, 65), (160, 120), (50, 190)]
+
+
+def write_vq(folder: Path, blocks: int = 5, embeddings: int = 8192) -> Path:
+    """A VQ of Lumina-DiMOO's kind, a thousandth of its weights."""
+    torch = pytest.importorskip("torch", reason=VQ_EXTRA)
+    diffusers = pytest.importorskip("diffusers", reason=VQ_EXTRA)
+    torch.manual_seed(0)
+    model = diffusers.VQModel(
+        down_block_types=("DownEncoderBlock2D",) * blocks,
+        up_block_types=("UpDecoderBlock2D",) * blocks,
+        block_out_channels=(8,) * blocks,
+        latent_channels=4,
+        num_vq_embeddings=embeddings,
+        vq_embed_dim=4,
+        norm_num_groups=4,
+    )
+    model.quantize.embedding.weight.data.normal_(std=0.3)
+    model.save_pretrained(folder / "vqvae")
+    return folder
+
+
+def write_export(folder: Path, records: int = 8) -> Path:
+    """Records of 1 to 4 inputs, whose pictures are shared, as `mico export dimoo` writes them."""
+    (folder / "images").mkdir(parents=True)
+    for number, sides in enumerate(SIDES):
+        mode = "RGBA" if number == 2 else "RGB"
+        (folder / "images" / f"{number}.png").write_bytes(encode(picture(number, sides, mode)))
+    rows = [
+        {
+            "image_path": [f"images/{(row + n) % len(SIDES)}.png" for n in range(1 + row % 4)],
+            "edit_path": str(folder / "images" / f"{(row + 5) % len(SIDES)}.png"),
+            "prompt": f"Put “this” into picture {row}.",
+        }
+        for row in range(records)
+    ]
+    (folder / "dimoo-mico.json").write_text(json.dumps(rows))
+    return folder
+
+
+def options(vq: Path | str, **changes: Any) -> PretokenizeOptions:
+    """Options for small pictures on the CPU; `batch` and `readers` are the encoder's."""
+    precision = Precision("fp32", changes.pop("batch", 2), 1)
+    encoder = EncoderOptions(str(vq), precision, changes.pop("readers", 2))
+    return PretokenizeOptions(
+        **{"encoder": encoder, "devices": ("cpu",), "sizes": SMALL, "chunk": 4, **changes}
+    )
+
+
+def coded(digest: str, columns: int = 3, rows: int = 2, size: int = 96) -> CodedPicture:
+    """A picture whose codes tell it from others."""
+    first = int(digest, 16)
+    codes = (np.arange(columns * rows, dtype=np.uint16) + first) % 8192
+    return CodedPicture(codes.reshape(rows, columns), size, digest)
+
+
+def coded_rows(count: int = 6) -> list[CodedRow]:
+    """Rows that share their first input."""
+    return [
+        CodedRow(f"hoi/{row}", f"prompt {row}", (coded("0a"), coded(f"{row:x}b", 2, 4)))
+        for row in range(count)
+    ]
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """All files below a folder by their relative path, with the folder's own path taken out."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes().replace(str(folder).encode(), b"@")
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }

@@ -1,0 +1,159 @@
+"""Codes are those that diffusers gives for one picture at a time."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mico_150k.errors import MissingPackage, SourceNotFound, UsageError
+from mico_150k.pretokenize.crop import crop_all
+from mico_150k.pretokenize.encoder import ChunkCodes, Encoder
+from mico_150k.pretokenize.plan import Chunk, EncodingPlan, Item
+from mico_150k.pretokenize.source import FilePlace, open_material
+from mico_150k.pretokenize.vq import VQ, Precision, check_device
+from mico_150k.reason import Reason
+
+from ..factories import encode, picture
+from .material import SMALL, VQ_EXTRA, options, write_vq
+
+
+@pytest.fixture(scope="module")
+def chunk(export: Path) -> Chunk:
+    """All of the export's pictures."""
+    return EncodingPlan(open_material(export), SMALL).chunk(0)
+
+
+def encode_chunk(vq: Path, chunk: Chunk, **changes: Any) -> tuple[ChunkCodes, list[int]]:
+    encoder = Encoder.load(options(vq, **changes).encoder, "cpu")
+    counted: list[int] = []
+    try:
+        return encoder.encode(chunk, counted.append), counted
+    finally:
+        encoder.close()
+
+
+def expected(vq: Path, chunk: Chunk) -> list[np.ndarray]:
+    """Each picture by itself, through diffusers' own preprocessing and quantizer."""
+    import torch
+    from diffusers import VQModel
+    from diffusers.image_processor import VaeImageProcessor
+    from PIL import Image
+
+    torch.set_num_threads(1)
+    model = VQModel.from_pretrained(vq, subfolder="vqvae", low_cpu_mem_usage=False).eval()
+    processor = VaeImageProcessor(vae_scale_factor=16, do_normalize=False)
+    found = []
+    for item in chunk.items:
+        assert isinstance(item.place, FilePlace)
+        data = Path(item.place.path).read_bytes()
+        for pixels in crop_all(data, item.size, item.shapes):
+            with torch.no_grad():
+                latents = model.encode(processor.preprocess(Image.fromarray(pixels))).latents
+                ids = model.quantize(latents)[2][2]
+            found.append(ids.reshape(latents.shape[2:]).numpy())
+    return found
+
+
+@pytest.mark.parametrize("readers", [1, 4])
+def test_one_at_a_time_the_codes_are_diffusers_own(vq: Path, chunk: Chunk, readers: int) -> None:
+    done, counted = encode_chunk(vq, chunk, batch=1, readers=readers)
+    wanted = expected(vq, chunk)
+    assert len(done.encoded) == len(wanted) == sum(counted)
+    for found, ids in zip(done.encoded, wanted, strict=True):
+        assert found.fault is None
+        assert np.array_equal(found.codes, ids)
+    assert len({int(code) for ids in wanted for code in ids.ravel()}) > 30
+    assert {found.codes.shape for found in done.encoded} > {(8, 8), (6, 6), (4, 4)}
+
+
+def test_in_batches_they_differ_by_a_code_in_hundreds_at_most(vq: Path, chunk: Chunk) -> None:
+    done, counted = encode_chunk(vq, chunk, batch=3)
+    assert max(counted) == 3
+    wanted = expected(vq, chunk)
+    total = sum(ids.size for ids in wanted)
+    same = sum(
+        int((found.codes == ids).sum()) for found, ids in zip(done.encoded, wanted, strict=True)
+    )
+    assert same >= 0.99 * total
+    again, _ = encode_chunk(vq, chunk, batch=3, readers=4)
+    for one, other in zip(done.encoded, again.encoded, strict=True):
+        assert np.array_equal(one.codes, other.codes)
+
+
+def test_bf16_runs_and_mostly_agrees(vq: Path) -> None:
+    torch = pytest.importorskip("torch", reason=VQ_EXTRA)
+    torch.set_num_threads(1)
+    half = VQ.load(str(vq), "cpu", Precision("bf16", 1, 1))
+    whole = VQ.load(str(vq), "cpu", Precision("fp32", 1, 1))
+    assert half.digest == whole.digest
+    pixels = np.stack([np.asarray(picture(1, (96, 64)))])
+    one, other = half.encode(pixels), whole.encode(pixels)
+    assert one.shape == other.shape == (1, 4, 6)
+    assert (one == other).float().mean() > 0.5
+
+
+def test_a_picture_that_does_not_decode_is_a_fault_and_the_others_go_on(
+    vq: Path, tmp_path: Path
+) -> None:
+    sides = (64, 48)
+    for name in ("good", "other"):
+        (tmp_path / name).write_bytes(encode(picture(len(name), sides)))
+    photo = encode(picture(1, sides), "JPEG")
+    (tmp_path / "cut").write_bytes(photo[:-300])
+    items = [
+        Item(FilePlace(str(tmp_path / name)), sides, ((64, 64), (32, 32)))
+        for name in ("good", "cut", "gone", "other")
+    ]
+    done, counted = encode_chunk(vq, Chunk(7, tuple(items)))
+    assert done.number == 7
+    assert sum(counted) == 8
+    reasons = [found.fault and found.fault.reason for found in done.encoded[::2]]
+    assert reasons == [None, Reason.UNDECODABLE, Reason.FILE_MISSING, None]
+    assert [found.codes.size for found in done.encoded] == [16, 4, 0, 0, 0, 0, 16, 4]
+    assert "cut" in done.encoded[2].fault.detail  # type: ignore[union-attr]
+
+
+def test_the_digest_is_of_the_weights_that_decide_codes(vq: Path, tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch", reason=VQ_EXTRA)
+    diffusers = pytest.importorskip("diffusers", reason=VQ_EXTRA)
+    model = diffusers.VQModel.from_pretrained(vq, subfolder="vqvae", low_cpu_mem_usage=False)
+    with torch.no_grad():
+        model.decoder.conv_out.weight += 1
+    model.save_pretrained(tmp_path / "decoder")
+    with torch.no_grad():
+        model.encoder.conv_in.weight += 1
+    model.save_pretrained(tmp_path / "encoder")
+    precision = Precision("fp32", 1, 1)
+    digests = [
+        VQ.load(str(place), "cpu", precision).digest
+        for place in (vq, vq / "vqvae", tmp_path / "decoder", tmp_path / "encoder")
+    ]
+    assert digests[0] == digests[1] == digests[2] != digests[3]
+
+
+def test_another_kind_of_vq_is_refused(tmp_path: Path) -> None:
+    precision = Precision("fp32", 1, 1)
+    for name, kind in (("few", {"embeddings": 512}), ("fine", {"blocks": 4})):
+        write_vq(tmp_path / name, **kind)
+        with pytest.raises(UsageError, match="Lumina-DiMOO's has 8192, one for 16 × 16"):
+            VQ.load(str(tmp_path / name), "cpu", precision)
+    with pytest.raises(SourceNotFound, match="neither config.json nor a folder vqvae"):
+        VQ.load(str(tmp_path), "cpu", precision)
+    (tmp_path / "few" / "vqvae" / "config.json").write_text("{")
+    with pytest.raises(SourceNotFound, match="no VQ checkpoint"):
+        VQ.load(str(tmp_path / "few"), "cpu", precision)
+
+
+def test_a_device_that_is_not_there_is_refused_before_any_work() -> None:
+    pytest.importorskip("torch", reason=VQ_EXTRA)
+    check_device("cpu")
+    for device, message in (("cuda:99", "GPUs here"), ("abacus", "abacus"), ("meta", "0 GPUs")):
+        with pytest.raises(UsageError, match=message):
+            check_device(device)
+
+
+def test_without_the_extra_the_way_out_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "torch", None)
+    with pytest.raises(MissingPackage, match=r"pip install '\.\[vq\]'"):
+        check_device("cpu")

@@ -1,0 +1,256 @@
+"""All of it: the same files however it is done, wherever it was stopped."""
+
+import json
+import os
+import pickle
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mico_150k.errors import OutputRefused, TooManyLeftOut, UsageError, WorkerLost
+from mico_150k.pretokenize.codes import CodesFolder
+from mico_150k.pretokenize.encoder import EncoderOptions
+from mico_150k.pretokenize.pickles import RecordOptions, write_pickles
+from mico_150k.pretokenize.run import Pretokenization, PretokenizeOptions, PretokenizeResult
+from mico_150k.pretokenize.source import open_material
+from mico_150k.pretokenize.vq import Precision
+
+from ..factories import encode, picture
+from .material import contents, options, write_export
+
+KILLS = 4
+
+
+def run(source: Path, to: Path, chosen: PretokenizeOptions, **how: Any) -> PretokenizeResult:
+    return Pretokenization(open_material(source), to, chosen).run(**how)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(vq: Path, export: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    to = tmp_path_factory.mktemp("undisturbed") / "tokens"
+    run(export, to, options(vq))
+    return to
+
+
+def test_it_writes_what_training_reads_and_leaves_nothing_behind(undisturbed: Path) -> None:
+    names = sorted(path.name for path in undisturbed.iterdir())
+    assert names == ["all_records.json", "data.yaml", "dimoo-codes", "files", "pretokenize.json"]
+    records = json.loads((undisturbed / "all_records.json").read_text())
+    assert sorted(record["id"] for record in records) == [str(number) for number in range(8)]
+    for record in records:
+        for path in (*record["user_image"], record["answer_image"]):
+            with open(path, "rb") as file:
+                found = pickle.load(file)
+            assert found["length"] == len(found["input_ids"])
+            assert found["height"] * found["width"] == 256 * found["length"]
+            assert found["height"] % 32 == found["width"] % 32 == 0
+    used = {path for r in records for path in (*r["user_image"], r["answer_image"])}
+    assert len(used) == len(list((undisturbed / "files").rglob("*.pkl")))
+    made_with = CodesFolder.open(undisturbed).made_with
+    assert len(made_with["vq_sha256"]) == 64
+    assert (made_with["sizes"], made_with["output_size"]) == ("2:96,64", 128)
+
+
+def test_a_wide_picture_has_more_columns_than_rows(undisturbed: Path) -> None:
+    row = next(iter(CodesFolder.open(undisturbed).read()))
+    (columns, rows), _ = row.grids
+    assert columns > rows  # of 200 by 150 pixels
+
+
+def test_counts_of_progress_come_to_the_total(vq: Path, export: Path, tmp_path: Path) -> None:
+    heard: list[tuple[int, int]] = []
+    result = run(
+        export, tmp_path, options(vq), on_encoded=lambda done, total: heard.append((done, total))
+    )
+    assert heard[0] == (0, result.encodings)
+    assert heard[-1] == (result.encodings, result.encodings)
+    assert [done for done, _ in heard] == sorted(done for done, _ in heard)
+
+
+def test_two_devices_write_the_same_bytes_as_one(
+    vq: Path, export: Path, undisturbed: Path, tmp_path: Path
+) -> None:
+    run(export, tmp_path / "to", options(vq, devices=("cpu", "cpu")))
+    assert contents(tmp_path / "to") == contents(undisturbed)
+
+
+def test_a_ray_cluster_writes_the_same_bytes(
+    vq: Path, export: Path, undisturbed: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("ray", reason="needs the extra ray")
+    from mico_150k.pretokenize.ray_workers import Cluster
+
+    run(export, tmp_path / "to", options(vq, cluster=Cluster("local", 2)))
+    assert contents(tmp_path / "to") == contents(undisturbed)
+
+
+KILLED = """
+import sys, time
+from pathlib import Path
+from mico_150k.pretokenize import pickles, run
+from mico_150k.pretokenize.source import open_material
+from tests.pretokenize.material import options
+
+pickles.FILES_A_FOLDER = 4
+vq, source, to = sys.argv[1:]
+print("ready", flush=True)
+run.Pretokenization(open_material(Path(source)), Path(to), options(vq)).run()
+print("done", flush=True)
+"""
+
+
+def test_killed_at_random_points_it_goes_on_to_the_same_files(
+    vq: Path, export: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mico_150k.pretokenize.pickles.FILES_A_FOLDER", 4)
+    whole, to = tmp_path / "whole", tmp_path / "to"
+    run(export, whole, options(vq))
+    here = Path(__file__).parent.parent.parent
+    script = [sys.executable, "-c", KILLED, str(vq), str(export), str(to)]
+    chance = random.Random(0)
+    killed = 0
+    while killed < KILLS:
+        process = subprocess.Popen(
+            script, stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(here)}
+        )
+        assert process.stdout
+        process.stdout.readline()
+        wait_for_work(process, to)
+        time.sleep(chance.uniform(0, 0.6))
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        killed += 1
+    run(export, to, options(vq))
+    assert contents(to) == contents(whole)
+    ids = [record["id"] for record in json.loads((to / "all_records.json").read_text())]
+    assert len(ids) == len(set(ids)) == 8
+
+
+def wait_for_work(process: subprocess.Popen[bytes], to: Path) -> None:
+    """Until the VQ is loaded, or all is done."""
+    while process.poll() is None and not (to / ".pretokenize").exists():
+        time.sleep(0.01)
+
+
+def test_what_is_done_is_not_done_again(vq: Path, export: Path, tmp_path: Path) -> None:
+    def stop(done: int, _total: int) -> None:
+        if done > 9:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(export, tmp_path / "to", options(vq), on_encoded=stop)
+    again = run(export, tmp_path / "to", options(vq))
+    assert 4 <= again.encoded_before < again.encodings
+    third = run(export, tmp_path / "to", options(vq))
+    assert third.encoded_before == third.encodings
+    assert third.records == 8
+
+
+def test_other_records_of_the_same_codes_need_no_encoding(
+    vq: Path, export: Path, tmp_path: Path
+) -> None:
+    first = run(export, tmp_path / "to", options(vq))
+    shorter = options(vq, records=RecordOptions(max_seq_len=160, system_prompt="Do."))
+    second = run(export, tmp_path / "to", shorter)
+    assert second.encoded_before == second.encodings
+    assert second.records + sum(second.too_long.values()) == first.records
+    assert second.too_long
+    assert second.pickles == first.pickles
+    strict = options(vq, records=RecordOptions(max_seq_len=160, over_limit="error"))
+    work = Pretokenization(open_material(export), tmp_path, strict)
+    with pytest.raises(UsageError, match="longer than --max-seq-len 160"):
+        work.lengths()
+
+
+def test_pickles_of_the_codes_alone_are_the_same(undisturbed: Path, tmp_path: Path) -> None:
+    shutil.copytree(undisturbed / "dimoo-codes", tmp_path / "codes")
+    write_pickles(tmp_path / "codes", tmp_path / "to")
+    made = contents(tmp_path / "to")
+    expected = contents(undisturbed)
+    assert {"all_records.json", "data.yaml"} < set(made)
+    assert made == {name: expected[name] for name in made}
+
+
+def test_other_work_in_the_folder_is_refused_and_named(
+    vq: Path, export: Path, tmp_path: Path
+) -> None:
+    to = tmp_path / "to"
+    run(export, to, options(vq))
+    other = options(vq, batch=1)
+    with pytest.raises(OutputRefused, match="what differs is batch"):
+        run(export, to, other)
+    assert run(export, to, other, overwrite=True).encoded_before == 0
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.tex").write_text("x")
+    with pytest.raises(OutputRefused, match="not a folder that"):
+        run(export, tmp_path / "mine", options(vq))
+    run(export, tmp_path / "mine", options(vq), overwrite=True)
+    assert (tmp_path / "mine" / "thesis.tex").read_text() == "x"
+
+
+def test_records_with_a_broken_picture_are_left_out_and_told(vq: Path, tmp_path: Path) -> None:
+    source = write_export(tmp_path / "mico-dimoo")
+    photo = encode(picture(1, (300, 80)), "JPEG")
+    (source / "images" / "3.png").write_bytes(photo[:-400])
+    with pytest.raises(TooManyLeftOut, match=r"undecodable.*3\.png(.|\n)*--tolerance"):
+        run(source, tmp_path / "to", options(vq))
+    result = run(source, tmp_path / "to", options(vq, tolerance=0.9))
+    records = json.loads((source / "dimoo-mico.json").read_text())
+    with_it = [
+        number
+        for number, record in enumerate(records)
+        if any(path.endswith("3.png") for path in (*record["image_path"], record["edit_path"]))
+    ]
+    assert result.left_out == {"undecodable": len(with_it)}
+    assert result.records == result.records_read - len(with_it)
+    lines = list(map(json.loads, (tmp_path / "to" / "quarantine.jsonl").read_text().splitlines()))
+    assert [line["record"] for line in lines] == with_it
+    assert {line["image"] for line in lines} > {"output", 1}
+
+
+def test_a_missing_picture_stops_the_work_before_it_starts(vq: Path, tmp_path: Path) -> None:
+    source = write_export(tmp_path / "mico-dimoo")
+    (source / "images" / "0.png").unlink()
+    with pytest.raises(TooManyLeftOut, match="file-missing"):
+        run(source, tmp_path / "to", options("no VQ is loaded"))
+    result = run(source, tmp_path / "to", options(vq, tolerance=0.9))
+    assert result.records + result.left_out["file-missing"] == 8
+
+
+def test_a_dataset_folder_gives_its_own_ids_and_the_same_codes_as_its_pictures(
+    vq: Path, dataset: Path, tmp_path: Path
+) -> None:
+    result = run(dataset, tmp_path / "to", options(vq))
+    assert result.records == 24
+    rows = list(CodesFolder.open(tmp_path / "to").read())
+    assert {row.id.partition("/")[0] for row in rows} == {
+        "object_centric", "human_centric", "hoi", "de_re",
+    }  # fmt: skip
+    of_digest: dict[tuple[str, int], np.ndarray] = {}
+    for row in rows:
+        for found in row.pictures:
+            known = of_digest.setdefault((found.digest, found.size), found.codes)
+            assert np.array_equal(known, found.codes)
+    assert len(of_digest) == result.pickles == result.encodings
+
+
+def test_a_process_that_dies_is_told_with_what_to_do(
+    vq: Path, export: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    broken = options(vq, devices=("cpu", "cpu"))
+    encoder = EncoderOptions(str(tmp_path / "gone"), Precision("fp32", 1, 1), 1)
+    from mico_150k.pretokenize.workers import encode_in_processes
+
+    plan = Pretokenization(open_material(export), tmp_path, broken).plan
+    chunks = (plan.chunk(number) for number in range(plan.chunks))
+    with pytest.raises(WorkerLost, match="--device cpu,cpu"):
+        list(encode_in_processes(encoder, broken.devices, chunks, lambda _: None))
+    assert "no VQ checkpoint" in capfd.readouterr().err

@@ -1,0 +1,77 @@
+"""Shapes are upstream's, and what they come to in tokens fits."""
+
+import pytest
+
+from mico_150k.errors import UsageError
+from mico_150k.pretokenize.pickles import RecordOptions
+from mico_150k.pretokenize.sizes import SizeTable, grid, shape_for, shapes
+
+
+def test_shapes_have_about_one_area_and_sides_in_multiples_of_32() -> None:
+    found = shapes(512)
+    assert len(found) == 49
+    assert found[0] == (1024, 256)
+    assert found[-1] == (256, 1024)
+    assert (512, 512) in found
+    assert all(width % 32 == height % 32 == 0 for width, height in found)
+    assert all(0.8 * 512**2 < width * height <= 512**2 for width, height in found)
+
+
+@pytest.mark.parametrize(
+    ("sides", "expected"),
+    [
+        ((1024, 1024), (512, 512)),
+        ((7, 7), (512, 512)),
+        ((1536, 1024), (608, 416)),
+        ((1024, 1536), (416, 608)),
+        ((5000, 100), (1024, 256)),
+    ],
+)
+def test_a_picture_gets_the_shape_nearest_in_ratio(
+    sides: tuple[int, int], expected: tuple[int, int]
+) -> None:
+    assert shape_for(*sides, 512) == expected
+
+
+def test_the_default_table_fits_5120_tokens_up_to_nine_square_inputs() -> None:
+    table = SizeTable.parse()
+    options = RecordOptions(text_length=lambda _: 250)
+    totals = []
+    for inputs in range(1, 11):
+        sizes = [*[table.of_inputs(inputs)] * inputs, table.output]
+        totals.append(options.tokens("", [grid((size, size)) for size in sizes]))
+    assert [table.of_inputs(n) for n in (1, 3, 4, 5, 6, 7, 20)] == [
+        512,
+        512,
+        448,
+        384,
+        384,
+        320,
+        320,
+    ]
+    assert max(totals[:9]) <= 5120 < totals[9]
+    assert totals[0] == 250 + 1058 + 1060
+
+
+def test_a_table_reads_back_what_it_says() -> None:
+    table = SizeTable.parse("1:512,5:256,128", 384)
+    assert SizeTable.parse(str(table), 384) == table
+    assert SizeTable.parse("256").of_inputs(9) == 256
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "no list of sizes"),
+        ("3:512", "no list of sizes"),
+        ("512,3:448", "no list of sizes"),
+        ("4:512,3:448,320", "ascending"),
+        ("0:512,320", "ascending"),
+        ("3:500,320", "multiple of 32"),
+        ("2048", "multiple of 32, up to 1024"),
+        ("0", "multiple of 32"),
+    ],
+)
+def test_a_table_that_cannot_be_is_refused(text: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        SizeTable.parse(text)

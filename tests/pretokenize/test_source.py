@@ -1,0 +1,115 @@
+"""Records and pictures, of an export and of a dataset."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mico_150k.errors import BrokenFile, EmptySource, SourceNotFound
+from mico_150k.pretokenize.cells import Cells
+from mico_150k.pretokenize.source import CellPlace, FilePlace, Material, open_material
+from mico_150k.reason import Reason
+
+from ..factories import Case, encode, picture
+
+
+def write(folder: Path, rows: Any) -> Path:
+    (folder / "dimoo-mico.json").write_text(json.dumps(rows))
+    return folder
+
+
+def record(inputs: Any = "a.png", output: Any = "a.png", prompt: Any = "do") -> dict[str, Any]:
+    return {"image_path": inputs, "edit_path": output, "prompt": prompt}
+
+
+def test_an_exports_pictures_are_found_once_each_in_the_order_of_use(export: Path) -> None:
+    material = open_material(export)
+    assert material == open_material(export / "dimoo-mico.json")
+    assert len(material.records) == 8
+    assert len(material.pictures) == 8
+    assert material.records[0].pictures == (0, 1)
+    assert material.pictures[0].place == FilePlace(str(export / "images" / "0.png"))
+    assert (material.pictures[0].width, material.pictures[0].height) == (200, 150)
+    assert not material.faults
+    assert not material.unusable
+
+
+def test_what_cannot_be_used_is_told_by_reason(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(encode(picture(1)))
+    (tmp_path / "empty.png").write_bytes(b"")
+    (tmp_path / "text.png").write_bytes(b"no picture at all")
+    rows = [
+        record(["a.png", "gone.png"]),
+        record(["empty.png", "text.png"]),
+        record([]),
+        record(prompt="  "),
+        record("a.png"),
+    ]
+    material = open_material(write(tmp_path, rows))
+    reasons = {
+        Path(material.faults[number].detail.partition(":")[0]).name: fault.reason
+        for number, fault in material.faults.items()
+    }
+    assert reasons == {
+        "gone.png": Reason.FILE_MISSING,
+        "empty.png": Reason.EMPTY,
+        "text.png": Reason.UNKNOWN_FORMAT,
+    }
+    assert {row: fault.reason for row, fault in material.unusable.items()} == {
+        2: Reason.NO_INPUTS,
+        3: Reason.NO_INSTRUCTION,
+    }
+    assert material.records[4].inputs == 1
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [{"a": 1}, ["text"], [record([1])], [record(output=None)], [record(prompt=7)], [{}]],
+)
+def test_what_is_no_record_is_named(tmp_path: Path, rows: Any) -> None:
+    with pytest.raises(BrokenFile, match="dimoo-mico.json"):
+        open_material(write(tmp_path, rows))
+
+
+def test_what_is_nothing_of_the_kind_is_refused_with_a_way_out(tmp_path: Path) -> None:
+    with pytest.raises(SourceNotFound):
+        open_material(tmp_path / "nowhere")
+    with pytest.raises(EmptySource, match="mico export dimoo"):
+        open_material(tmp_path)
+    with pytest.raises(EmptySource, match="no records"):
+        open_material(write(tmp_path, []))
+    (tmp_path / "dimoo-mico.json").write_text("[{")
+    with pytest.raises(BrokenFile, match="not JSON"):
+        open_material(tmp_path)
+
+
+def read(material: Material) -> list[tuple[str, list[bytes]]]:
+    """Each record's prompt, and its pictures' bytes through their places."""
+    found = []
+    for row in material.records:
+        cells, images = Cells(), []
+        for number in row.pictures:
+            place = material.pictures[number].place
+            assert isinstance(place, CellPlace)
+            images.append(bytes(cells.read(place)))
+        found.append((row.prompt, images))
+    return found
+
+
+@pytest.mark.parametrize("parts", [("default",), ("dimoo", "index"), ("dimoo",)])
+def test_a_dataset_gives_its_rows_whichever_parts_of_it_are_there(
+    dataset: Path, tmp_path: Path, samples: list[Case], parts: tuple[str, ...]
+) -> None:
+    for part in parts:
+        shutil.copytree(dataset / part, tmp_path / part)
+    material = open_material(tmp_path)
+    expected = {(case.instruction, (*case.inputs, case.output)) for case in samples}
+    assert {(prompt, tuple(images)) for prompt, images in read(material)} == expected
+    whole = open_material(dataset)
+    assert [row.prompt for row in material.records] == [row.prompt for row in whole.records]
+    assert [row.pictures for row in material.records] == [row.pictures for row in whole.records]
+    sides = [(found.width, found.height, found.stamp) for found in material.pictures]
+    assert sides == [(found.width, found.height, found.stamp) for found in whole.pictures]
+    assert len({stamp for _, _, stamp in sides}) == len(sides)
