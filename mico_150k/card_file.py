@@ -1,0 +1,81 @@
+"""The card in a dataset folder: read, and written again without losing what a person added."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from mico_150k import names
+from mico_150k.card import LICENCE_KEYS, Card
+from mico_150k.card_text import CardText
+from mico_150k.dataset_folder import DatasetFolder
+from mico_150k.errors import NotADataset, OutputRefused, UsageError
+from mico_150k.files import write_atomically
+
+OTHER = "other"
+"""The Hub's word for a licence that is none of its list; it wants a name for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Licence:
+    """What a publisher says: the Hub's identifier, as `cc-by-nc-4.0`, or `other` with a name."""
+
+    identifier: str
+    name: str = ""
+    link: str = ""
+
+    def __post_init__(self) -> None:
+        """Raise `UsageError` for what the Hub would not take."""
+        plain = self.identifier.replace("-", "").replace(".", "")
+        if not (plain.isascii() and plain.isalnum() and plain.islower()):
+            msg = (
+                f"{self.identifier!r} is no licence's identifier, such as cc-by-nc-4.0 or "
+                "apache-2.0 (huggingface.co/docs/hub/repositories-licenses)."
+            )
+            raise UsageError(msg)
+        if self.identifier == OTHER and not self.name:
+            msg = "A licence `other` needs its name as well: --licence-name."
+            raise UsageError(msg)
+
+    @property
+    def header(self) -> dict[str, str]:
+        """The keys of a card's header."""
+        values = (self.identifier, self.name, self.link)
+        return {key: value for key, value in zip(LICENCE_KEYS, values, strict=True) if value}
+
+
+def read_card(folder: DatasetFolder) -> CardText:
+    """The card that is there; an empty one where there is none."""
+    path = folder.path / names.CARD
+    return CardText(path.read_text() if path.is_file() else "")
+
+
+def read_report(folder: DatasetFolder) -> dict[str, Any]:
+    """The report of the folder's build. Raises `NotADataset` where there is none."""
+    path = folder.path / names.REPORT
+    try:
+        report: dict[str, Any] = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        msg = f"{path}: no report of a finished build ({error})."
+        raise NotADataset(msg) from error
+    return report
+
+
+def write_card(
+    folder: DatasetFolder, licence: Licence | None = None, *, overwrite: bool = False
+) -> CardText:
+    """Write the card again, with another licence where one is given; the new card.
+
+    Raises `NotADataset`, and `OutputRefused` where a person has changed what would be lost.
+    """
+    before = read_card(folder)
+    if before.text and not before.is_untouched and not overwrite:
+        msg = (
+            f"{folder.path / names.CARD} was changed outside of the sections that are kept, and "
+            "that would be lost. Move it between two lines `<!-- by hand: NAME -->` and "
+            "`<!-- end: NAME -->`, or write over it with --overwrite."
+        )
+        raise OutputRefused(msg)
+    card = Card.of_folder(folder.path, folder.manifest, read_report(folder), before=before)
+    text = CardText(card.with_licence(licence.header if licence else {}).render())
+    write_atomically(folder.path / names.CARD, text.text.encode())
+    return text

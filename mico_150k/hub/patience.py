@@ -1,0 +1,159 @@
+"""Which failures of the Hub are worth another try, and how long to wait before it."""
+
+import json
+import random
+import re
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from mico_150k.errors import HubError, NoAccess, NoRepository, NotSent
+
+T = TypeVar("T")
+
+TRANSIENT = frozenset({408, 409, 412, 425, 429, 500, 502, 503, 504})
+"""Statuses that another moment may cure. 409 and 412 are another's commit at the same time."""
+
+UNAUTHORISED, PAYMENT, FORBIDDEN, NOT_FOUND = 401, 402, 403, 404
+
+_LOG_IN = "Log in with `hf auth login`, or set HF_TOKEN (huggingface.co/settings/tokens)."
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How often something is tried, and seconds between: doubling, never twice the same."""
+
+    tries: int = 8
+    first: float = 2.0
+    longest: float = 120.0
+
+    def wait(self, failures: int, error: BaseException) -> None:
+        """Sleep after so many failures in a row, or longer if the Hub asks for it."""
+        most = min(self.longest, self.first * 2 ** (failures - 1))
+        jittered = most * random.uniform(0.5, 1.0)  # noqa: S311 - so that clients do not march in step
+        time.sleep(max(jittered, _asked_to_wait(error)))
+
+    def ask(self, repository: str, doing: str, call: Callable[[], T]) -> T:
+        """What `call` gives, tried again while that may help. Raises `HubError`.
+
+        `doing` says for a person what is being done: "looking at its files".
+        """
+        failures = 0
+        while True:
+            try:
+                return call()
+            except Exception as error:  # noqa: PERF203 - to try again is what it is for
+                if not is_transient(error):
+                    raise plain_error(error, repository, doing) from error
+                failures += 1
+                if failures == self.tries:
+                    raise self.gave_up(error, repository, doing) from error
+                self.wait(failures, error)
+
+    def gave_up(self, error: BaseException, repository: str, doing: str) -> NotSent:
+        """The error at the end of all patience."""
+        return NotSent(
+            f"{repository}: {doing} failed {self.tries} times in a row, at last with "
+            f"{_said(error)}.\nWhat is there is kept: the same command goes on from there."
+        )
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether the same request may succeed in another moment."""
+    from huggingface_hub.errors import (
+        HfHubHTTPError,
+        LocalEntryNotFoundError,
+        OfflineModeIsEnabled,
+    )
+
+    if isinstance(error, HfHubHTTPError):
+        return _status(error) in TRANSIENT
+    if isinstance(error, OfflineModeIsEnabled):
+        return False
+    if isinstance(error, LocalEntryNotFoundError):
+        # A download's word for any failure to ask.
+        return error.__cause__ is not None and is_transient(error.__cause__)
+    # An answer that is no JSON is a proxy's page of error.
+    return isinstance(error, (ConnectionError, TimeoutError, json.JSONDecodeError, *_transport()))
+
+
+def plain_error(error: BaseException, repository: str, doing: str) -> BaseException:
+    """An error of the client as one of ours that a person can act on; others as they are."""
+    from huggingface_hub.errors import (
+        HfHubHTTPError,
+        LocalTokenNotFoundError,
+        OfflineModeIsEnabled,
+    )
+
+    if isinstance(error, LocalTokenNotFoundError):
+        return NoAccess(f"No token for the Hub. {_LOG_IN}")
+    if isinstance(error, OfflineModeIsEnabled):
+        return HubError("HF_HUB_OFFLINE is set: the Hub may not be asked.")
+    if isinstance(error, HfHubHTTPError):
+        return _of_status(error, repository, doing)
+    return error
+
+
+def _of_status(error: BaseException, repository: str, doing: str) -> HubError:
+    status = _status(error)
+    said = _said(error)
+    if status == NOT_FOUND:
+        from huggingface_hub.errors import RevisionNotFoundError
+
+        if isinstance(error, RevisionNotFoundError):
+            return NoRepository(f"{repository} has no such revision ({doing}).")
+        return NoRepository(
+            f"{repository}: there is no such dataset on the Hub, or the token may not see it."
+        )
+    hints = {
+        UNAUTHORISED: "the Hub wants a valid token: there is none, it has expired, or the "
+        f"repository is another's. {_LOG_IN}",
+        FORBIDDEN: "the token needs write access to this very repository, or its owner.",
+        PAYMENT: "the account's plan does not allow it: huggingface.co/docs/hub/storage-limits.",
+    }
+    if status in hints:
+        return NoAccess(f"{repository}: {doing}: {said}: {hints[status]}")
+    return HubError(f"{repository}: {doing}: {said}.")
+
+
+def _status(error: BaseException) -> int:
+    response = getattr(error, "response", None)
+    return response.status_code if response is not None else 0
+
+
+def _said(error: BaseException) -> str:
+    """What the Hub said, in one line."""
+    response = getattr(error, "response", None)
+    if response is None:
+        return f"{type(error).__name__}: {error}".strip().splitlines()[0]
+    message = response.headers.get("X-Error-Message") or response.reason_phrase
+    return f"status {response.status_code} ({message})"
+
+
+def _asked_to_wait(error: BaseException) -> float:
+    """Seconds from the headers of an answer: `Retry-After: 30`, or `RateLimit: "api";r=0;t=30`."""
+    response = getattr(error, "response", None)
+    if response is None:
+        return 0.0
+    after = response.headers.get("Retry-After", "")
+    limit = re.search(r"\bt=(\d+)", response.headers.get("RateLimit", ""))
+    if _status(error) == 429 and limit:  # noqa: PLR2004 - too many requests
+        return float(limit[1])
+    return float(after) if after.isdigit() else 0.0
+
+
+def _transport() -> tuple[type[Exception], ...]:
+    """Errors of whichever HTTP library the client uses: it has changed twice."""
+    found = (
+        getattr(sys.modules[module], name)
+        for module, name in (
+            ("httpx2", "TransportError"),
+            ("httpx", "TransportError"),
+            ("requests", "ConnectionError"),
+            ("requests", "Timeout"),
+        )
+        if module in sys.modules
+    )
+    return tuple(found)

@@ -1,0 +1,177 @@
+"""What a repository is to hold: shards by their SHA-256, and small files by their content."""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from hashlib import sha1, sha256
+from pathlib import Path
+from typing import Any
+
+from mico_150k import names
+from mico_150k.card import ASSETS, COLUMNS, Card
+from mico_150k.card_file import read_card, read_report
+from mico_150k.card_text import CardText
+from mico_150k.dataset_folder import DatasetFolder
+from mico_150k.errors import PushRefused, UnknownConfig
+from mico_150k.hub.repository import RemoteFile
+
+_SHARD = re.compile(rf"({'|'.join(COLUMNS)})/({'|'.join(names.SPLITS)})-\d{{5}}\.parquet")
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """A shard as the manifest has it."""
+
+    bytes: int
+    sha256: str
+
+    def is_at(self, remote: RemoteFile | None) -> bool:
+        """Whether this is what the Hub holds."""
+        return remote is not None and (remote.size, remote.sha256) == (self.bytes, self.sha256)
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """The state that a push ends in.
+
+    `sent` are the configurations of this push: those of the manifest that are not were pushed
+    before, of the same build. `shards` are by path in the repository, `small` are files that go
+    in one commit with the card.
+    """
+
+    folder: Path
+    manifest: dict[str, Any]
+    sent: tuple[str, ...]
+    shards: dict[str, Shard]
+    small: dict[str, bytes]
+
+    @classmethod
+    def of_folder(
+        cls,
+        folder: DatasetFolder,
+        repository: str,
+        configs: Iterable[str],
+        *,
+        there: Mapping[str, Any],
+        card_there: CardText,
+    ) -> "Publication":
+        """What a push of these configurations, or of all, makes of what is `there`.
+
+        `there` is the manifest that the repository has, empty where it has none. Raises
+        `NotADataset`, `UnknownConfig`, and `PushRefused` where the repository has other
+        configurations of another build.
+        """
+        manifest = folder.manifest
+        wanted = _wanted(manifest, tuple(configs))
+        manifest = {**manifest, "configs": _joined(repository, manifest, wanted, there)}
+        shards = {
+            f"{config}/{name}": Shard(record["bytes"], record["sha256"])
+            for config, files in manifest["configs"].items()
+            for name, record in files.items()
+        }
+        paths = [folder.path / name for name in (names.REPORT, names.QUARANTINE)]
+        paths += sorted((folder.path / ASSETS).glob("*.*"))
+        small = {
+            names.CARD: _card(folder, repository, manifest, card_there).encode(),
+            names.MANIFEST: _json(manifest),
+            **{
+                path.relative_to(folder.path).as_posix(): path.read_bytes()
+                for path in paths
+                if path.is_file()
+            },
+        }
+        return cls(folder.path, manifest, wanted, shards, small)
+
+    @property
+    def card(self) -> CardText:
+        """The card that it gets."""
+        return CardText(self.small[names.CARD].decode())
+
+    @property
+    def total_bytes(self) -> int:
+        """Of all shards."""
+        return sum(shard.bytes for shard in self.shards.values())
+
+    def missing_shards(self, there: Mapping[str, RemoteFile]) -> list[str]:
+        """Shards that are not there, or not as they should be."""
+        return [path for path, shard in self.shards.items() if not shard.is_at(there.get(path))]
+
+    def changed_small(self, there: Mapping[str, RemoteFile]) -> dict[str, bytes]:
+        """Small files that are not there, or with another content."""
+        return {
+            path: content
+            for path, content in self.small.items()
+            if not _is_content(content, there.get(path))
+        }
+
+    def stale(self, there: Iterable[str]) -> list[str]:
+        """Files that an earlier push has left, and this one does not have."""
+        return [
+            path
+            for path in there
+            if (_SHARD.fullmatch(path) and path not in self.shards)
+            or (path == names.QUARANTINE and path not in self.small)
+        ]
+
+
+def _wanted(manifest: dict[str, Any], configs: tuple[str, ...]) -> tuple[str, ...]:
+    """The configurations of this push, in the card's order; `index` always."""
+    for config in configs:
+        if config not in manifest["configs"]:
+            there = ", ".join(manifest["configs"])
+            msg = f"The dataset folder has no configuration {config!r}; it has {there}."
+            raise UnknownConfig(msg)
+    chosen = {*configs, names.INDEX} if configs else set(manifest["configs"])
+    return tuple(config for config in COLUMNS if config in chosen)
+
+
+def _joined(
+    repository: str,
+    manifest: dict[str, Any],
+    wanted: tuple[str, ...],
+    there: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Configuration → its files' records: those of this push and those that are there already."""
+    others = {k: v for k, v in there.get("configs", {}).items() if k not in wanted}
+    if others and _rows(manifest) != _rows(there):
+        msg = (
+            f"{repository} also holds {', '.join(others)} of another build, whose rows would no "
+            "longer be those of the rest. Build and push these as well, or remove their folders "
+            "on the Hub first."
+        )
+        raise PushRefused(msg)
+    joined = {**others, **{config: manifest["configs"][config] for config in wanted}}
+    return {config: joined[config] for config in COLUMNS if config in joined}
+
+
+def _rows(manifest: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any JSON value
+    """What decides a build's rows: all of its identity but which configurations were asked for."""
+    build = manifest.get("build", {})
+    options = {k: v for k, v in build.get("options", {}).items() if k != "configs"}
+    return {**build, "options": options}
+
+
+def _card(folder: DatasetFolder, repository: str, manifest: dict[str, Any], there: CardText) -> str:
+    """The folder's card under the repository's name, with what was added by hand in either.
+
+    A card that was changed outside of its kept sections is taken as it is.
+    """
+    here = read_card(folder)
+    if not here.is_untouched:
+        return here.text
+    card = Card.of_folder(folder.path, manifest, read_report(folder), before=here, name=repository)
+    return card.joined_with(there).render()
+
+
+def _json(plain: dict[str, Any]) -> bytes:
+    return (json.dumps(plain, indent=2, ensure_ascii=False, sort_keys=True) + "\n").encode()
+
+
+def _is_content(content: bytes, remote: RemoteFile | None) -> bool:
+    if remote is None or remote.size != len(content):
+        return False
+    if remote.sha256:
+        return remote.sha256 == sha256(content).hexdigest()
+    # git's name for a blob.
+    return remote.blob == sha1(b"blob %d\0" % len(content) + content).hexdigest()  # noqa: S324

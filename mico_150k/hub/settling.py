@@ -1,0 +1,62 @@
+"""The loop that all sending is: look, send what differs, look again."""
+
+from collections.abc import Callable
+
+from mico_150k.errors import PushRefused
+from mico_150k.hub.patience import is_transient, plain_error
+from mico_150k.hub.repository import Repository, Snapshot
+
+
+def until_so(
+    repository: Repository,
+    revision: str,
+    different: Callable[[Snapshot], list[str]],
+    send: Callable[[list[str], Snapshot], str],
+) -> str:
+    """Look, and send what is `different`, until nothing is; the commit where that is so.
+
+    A failure that may pass is followed by another look: whether the answer was lost, another
+    has committed meanwhile or nothing has happened makes no difference then.
+    """
+    failures = 0
+    before: list[str] = []
+    sent: list[str] = []
+    snapshot = repository.snapshot(revision)
+    while paths := different(snapshot):
+        wrong = [path for path in paths if path in sent]
+        if wrong:
+            msg = (
+                f"{wrong[0]} is not what the manifest says: it was changed or is damaged. "
+                "`mico check` tells which files are."
+            )
+            raise PushRefused(msg)
+        sent = []
+        if paths != before:
+            failures = 0
+        before = paths
+        try:
+            commit = send(paths, snapshot)
+        except Exception as error:
+            doing = f"sending {paths[0]} to {revision}"
+            if not is_transient(error) and not _is_transfer(error):
+                told = error.__cause__ if type(error) is RuntimeError else error
+                raise plain_error(told or error, repository.name, doing) from error
+            failures += 1
+            if failures == repository.patience.tries:
+                raise repository.patience.gave_up(error, repository.name, doing) from error
+            repository.patience.wait(failures, error)
+            snapshot = repository.snapshot(revision)
+        else:
+            sent = paths
+            snapshot = repository.files_at(commit)
+    return snapshot.commit
+
+
+def _is_transfer(error: Exception) -> bool:
+    """Whether sending content failed in a way that may pass.
+
+    Both hf_xet and the client without it say so by a RuntimeError, whatever the cause.
+    """
+    cause = error.__cause__
+    permanent = isinstance(cause, Exception) and not is_transient(cause)
+    return type(error) is RuntimeError and not permanent

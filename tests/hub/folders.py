@@ -1,0 +1,32 @@
+"""Dataset folders to push, and what of them the Hub must hold."""
+
+from pathlib import Path
+
+from mico_150k.build import Build, BuildOptions
+from mico_150k.card_file import Licence, write_card
+from mico_150k.dataset_folder import DatasetFolder
+from mico_150k.sources import open_source
+
+from ..factories import Case, write_release
+
+LICENCE = Licence("cc-by-nc-4.0")
+
+
+def build(samples: list[Case], folder: Path, *configs: str) -> DatasetFolder:
+    """A dataset folder of these samples, in several shards."""
+    source = write_release(folder / "release", samples)
+    options = BuildOptions(configs=configs or ("default", "bagel"), shard_bytes=200_000)
+    Build.prepare(open_source(str(source)), folder / "mico-150k", options).run()
+    made = DatasetFolder(folder / "mico-150k")
+    write_card(made, LICENCE)
+    return made
+
+
+def local(folder: DatasetFolder, *configs: str) -> dict[str, str]:
+    """SHA-256 of the shards of a folder, by path."""
+    manifest = folder.manifest["configs"]
+    return {
+        f"{config}/{name}": record["sha256"]
+        for config in (configs or manifest)
+        for name, record in manifest[config].items()
+    }
