@@ -1,0 +1,210 @@
+"""The end of a refinement: sample, benchmark and index, the report, the card, and the manifest."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from mico_150k import names
+from mico_150k.builders import BUILDERS
+from mico_150k.card import Card
+from mico_150k.card_text import CardText
+from mico_150k.dataset import Dataset
+from mico_150k.errors import CountMismatch
+from mico_150k.files import write_atomically, write_json
+from mico_150k.finish import Report, by_task_and_reason, make_manifest, write_quarantine
+from mico_150k.index import INDEX_COLUMNS, count_duplicates, write_index
+from mico_150k.reason import Reason
+from mico_150k.records import FileRecord, ImageCounts, ShardRecord
+from mico_150k.refine.bench_files import carry_bench, write_bench
+from mico_150k.refine.decide import Decision, removed_before
+from mico_150k.refine.fates import Fates
+from mico_150k.refine.sample import refine_sample
+from mico_150k.refine.shards import NewShard
+from mico_150k.workspace import Workspace
+
+Files = dict[str, dict[str, FileRecord]]
+"""Configuration → file name → its record."""
+
+
+def finish_refinement(
+    workspace: Workspace,
+    dataset: Dataset,
+    decision: Decision,
+    finished: Sequence[tuple[NewShard, ShardRecord]],
+    identity: dict[str, Any],
+) -> Report:
+    """Write all that follows from the finished shards. Raises `CountMismatch`."""
+    shards = [shard for shard, _ in finished]
+    records = [record for _, record in finished]
+    folder = workspace.folder
+    fates = decision.fates
+    configs: Files = {
+        config: {
+            names.shard_name(record.number, record.split): record.files[config]
+            for record in records
+        }
+        for config in BUILDERS
+        if config in dataset.manifest["configs"]
+    }
+    if names.SAMPLE in dataset.manifest["configs"]:
+        path = folder / names.SAMPLE / names.shard_name(0)
+        chosen = refine_sample(dataset, fates, path, sample_seed(dataset))
+        configs[names.SAMPLE] = {path.name: chosen}
+    configs[names.INDEX] = _write_indexes(folder, fates, shards)
+    shard_bytes = identity["options"]["shard_bytes"]
+    now = decision.removal.entries if decision.removal else frozenset[str]()
+    removed = now.union(removed_before(dataset))
+    if decision.bench:
+        bench = decision.bench.bench
+        configs[names.BENCH] = write_bench(folder, bench, removed, shard_bytes)
+    elif names.BENCH in dataset.manifest["configs"]:
+        configs[names.BENCH] = carry_bench(folder, dataset, now)
+    report = _report(dataset, decision, folder, configs)
+    _check_counts(report, records)
+    write_quarantine(folder / names.QUARANTINE, list(_quarantined(dataset, decision)))
+    write_json(folder / names.REPORT, report.to_dict())
+    written = [
+        {"name": names.shard_name(record.number, record.split), "rows": record.rows}
+        for record in records
+    ]
+    source = dataset.manifest["source"]
+    manifest = make_manifest(identity, source, written, configs, report)
+    manifest["removed"] = sorted(removed)
+    card = Card.of_folder(folder, manifest, report.to_dict(), before=_card_of(dataset))
+    write_atomically(folder / names.CARD, card.render().encode())
+    write_json(folder / names.MANIFEST, manifest)
+    workspace.remove_work()
+    return report
+
+
+def _card_of(dataset: Dataset) -> CardText:
+    """The card of the dataset that this one comes from: what a person added to it is kept."""
+    path = dataset.folder / names.CARD if dataset.folder else None
+    return CardText(path.read_text() if path and path.is_file() else "")
+
+
+def sample_seed(dataset: Dataset) -> int:
+    """The seed of the build that the dataset comes from: its sample stays nearly the same."""
+    options = dataset.manifest["build"]["options"]
+    return int(options.get("sample_seed", options["seed"]))
+
+
+def _write_indexes(folder: Path, fates: Fates, shards: Sequence[NewShard]) -> dict[str, FileRecord]:
+    """The index of each split: the rows as they were, each with its new place."""
+    files = {}
+    for split in dict.fromkeys(shard.split for shard in shards):
+        path = folder / names.INDEX / names.shard_name(0, split)
+        tables = (_moved(fates, shard) for shard in shards if shard.split == split)
+        files[path.name] = write_index(tables, path)
+    return files
+
+
+def _moved(fates: Fates, shard: NewShard) -> pa.Table:
+    """A shard's rows of the index with the places that they have now."""
+    rows = len(shard.places)
+    new = {
+        "shard": pa.array([shard.number] * rows, pa.int32()),
+        "row": pa.array(range(rows), pa.int32()),
+    }
+    table = fates.index_of(shard.places)
+    if fates.overlaps:
+        overlaps = [fates.overlaps.get(place, "") for place in shard.places]
+        new["overlap"] = pa.array(overlaps, pa.string())
+    columns = [new.get(name, table[name]) for name in INDEX_COLUMNS]
+    return pa.table(columns, schema=table.schema)
+
+
+def _report(dataset: Dataset, decision: Decision, folder: Path, configs: Files) -> Report:
+    """What became of every row of the release: before, and now."""
+    fates = decision.fates
+    assert dataset.folder is not None
+    before = Report.of_folder(dataset.folder)
+    left_out = [{"task": row.task, "reason": reason} for row, reason, _ in fates.reasons()]
+    now = by_task_and_reason(left_out)
+    tasks = Counter(fates.rows[place].task for place in fates.kept())
+    validation = Counter(fates.rows[place].task for place in fates.kept(names.VALIDATION))
+    return Report(
+        rows_read=before.rows_read,
+        rows=sum(tasks.values()),
+        left_out={
+            task: dict(
+                sorted(
+                    (Counter(before.left_out.get(task, {})) + Counter(now.get(task, {}))).items()
+                )
+            )
+            for task in sorted({*before.left_out, *now})
+        },
+        tasks=dict(sorted(tasks.items())),
+        images=_images(before, fates),
+        duplicates=asdict(
+            count_duplicates(*(folder / names.INDEX / name for name in configs[names.INDEX]))
+        ),
+        validation=dict(sorted(validation.items())),
+        bench=_of_bench(decision.bench_report() or before.bench, configs),
+    )
+
+
+def _of_bench(said: dict[str, Any], configs: Files) -> dict[str, Any]:
+    """What is said of the benchmark, less the cases that a takedown has taken."""
+    if not said:
+        return {}
+    cases = sum(file.rows for file in configs[names.BENCH].values())
+    left_out = Counter(said["left_out"])
+    left_out[Reason.REMOVED.value] += said["cases"] - cases
+    return {**said, "cases": cases, "left_out": dict(+left_out)}
+
+
+def _images(before: Report, fates: Fates) -> dict[str, ImageCounts]:
+    """Images by task: of the rows that stay, and of those that were ever left out."""
+    passed, changed, left_out = Counter[str](), Counter[str](), Counter[str]()
+    causes: dict[str, Counter[str]] = {}
+    for place, (task, actions) in enumerate(
+        zip(fates.index["task"].to_pylist(), fates.index["actions"].to_pylist(), strict=True)
+    ):
+        if fates.split(place) is None:
+            left_out[task] += len(actions)
+            continue
+        for action in actions:
+            if action:
+                changed[task] += 1
+                causes.setdefault(task, Counter()).update(action.split("+"))
+            else:
+                passed[task] += 1
+    return {
+        task: ImageCounts(
+            passed=passed[task],
+            changed=changed[task],
+            left_out=left_out[task] + (counts.left_out if counts else 0),
+            normalised=dict(sorted(causes.get(task, {}).items())),
+        )
+        for task in sorted({*before.images, *passed, *changed})
+        for counts in [before.images.get(task)]
+    }
+
+
+def _check_counts(report: Report, records: list[ShardRecord]) -> None:
+    written = sum(record.rows for record in records)
+    if not report.rows == written == report.rows_read - sum(report.reasons.values()):
+        msg = (
+            f"{report.rows_read} rows were read, {written} written of {report.rows}, and "
+            f"{sum(report.reasons.values())} left out. "
+            "This is a fault in mico-150k: please report it."
+        )
+        raise CountMismatch(msg)
+
+
+def _quarantined(dataset: Dataset, decision: Decision) -> Iterator[dict[str, Any]]:
+    """What was left out before, and now; `config` is said of cases of the benchmark."""
+    assert dataset.folder is not None
+    path = dataset.folder / names.QUARANTINE
+    for row in map(json.loads, path.read_text().splitlines() if path.exists() else ()):
+        if "config" not in row or decision.bench is None:
+            yield row
+    yield from (row.to_dict() for row in decision.fates.left_out())
+    if decision.bench:
+        yield from ({**row.to_dict(), "config": names.BENCH} for row in decision.bench.left_out)

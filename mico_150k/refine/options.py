@@ -1,0 +1,66 @@
+"""What a refinement is asked for."""
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mico_150k.errors import UsageError
+from mico_150k.refine.validation import MAX_LOSS
+from mico_150k.selection import Selection
+
+
+@dataclass(frozen=True, slots=True)
+class RefineOptions:
+    """What is done, in this order: removal, selection, benchmark, validation.
+
+    `remove` is a list of ids and digests; `bench` is where MICo-Bench lies, `mark` says that what
+    is in it stays and is marked, `exact` that only the same bytes count; `validation` is the
+    number of rows to set apart.
+    """
+
+    remove: Path | None = None
+    selection: Selection = field(default_factory=Selection)
+    bench: str | None = None
+    mark: bool = False
+    exact: bool = False
+    validation: int | None = None
+    max_loss: float = MAX_LOSS
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Raise `UsageError` for options that say nothing without another."""
+        if (self.mark or self.exact) and self.bench is None:
+            msg = "--mark and --exact say how the rows in --bench are found and treated."
+            raise UsageError(msg)
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether the dataset would stay as it is."""
+        asked = (self.remove, self.bench, self.validation)
+        return self.selection.is_all and all(value is None for value in asked)
+
+    def require_something(self, dataset: object) -> None:
+        """Raise `UsageError` where a dataset would only be copied."""
+        if self.is_nothing:
+            msg = (
+                f"{dataset} is a dataset folder that `mico build` has written. Of such a folder it "
+                "makes another one: say what is to be other.\n--bench MICO_BENCH, "
+                "--validation 500, --where …, --sample 1000 or --remove LIST. "
+                "`mico check` looks at such a folder."
+            )
+            raise UsageError(msg)
+
+    def refuse_all(self, source: object) -> None:
+        """Raise `UsageError` where anything is asked for that a release cannot give."""
+        if not self.is_nothing:
+            msg = (
+                "--bench, --validation, --where, --sample and --remove work on a dataset folder, "
+                f"by its index, and {source} is none. Build it first, and then refine that:\n"
+                f"mico build {source} --out mico-150k && mico build mico-150k --out clean …"
+            )
+            raise UsageError(msg)
+
+    def to_dict(self) -> dict[str, Any]:
+        """What decides the result, as plain values; not where the list and the benchmark lie."""
+        plain = asdict(self)
+        return {**plain, "remove": self.remove is not None, "bench": self.bench is not None}

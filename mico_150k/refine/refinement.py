@@ -1,0 +1,256 @@
+"""A refinement: from a dataset folder to another one, without what must not be in it.
+
+    index ──► fates ──► shards: linked, or written again ──► sample, bench, index, card, manifest
+
+Stopped by anything, it goes on with the first shard that is not finished, as a build does.
+"""
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Generator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mico_150k import names
+from mico_150k.build import BuildResult, versions
+from mico_150k.builders import BUILDERS
+from mico_150k.dataset import Dataset, open_dataset
+from mico_150k.dataset_folder import CONFIGS
+from mico_150k.errors import BrokenFile, DiskTooSmall, NotADataset, OutputRefused
+from mico_150k.files import link, same_disk
+from mico_150k.finish import Report
+from mico_150k.forecast import existing, free_space, gigabytes
+from mico_150k.images.reader import digest_of
+from mico_150k.records import FileRecord, ShardRecord, Tally
+from mico_150k.refine.decide import Decision, OnHash, decide
+from mico_150k.refine.finish import finish_refinement, sample_seed
+from mico_150k.refine.options import RefineOptions
+from mico_150k.refine.shards import NewShard, OldShard, plan_shards
+from mico_150k.row_group import MAX_BYTES, MAX_ROWS, cut
+from mico_150k.sample import Sample
+from mico_150k.shard_writer import ShardWriter
+from mico_150k.watch import TOLERANCE, Progress
+from mico_150k.workspace import Workspace
+
+OnProgress = Callable[[Progress], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Refinement:
+    """A refinement that is decided and may start."""
+
+    dataset: Dataset
+    out: Path
+    options: RefineOptions
+    decision: Decision
+    shards: tuple[NewShard, ...]
+
+    @classmethod
+    def prepare(
+        cls,
+        location: str | Path,
+        out: Path,
+        options: RefineOptions,
+        *,
+        tolerance: float = TOLERANCE,
+        on_hash: OnHash = lambda _, __: None,
+    ) -> "Refinement":
+        """Decide every row's fate; writes nothing but the cache of hashes. Raises as `decide`."""
+        dataset = open_dataset(location)
+        if dataset.folder is None:
+            msg = f"{location} is not on this machine: download it first, and refine the folder."
+            raise NotADataset(msg)
+        if out.resolve() == dataset.folder.resolve():
+            msg = f"{out} is the dataset itself. Choose another folder with --out."
+            raise OutputRefused(msg)
+        decision = decide(dataset, options, tolerance=tolerance, on_hash=on_hash)
+        shard_bytes = dataset.manifest["build"]["options"]["shard_bytes"]
+        shards = plan_shards(decision.fates, _sizes(dataset, _configs(dataset)[:1]), shard_bytes)
+        return cls(dataset, out, options, decision, shards)
+
+    @property
+    def linked(self) -> int:
+        """How many shards are links."""
+        return sum(shard.link is not None for shard in self.shards)
+
+    def run(
+        self, *, overwrite: bool = False, on_progress: OnProgress = lambda _: None
+    ) -> BuildResult:
+        """Write the dataset, or go on with one that was begun.
+
+        Raises `OutputRefused`, `DiskTooSmall`, `BrokenFile`.
+        """
+        started = time.monotonic()
+        workspace = Workspace(self.out, CONFIGS)
+        identity = self.identity()
+        if not workspace.claim(identity, {}, overwrite=overwrite):
+            return self._result(Report.of_folder(self.out), len(self.shards), started)
+        records = _finished(workspace)
+        resumed = len(records)
+        self._check_disk(records)
+        progress = _Progress(self.shards, on_progress)
+        for shard in self.shards:
+            key = shard.split, shard.number
+            if key in records:
+                progress.add(records[key].rows, 0)
+            elif shard.link:
+                records[key] = self._link(workspace, shard, shard.link)
+                progress.add(len(shard.places), 0)
+            else:
+                records[key] = self._rewrite(workspace, shard, progress)
+        finished = [(shard, records[shard.split, shard.number]) for shard in self.shards]
+        report = finish_refinement(workspace, self.dataset, self.decision, finished, identity)
+        return self._result(report, resumed, started)
+
+    def identity(self) -> dict[str, Any]:
+        """What this refinement is: two with the same identity have the same bytes."""
+        fates = hashlib.sha256()
+        for shard in self.shards:
+            fates.update(repr(shard).encode())
+        for row, reason, detail in self.decision.fates.reasons():
+            fates.update(repr((row.id, reason, detail)).encode())
+        fates.update(repr(sorted(self.decision.fates.overlaps.items())).encode())
+        build = self.dataset.manifest["build"]
+        removal = self.decision.removal
+        manifest = json.dumps(self.dataset.manifest, sort_keys=True).encode()
+        return {
+            "source": "dataset",
+            "plan": fates.hexdigest(),
+            "options": {
+                **self.options.to_dict(),
+                "bench": self.decision.bench.content if self.decision.bench else None,
+                "remove": sorted(removal.entries) if removal else None,
+                "configs": sorted(set(self.dataset.configs) - {names.INDEX}),
+                "shard_bytes": build["options"]["shard_bytes"],
+                "sample_seed": sample_seed(self.dataset),
+                "row_group_bytes": MAX_BYTES,
+                "row_group_rows": MAX_ROWS,
+            },
+            "versions": versions(),
+            "of": {"manifest": hashlib.sha256(manifest).hexdigest(), "build": build},
+        }
+
+    def bytes_to_write(self) -> int:
+        """About how many bytes of files will be new; all of them where links cannot be made."""
+        sizes = _sizes(self.dataset, _configs(self.dataset))
+        rows = self.decision.fates.rows
+        counts: dict[OldShard, int] = {}
+        for row in rows:
+            counts[row.split, row.shard] = counts.get((row.split, row.shard), 0) + 1
+        linkable = self.dataset.folder is not None and same_disk(
+            self.dataset.folder, existing(self.out)
+        )
+        size = self.decision.bench.bytes if self.decision.bench else 0
+        for shard in self.shards:
+            if shard.link is None or not linkable:
+                olds = ((rows[place].split, rows[place].shard) for place in shard.places)
+                size += round(sum(sizes[old] / counts[old] for old in olds))
+        return size
+
+    def _result(self, report: Report, resumed: int, started: float) -> BuildResult:
+        return BuildResult.of_folder(self.out, report, len(self.shards), resumed, started)
+
+    def _check_disk(self, records: dict[OldShard, ShardRecord]) -> None:
+        there = sum(file.bytes for record in records.values() for file in record.files.values())
+        needed = self.bytes_to_write() - there
+        free = free_space(self.out)
+        if needed > free:
+            msg = (
+                f"{self.out}: {gigabytes(needed)} will be written besides what is linked, and the "
+                f"disk has {gigabytes(free)} free."
+            )
+            raise DiskTooSmall(msg)
+
+    def _rewrite(self, workspace: Workspace, shard: NewShard, progress: "_Progress") -> ShardRecord:
+        """Write a shard, in all configurations, from rows of others."""
+        configs = _configs(self.dataset)
+        writer = ShardWriter(workspace, shard.number, configs, frozenset(), shard.split)
+        tally = Tally()
+        try:
+            with closing(self._samples(shard)) as samples:
+                for group in cut(tally.samples(samples)):
+                    writer.write(group)
+                    progress.add(len(group), sum(sample.num_bytes for sample in group))
+            return writer.finish(tally)
+        except BaseException:
+            writer.abandon()
+            raise
+
+    def _samples(self, shard: NewShard) -> Generator[Sample, None, None]:
+        """The shard's samples, each image seen to be the one that `index` names."""
+        fates = self.decision.fates
+        for split in dict.fromkeys(fates.rows[place].split for place in shard.places):
+            places = [place for place in shard.places if fates.rows[place].split == split]
+            with closing(self.dataset.samples(fates.index_of(places), split)) as groups:
+                for sample in (sample for group in groups for sample in group):
+                    if any(digest_of(image.data) != image.digest for image in sample.images):
+                        msg = (
+                            f"{self.dataset.location}: {sample.id}: an image is not the one that "
+                            "the index names.\n`mico check` tells which files are damaged."
+                        )
+                        raise BrokenFile(msg)
+                    yield sample
+
+    def _link(self, workspace: Workspace, shard: NewShard, old: OldShard) -> ShardRecord:
+        """Take a shard over as it is: another name for the same files."""
+        assert self.dataset.folder is not None
+        there = names.shard_name(old[1], old[0])
+        here = names.shard_name(shard.number, shard.split)
+        files = {}
+        for config in _configs(self.dataset):
+            files[config] = FileRecord(**self.dataset.manifest["configs"][config][there])
+            source = self.dataset.folder / config / there
+            if not source.is_file() or source.stat().st_size != files[config].bytes:
+                msg = (
+                    f"{source}: is missing, or has another size than its manifest says. "
+                    "`mico check` tells which files of a dataset folder are damaged."
+                )
+                raise BrokenFile(msg)
+            link(source, self.out / config / here)
+        tally = Tally()
+        tally.rows_read = len(shard.places)
+        for task in (self.decision.fates.rows[place].task for place in shard.places):
+            tally.tasks[task] += 1
+        record = tally.record(shard.number, files, shard.split)
+        workspace.keep(record)
+        return record
+
+
+class _Progress:
+    """Adds up what is done, for whoever looks on."""
+
+    def __init__(self, shards: tuple[NewShard, ...], on_progress: OnProgress) -> None:
+        self._total = sum(len(shard.places) for shard in shards)
+        self._rows = self._written = 0
+        self._on_progress = on_progress
+
+    def add(self, rows: int, written: int) -> None:
+        """Some more rows, and bytes of images written."""
+        self._rows += rows
+        self._written += written
+        self._on_progress(Progress(self._rows, self._total, self._written, 0, 0))
+
+
+def _configs(dataset: Dataset) -> list[str]:
+    return [config for config in BUILDERS if config in dataset.manifest["configs"]]
+
+
+def _finished(workspace: Workspace) -> dict[OldShard, ShardRecord]:
+    return {
+        (split, number): record
+        for split in (names.SPLIT, names.VALIDATION)
+        for number, record in workspace.records(split=split).items()
+    }
+
+
+def _sizes(dataset: Dataset, configs: list[str]) -> dict[OldShard, int]:
+    """Bytes of each shard in these configurations together."""
+    sizes: dict[OldShard, int] = {}
+    for config in configs:
+        for name, record in dataset.manifest["configs"][config].items():
+            old = names.split_of(name), names.number_of(name)
+            sizes[old] = sizes.get(old, 0) + record["bytes"]
+    return sizes

@@ -1,0 +1,70 @@
+"""A takedown: ids of rows, or digests of images, of which nothing may stay."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from mico_150k.errors import UsageError
+from mico_150k.reason import Reason
+from mico_150k.refine.fates import Fates
+
+_DIGEST = re.compile(r"[0-9a-fA-F]{32}")
+_MOST_NAMED = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """What a takedown names. A digest, XXH3-128 in hex, stands for every row with that image."""
+
+    ids: frozenset[str]
+    digests: frozenset[str]
+
+    @classmethod
+    def read(cls, path: Path) -> "Removal":
+        """Read a list: an id or a digest a line; empty lines and `#` lines are nothing.
+
+        Raises `UsageError` where there is no such list.
+        """
+        try:
+            lines = path.read_text(encoding="utf-8-sig").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            msg = f"--remove {path}: no list of ids and digests can be read there: {error}"
+            raise UsageError(msg) from error
+        entries = {line.strip() for line in lines if line.strip() and not line.startswith("#")}
+        if not entries:
+            msg = f"--remove {path}: it names no id and no digest."
+            raise UsageError(msg)
+        digests = frozenset(entry for entry in entries if _DIGEST.fullmatch(entry))
+        return cls(frozenset(entries - digests), frozenset(map(str.lower, digests)))
+
+    @property
+    def entries(self) -> frozenset[str]:
+        """All that is named."""
+        return self.ids | self.digests
+
+    def apply(self, fates: Fates, known: Iterable[str] = ()) -> None:
+        """Leave out every row that is named. `known` need not be in any.
+
+        Raises `UsageError` where any other entry names none: a takedown
+        that a typing error makes void must not look done.
+        """
+        missing = set(self.entries).difference(known)
+        for place, row in enumerate(fates.rows):
+            named = self.digests.intersection(row.digests)
+            if row.id in self.ids:
+                fates.leave_out(place, Reason.REMOVED, "its id is named")
+                missing.discard(row.id)
+            elif named:
+                fates.leave_out(place, Reason.REMOVED, f"its image {min(named)} is named")
+            missing -= named
+        if missing:
+            first = sorted(missing)[:_MOST_NAMED]
+            more = " …" if len(missing) > _MOST_NAMED else ""
+            msg = (
+                f"--remove: {len(missing)} entries name no row and no image of the dataset: "
+                f"{', '.join(first)}{more}.\n"
+                "An id is as in the column `id` of `index` (hoi/12), a digest as in `digests`. "
+                "Nothing was written."
+            )
+            raise UsageError(msg)
