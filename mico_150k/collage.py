@@ -1,0 +1,95 @@
+"""A picture for the card: some rows of the dataset, inputs on the left and their output."""
+
+from collections.abc import Iterable, Sequence
+
+from PIL import Image as Pillow
+from PIL import ImageDraw
+
+from mico_150k.sample import Buffer, Sample
+from mico_150k.thumbnail import shrink
+
+COLUMNS, ROWS = 2, 4
+SAMPLES = COLUMNS * ROWS
+CANDIDATES = 4 * SAMPLES
+"""Rows among which those with few inputs are taken: on a small picture they are seen best."""
+QUALITY = 88
+"""JPEG's."""
+HEIGHT = 240
+"""Pixels of an output; all others follow from it."""
+WIDTH = 760
+GAP = 12
+MARGIN = 28
+ARROW = 46
+_PAPER, _INK = (250, 248, 245), (120, 114, 104)
+
+
+def make_collage(samples: Sequence[Sample]) -> Pillow.Image:
+    """The samples in `COLUMNS` columns. Raises `UnusableImage`."""
+    rows = -(-len(samples) // COLUMNS)
+    size = (
+        COLUMNS * WIDTH + (COLUMNS + 1) * MARGIN,
+        rows * HEIGHT + (rows + 1) * MARGIN,
+    )
+    sheet = Pillow.new("RGB", size, _PAPER)
+    for place, sample in enumerate(samples):
+        left = MARGIN + (place % COLUMNS) * (WIDTH + MARGIN)
+        top = MARGIN + (place // COLUMNS) * (HEIGHT + MARGIN)
+        _draw(sheet, sample, left, top)
+    return sheet
+
+
+def _draw(sheet: Pillow.Image, sample: Sample, left: int, top: int) -> None:
+    room = WIDTH - HEIGHT - ARROW
+    lines = _lines(len(sample.inputs))
+    side = (HEIGHT - GAP * (len(lines) - 1)) // len(lines)
+    side = min(side, *((room - GAP * (number - 1)) // number for number in lines))
+    height = len(lines) * side + GAP * (len(lines) - 1)
+    inputs = iter(sample.inputs)
+    # Inputs stand next to the arrow: what they make lies beyond it.
+    for line, number in enumerate(lines):
+        start = left + room - number * side - (number - 1) * GAP
+        y = top + (HEIGHT - height) // 2 + line * (side + GAP)
+        for place in range(number):
+            _paste(sheet, next(inputs).data, (start + place * (side + GAP), y), side)
+    _arrow(sheet, left + room + ARROW // 2, top + HEIGHT // 2)
+    _paste(sheet, sample.output.data, (left + WIDTH - HEIGHT, top), HEIGHT)
+
+
+def _lines(inputs: int) -> list[int]:
+    """How many inputs stand in each line: one line for up to two, two lines from three on."""
+    if inputs <= _ONE_LINE:
+        return [inputs]
+    return [-(-inputs // 2), inputs // 2]
+
+
+_ONE_LINE = 2
+
+
+def _paste(sheet: Pillow.Image, data: Buffer, at: tuple[int, int], side: int) -> None:
+    """The middle square of a picture, with round corners."""
+    picture = shrink(data, side * 3)
+    short = min(picture.size)
+    left, top = (picture.width - short) // 2, (picture.height - short) // 2
+    square = picture.resize(
+        (side, side), Pillow.Resampling.LANCZOS, (left, top, left + short, top + short)
+    )
+    # Drawn four times as large, since Pillow's own corners have steps.
+    mask = Pillow.new("L", (side * 4, side * 4))
+    ImageDraw.Draw(mask).rounded_rectangle((0, 0, side * 4 - 1, side * 4 - 1), 48, fill=255)
+    sheet.paste(square, at, mask.resize((side, side), Pillow.Resampling.LANCZOS))
+
+
+def _arrow(sheet: Pillow.Image, x: int, y: int) -> None:
+    draw = ImageDraw.Draw(sheet)
+    draw.line((x - 13, y, x + 11, y), fill=_INK, width=3)
+    draw.line((x + 3, y - 8, x + 12, y, x + 3, y + 8), fill=_INK, width=3, joint="curve")
+
+
+def spread(samples: Iterable[Sample]) -> list[Sample]:
+    """The samples in turn by task, so that neighbours differ, and few inputs before many."""
+    by_task: dict[str, list[Sample]] = {}
+    for sample in samples:
+        by_task.setdefault(sample.task.value, []).append(sample)
+    queues = [sorted(queue, key=lambda sample: sample.num_inputs) for queue in by_task.values()]
+    return [queue[at] for at in range(max(map(len, queues), default=0))
+            for queue in queues if at < len(queue)][:SAMPLES]  # fmt: skip

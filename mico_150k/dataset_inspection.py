@@ -1,0 +1,71 @@
+"""What `mico inspect` says of a dataset: its statistics, what trainers leave out, its bytes."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from mico_150k.charts import bubbles, make_charts
+from mico_150k.collage import CANDIDATES, QUALITY, make_collage, spread
+from mico_150k.dataset import Dataset
+from mico_150k.errors import UsageError
+from mico_150k.names import ASSETS, COLLAGE, PLOTS, partial
+from mico_150k.page_rows import Choice, rows_to_show
+from mico_150k.plots import write_plots
+from mico_150k.statistics import Statistics, make_statistics
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetInspection:
+    """A dataset by its manifest and its `index`. `left_out` are rows by reason."""
+
+    location: str
+    configs: dict[str, dict[str, int]]
+    left_out: dict[str, int]
+    statistics: Statistics
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return asdict(self)
+
+
+def inspect_dataset(dataset: Dataset) -> DatasetInspection:
+    """Count over the manifest and the index; no image is read. Raises `BrokenFile`."""
+    return DatasetInspection(
+        location=dataset.location,
+        configs={
+            config: {
+                "files": len(files),
+                "rows": sum(file["rows"] for file in files.values()),
+                "bytes": sum(file["bytes"] for file in files.values()),
+            }
+            for config, files in dataset.manifest["configs"].items()
+        },
+        left_out=dict(dataset.manifest.get("left_out", {})),
+        statistics=make_statistics(dataset.index()),
+    )
+
+
+def write_assets(
+    dataset: Dataset, statistics: Statistics, on_file: Callable[[Path], None] = lambda _: None
+) -> list[Path]:
+    """Write the plots and the collage that the card shows into the dataset's folder.
+
+    Raises `UsageError` where the dataset is not on this machine, `MissingPackage`.
+    """
+    folder = dataset.folder
+    if folder is None:
+        msg = f"{dataset.location}: plots are written into the dataset's folder; it is not here."
+        raise UsageError(msg)
+    plots = folder / ASSETS / PLOTS
+    sizes = bubbles(statistics.input_images, statistics.output_images)
+    write_plots(make_charts(statistics), sizes, plots)
+    on_file(plots)
+    collage = folder / ASSETS / COLLAGE
+    chosen = rows_to_show(dataset, dataset.index(), Choice(CANDIDATES))
+    groups = dataset.samples(chosen.rows, config=chosen.config)
+    samples = spread(sample for group in groups for sample in group)
+    make_collage(samples).save(partial(collage), "JPEG", quality=QUALITY)
+    partial(collage).replace(collage)
+    on_file(collage)
+    return [plots, collage]

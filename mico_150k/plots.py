@@ -1,0 +1,106 @@
+"""The statistics as one picture for the card, drawn by matplotlib (the extra `plot`)."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mico_150k.charts import TASKS, Bubble, Chart
+from mico_150k.errors import MissingPackage
+from mico_150k.names import partial
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_COLOURS = ("#3787d8", "#e5744a", "#36a976", "#9466c8", "#999999")
+"""Of the tasks, as on the page of `mico preview`."""
+_PLAIN, _TRACK, _INK, _SOFT = "#5577ac", "#efebe4", "#1d1b18", "#6d685f"
+_INPUTS, _OUTPUTS = "#3aa0d0", "#ef8a4a"
+_INCHES, _DPI = (13.0, 7.4), 110
+
+
+def write_plots(charts: list[Chart], bubbles: list[Bubble], path: Path) -> None:
+    """Draw the charts and the sizes into one PNG. Raises `MissingPackage`."""
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+        from matplotlib.layout_engine import ConstrainedLayoutEngine
+    except ModuleNotFoundError as error:
+        msg = "plots need matplotlib: pip install '.[plot]' in the clone of mico-150k"
+        raise MissingPackage(msg) from error
+    layout = ConstrainedLayoutEngine(w_pad=0.2, h_pad=0.2, wspace=0.05, hspace=0.06)
+    figure = Figure(figsize=_INCHES, dpi=_DPI, layout=layout, facecolor="white")
+    FigureCanvasAgg(figure)
+    grid = figure.subplots(2, -(-(len(charts) + 1) // 2))
+    places = iter(grid.flat)
+    for chart in charts:
+        axes = next(places)
+        _frame(axes, chart.title)
+        (_lying if chart.lying else _standing)(axes, chart)
+    axes = next(places)
+    _frame(axes, "Sizes")
+    _sizes(axes, bubbles)
+    for axes in places:
+        axes.set_axis_off()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Without the date and the version, the same statistics give the same bytes.
+    figure.savefig(partial(path), format="png", metadata={"Software": None})
+    partial(path).replace(path)
+
+
+def _frame(axes: "Axes", title: str) -> None:
+    axes.set_title(title, loc="left", color=_INK, fontsize=12, fontweight="bold")
+    axes.tick_params(colors=_SOFT, labelsize=9, length=0)
+    for side in ("top", "right", "left"):
+        axes.spines[side].set_visible(False)
+    axes.spines["bottom"].set_color(_SOFT)
+
+
+def _colour(colour: int | None) -> str:
+    return _PLAIN if colour is None else _COLOURS[min(colour, len(TASKS) - 1)]
+
+
+def _lying(axes: "Axes", chart: Chart) -> None:
+    for place, bar in enumerate(chart.bars):
+        if chart.full:
+            axes.barh(place, chart.full, color=_TRACK, height=0.2)
+        left = 0
+        for part in bar.parts:
+            axes.barh(place, part.value, left=left, color=_colour(part.colour), height=0.2)
+            left += part.value
+        label: dict[str, Any] = {"color": _INK, "fontsize": 9, "va": "bottom"}
+        axes.text(0, place - 0.17, bar.label, **label)
+        axes.text(chart.most, place - 0.17, bar.words, ha="right", **label)
+    axes.set_ylim(len(chart.bars) - 0.5, -0.8)
+    axes.set_axis_off()
+
+
+def _standing(axes: "Axes", chart: Chart) -> None:
+    for place, bar in enumerate(chart.bars):
+        bottom = 0
+        for part in bar.parts:
+            axes.bar(place, part.value, bottom=bottom, color=_colour(part.colour), width=0.74)
+            bottom += part.value
+    axes.set_xticks(range(len(chart.bars)), [bar.label for bar in chart.bars])
+    axes.set_xlabel(chart.axis, color=_SOFT, fontsize=9)
+    axes.yaxis.grid(True, color=_TRACK)
+    axes.set_axisbelow(True)
+
+
+def _sizes(axes: "Axes", bubbles: list[Bubble]) -> None:
+    for output, colour in ((False, _INPUTS), (True, _OUTPUTS)):
+        shown = [bubble for bubble in bubbles if bubble.output is output]
+        axes.scatter(
+            [bubble.width for bubble in shown],
+            [bubble.height for bubble in shown],
+            s=[20 + 400 * bubble.share for bubble in shown],
+            color=colour,
+            alpha=0.65,
+            linewidths=0,
+            label="outputs" if output else "inputs",
+        )
+    axes.grid(True, color=_TRACK)
+    axes.set_axisbelow(True)
+    axes.set_xlabel("width and height, pixels", color=_SOFT, fontsize=9)
+    axes.set_xlim(left=0)
+    axes.set_ylim(bottom=0)
+    if bubbles:
+        axes.legend(frameon=False, fontsize=9, labelcolor=_SOFT)

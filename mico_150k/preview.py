@@ -1,0 +1,288 @@
+"""A dataset as one page to look at: no server, and nothing that leaves it.
+
+Everything in a dataset was written by strangers. All text is escaped by the template, and a
+policy in the page lets only its own script and style run and loads nothing from anywhere.
+"""
+
+import base64
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from hashlib import sha256
+from importlib.resources import files
+from itertools import chain
+from pathlib import Path
+
+import jinja2
+import pyarrow as pa
+from markupsafe import Markup
+
+from mico_150k import names
+from mico_150k.charts import bubbles, colour_of, make_charts, task_words
+from mico_150k.dataset import Dataset
+from mico_150k.errors import OutputRefused
+from mico_150k.files import write_atomically
+from mico_150k.forecast import gigabytes
+from mico_150k.images.rule import CAUSES
+from mico_150k.page_rows import Choice, Chosen, rows_to_show
+from mico_150k.reason import Reason
+from mico_150k.references import Span, spans
+from mico_150k.sample import Sample
+from mico_150k.statistics import make_statistics
+from mico_150k.thumbnail import Thumbnail, make_thumbnails
+from mico_150k.trainer_limits import exceeded_limits
+from mico_150k.version import __version__
+from mico_150k.watch import Progress
+
+INPUT_SIDE = 320
+OUTPUT_SIDE = 560
+"""Pixels of the longest side of a small picture: twice what a page shows on most screens."""
+MOST_LEFT_OUT = 200
+"""Quarantined rows that are listed; the rest are one number."""
+QUARANTINE_BYTES = 4 << 20
+"""Of the quarantine file that is read: a stranger's may be of any size."""
+KINDS = {
+    "limit": "over a limit",
+    "normalised": "normalised",
+    "dangling": "speaks of a missing image",
+    "broken": "cannot be shown",
+}
+"""Ways to be odd, in the words of the page's filter."""
+GENERATOR = "mico-150k"
+"""Stands in the page, by which `mico preview` knows a page of its own and replaces it."""
+_HEAD_BYTES = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """A picture on the page. `changes` says what was normalised, and is empty where nothing was."""
+
+    thumbnail: Thumbnail
+    width: int
+    height: int
+    format: str
+    size: int
+    digest: str
+    changes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Something odd about a row. `kind` is what the page filters by."""
+
+    kind: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row on the page."""
+
+    id: str
+    task: str
+    subtask: str
+    instruction: tuple[Span, ...]
+    inputs: tuple[Tile, ...]
+    output: Tile
+    marks: tuple[Mark, ...]
+
+    @property
+    def colour(self) -> int:
+        """The place of its task's colour."""
+        return colour_of(self.task)
+
+    @property
+    def size(self) -> int:
+        """Bytes of its images in the dataset."""
+        return sum(tile.size for tile in (*self.inputs, self.output))
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """A written page: `fitting` of `total` rows fitted, `rows` are shown, in `bytes`."""
+
+    path: Path
+    rows: int
+    fitting: int
+    total: int
+    bytes: int
+
+
+def write_preview(
+    dataset: Dataset,
+    path: Path,
+    choice: Choice,
+    on_progress: Callable[[Progress], None] = lambda _: None,
+) -> Preview:
+    """Write the page.
+
+    Raises `OutputRefused`, `BadSelection`, `UnknownConfig`, `BrokenFile`.
+    """
+    _check_path(path)
+    index = dataset.index()
+    chosen = rows_to_show(dataset, index, choice)
+    shown = []
+    read = 0
+    for row in _read_rows(dataset, chosen):
+        shown.append(row)
+        read += row.size
+        on_progress(Progress(len(shown), chosen.rows.num_rows, read, 0, 0))
+    data = _render(dataset, index, choice, chosen, _in_turn(shown)).encode()
+    write_atomically(path, data)
+    return Preview(path, len(shown), chosen.fitting, index.num_rows, len(data))
+
+
+def _in_turn(rows: Iterable[Row]) -> list[Row]:
+    """A row of each task after another, each task's in the order that they have."""
+    seen: Counter[str] = Counter()
+    turns = []
+    for row in rows:
+        seen[row.task] += 1
+        turns.append((seen[row.task], row.colour, row.task, row))
+    return [row for *_, row in sorted(turns, key=lambda turn: turn[:3])]
+
+
+def _check_path(path: Path) -> None:
+    if path.is_dir():
+        msg = f"{path} is a folder; --out takes the name of a file."
+        raise OutputRefused(msg)
+    if path.exists():
+        with path.open("rb") as file:
+            if f'content="{GENERATOR}'.encode() not in file.read(_HEAD_BYTES):
+                msg = f"{path} is there and is no page of `mico preview`: give another --out."
+                raise OutputRefused(msg)
+
+
+def _read_rows(dataset: Dataset, chosen: Chosen) -> Iterator[Row]:
+    marks = _marks(chosen.rows)
+    samples = dataset.samples(chosen.rows, config=chosen.config)
+    with ThreadPoolExecutor() as pool, closing(samples) as groups:
+        for sample in chain.from_iterable(groups):
+            data = [image.data for image in sample.images]
+            small = make_thumbnails(pool, data[:-1], INPUT_SIDE)
+            small += make_thumbnails(pool, data[-1:], OUTPUT_SIDE)
+            tiles = [
+                Tile(
+                    thumbnail, image.width, image.height, image.format, len(bytes_),
+                    image.digest, _changes(image.actions),
+                )
+                for thumbnail, image, bytes_ in zip(small, sample.images, data, strict=True)
+            ]  # fmt: skip
+            yield _row(sample, tiles, next(marks))
+
+
+def _row(sample: Sample, tiles: list[Tile], marks: list[Mark]) -> Row:
+    for place, tile in enumerate(tiles, start=1):
+        where = "output" if place == len(tiles) else f"image {place}"
+        if tile.changes:
+            marks.append(Mark("normalised", f"{where} normalised: {', '.join(tile.changes)}"))
+        if tile.thumbnail.fault:
+            marks.append(Mark("broken", f"{where} cannot be shown: {tile.thumbnail.fault}"))
+    return Row(
+        id=sample.id,
+        task=sample.task.value,
+        subtask=sample.subtask,
+        instruction=tuple(spans(sample.instruction)),
+        inputs=tuple(tiles[:-1]),
+        output=tiles[-1],
+        marks=tuple(marks),
+    )
+
+
+def _changes(actions: Iterable[str]) -> tuple[str, ...]:
+    """The causes for which an image was normalised, in words."""
+    known = {cause.name: f"{cause.name} → {cause.done}" for cause in CAUSES}
+    return tuple(known.get(cause, cause) for cause in actions)
+
+
+def _marks(index: pa.Table) -> Iterator[list[Mark]]:
+    """What the metadata alone shows to be odd, row by row."""
+    texts = index.select(["instruction", "num_inputs"]).to_pylist()
+    for row, exceeded in zip(texts, exceeded_limits(index), strict=True):
+        # Of the limits of one trainer, the last that is exceeded: the widest budget.
+        over = {limit.trainer: f"{limit.trainer}: {words}" for limit, words in exceeded}
+        marks = [Mark("limit", words) for words in over.values()]
+        named = {span.image for span in spans(row["instruction"]) if span.image}
+        if missing := sorted(number for number in named if number > row["num_inputs"]):
+            numbers = ", ".join(map(str, missing))
+            marks.append(Mark("dangling", f"speaks of image {numbers} of {row['num_inputs']}"))
+        yield marks
+
+
+def _read_left_out(dataset: Dataset) -> list[dict[str, str]]:
+    """The first lines of the quarantine file, with each reason in words; [] where there is none."""
+    path = dataset.storage.path(names.QUARANTINE)
+    try:
+        text = dataset.storage.fs.cat_file(path, start=0, end=QUARANTINE_BYTES)
+    except Exception:  # noqa: BLE001 - most datasets have none; each file system says so its own way
+        return []
+    return list(_left_out(text.decode(errors="replace").splitlines()[:MOST_LEFT_OUT]))
+
+
+def _left_out(lines: Iterable[str]) -> Iterator[dict[str, str]]:
+    meanings = {reason.value: reason.meaning for reason in Reason}
+    for line in lines:
+        try:
+            row = json.loads(line)
+        except ValueError:  # the last line, where the file was cut
+            continue
+        if isinstance(row, dict):
+            reason = str(row.get("reason", ""))
+            shown = {name: str(row.get(name) or "") for name in ("file", "id", "image", "detail")}
+            task, number = str(row.get("task", "")), str(row.get("row", ""))
+            why = meanings.get(reason, reason)
+            yield {**shown, "task": task, "row": number, "why": why}
+
+
+def _render(
+    dataset: Dataset, index: pa.Table, choice: Choice, chosen: Chosen, rows: Sequence[Row]
+) -> str:
+    statistics = make_statistics(index)
+    folder = files("mico_150k").joinpath("templates")
+    style = folder.joinpath("preview.css").read_text()
+    script = folder.joinpath("preview.js").read_text()
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["size"] = gigabytes
+    environment.filters["task"] = task_words
+    environment.globals["colour_of"] = colour_of
+    counts = dataset.manifest.get("left_out")
+    left_out = sum(counts.values()) if isinstance(counts, dict) else 0
+    template = environment.from_string(folder.joinpath("preview.html.jinja").read_text())
+    return template.render(
+        generator=f"{GENERATOR} {__version__}",
+        name=dataset.location,
+        rows=rows,
+        tasks=sorted({row.task for row in rows}, key=lambda task: (colour_of(task), task)),
+        kinds={
+            kind: words
+            for kind, words in KINDS.items()
+            if any(mark.kind == kind for row in rows for mark in row.marks)
+        },
+        formats=_sum(statistics.input_images.formats, statistics.output_images.formats),
+        statistics=statistics,
+        charts=make_charts(statistics),
+        bubbles=bubbles(statistics.input_images, statistics.output_images),
+        left_out=_read_left_out(dataset) if left_out else [],
+        left_out_rows=left_out,
+        fitting=chosen.fitting,
+        where=choice.where,
+        seed=choice.seed,
+        style=Markup(style),  # noqa: S704 - our own file
+        style_hash=_hash(style),
+        script=Markup(script),  # noqa: S704 - our own file
+        script_hash=_hash(script),
+    )
+
+
+def _sum(*counts: dict[str, int]) -> dict[str, int]:
+    return dict(sum(map(Counter, counts), Counter()).most_common())
+
+
+def _hash(text: str) -> str:
+    """What a content security policy names a script or a style by."""
+    return f"sha256-{base64.b64encode(sha256(text.encode()).digest()).decode()}"

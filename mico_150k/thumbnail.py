@@ -1,0 +1,71 @@
+"""Small pictures for a page and for a card."""
+
+import base64
+import io
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+
+from PIL import Image as Pillow
+
+from mico_150k.errors import UnusableImage
+from mico_150k.images.header import Verify
+from mico_150k.images.normalise import FORMATS
+from mico_150k.images.probe import probe
+from mico_150k.reason import Reason
+from mico_150k.sample import Buffer
+
+QUALITY = 78
+"""WebP's; a third smaller than JPEG of the same looks."""
+METHOD = 2
+"""Of WebP's effort 0 to 6: from 2 to 4 the time doubles and the size falls by 3 %."""
+
+
+@dataclass(frozen=True, slots=True)
+class Thumbnail:
+    """A small WebP, its sides in pixels; `fault` says why there is none, and is "" else."""
+
+    data: bytes = b""
+    width: int = 0
+    height: int = 0
+    fault: str = ""
+
+    @property
+    def uri(self) -> str:
+        """The picture as a `data:` address."""
+        return f"data:image/webp;base64,{base64.b64encode(self.data).decode()}"
+
+
+def shrink(data: Buffer, side: int) -> Pillow.Image:
+    """The picture in RGB with both sides at most `side`. Raises `UnusableImage`.
+
+    The header is looked at first, so that no bomb is decoded, whoever wrote the dataset.
+    """
+    probe(data, Verify.HEADER)
+    try:
+        with Pillow.open(io.BytesIO(data), formats=FORMATS) as image:
+            image.draft("RGB", (side, side))
+            small = image.convert("RGB") if image.mode in {"P", "1"} else image
+            small.thumbnail((side, side), Pillow.Resampling.LANCZOS, reducing_gap=2.0)
+            return small.convert("RGB")
+    except Exception as error:  # a broken image makes Pillow raise a dozen types
+        raise UnusableImage(Reason.UNDECODABLE, f"{type(error).__name__}: {error}") from error
+
+
+def make_thumbnail(data: Buffer, side: int) -> Thumbnail:
+    """A thumbnail, or the fault for which there is none."""
+    try:
+        picture = shrink(data, side)
+    except UnusableImage as error:
+        return Thumbnail(fault=str(error))
+    encoded = io.BytesIO()
+    picture.save(encoded, "WEBP", quality=QUALITY, method=METHOD)
+    return Thumbnail(encoded.getvalue(), *picture.size)
+
+
+def make_thumbnails(
+    pool: ThreadPoolExecutor, images: Sequence[Buffer], side: int
+) -> list[Thumbnail]:
+    """A thumbnail of each, on all cores: Pillow lets go of the interpreter while it works."""
+    return list(pool.map(partial(make_thumbnail, side=side), images))

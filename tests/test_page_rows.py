@@ -1,0 +1,129 @@
+"""Which rows a page shows, and from how few places."""
+
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Iterator
+from itertools import accumulate
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from mico_150k import names
+from mico_150k.build import Build, BuildOptions
+from mico_150k.dataset import Dataset, open_dataset
+from mico_150k.errors import BadSelection, UnknownConfig
+from mico_150k.page_rows import Choice, rows_to_show
+from mico_150k.sources import open_source
+
+from .factories import cases, write_release
+from .web import Web, serve
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """160 rows in eight row groups, without the configuration `sample`."""
+    at = tmp_path_factory.mktemp("many")
+    release = write_release(at / "release", cases(40))
+    options = BuildOptions(configs=(names.DEFAULT, "bagel"))
+    Build.prepare(open_source(str(release)), at / "made", options).run()
+    return at / "made"
+
+
+@pytest.fixture
+def many(folder: Path) -> Dataset:
+    return open_dataset(folder)
+
+
+@pytest.fixture
+def web(folder: Path) -> Iterator[Web]:
+    with serve(folder) as found:
+        yield found
+
+
+def tasks_of(rows: pa.Table) -> Counter[str]:
+    return Counter(rows["task"].to_pylist())
+
+
+def test_each_task_has_its_share(many: Dataset) -> None:
+    index = many.index()
+    chosen = rows_to_show(many, index, Choice(20))
+    assert chosen.config == names.DEFAULT
+    assert chosen.fitting == 160
+    assert tasks_of(chosen.rows) == dict.fromkeys(tasks_of(index), 5)
+    places = list(
+        zip(chosen.rows["shard"].to_pylist(), chosen.rows["row"].to_pylist(), strict=True)
+    )
+    assert places == sorted(set(places))
+
+
+def test_rows_come_from_few_row_groups(many: Dataset) -> None:
+    chosen = rows_to_show(many, many.index(), Choice(20))
+    read = list(many.read(names.DEFAULT, chosen.rows))
+    assert sum(part.rows.num_rows for part in read) == 20
+    (shard,) = many.files(names.DEFAULT)
+    metadata = pq.read_metadata(many.storage.path(shard))
+    sizes = [metadata.row_group(number).num_rows for number in range(metadata.num_row_groups)]
+    ends = list(accumulate(sizes))
+    groups = {bisect_right(ends, row) for row in chosen.rows["row"].to_pylist()}
+    assert len(ends) > 3
+    assert len(groups) <= 3
+
+
+def test_a_page_of_a_dataset_behind_a_url_fetches_a_part_of_it(web: Web, folder: Path) -> None:
+    far = open_dataset(web.url)
+    chosen = rows_to_show(far, far.index(), Choice(8))
+    assert sum(map(len, far.samples(chosen.rows, config=chosen.config))) == 8
+    size = (folder / names.DEFAULT / names.shard_name(0)).stat().st_size
+    assert web.sent["default/train-00000.parquet"] < 0.4 * size
+    assert set(web.sent) == {
+        "manifest.json",
+        "index/train-00000.parquet",
+        "default/train-00000.parquet",
+    }
+
+
+def test_the_seed_decides_and_nothing_else_does(many: Dataset) -> None:
+    index = many.index()
+    ids = [
+        rows_to_show(many, index, Choice(12, seed=seed)).rows["id"].to_pylist()
+        for seed in (0, 0, 1)
+    ]
+    assert ids[0] == ids[1] != ids[2]
+
+
+def test_where_decides_which_rows_may_be_shown(many: Dataset) -> None:
+    index = many.index()
+    chosen = rows_to_show(many, index, Choice(60, where="task = 'hoi' and num_inputs = 3"))
+    assert 0 < chosen.fitting < 40
+    assert chosen.rows.num_rows == chosen.fitting
+    assert set(chosen.rows["num_inputs"].to_pylist()) == {3}
+    with pytest.raises(BadSelection, match="no row of 160"):
+        rows_to_show(many, index, Choice(60, where="num_inputs = 99"))
+
+
+def test_a_small_task_leaves_its_share_to_others(many: Dataset) -> None:
+    index = many.index()
+    few = "task = 'hoi' or source_id in ('0', '1')"
+    assert tasks_of(rows_to_show(many, index, Choice(20, where=few)).rows) == {
+        "hoi": 14, "object_centric": 2, "human_centric": 2, "de_re": 2,
+    }  # fmt: skip
+
+
+def test_the_sample_is_read_where_there_is_one(dataset: Path) -> None:
+    opened = open_dataset(dataset)
+    chosen = rows_to_show(opened, opened.index(), Choice(8))
+    assert chosen.config == names.SAMPLE
+    read = [one for group in opened.samples(chosen.rows, config=names.SAMPLE) for one in group]
+    assert [one.id for one in read] == chosen.rows["id"].to_pylist()
+    assert all(image.width for one in read for image in one.images)
+
+
+def test_without_images_that_is_said(folder: Path) -> None:
+    opened = open_dataset(folder)
+    bare = Dataset(opened.storage, {**opened.manifest, "configs": {
+        names.INDEX: opened.manifest["configs"][names.INDEX]
+    }})  # fmt: skip
+    with pytest.raises(UnknownConfig, match="no configuration 'default'"):
+        rows_to_show(bare, bare.index(), Choice(8))
