@@ -2,24 +2,49 @@
 
 import json
 import re
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
-from datasets import Features
+from datasets import Features, load_dataset
 from huggingface_hub import DatasetCard
 
 from mico_150k import names
 from mico_150k.build import Build, BuildOptions
-from mico_150k.card import COLUMNS
-from mico_150k.check import read_header
+from mico_150k.card import ASSETS, COLUMNS
+from mico_150k.card_file import Licence, write_card
+from mico_150k.card_text import CardText
+from mico_150k.check import check_dataset, read_header
 from mico_150k.columns import features
+from mico_150k.dataset_folder import DatasetFolder
+from mico_150k.errors import NotADataset, OutputRefused, UsageError
+from mico_150k.markdown import SHOWN, quoted
 from mico_150k.sources import open_source
+
+from .factories import Case, encode, picture, write_release
+from .hub import Hub
+
+EVIL = (
+    "x`</code></pre><script>alert(1)</script>\n---\nlicense: mit\n---\n# I | am | a | table\n"
+    "[click](javascript:alert(1)) ![](http://evil/x.png) <img src=x onerror=1> \u202egnp.exe\0"
+    "<!-- by hand: about -->mine<!-- end: about --> {{ 7 * 7 }} {% raw %} http://evil.example"
+)
 
 
 @pytest.fixture(scope="module")
 def card(dataset: Path) -> str:
     return (dataset / names.CARD).read_text()
+
+
+@pytest.fixture
+def folder(dataset: Path, tmp_path: Path) -> DatasetFolder:
+    return DatasetFolder(Path(shutil.copytree(dataset, tmp_path / "mico-150k")))
+
+
+def body(card: str) -> str:
+    return card.split("\n---\n", 1)[1]
 
 
 def test_the_header_is_valid_and_names_every_configuration(card: str) -> None:
@@ -28,6 +53,18 @@ def test_the_header_is_valid_and_names_every_configuration(card: str) -> None:
         "default", "bagel", "blip3o", "dimoo", "omnigen2", "sample", "index",
     ]  # fmt: skip
     assert [config.get("default", False) for config in data["configs"]] == [True] + [False] * 6
+    assert "arxiv:2512.07348" in data["tags"]
+    assert data["size_categories"] == ["n<1K"]
+
+
+def test_the_hub_takes_the_card(folder: DatasetFolder, hub: Hub) -> None:
+    pytest.importorskip("huggingface_hub", minversion="2.0", reason="others ask one Hub alone")
+    for licence in (None, Licence("cc-by-nc-4.0"), Licence("other", "Mixed", "https://x.example")):
+        DatasetCard(write_card(folder, licence).text).validate(repo_type="dataset")
+    assert len(hub.asked("validate-yaml")) == 3
+    header = read_header(folder.path / names.CARD)
+    assert header is not None
+    assert (header["license"], header["license_name"]) == ("other", "Mixed")
 
 
 def test_counts_and_sizes_are_those_of_the_files(dataset: Path, card: str) -> None:
@@ -49,16 +86,27 @@ def test_features_are_those_that_datasets_reads_of_the_same_yaml(card: str) -> N
 def test_without_default_the_first_configuration_is_it(release: Path, tmp_path: Path) -> None:
     options = BuildOptions(configs=("omnigen2", "bagel"))
     Build.prepare(open_source(str(release)), tmp_path, options).run()
-    header = read_header(tmp_path / names.CARD)
-    assert header is not None
-    assert [config.get("default") for config in header["configs"]] == [True, None, None]
+    written = read_header(tmp_path / names.CARD)
+    write_card(DatasetFolder(tmp_path))
+    for header in (written, read_header(tmp_path / names.CARD)):
+        assert header is not None
+        names_ = [config["config_name"] for config in header["configs"]]
+        assert names_ == ["bagel", "omnigen2", "index"]
+        assert [config.get("default") for config in header["configs"]] == [True, None, None]
 
 
-def test_the_text_counts_rows_and_images(dataset: Path, card: str) -> None:
+def test_the_text_counts_rows_inputs_and_images(dataset: Path, card: str) -> None:
     report = json.loads((dataset / names.REPORT).read_text())
     assert "24 rows were read, 24 written and 0 left out." in card
+    (line,) = re.findall(r"^\| hoi \|.*$", card, re.MULTILINE)
+    rows, *by_inputs, passed, changed = map(int, re.findall(r" (\d+) \|", line))
     images = report["images"]["hoi"]
-    assert f"| hoi | 6 | {images['passed']} | {images['changed']} |" in card
+    assert (rows, passed, changed) == (6, images["passed"], images["changed"])
+    assert sum(by_inputs) == 6
+    header = re.findall(r"^\| task \|.*$", card, re.MULTILINE)[0]
+    inputs = [int(number) for number in re.findall(r" (\d+) inputs? \|", header)]
+    pictures = sum(number * count for number, count in zip(inputs, by_inputs, strict=True)) + 6
+    assert pictures == passed + changed
 
 
 def test_code_in_the_text_runs(
@@ -72,11 +120,30 @@ def test_code_in_the_text_runs(
         scope: dict[str, object] = {}
         exec(block, scope)
         assert next(iter(scope["rows"]))  # type: ignore[call-overload]
+    lines = re.findall(r"`(load_dataset\(.*?\))`", card)
+    assert len(lines) == 7
+    for line in lines:
+        assert next(iter(eval(line, {"load_dataset": load_dataset})["train"]))
+
+
+def test_the_command_in_the_text_builds_the_same(
+    release: Path, dataset: Path, card: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mico_150k.cli import main
+
+    (block,) = re.findall(r"```sh\n(.*?)```", card, re.DOTALL)
+    words = block.replace("RELEASE", str(release)).split()
+    monkeypatch.setattr("sys.argv", [*words, "--out", str(tmp_path / "out"), "--json"])
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == 0
+    built = DatasetFolder(tmp_path / "out").manifest
+    assert built == DatasetFolder(dataset).manifest
 
 
 def test_tables_have_as_many_cells_in_every_row(card: str) -> None:
     tables = re.findall(r"(?:^\|.*\|\n)+", card, re.MULTILINE)
-    assert len(tables) >= 2
+    assert len(tables) >= 3
     for table in tables:
         assert len({line.count("|") for line in table.splitlines()}) == 1
 
@@ -84,3 +151,113 @@ def test_tables_have_as_many_cells_in_every_row(card: str) -> None:
 def test_the_header_is_written_by_a_yaml_library(card: str) -> None:
     header = card.split("---\n")[1]
     assert yaml.safe_load(header)["pretty_name"] == "MICo-150K"
+
+
+# Strangers' words
+
+
+def test_an_instruction_can_break_nothing(samples: list[Case], tmp_path: Path) -> None:
+    evil = [replace(case, instruction=EVIL) for case in samples]
+    source = write_release(tmp_path / "release", evil)
+    Build.prepare(open_source(str(source)), tmp_path / "made", BuildOptions()).run()
+    made = DatasetFolder(tmp_path / "made")
+    text = (made.path / names.CARD).read_text()
+    assert CardText(text).is_untouched
+    assert not CardText(text).sections
+    assert "license" not in (CardText(text).header or {})
+    assert not [finding for finding in check_dataset(made) if finding.fault]
+    examples = [line for line in text.splitlines() if line.startswith("- `")]
+    assert len(examples) == 4
+    for line in examples:
+        # Two code spans and nothing else; what is in them is text to every reader of Markdown.
+        outside = re.sub(r"`[^`]+`", "", line)
+        assert re.fullmatch(r"- , \d+ inputs: ", outside), line
+        assert "\u202e" not in line
+        assert "\0" not in line
+    without = re.sub(r"`[^`]*`", "", body(text))
+    assert "script" not in without
+    assert "evil" not in without
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a\tb\r\n\u2028c", "`a b c`"),
+        ("```", "`ˋˋˋ`"),
+        ("a|b", "`a¦b`"),
+        ("\u200b\u202e\0", "(empty)"),
+        ("", "(empty)"),
+        ("ein Würfel 立方体", "`ein Würfel 立方体`"),
+    ],
+)
+def test_words_are_shown_as_they_are_in_one_code_span(text: str, shown: str) -> None:
+    assert quoted(text) == shown
+
+
+def test_long_words_are_cut() -> None:
+    assert len(quoted("word " * 1000)) <= SHOWN + 2
+    assert quoted("word " * 1000).endswith("…`")
+
+
+# What a person writes
+
+
+def test_what_is_added_by_hand_stays_when_the_card_is_written_again(folder: DatasetFolder) -> None:
+    path = folder.path / names.CARD
+    added = "Look at **this**.\n\n| a | b |\n|---|---|\n| 1 | 2 |\n"
+    text = path.read_text().replace(
+        "<!-- by hand: notes -->\n", f"<!-- by hand: notes -->\n{added}"
+    )
+    text = text.replace("---\n", "---\nviewer: false\nannotations_creators:\n- machine\n", 1)
+    own = "<!-- by hand: mine -->\nA section of its own.\n<!-- end: mine -->\n"
+    text = text.replace("<!-- end: about -->", f"<!-- end: about -->\n\n{own}")
+    path.write_text(text)
+    with pytest.raises(OutputRefused, match="by hand: NAME"):
+        write_card(folder)
+    write_card(folder, Licence("mit"), overwrite=True)
+    again = write_card(folder)
+    assert again.sections == {"notes": added, "mine": "A section of its own.\n"}
+    assert again.header is not None
+    assert again.header["viewer"] is False
+    assert again.header["annotations_creators"] == ["machine"]
+    assert again.header["license"] == "mit"
+    assert "Published here under `mit`" in again.text
+    assert write_card(folder).text == again.text
+    assert not [f for f in check_dataset(folder, hashes=False) if f.fault]
+
+
+def test_a_card_that_was_changed_elsewhere_is_not_written_over(folder: DatasetFolder) -> None:
+    path = folder.path / names.CARD
+    path.write_text(path.read_text().replace("one composed image out", "one picture out"))
+    with pytest.raises(OutputRefused, match="changed outside"):
+        write_card(folder)
+    assert "one picture out" in path.read_text()
+
+
+def test_a_lost_card_is_written_anew(folder: DatasetFolder) -> None:
+    path = folder.path / names.CARD
+    before = path.read_text()
+    path.unlink()
+    assert write_card(folder).text == before == path.read_text()
+
+
+def test_pictures_in_assets_are_shown_and_odd_names_are_not(folder: DatasetFolder) -> None:
+    assets = folder.path / ASSETS
+    assets.mkdir()
+    for name in ("tasks_by-inputs.png", "a) ![x](y.png", "notes.txt"):
+        (assets / name).write_bytes(encode(picture()))
+    text = write_card(folder).text
+    assert "![tasks by inputs](assets/tasks_by-inputs.png)" in text
+    assert text.count("](assets/") == 1
+
+
+def test_without_a_report_there_is_no_card(folder: DatasetFolder) -> None:
+    (folder.path / names.REPORT).unlink()
+    with pytest.raises(NotADataset, match=r"report.json"):
+        write_card(folder)
+
+
+@pytest.mark.parametrize("identifier", ["", "CC-BY", "mit\nviewer: false", "my licence"])
+def test_a_licence_that_the_hub_would_not_know_is_wrong_usage(identifier: str) -> None:
+    with pytest.raises(UsageError, match="no licence's identifier"):
+        Licence(identifier)

@@ -5,8 +5,14 @@ import sys
 import typer
 
 from mico_150k.cli.build import build
+from mico_150k.cli.card import card
 from mico_150k.cli.check import check
+from mico_150k.cli.export import export, relocate
 from mico_150k.cli.inspect import inspect
+from mico_150k.cli.patch import patch
+from mico_150k.cli.pretokenize import pretokenize
+from mico_150k.cli.preview import preview
+from mico_150k.cli.push import push
 from mico_150k.cli.terminal import say
 from mico_150k.errors import MicoError, UsageError
 
@@ -23,6 +29,13 @@ app = typer.Typer(
 app.command()(inspect)
 app.command()(build)
 app.command()(check)
+app.command()(export)
+app.command()(relocate)
+app.command()(patch)
+app.command()(pretokenize)
+app.command()(push)
+app.command()(card)
+app.command()(preview)
 
 
 def main() -> None:

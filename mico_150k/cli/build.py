@@ -1,30 +1,62 @@
 """`mico build`."""
 
-from collections.abc import Iterator
+import glob
+from collections.abc import Callable
 from dataclasses import asdict
+from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, TypedDict
 
 import typer
-from rich.table import Table
 
 from mico_150k import names
-from mico_150k.build import CONFIGS, Build, BuildOptions, BuildResult
+from mico_150k.build import CONFIGS, Build, BuildOptions, Share, ShareResult
+from mico_150k.cli.build_push import build_and_push
+from mico_150k.cli.build_result import first_rows, say_built
 from mico_150k.cli.options import (
     AllowOutside,
     AsJson,
     Exclude,
+    LicenceLink,
+    LicenceName,
+    LicenceOption,
     Map,
     TaskMap,
     VerifyOption,
+    make_licence,
     make_reading,
 )
+from mico_150k.cli.refine import OF_A_DATASET, refine
 from mico_150k.cli.terminal import progress, say, show, show_json
-from mico_150k.forecast import gigabytes
+from mico_150k.dataset_folder import DatasetFolder
+from mico_150k.errors import NoLicence, UsageError
+from mico_150k.executors import Executor, InProcess
+from mico_150k.executors.processes import Processes
+from mico_150k.forecast import building_memory, choose_workers, gigabytes
 from mico_150k.images.header import Verify
+from mico_150k.machine import parse_size
 from mico_150k.plan import SHARD_BYTES
+from mico_150k.refine.options import RefineOptions
+from mico_150k.refine.validation import MAX_LOSS
+from mico_150k.selection import Selection
 from mico_150k.sources import DEMO, open_source
-from mico_150k.watch import TOLERANCE
+from mico_150k.watch import TOLERANCE, Progress
+
+TO_THE_HUB = "To the Hub meanwhile"
+
+
+class Keep(str, Enum):
+    """What stays of shards that are pushed."""
+
+    ALL = "all"
+    NONE = "none"
+
+
+class ExecutorName(str, Enum):
+    """What `--executor` knows."""
+
+    LOCAL = "local"
+    RAY = "ray"
 
 
 def build(
@@ -49,17 +81,185 @@ def build(
     shard_mb: Annotated[
         int, typer.Option(min=1, help="MiB of images in a shard, about.")
     ] = SHARD_BYTES >> 20,
-    seed: Annotated[int, typer.Option(help="Decides the shards' order and the sample.")] = 0,
+    seed: Annotated[
+        int, typer.Option(help="Decides the shards' order, samples and the validation split.")
+    ] = 0,
+    bench: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MICO_BENCH",
+            help="Of a dataset folder: leave out what is in the benchmark, and add it as `bench`.",
+            rich_help_panel=OF_A_DATASET,
+        ),
+    ] = None,
+    mark: Annotated[
+        bool,
+        typer.Option(
+            "--mark",
+            help="Keep those rows, and say so in the column `overlap` of `index`.",
+            rich_help_panel=OF_A_DATASET,
+        ),
+    ] = False,
+    exact: Annotated[
+        bool,
+        typer.Option(
+            "--exact",
+            help="Take images for the same by their bytes alone: nothing is decoded.",
+            rich_help_panel=OF_A_DATASET,
+        ),
+    ] = False,
+    validation: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="ROWS",
+            help="Set that many rows apart as split `validation`, of all tasks; rows that share "
+            "an input image with them are left out.",
+            rich_help_panel=OF_A_DATASET,
+        ),
+    ] = None,
+    max_loss: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            max=1,
+            help="The share of the rows that --validation may cost.",
+            rich_help_panel=OF_A_DATASET,
+        ),
+    ] = MAX_LOSS,
+    where: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SQL",
+            help="Rows for which this holds of `index`, such as `task = 'hoi'`.",
+            rich_help_panel=OF_A_DATASET,
+        ),
+    ] = None,
+    sample: Annotated[
+        int | None,
+        typer.Option(
+            min=1, metavar="ROWS", help="That many rows at random.", rich_help_panel=OF_A_DATASET
+        ),
+    ] = None,
+    remove: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="LIST",
+            help="A takedown: a file with an id of a row or a digest of an image a line.",
+            rich_help_panel=OF_A_DATASET,
+        ),
+    ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace what a build has written in the folder.")
     ] = False,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Processes at work; by default as many as there are cores, work and memory for. "
+            "The bytes are the same.",
+        ),
+    ] = None,
+    max_memory: Annotated[
+        str | None,
+        typer.Option(metavar="SIZE", help="What the build may take, such as 12GB; else all free."),
+    ] = None,
+    units: Annotated[
+        str | None,
+        typer.Option(
+            metavar="I/N",
+            help="Build this share alone, on one of N machines with one folder; "
+            "`--finish` when all are done.",
+        ),
+    ] = None,
+    finish: Annotated[
+        bool,
+        typer.Option("--finish", help="Complete what was built with --units; nothing is read."),
+    ] = False,
+    executor: Annotated[
+        ExecutorName, typer.Option(help="Who works: processes of this machine, or a Ray cluster.")
+    ] = ExecutorName.LOCAL,
+    address: Annotated[
+        str | None, typer.Option(help="The Ray cluster's; `auto` for the one around.")
+    ] = None,
+    recheck: Annotated[
+        bool,
+        typer.Option(
+            "--recheck", help="Going on, read finished shards again instead of trusting their size."
+        ),
+    ] = False,
+    push: Annotated[
+        str | None,
+        typer.Option(
+            metavar="USER/NAME",
+            help="Send each shard to this new repository as it is finished, and the card last.",
+            rich_help_panel=TO_THE_HUB,
+        ),
+    ] = None,
+    keep: Annotated[
+        Keep,
+        typer.Option(
+            help="With --push, whether shards stay here: `none` is for a disk smaller than the "
+            "data.",
+            rich_help_panel=TO_THE_HUB,
+        ),
+    ] = Keep.ALL,
+    private: Annotated[
+        bool,
+        typer.Option(
+            "--private", help="Create it for its owner's eyes.", rich_help_panel=TO_THE_HUB
+        ),
+    ] = False,
+    licence: LicenceOption = "",
+    licence_name: LicenceName = "",
+    licence_link: LicenceLink = "",
     as_json: AsJson = False,
 ) -> None:
     """Write a dataset folder that `load_dataset`, the viewer and the trainers read.
 
+    SOURCE is a release, or a dataset folder: of that, another one is made, without what must not
+    be in it. Shards that stay as they are become links.
+
     Run again after an interruption, it goes on where it was. What it leaves out, and why, is in
     `quarantine.jsonl` and `report.json` in the folder.
     """
+    _check_out(out)
+    refining = RefineOptions(
+        remove=remove,
+        selection=Selection(where=where, sample=sample, seed=seed),
+        bench=bench,
+        mark=mark,
+        exact=exact,
+        validation=validation,
+        max_loss=max_loss,
+        seed=seed,
+    )
+    if DatasetFolder.is_built(Path(source)):
+        if map_ or task_map or exclude or config or workers or max_memory or units or finish:
+            msg = (
+                "--map, --task-map, --exclude, --config, --workers, --max-memory, --units and "
+                f"--finish are for a release; {source} is built."
+            )
+            raise UsageError(msg)
+        refine(source, out, refining, tolerance, overwrite=overwrite, as_json=as_json)
+        return
+    refining.refuse_all(source)
+    share = Share.parse(units) if units else None
+    memory = parse_size(max_memory) if max_memory else None
+    if (share or finish) and (overwrite or (share and finish)):
+        msg = "--units, --finish and --overwrite exclude each other."
+        raise UsageError(msg)
+    _check_executor(executor, address, limited=bool(workers or memory))
+    stated = make_licence(licence, licence_name, licence_link)
+    if push and (share or finish or executor is ExecutorName.RAY or overwrite):
+        msg = "--push is for a build on one machine, from its beginning to its end."
+        raise UsageError(msg)
+    if push and (workers or memory or recheck or as_json):
+        msg = "--push has no use for --workers, --max-memory, --recheck and --json."
+        raise UsageError(msg)
+    if push and not stated:
+        msg = "--push publishes: say under which licence, as `--licence cc-by-nc-4.0`."
+        raise NoLicence(msg)
     reading = make_reading(map_, task_map, exclude, allow_outside=allow_outside)
     options = BuildOptions(
         configs=tuple(name for name in CONFIGS if not config or name in config)
@@ -71,62 +271,90 @@ def build(
     )
     say("reading headers of {}", source)
     planned = Build.prepare(open_source(source, reading), out, options)
+    if push and stated:
+        build_and_push(
+            planned, push, stated, keep=keep is Keep.ALL, private=private, tolerance=tolerance
+        )
+        return
+    if finish:
+        result = planned.complete(recheck=recheck, tolerance=tolerance)
+    else:
+        who = _executor(planned, workers, memory, executor, address)
+        with progress("building") as on_progress:
+            how = _How(executor=who, recheck=recheck, tolerance=tolerance, on_progress=on_progress)
+            if share:
+                _show_share(planned.run_share(share, **how), share, as_json=as_json)
+                return
+            result = planned.run(overwrite=overwrite, **how)
+    if as_json:
+        show_json({**asdict(result), "folder": str(result.folder)})
+    else:
+        show(first_rows(result.folder, [*options.configs, names.INDEX]))
+    say_built(result)
+
+
+def _check_out(out: Path) -> None:
+    """Raise `UsageError` for a folder that `load_dataset` would not find."""
+    if glob.has_magic(str(out)):
+        msg = f"--out {out}: `load_dataset` takes *, ? and [ in a folder's name for a pattern."
+        raise UsageError(msg)
+
+
+def _check_executor(name: ExecutorName, address: str | None, *, limited: bool) -> None:
+    """Raise `UsageError` for options that the executor has no use for."""
+    if name is ExecutorName.RAY and limited:
+        msg = "--workers and --max-memory are for --executor local; Ray knows its nodes."
+        raise UsageError(msg)
+    if name is ExecutorName.LOCAL and address:
+        msg = "--address is for --executor ray."
+        raise UsageError(msg)
+
+
+class _How(TypedDict):
+    executor: Executor
+    recheck: bool
+    tolerance: float
+    on_progress: Callable[[Progress], None]
+
+
+def _executor(
+    planned: Build,
+    asked: int | None,
+    max_memory: int | None,
+    name: ExecutorName,
+    address: str | None,
+) -> Executor:
+    """Who does the work; says what it will be. Raises `MemoryTooSmall`, `ExecutorMissing`."""
+    if name is ExecutorName.RAY:
+        from mico_150k.executors.ray import RayCluster
+
+        return RayCluster(address)
+    workers = choose_workers(planned.source, planned.plan, asked, max_memory)
     forecast = planned.forecast
     say(
-        "{} rows of {} files, {} of images → {} shards, {} in {}; about {} memory",
+        "{} rows of {} files, {} of images → {} shards, {} in {}; {}, about {} memory",
         forecast.rows,
         len(planned.plan.files),
         gigabytes(forecast.images),
         planned.plan.shards,
         gigabytes(forecast.output),
-        out,
-        gigabytes(forecast.memory),
+        planned.out,
+        "1 worker" if workers == 1 else f"{workers} workers",
+        gigabytes(building_memory(planned.source, planned.plan, workers)),
     )
-    with progress("building") as on_progress:
-        result = planned.run(overwrite=overwrite, tolerance=tolerance, on_progress=on_progress)
+    return InProcess() if workers == 1 else Processes(workers)
+
+
+def _show_share(result: ShareResult, share: Share, *, as_json: bool) -> None:
     if as_json:
         show_json({**asdict(result), "folder": str(result.folder)})
-    else:
-        show(_first_rows(result.folder, [*options.configs, names.INDEX]))
-    say(_summary(result))
-
-
-def _summary(result: BuildResult) -> str:
-    report = result.report
-    left_out = "".join(f", {count} {reason}" for reason, count in report.reasons.items())
-    resumed = f" ({result.resumed} of {result.shards} shards were there)" if result.resumed else ""
-    return (
-        f"[green]done[/green]: {report.rows_read} rows read, {report.rows} written, "
-        f"{report.rows_read - report.rows} left out{left_out}; {result.files} files, "
-        f"{gigabytes(result.bytes)} in {result.folder}, {result.seconds:.1f} s{resumed}"
+    say(
+        "[green]done[/green]: share {} of {}, {} shards ({} were there), {} s; "
+        "`--finish` completes {} when all shares are done",
+        share.number,
+        share.of,
+        result.shards,
+        result.resumed,
+        f"{result.seconds:.1f}",
+        result.folder,
     )
-
-
-def _first_rows(folder: Path, configs: list[str]) -> Table:
-    """The first row of each configuration, as `load_dataset` gives it."""
-    from datasets import load_dataset
-
-    table = Table(title=f'load_dataset("{folder}", configuration, split="train"): the first row')
-    table.add_column("configuration", style="bold")
-    table.add_column("row")
-    for config in configs:
-        rows = load_dataset(str(folder), config, split=names.SPLIT, streaming=True)
-        row: dict[str, Any] = next(iter(rows), {})
-        table.add_row(config, "\n".join(_lines(row)))
-    return table
-
-
-def _lines(row: dict[str, Any]) -> Iterator[str]:
-    for name, value in row.items():
-        yield f"{name}: {_short(value)}"
-
-
-def _short(value: Any) -> str:  # noqa: ANN401 - any column's value
-    """A picture by its format and size, a text by its beginning."""
-    if hasattr(value, "size") and hasattr(value, "format"):
-        return f"{value.format} {value.size[0]}×{value.size[1]}"
-    text = f"[{', '.join(map(_short, value))}]" if isinstance(value, list) else str(value)
-    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}…"
-
-
-_MOST_SHOWN = 90

@@ -10,6 +10,8 @@ from mico_150k.check import check_dataset
 from mico_150k.cli.options import AsJson
 from mico_150k.cli.terminal import say, show_json
 from mico_150k.dataset_folder import DatasetFolder
+from mico_150k.hub.remote_check import check_remote
+from mico_150k.hub.repository import Repository
 
 
 def check(
@@ -17,14 +19,29 @@ def check(
     hashes: Annotated[
         bool, typer.Option(help="Read every byte and compare SHA-256; sizes alone without.")
     ] = True,
+    remote: Annotated[
+        str,
+        typer.Option(
+            metavar="USER/NAME",
+            help="Compare this repository on the Hub with the folder's manifest instead.",
+        ),
+    ] = "",
+    revision: Annotated[str, typer.Option(help="With --remote: a branch, tag or commit.")] = "main",
     as_json: AsJson = False,
 ) -> None:
     """Is the folder what its manifest says, would it load, would the Hub's viewer show it?
 
-    Exit status 1 where something is wrong.
+    With `--remote`: does the Hub hold every file of the manifest, by size and SHA-256, and does
+    `load_dataset` give a row of each configuration there? Exit status 1 where something is wrong.
     """
+    folder = DatasetFolder(dataset)
+    checks = (
+        check_remote(Repository(remote), revision, folder.manifest)
+        if remote
+        else check_dataset(folder, hashes=hashes)
+    )
     findings = []
-    for finding in check_dataset(DatasetFolder(dataset), hashes=hashes):
+    for finding in checks:
         findings.append(finding)
         mark = "[red]wrong[/red]" if finding.fault else "[green]ok[/green]   "
         if not as_json:
@@ -32,6 +49,6 @@ def check(
     faults = sum(finding.fault for finding in findings)
     if as_json:
         show_json({"faults": faults, "findings": [asdict(finding) for finding in findings]})
-    say("{}: {}", dataset, f"{faults} faults" if faults else "all is well")
+    say("{}: {}", remote or dataset, f"{faults} faults" if faults else "all is well")
     if faults:
         raise typer.Exit(1)

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
+from mico_150k.cli.inspect_dataset import find_dataset, show_dataset
 from mico_150k.cli.options import (
     AllowOutside,
     AsJson,
@@ -15,7 +16,7 @@ from mico_150k.cli.options import (
     make_reading,
 )
 from mico_150k.cli.terminal import progress, say, show, show_json
-from mico_150k.errors import SourceError
+from mico_150k.errors import SourceError, UsageError
 from mico_150k.forecast import gigabytes
 from mico_150k.images.header import Verify
 from mico_150k.inspection import ImageInspection, SourceInspection, inspect_images, inspect_source
@@ -28,7 +29,12 @@ MOST_LISTED = 20
 
 def inspect(
     source: Annotated[
-        str, typer.Argument(help="A folder or file of samples, here or `hf://datasets/USER/NAME`.")
+        str,
+        typer.Argument(
+            metavar="SOURCE|DATASET",
+            help="A folder or file of samples, or a dataset that `mico build` wrote; here, or "
+            "`hf://datasets/USER/NAME`.",
+        ),
     ] = DEMO,
     images: Annotated[
         bool,
@@ -39,12 +45,27 @@ def inspect(
     exclude: Exclude = None,
     allow_outside: AllowOutside = False,
     verify: VerifyOption = Verify.STRUCTURE,
+    plots: Annotated[
+        bool,
+        typer.Option(
+            "--plots",
+            help="Of a dataset: write plots and a collage for its card into its folder `assets`.",
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """What is in a source, and what a build of it will need; reads headers alone.
+    """What is in a source, and what a build of it will need; or what is in a dataset.
 
-    Megabytes of a terabyte, also over the network. Exit status 1 where a build would stop.
+    Of a source, headers alone are read: megabytes of a terabyte, also over the network. Exit
+    status 1 where a build would stop. Of a dataset, its manifest and its `index`: rows, sizes,
+    lengths, reuse, and what each trainer's limits leave out.
     """
+    if dataset := find_dataset(source):
+        show_dataset(dataset, plots=plots, as_json=as_json)
+        return
+    if plots:
+        msg = f"--plots is for a dataset, and {source} is none that `mico build` has finished."
+        raise UsageError(msg)
     reading = make_reading(map_, task_map, exclude, allow_outside=allow_outside)
     say("reading headers of {}", source)
     inspection, opened, plan = inspect_source(source, reading)

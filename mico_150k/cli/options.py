@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from mico_150k.card_file import Licence
+from mico_150k.errors import UsageError
 from mico_150k.images.header import Verify
 from mico_150k.sources import Reading
 from mico_150k.sources.shape import parse_map
@@ -43,6 +45,27 @@ VerifyOption = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
+
+LicenceOption = Annotated[
+    str,
+    typer.Option(
+        "--licence",
+        "--license",
+        metavar="ID",
+        help="The dataset's licence, by the Hub's identifier, such as `cc-by-nc-4.0`; `other` "
+        "with a name.",
+    ),
+]
+LicenceName = Annotated[str, typer.Option("--licence-name", help="The name of an `other` one.")]
+LicenceLink = Annotated[str, typer.Option("--licence-link", help="Where its text is.")]
+
+
+def make_licence(identifier: str, name: str, link: str) -> Licence | None:
+    """The licence that the options give, if any. Raises `UsageError`."""
+    if not identifier and (name or link):
+        msg = "--licence-name and --licence-link belong to `--licence other`."
+        raise UsageError(msg)
+    return Licence(identifier, name, link) if identifier else None
 
 
 def make_reading(

@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 from rich.console import Console
@@ -76,3 +77,54 @@ def _plain(title: str) -> Callable[[Done], None]:
 def _state(done: Done) -> str:
     left_out = f", {done.left_out} left out" if done.left_out else ""
     return f"{done.rows}/{done.total_rows} rows, {gigabytes(done.written)} of images{left_out}"
+
+
+@contextmanager
+def tally(title: str, things: str) -> Iterator[Callable[[int, int], None]]:
+    """The same where things are counted, with their rate; yields what takes done and total."""
+    rate = _Rate(things)
+    if not _talk.is_terminal:
+        last = time.monotonic()
+
+        def line(done: int, total: int) -> None:
+            nonlocal last
+            state = rate.state(done, total)
+            if time.monotonic() - last >= PLAIN_SECONDS:
+                last = time.monotonic()
+                say("{}: {}{}", title, state, rate.left(done, total))
+
+        yield line
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[state]}"))
+    with Progress(*columns, console=_talk) as bar:
+        task = bar.add_task(title, total=None, state="")
+
+        def update(done: int, total: int) -> None:
+            state = rate.state(done, total) + rate.left(done, total)
+            bar.update(task, completed=done, total=total, state=state)
+
+        yield update
+
+
+class _Rate:
+    """How fast it goes, of what is done since the first call: the rest was there before."""
+
+    def __init__(self, things: str) -> None:
+        """`things` are what is counted."""
+        self._things = things
+        self._first: int | None = None
+        self._start = 0.0
+
+    def state(self, done: int, total: int) -> str:
+        """`1200/48000 pictures, 310.2/s`."""
+        return f"{done}/{total} {self._things}, {self._per_second(done):.1f}/s"
+
+    def left(self, done: int, total: int) -> str:
+        """`, 0:02:31 left`; empty until there is a rate."""
+        rate = self._per_second(done)
+        return f", {timedelta(seconds=round((total - done) / rate))} left" if rate else ""
+
+    def _per_second(self, done: int) -> float:
+        if self._first is None:
+            self._first, self._start = done, time.monotonic()
+        return (done - self._first) / max(1e-9, time.monotonic() - self._start)

@@ -12,6 +12,7 @@ import pytest
 from mico_150k.cli import _spread
 
 from ..factories import cases, write_release
+from ..folders import contents
 
 DONE, FAILED, WRONG_USAGE = 0, 1, 2
 
@@ -43,6 +44,20 @@ def test_build_without_a_source_builds_the_demo_and_shows_a_row_of_each_configur
     assert checked.stderr.splitlines()[-1] == "mico-150k: all is well"
 
 
+def test_a_folder_of_any_name_is_shown_by_it(release: Path, tmp_path: Path) -> None:
+    name = "a {name} ö b]"
+    done = mico("build", release, "--out", name, "--config", "bagel", folder=tmp_path)
+    assert done.returncode == DONE, done.stderr
+    assert f"MB in {name}, " in done.stderr
+
+
+def test_a_folder_that_datasets_would_not_find_is_refused(release: Path, tmp_path: Path) -> None:
+    done = mico("build", release, "--out", "a [1]", folder=tmp_path)
+    assert done.returncode == WRONG_USAGE
+    assert "a [1]: `load_dataset` takes *, ? and [" in done.stderr
+    assert not (tmp_path / "a [1]").exists()
+
+
 def test_json_is_all_that_stdout_holds(release: Path, tmp_path: Path) -> None:
     found = mico("inspect", release, "--images", "--json", folder=tmp_path)
     assert json.loads(found.stdout)["images"]["rows"] == 24
@@ -50,6 +65,35 @@ def test_json_is_all_that_stdout_holds(release: Path, tmp_path: Path) -> None:
     assert json.loads(built.stdout)["report"]["rows"] == 24
     checked = mico("check", "out", "--json", folder=tmp_path)
     assert json.loads(checked.stdout)["faults"] == 0
+
+
+def test_workers_and_shares_end_with_the_same_folder(release: Path, tmp_path: Path) -> None:
+    options = ("--config", "bagel", "--shard-mb", "1")
+    done = mico("build", release, *options, "--out", "one", "--workers", "2", folder=tmp_path)
+    assert done.returncode == DONE, done.stderr
+    for share in ("1/2", "2/2"):
+        done = mico("build", release, *options, "--out", "two", "--units", share, folder=tmp_path)
+        assert done.stderr.splitlines()[-1].startswith(f"done: share {share[0]} of 2")
+    done = mico("build", release, *options, "--out", "two", "--finish", folder=tmp_path)
+    assert done.returncode == DONE, done.stderr
+    assert contents(tmp_path / "one") == contents(tmp_path / "two")
+
+
+def test_what_cannot_be_is_refused_before_anything_is_written(
+    release: Path, tmp_path: Path
+) -> None:
+    for wrong, code, said in (
+        (("--max-memory", "50MB"), FAILED, "--max-memory allows 50 MB"),
+        (("--max-memory", "much"), WRONG_USAGE, "12GB"),
+        (("--units", "3"), WRONG_USAGE, "3/8"),
+        (("--units", "1/2", "--overwrite"), WRONG_USAGE, "exclude"),
+        (("--finish",), FAILED, "missing"),
+        (("--address", "auto"), WRONG_USAGE, "--executor ray"),
+    ):
+        done = mico("build", release, "--out", "out", *wrong, folder=tmp_path)
+        assert done.returncode == code, done.stderr
+        assert said in done.stderr
+        assert not (tmp_path / "out").exists()
 
 
 def test_inspect_says_tasks_shapes_memory_and_disk(release: Path, tmp_path: Path) -> None:
@@ -74,6 +118,9 @@ def test_inspect_fails_where_a_build_would(tmp_path: Path) -> None:
         (("build", "nowhere"), FAILED, "nowhere: no such file or folder"),
         (("inspect", "nowhere"), FAILED, "nowhere: no such file or folder"),
         (("check", "nowhere"), FAILED, "no manifest.json"),
+        (("preview", "nowhere"), FAILED, "no manifest.json can be read there"),
+        (("preview", "nowhere", "--rows", "0"), WRONG_USAGE, "--rows"),
+        (("inspect", "nowhere", "--plots"), WRONG_USAGE, "--plots is for a dataset"),
         (("build", "--config", "flux"), WRONG_USAGE, "'flux' is no configuration"),
         (("build", "--map", "pictures=a"), WRONG_USAGE, "PART=COLUMN"),
         (("build", "--task-map", "a=b"), WRONG_USAGE, "FOLDER=TASK"),
@@ -92,6 +139,34 @@ def test_what_cannot_be_done_is_said_without_a_traceback(
     assert message in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr
     assert not done.stdout
+
+
+def test_inspect_of_a_dataset_says_what_is_in_it_and_what_trainers_leave_out(
+    dataset: Path, tmp_path: Path
+) -> None:
+    found = mico("inspect", dataset, folder=tmp_path)
+    assert found.returncode == DONE, found.stderr
+    for part in (
+        "human_centric",
+        "5 in",
+        "megapixels",
+        "Lumina-DiMOO",
+        "more than 4 inputs",
+        "reuse:",
+    ):
+        assert part in found.stdout
+    assert found.stderr.splitlines()[-1].endswith("24 rows, 108 images")
+    as_json = json.loads(mico("inspect", dataset, "--json", folder=tmp_path).stdout)
+    assert as_json["statistics"]["rows"] == 24
+    assert as_json["configs"]["bagel"]["rows"] == 24
+
+
+def test_preview_writes_a_page_and_says_so(dataset: Path, tmp_path: Path) -> None:
+    done = mico("preview", dataset, "--rows", 3, "--where", "task = 'hoi'", folder=tmp_path)
+    assert done.returncode == DONE, done.stderr
+    assert not done.stdout
+    assert done.stderr.splitlines()[-1].startswith("done: 3 of 24 rows in preview.html")
+    assert (tmp_path / "preview.html").read_text().count("<article") == 3
 
 
 def test_check_fails_on_a_damaged_folder(tmp_path: Path, release: Path) -> None:

@@ -1,0 +1,41 @@
+"""`mico card`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mico_150k import names
+from mico_150k.card_file import write_card
+from mico_150k.cli.options import LicenceLink, LicenceName, LicenceOption, make_licence
+from mico_150k.cli.terminal import say
+from mico_150k.dataset_folder import DatasetFolder
+
+
+def card(
+    dataset: Annotated[Path, typer.Argument(help="A dataset folder.")],
+    licence: LicenceOption = "",
+    licence_name: LicenceName = "",
+    licence_link: LicenceLink = "",
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Lose what was changed outside of kept sections.")
+    ] = False,
+) -> None:
+    """Write the card (`README.md`) again: header, tables, pictures of `assets/`.
+
+    What a person adds stays: keys of the header, and all that stands between the lines
+    `<!-- by hand: NAME -->` and `<!-- end: NAME -->`.
+    """
+    written = write_card(
+        DatasetFolder(dataset),
+        make_licence(licence, licence_name, licence_link),
+        overwrite=overwrite,
+    )
+    stated = (written.header or {}).get("license")
+    kept = ", ".join(written.sections)
+    say(
+        "[green]done[/green]: {}, {}{}",
+        dataset / names.CARD,
+        f"licence {stated}" if stated else "no licence stated yet: --licence",
+        f", kept: {kept}" if kept else "",
+    )

@@ -1,0 +1,167 @@
+"""`mico export`, and `mico relocate`."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mico_150k import names
+from mico_150k.builders import TRAINERS, get_trainer
+from mico_150k.cli.options import AsJson
+from mico_150k.cli.terminal import progress, say, show_json
+from mico_150k.dataset import open_dataset
+from mico_150k.errors import UsageError
+from mico_150k.export.fitting import OverLimitPolicy
+from mico_150k.export.folder import START, ExportFolder
+from mico_150k.export.job import ExportJob, ExportOptions
+from mico_150k.export.run import relocate as relocate_export
+from mico_150k.export.run import run_export
+from mico_150k.export.trainer import LAUNCH, Exported, Trainer
+from mico_150k.files import write_atomically
+from mico_150k.selection import Selection
+
+
+def export(
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help=f"The trainer: {', '.join(TRAINERS)}.")
+    ],
+    from_: Annotated[
+        str,
+        typer.Option(
+            "--from",
+            metavar="DATASET",
+            help="A folder that `mico build` has written, `USER/NAME` on the Hub, or a URL.",
+        ),
+    ] = names.DATASET,
+    to: Annotated[
+        Path | None, typer.Option(help="The folder to write.", show_default=False)
+    ] = None,
+    in_place: Annotated[
+        bool,
+        typer.Option(
+            "--in-place",
+            help="For bagel: write only what belongs beside the dataset folder's own files.",
+        ),
+    ] = False,
+    where: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SQL",
+            help="Which rows, by the columns of `index`: `\"task = 'hoi' and num_inputs <= 3\"`.",
+        ),
+    ] = None,
+    sample: Annotated[
+        int | None, typer.Option(min=1, help="So many rows at random, the same for a --seed.")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="The first so many rows.")] = None,
+    seed: Annotated[int, typer.Option(help="Decides --sample.")] = 0,
+    over_limit: Annotated[
+        OverLimitPolicy,
+        typer.Option(
+            help="What becomes of rows that the trainer cannot take: left out; an error; or, of "
+            "too many inputs, the first, where the text names no later one."
+        ),
+    ] = OverLimitPolicy.DROP,
+    ranks: Annotated[
+        int, typer.Option(min=0, help="For bagel: GPUs that will train, so that none starves.")
+    ] = 0,
+    workers: Annotated[
+        int, typer.Option(min=0, help="For bagel: reading processes for each GPU.")
+    ] = 0,
+    images: Annotated[
+        Path | None,
+        typer.Option(
+            help="A folder for the images that several exports share; `images` in --to by default.",
+            show_default=False,
+        ),
+    ] = None,
+    codes: Annotated[
+        bool,
+        typer.Option(
+            "--codes",
+            help="For dimoo: --from is a folder of `dimoo-codes`, as `mico pretokenize` writes it; "
+            "neither a GPU nor an image is needed.",
+        ),
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace another export in the folder.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write what a trainer reads: its files, configs and a launch script.
+
+    Run again after an interruption, it goes on where it was. `START.md` in the folder says what is
+    in it, what was left out and why, and how a training starts.
+    """
+    trainer = get_trainer(model)
+    if codes:
+        if model != "dimoo" or to is None or where or sample or limit or images:
+            msg = "--codes makes all records of dimoo-codes: mico export dimoo --codes --from --to"
+            raise UsageError(msg)
+        _export_codes(Path(from_), to, overwrite=overwrite, as_json=as_json)
+        return
+    if in_place == (to is not None):
+        msg = "say where: --to FOLDER, or --in-place for bagel."
+        raise UsageError(msg)
+    options = ExportOptions(
+        Selection(where, sample, limit, seed), over_limit, ranks, workers, images
+    )
+    say("reading the index of {}", from_)
+    job = ExportJob.prepare(open_dataset(from_), trainer, to, options)
+    fitted = job.fitted
+    say("{} rows chosen, {} to export to {}", fitted.chosen, fitted.index.num_rows, job.to)
+    with progress("exporting") as on_progress:
+        exported = run_export(job, overwrite=overwrite, on_progress=on_progress)
+    _report(trainer, exported, as_json=as_json)
+
+
+def _export_codes(codes: Path, to: Path, *, overwrite: bool, as_json: bool) -> None:
+    """Write training's files of Lumina-DiMOO from its codes, where its launch script looks."""
+    from mico_150k.builders.dimoo import CODES, LAUNCH_SCRIPT
+    from mico_150k.pretokenize.pickles import write_pickles
+
+    result = write_pickles(codes, to / CODES, overwrite=overwrite)
+    write_atomically(to / LAUNCH, LAUNCH_SCRIPT.encode())
+    (to / LAUNCH).chmod(0o755)
+    if as_json:
+        show_json({**asdict(result), "folder": str(result.folder)})
+    say(
+        "[green]done[/green]: {} records, {} too long, {} pictures; start with {}",
+        result.records,
+        sum(result.too_long.values()),
+        result.pickles,
+        to / LAUNCH,
+    )
+
+
+def relocate(
+    folder: Annotated[Path, typer.Argument(help="The export, where it is now.")],
+    images: Annotated[
+        Path | None,
+        typer.Option(help="Where its images are now, if not in it.", show_default=False),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Rewrite the absolute paths of an export that was moved."""
+    trainer = get_trainer(ExportFolder(folder).exported.trainer)
+    _report(trainer, relocate_export(folder, trainer, images), as_json=as_json)
+
+
+def _report(trainer: Trainer, exported: Exported, *, as_json: bool) -> None:
+    if as_json:
+        show_json(asdict(exported))
+    for name, rows in exported.left_out.items():
+        say("left out: {} rows ({})", rows, name)
+    for remark in trainer.remarks:
+        if remark.name in exported.remarks:
+            say("{} rows with {}", exported.remarks[remark.name], remark.why)
+    say(
+        "[green]done[/green]: {} of {} rows for {}{}{}; {} says how to start",
+        exported.rows,
+        exported.rows_chosen,
+        trainer.title,
+        f", {exported.truncated} cut to {trainer.max_inputs} inputs" if exported.truncated else "",
+        f", {exported.unique_images} images" if exported.unique_images else "",
+        Path(exported.root) / START,
+    )

@@ -1,0 +1,161 @@
+"""The half of `mico inspect` that looks at a dataset."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+
+from mico_150k.cli.terminal import say, show, show_json
+from mico_150k.dataset_folder import DatasetFolder
+from mico_150k.errors import MicoError
+from mico_150k.forecast import gigabytes
+
+if TYPE_CHECKING:
+    from mico_150k.dataset import Dataset
+    from mico_150k.dataset_inspection import DatasetInspection
+    from mico_150k.statistics import Images
+
+MOST_SUBTASKS = 40
+MOST_SIZES = 8
+
+
+def find_dataset(location: str) -> "Dataset | None":
+    """The dataset at a place; None where there is none that a build has finished."""
+    from mico_150k.dataset import open_dataset
+
+    if Path(location).exists() and not DatasetFolder.is_one(Path(location)):
+        return None
+    try:
+        return open_dataset(location)
+    except (MicoError, ValueError, ImportError):  # what it is instead, the source's reader says
+        return None
+
+
+def show_dataset(dataset: "Dataset", *, plots: bool, as_json: bool) -> None:
+    """Say what is in it, and write its plots where they are asked for."""
+    from mico_150k.dataset_inspection import inspect_dataset, write_assets
+
+    say("reading the index of {}", dataset.location)
+    found = inspect_dataset(dataset)
+    if as_json:
+        show_json(found.to_dict())
+    else:
+        _show(found)
+    if plots:
+        write_assets(dataset, found.statistics, lambda path: say("wrote {}", path))
+    statistics = found.statistics
+    say(
+        "{}: {} rows, {} images",
+        dataset.location,
+        f"{statistics.rows:,}",
+        f"{statistics.input_images.images + statistics.output_images.images:,}",
+    )
+
+
+def _show(found: "DatasetInspection") -> None:
+    statistics = found.statistics
+    show(_tasks(found))
+    if any(subtask for subtasks in statistics.subtasks.values() for subtask in subtasks):
+        show(_subtasks(found))
+    show(_images(found))
+    show(_instructions(found))
+    show(_limits(found))
+    reuse = statistics.reuse
+    show(
+        f"reuse: {reuse.inputs:,} input places hold {reuse.different_inputs:,} different pictures, "
+        f"{reuse.mean:g} places each, {reuse.most:,} at most; "
+        f"{reuse.repeated_outputs:,} outputs repeat another row's"
+    )
+    causes = ", ".join(f"{images:,} {cause}" for cause, images in statistics.normalised.items())
+    show(f"normalised: {statistics.normalised_images:,} images{f' ({causes})' if causes else ''}")
+    reasons = ", ".join(f"{rows} {reason}" for reason, rows in found.left_out.items())
+    show(f"left out by the build: {reasons or 'no row'}")
+    show(_configs(found))
+
+
+def _tasks(found: "DatasetInspection") -> Table:
+    """Rows by task, and by number of inputs."""
+    by_task = found.statistics.inputs
+    numbers = sorted({int(number) for rows in by_task.values() for number in rows})
+    table = _table("task", "rows", *(f"{number} in" for number in numbers))
+    for task, rows in found.statistics.tasks.items():
+        cells = [by_task[task].get(str(number), 0) for number in numbers]
+        table.add_row(task, f"{rows:,}", *(f"{cell:,}" if cell else "" for cell in cells))
+    return table
+
+
+def _subtasks(found: "DatasetInspection") -> Table:
+    table = _table("sub-task", "task", "rows")
+    rows = [
+        (subtask or "(none)", task, count)
+        for task, subtasks in found.statistics.subtasks.items()
+        for subtask, count in subtasks.items()
+    ]
+    for subtask, task, count in rows[:MOST_SUBTASKS]:
+        table.add_row(subtask, task, f"{count:,}")
+    if len(rows) > MOST_SUBTASKS:
+        table.add_row(f"and {len(rows) - MOST_SUBTASKS} more", "", "")
+    return table
+
+
+def _images(found: "DatasetInspection") -> Table:
+    table = _table("images", "inputs", "outputs")
+    sides = (found.statistics.input_images, found.statistics.output_images)
+    table.add_row("images", *(f"{side.images:,}" for side in sides))
+    table.add_row("formats", *(_counts(side.formats) for side in sides))
+    table.add_row("megapixels, 5 % to 95 %", *(_range(side.megapixels) for side in sides))
+    table.add_row("long side, 5 % to 95 %", *(_range(side.long_side) for side in sides))
+    table.add_row("aspects", *(_counts(side.aspects) for side in sides))
+    table.add_row("sizes", *(_sizes(side) for side in sides))
+    return table
+
+
+def _instructions(found: "DatasetInspection") -> Table:
+    lengths = found.statistics.instructions
+    table = _table("instructions", *lengths.characters)
+    table.add_row("characters", *(f"{value:,.0f}" for value in lengths.characters.values()))
+    table.add_row("words", *(f"{value:,.0f}" for value in lengths.words.values()))
+    table.caption = (
+        f"{lengths.naming:,} name an input by its number, "
+        f"{lengths.dangling:,} one that is not there"
+    )
+    return table
+
+
+def _limits(found: "DatasetInspection") -> Table:
+    rows = found.statistics.rows
+    table = _table("trainer", "does not take", "rows", "", "of tasks")
+    for limit in found.statistics.over_limits:
+        share = f"{limit.rows / rows:.1%}" if rows else ""
+        table.add_row(limit.trainer, limit.why, f"{limit.rows:,}", share, _counts(limit.tasks))
+    return table
+
+
+def _configs(found: "DatasetInspection") -> Table:
+    table = _table("configuration", "files", "rows", "size")
+    for config, counts in found.configs.items():
+        table.add_row(
+            config, f"{counts['files']:,}", f"{counts['rows']:,}", gigabytes(counts["bytes"])
+        )
+    return table
+
+
+def _counts(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
+
+
+def _range(quantiles: dict[str, float]) -> str:
+    return f"{quantiles['5%']:g} to {quantiles['95%']:g}, median {quantiles['median']:g}"
+
+
+def _sizes(side: "Images") -> str:
+    shown = [f"{width}×{height} ({images:,})" for width, height, images in side.sizes[:MOST_SIZES]]
+    others = side.images - sum(images for *_, images in side.sizes[:MOST_SIZES])
+    return ", ".join([*shown, *([f"others ({others:,})"] if others else [])])
+
+
+def _table(*columns: str) -> Table:
+    table = Table(caption_justify="left")
+    for place, column in enumerate(columns):
+        table.add_column(column, justify="left" if place == 0 else "right")
+    return table

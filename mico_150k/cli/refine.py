@@ -1,0 +1,98 @@
+"""`mico build` of a dataset folder: another one, without what must not be in it."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+from rich.table import Table
+
+from mico_150k import names
+from mico_150k.build import BuildResult
+from mico_150k.cli.terminal import progress, say, show, show_json
+from mico_150k.dataset_folder import DatasetFolder
+from mico_150k.forecast import gigabytes
+from mico_150k.refine.options import RefineOptions
+from mico_150k.refine.refinement import Refinement
+from mico_150k.watch import Progress
+
+OF_A_DATASET = "Of a dataset folder"
+"""The help's panel for the options that need one."""
+
+
+def refine(
+    dataset: str,
+    out: Path,
+    options: RefineOptions,
+    tolerance: float,
+    *,
+    overwrite: bool,
+    as_json: bool,
+) -> None:
+    """Make another dataset folder of one."""
+    options.require_something(dataset)
+    say("reading the index of {}", dataset)
+    with progress("hashing images") as on_progress:
+        planned = Refinement.prepare(
+            dataset,
+            out,
+            options,
+            tolerance=tolerance,
+            on_hash=lambda done, total: on_progress(Progress(done, total, 0, 0, 0)),
+        )
+    fates = planned.decision.fates
+    say(
+        "{} of {} rows stay, {} of them for validation → {} shards, {} of them links; "
+        "about {} to write in {}",
+        len(fates.kept()),
+        len(fates.rows),
+        len(fates.kept(names.VALIDATION)),
+        len(planned.shards),
+        planned.linked,
+        gigabytes(planned.bytes_to_write()),
+        out,
+    )
+    with progress("building") as on_progress:
+        result = planned.run(overwrite=overwrite, on_progress=on_progress)
+    if as_json:
+        plain = {**asdict(result), "folder": str(result.folder)}
+        show_json({**plain, "linked": planned.linked, "dataset_rows": len(fates.rows)})
+    else:
+        show(_splits(result.folder))
+    _say_refined(result, planned)
+
+
+def _splits(folder: Path) -> Table:
+    """What `load_dataset` finds: configurations, splits, rows."""
+    table = Table(title=f'load_dataset("{folder}", configuration, split=split)')
+    for column in ("configuration", "split", "rows", "files"):
+        table.add_column(
+            column, justify="left" if column in {"configuration", "split"} else "right"
+        )
+    dataset = DatasetFolder(folder)
+    for config, records in dataset.manifest["configs"].items():
+        for split, files in dataset.splits(config).items():
+            rows = sum(records[file.name]["rows"] for file in files)
+            table.add_row(config, split, str(rows), str(len(files)))
+    return table
+
+
+def _say_refined(result: BuildResult, planned: Refinement) -> None:
+    left_out: dict[str, int] = {}
+    for _, reason, _ in planned.decision.fates.reasons():
+        left_out[reason.value] = left_out.get(reason.value, 0) + 1
+    reasons = "".join(f", {rows} {reason}" for reason, rows in left_out.items())
+    marked = len(planned.decision.fates.overlaps)
+    say(
+        "[green]done[/green]: {} rows read, {} written, {} left out{}{}; {} of {} shards linked, "
+        "{} in {}, {} s{}",
+        len(planned.decision.fates.rows),
+        result.report.rows,
+        sum(left_out.values()),
+        reasons,
+        f", {marked} marked" if marked else "",
+        planned.linked,
+        result.shards,
+        gigabytes(result.bytes),
+        result.folder,
+        f"{result.seconds:.1f}",
+        f" ({result.resumed} of {result.shards} shards were there)" if result.resumed else "",
+    )

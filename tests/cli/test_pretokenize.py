@@ -1,0 +1,66 @@
+"""`mico pretokenize`: a table before the work, counts after it, and errors that name the option."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from mico_150k.cli.pretokenize import _default_folder
+
+from ..pretokenize.material import VQ_EXTRA, write_export, write_vq
+from .test_cli import DONE, WRONG_USAGE, mico
+
+
+def test_an_export_becomes_codes_beside_its_launch_script(tmp_path: Path) -> None:
+    pytest.importorskip("diffusers", reason=VQ_EXTRA)
+    write_vq(tmp_path / "vq")
+    write_export(tmp_path / "mico-dimoo")
+    command = (
+        "pretokenize", "mico-dimoo", "--vq", "vq", "--device", "cpu",
+        "--sizes", "2:96,64", "--output-size", "128", "--threads", "1",
+    )  # fmt: skip
+    done = mico(*command, folder=tmp_path)
+    assert done.returncode == DONE, done.stderr
+    assert "tokens a record, by its number of inputs" in done.stdout
+    assert "above 5120" in done.stdout
+    assert done.stderr.splitlines()[-1].startswith("done: 8 records read, 8 written, 0 too long")
+    assert (tmp_path / "mico-dimoo" / "codes" / "data.yaml").is_file()
+    again = mico(*command, "--json", "--max-seq-len", "160", folder=tmp_path)
+    told = json.loads(again.stdout)
+    assert told["encoded_before"] == told["encodings"]
+    exported = mico(
+        "export", "dimoo", "--codes", "--from", "mico-dimoo/codes", "--to", "elsewhere",
+        folder=tmp_path,
+    )  # fmt: skip
+    assert exported.stderr.splitlines()[-1].startswith("done: 8 records, 0 too long")
+    assert (tmp_path / "elsewhere" / "codes" / "data.yaml").is_file()
+    assert (tmp_path / "elsewhere" / "train.sh").stat().st_mode & 0o100
+    assert sum(told["too_long"].values()) == sum(line["too_long"] for line in told["lengths"]) > 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--dtype", "fp8"), "--dtype fp8: it is fp32 or bf16"),
+        (("--over-limit", "keep"), "--over-limit keep"),
+        (("--sizes", "large"), "no list of sizes"),
+        (("--device", "cuda:0,cpu"), "all must be of one kind"),
+    ],
+)
+def test_what_cannot_be_is_said_before_anything_is_read(
+    tmp_path: Path, arguments: tuple[str, ...], message: str
+) -> None:
+    done = mico("pretokenize", "nowhere", "--vq", "nothing", *arguments, folder=tmp_path)
+    assert done.returncode == WRONG_USAGE
+    assert message in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
+
+
+def test_a_dataset_folder_stays_as_it_is(tmp_path: Path) -> None:
+    dataset = tmp_path / "mico-150k"
+    (dataset / "default").mkdir(parents=True)
+    (dataset / "default" / "train-00000.parquet").touch()
+    assert _default_folder(dataset) == tmp_path / "mico-150k-codes"
+    (dataset / "dimoo-mico.json").write_text("[]")
+    assert _default_folder(dataset) == dataset / "codes"
+    assert _default_folder(dataset / "dimoo-mico.json") == dataset / "codes"

@@ -1,0 +1,36 @@
+"""Runs `mico` in fresh processes without importing everything each time: `python -m … forks`.
+
+Reads arguments as JSON, one line a run. Writes the process's id, then its exit status.
+"""
+
+import importlib
+import json
+import os
+import sys
+from importlib.util import find_spec
+
+from mico_150k.cli import main
+
+# What a push imports on its way; `datasets` imports torch where there is one.
+USED = ("datasets", "hf_xet", "torch.utils.data")
+
+
+def serve() -> None:
+    """Fork for each line."""
+    for name in USED:
+        if find_spec(name.partition(".")[0]):
+            importlib.import_module(name)
+    for line in sys.stdin:
+        process = os.fork()
+        if not process:
+            sys.argv = ["mico", *json.loads(line)]
+            sys.stdin.close()
+            main()
+            os._exit(0)
+        print(process, flush=True)  # noqa: T201 - it is the answer
+        _, status = os.waitpid(process, 0)
+        print(os.waitstatus_to_exitcode(status), flush=True)  # noqa: T201
+
+
+if __name__ == "__main__":
+    serve()
