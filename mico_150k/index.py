@@ -42,6 +42,7 @@ class IndexPart:
     def __init__(self, path: Path, shard: int) -> None:
         """`path` is where the part will lie."""
         self._path = path
+        self._temporary = partial(path, process_mark())
         self._shard = shard
         self._tables: list[pa.Table] = []
         self._rows = 0
@@ -61,10 +62,13 @@ class IndexPart:
         """Write the part."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         schema = arrow_schema(INDEX_COLUMNS)
-        temporary = partial(self._path, process_mark())
         with disk_errors(self._path):
-            pq.write_table(pa.concat_tables([schema.empty_table(), *self._tables]), temporary)
-        settle(self._path, temporary)
+            pq.write_table(pa.concat_tables([schema.empty_table(), *self._tables]), self._temporary)
+        settle(self._path, self._temporary)
+
+    def abandon(self) -> None:
+        """Remove what was written."""
+        self._temporary.unlink(missing_ok=True)
 
 
 def join_index(parts: Iterable[Path], path: Path) -> FileRecord:

@@ -1,5 +1,6 @@
 """A build: every row once, the same bytes each time, and no interruption that loses anything."""
 
+import errno
 import json
 import threading
 import time
@@ -23,6 +24,7 @@ from mico_150k.errors import (
     TooManyLeftOut,
     UnknownConfig,
 )
+from mico_150k.files import disk_errors
 from mico_150k.finish import finish
 from mico_150k.names import partial, process_mark
 from mico_150k.parquet_writer import PAGE_BYTES, image_writer
@@ -393,6 +395,20 @@ def test_a_disk_that_fills_up_is_said_and_what_is_finished_is_kept(
     result = build(release, tmp_path / "out")
     assert result.resumed == result.shards - 1
     assert contents(tmp_path / "out") == contents(tmp_path / "whole")
+
+
+def test_a_disk_that_fills_up_under_the_index_leaves_nothing_half_written(
+    release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def on_a_full_disk(path: Path, temporary: Path) -> None:
+        assert temporary.exists()
+        with disk_errors(path):
+            raise OSError(errno.ENOSPC, "no space left")
+
+    monkeypatch.setattr("mico_150k.index.settle", on_a_full_disk)
+    with pytest.raises(DiskTooSmall, match="the disk is full"):
+        build(release, tmp_path / "out")
+    assert not list((tmp_path / "out").rglob("*.partial"))
 
 
 def test_manifests_and_releases_of_the_same_samples_give_the_same_rows(tmp_path: Path) -> None:

@@ -12,7 +12,6 @@ import traceback
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
-from types import FrameType
 
 from mico_150k.errors import MicoError, WorkerDied
 from mico_150k.machine import cores
@@ -23,8 +22,8 @@ from mico_150k.unit import OnGroup, UnitBuilder
 
 CORES_WITH_THREADS = 2
 """Threads read and hash beside the rest where each worker has so many cores."""
-SECONDS_TO_END = 20.0
-"""For a worker to remove what it has half written, before it is killed."""
+SECONDS_TO_END = 10.0
+"""For a worker to finish its row group and remove what it has half written, before it is killed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,11 +138,13 @@ def _died(process: multiprocessing.process.BaseProcess) -> WorkerDied:
 
 
 def _end(crew: dict[Connection, multiprocessing.process.BaseProcess]) -> None:
-    """End all workers: those that have nothing to do by closing their pipes, others by a signal."""
+    """End all workers, by closing their pipes: each finds out when it next reads or writes.
+
+    No signal, which would come anywhere: between a file's creation and whoever is to remove it.
+    What one that is killed has left, the next run removes.
+    """
     for connection in crew:
         connection.close()
-    for process in crew.values():
-        process.terminate()
     for process in crew.values():
         process.join(SECONDS_TO_END)
         if process.exitcode is None:
@@ -154,7 +155,6 @@ def _end(crew: dict[Connection, multiprocessing.process.BaseProcess]) -> None:
 def _work(connection: Connection, builder: UnitBuilder, finished: set[int]) -> None:
     """A worker's life: units in, what becomes of them out."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; whoever started us decides
-    signal.signal(signal.SIGTERM, _stop)
     threading.Thread(target=_die_with_parent, daemon=True).start()
 
     def on_group(rows: int, written: int, left_out: list[LeftOut]) -> None:
@@ -178,10 +178,6 @@ def _portable(error: BaseException) -> _Failed:
     if isinstance(error, MicoError):
         return _Failed(error, trace)
     return _Failed(RuntimeError(f"{type(error).__name__}: {error}"), trace)
-
-
-def _stop(_signal: int, _frame: FrameType | None) -> None:
-    raise SystemExit
 
 
 def _die_with_parent() -> None:

@@ -91,11 +91,12 @@ def test_what_a_worker_raises_is_raised_here_with_its_traceback(tmp_path: Path) 
     assert not children()
 
 
+@pytest.mark.parametrize("at_row", [0, 8, 12, 16, 20, 24])
 def test_ctrl_c_ends_the_workers_and_removes_what_is_half_written(
-    source: Path, whole: Path, tmp_path: Path
+    source: Path, whole: Path, tmp_path: Path, at_row: int
 ) -> None:
     def interrupt(done: Progress) -> None:
-        if done.rows > 8:
+        if done.rows > at_row:
             raise KeyboardInterrupt
 
     before = threading.active_count()
