@@ -57,6 +57,8 @@ def hub(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatc
     """An empty Hub, to which this process is logged in as `user`, who may write."""
     import huggingface_hub.constants
 
+    # It remembers listings by address, and a port comes back: those of another test's Hub.
+    huggingface_hub.HfFileSystem.clear_instance_cache()
     cache = tmp_path_factory.mktemp("cache")
     with running(tmp_path_factory.mktemp("hub")) as hub:
         monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", hub.endpoint)

@@ -65,7 +65,7 @@ def test_chosen_rows_are_those_of_the_index(sharded: Path) -> None:
 
 def test_over_http_only_the_row_groups_with_chosen_rows_are_fetched(sharded: Path) -> None:
     with serve(sharded.parent) as web:
-        dataset = open_dataset(f"{web.url}/mico-150k")
+        dataset = open_dataset(f"{web.address}/mico-150k")
         chosen = dataset.index().take([9])
         (group,) = dataset.read("dimoo", chosen)
         assert group.rows.to_pylist() == [rows_of(sharded, "dimoo")[9]]

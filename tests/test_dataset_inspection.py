@@ -51,7 +51,7 @@ def test_configurations_limits_and_counts(dataset: Path, samples: list[Case]) ->
 
 def test_a_dataset_behind_a_url_is_inspected_by_its_index_alone(copy: Path) -> None:
     with serve(copy) as web:
-        found = inspect_dataset(open_dataset(web.url))
+        found = inspect_dataset(open_dataset(web.address))
         assert set(web.sent) == {"manifest.json", "index/train-00000.parquet"}
     assert found.to_dict()["statistics"]["rows"] == 24
 
@@ -110,7 +110,7 @@ def test_without_matplotlib_the_extra_is_named(copy: Path, monkeypatch: pytest.M
 
 def test_pictures_go_into_a_folder_and_no_url(copy: Path) -> None:
     with serve(copy) as web, pytest.raises(UsageError, match="it is not here"):
-        write_assets(*whole(web.url))
+        write_assets(*whole(web.address))
     assert not (copy / names.ASSETS).exists()
 
 

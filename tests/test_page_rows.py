@@ -72,7 +72,7 @@ def test_rows_come_from_few_row_groups(many: Dataset) -> None:
 
 
 def test_a_page_of_a_dataset_behind_a_url_fetches_a_part_of_it(web: Web, folder: Path) -> None:
-    far = open_dataset(web.url)
+    far = open_dataset(web.address)
     chosen = rows_to_show(far, far.index(), Choice(8))
     assert sum(map(len, far.samples(chosen.rows, config=chosen.config))) == 8
     size = (folder / names.DEFAULT / names.shard_name(0)).stat().st_size

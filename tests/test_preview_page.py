@@ -211,7 +211,7 @@ def test_what_got_in_all_the_same_would_neither_run_nor_load(
                 await new Promise((done) => setTimeout(done, 200));
                 return blocked.sort();
             }""",
-            f"{web.url}/x.png",
+            f"{web.address}/x.png",
         )
         assert not web.sent
     assert blocked == ["connect-src", "img-src", "script-src-elem"]

@@ -1,28 +1,22 @@
 """A folder behind HTTP on the loopback, with byte ranges; it counts what it sends."""
 
 import re
-import threading
 import urllib.parse
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
+from .loopback import Loopback
 
-class Web(ThreadingHTTPServer):
+
+class Web(Loopback):
     """Serves `root`; `sent` are bytes of bodies by path."""
 
-    daemon_threads = True
-
     def __init__(self, root: Path) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(_Handler)
         self.root = root
         self.sent: dict[str, int] = {}
-
-    @property
-    def url(self) -> str:
-        """The folder's address."""
-        return f"http://127.0.0.1:{self.server_address[1]}"
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -65,11 +59,6 @@ class _Handler(BaseHTTPRequestHandler):
 @contextmanager
 def serve(root: Path) -> Iterator[Web]:
     """The folder is served while this lasts."""
-    with Web(root) as web:
-        thread = threading.Thread(target=web.serve_forever)
-        thread.start()
-        try:
-            yield web
-        finally:
-            web.shutdown()
-            thread.join()
+    web = Web(root)
+    with web.running():
+        yield web

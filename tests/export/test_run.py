@@ -342,7 +342,7 @@ def test_a_resumed_export_fetches_nothing_whose_images_are_there(
     sharded: Path, tmp_path: Path
 ) -> None:
     with serve(sharded.parent) as web:
-        source = f"{web.url}/mico-150k"
+        source = f"{web.address}/mico-150k"
         export("dimoo", source, tmp_path / "one", images=tmp_path / "images")
         first = dict(web.sent)
         web.sent.clear()
@@ -411,7 +411,9 @@ def test_a_full_or_read_only_disk_is_said(
 def test_chosen_rows_cost_their_row_groups_over_http(sharded: Path, tmp_path: Path) -> None:
     with serve(sharded.parent) as web:
         selection = Selection(where="id = 'hoi/3'")
-        exported = export("dimoo", f"{web.url}/mico-150k", tmp_path / "out", selection=selection)
+        exported = export(
+            "dimoo", f"{web.address}/mico-150k", tmp_path / "out", selection=selection
+        )
         sent = {name: size for name, size in web.sent.items() if "/index/" not in name}
     assert exported.rows == 1
     parquet = [name for name in sent if name.endswith(".parquet")]

@@ -9,13 +9,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 import yaml
 
+from ..loopback import Loopback
 from .faults import Fault
 from .repository import Entry, Refused, Repository
 from .storage import Storage
@@ -38,13 +39,11 @@ class Account:
     """The token expires after so many requests."""
 
 
-class Hub(ThreadingHTTPServer):
+class Hub(Loopback):
     """Repositories by name, accounts by token, and faults that wait for their request."""
 
-    daemon_threads = True
-
     def __init__(self, folder: Path) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(_Handler)
         self.storage = Storage(folder)
         self.repositories: dict[str, Repository] = {}
         self.accounts = {"hf_write": Account(), "hf_read": Account(role="read")}
@@ -58,7 +57,7 @@ class Hub(ThreadingHTTPServer):
     @property
     def endpoint(self) -> str:
         """What `HF_ENDPOINT` is to be."""
-        return f"http://127.0.0.1:{self.server_address[1]}"
+        return self.address
 
     @property
     def content_endpoint(self) -> str:
@@ -78,9 +77,6 @@ class Hub(ThreadingHTTPServer):
         if entry.sha256:
             return self.storage.path(entry.sha256, entry.size).read_bytes()
         return entry.content
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that is killed leaves a broken connection; that is no news."""
 
 
 def route(method: str, pattern: str) -> Callable[[Call], Call]:
@@ -609,14 +605,8 @@ def _ranged(call: _Handler, data: bytes, headers: dict[str, str]) -> None:
 def running(folder: Path) -> Iterator[Hub]:
     """An empty Hub that runs while the block does."""
     hub = Hub(folder)
-    thread = threading.Thread(target=hub.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
+    with hub.running():
         yield hub
-    finally:
-        hub.shutdown()
-        thread.join()
-        hub.server_close()
 
 
 @contextmanager
