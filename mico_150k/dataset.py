@@ -7,7 +7,7 @@ the row groups that hold them are fetched, by byte range.
 import json
 import re
 from bisect import bisect_left
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -24,6 +24,7 @@ from mico_150k.builders import BUILDERS
 from mico_150k.columns import Columns
 from mico_150k.dataset_folder import CONFIGS
 from mico_150k.errors import BrokenFile, NotADataset, UnknownConfig
+from mico_150k.machine import cores
 from mico_150k.reason import Reason
 from mico_150k.sample import Image, Missing, Sample
 from mico_150k.sources.cells import image_cells, image_lists
@@ -33,9 +34,12 @@ from mico_150k.task import Task
 REMOTE_GROUPS_AHEAD = 6
 """Row groups that are fetched at once: a network has latency to hide. Each is at most 64 MiB."""
 
-LOCAL_ROWS = 8
+LOCAL_ROWS = 2
 LOCAL_BUFFER = 1 << 20
-"""A disk has little latency: some rows at a time, through a buffer, stay in reused memory."""
+"""A disk has little latency: few rows at a time, through a buffer, stay in the processor's cache
+until they are written."""
+MOST_LOCAL_GROUPS = 8
+"""Row groups of a local folder that are read at once, on as many cores."""
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(@[\w./-]+)?")
 _FILE = re.compile(r"[a-z]+-\d{5}\.parquet")
@@ -134,6 +138,29 @@ class Dataset:
         with closing(self.read(config, chosen, images, split)) as groups:
             for group in groups:
                 yield list(_samples(group, columns))
+
+    def sample_groups(self, chosen: pa.Table) -> Iterator[Callable[[], Iterator[list[Sample]]]]:
+        """The same, by row groups: each reads its chosen samples in the thread that calls it.
+
+        `groups_at_once` are worth reading beside each other. Raises as `read` does.
+        """
+        config = self.whole_config
+        columns = BUILDERS[config].columns
+        images = [name for name, column in columns.items() if column.type.holds_images]
+        for group in self._groups(config, chosen, names.SPLIT):
+            yield partial(self._samples_of, group, images, columns)
+
+    @property
+    def groups_at_once(self) -> int:
+        """As many row groups as hide a network's latency, or as there are cores."""
+        return min(max(cores(), 2), MOST_LOCAL_GROUPS) if self.folder else REMOTE_GROUPS_AHEAD
+
+    def _samples_of(
+        self, group: "_Group", images: Sequence[str], columns: Columns
+    ) -> Iterator[list[Sample]]:
+        parts = self._scan(group, images) if self.folder else [self._fetch(group, images)]
+        for rows in parts:
+            yield list(_samples(rows, columns))
 
     def _groups(self, config: str, chosen: pa.Table, split: str) -> Iterator["_Group"]:
         """The row groups that hold the chosen rows, with the places of these in them."""

@@ -9,33 +9,30 @@ stopped goes on with the first that is not, and fetches no row whose images are 
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
+from mico_150k.background import in_order
 from mico_150k.export.image_store import ImageStore
 from mico_150k.export.job import ChosenShard, ExportJob
 from mico_150k.export.trainer import Exported, PathTrainer
 from mico_150k.files import disk_errors, settle, write_atomically
-from mico_150k.machine import cores
-from mico_150k.names import partial
+from mico_150k.names import partial as partial_path
+from mico_150k.sample import Sample
 from mico_150k.watch import Progress
-
-WRITERS = min(max(cores(), 2), 8)
-"""Threads that write images: more than cores only wait for each other where memory is the limit
-(measured on two: four threads take a third longer), and few hide a network's latency."""
 
 
 def export_paths(job: ExportJob, trainer: PathTrainer) -> Exported:
     """Write the images, then the records."""
     store = ImageStore(job.images)
     work = _Work(job, store)
-    parts = [work.finish(shard) for shard in job.shards()]
-    rows = (row for part in parts for row in _read_lines(part))
+    rows = (row for part in work.parts() for row in _read_lines(part))
     files = _write_files(job, trainer, rows)
     return job.exported(unique_images=len(work.digests), record_files=files)
 
@@ -81,6 +78,24 @@ def _record(trainer: PathTrainer, row: dict[str, Any], images: str) -> dict[str,
     return trainer.record(inputs, f"{images}/{row['output']}", row["instruction"])
 
 
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """Of one row group: the rows that were read, and the bytes of new images."""
+
+    rows: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Shard:
+    """A shard to finish once its images are written. `lines` are None where its part is there."""
+
+    part: Path
+    rows: int
+    digests: frozenset[str]
+    lines: list[dict[str, Any]] | None
+
+
 class _Work:
     """An export under way: which shards are done, and the images of those that are not."""
 
@@ -88,22 +103,46 @@ class _Work:
         self._job = job
         self._store = store
         self.digests: set[str] = set()
-        self._rows = self._bytes = 0
 
-    def finish(self, shard: ChosenShard) -> Path:
-        """Write a shard's images and its part, unless the part is there; returns the part."""
-        part = self._job.folder.part(f"{shard.number:05d}.jsonl")
-        rows = list(self._rows_of(shard))
-        digests = {digest for row, _ in rows for digest in row}
-        self.digests |= digests
-        if not part.exists() or not digests <= self._store.known:
-            self._write_images(shard, [row for row, _ in rows])
-            self._store.settle(digests)
-            lines = "".join(f"{json.dumps(line, ensure_ascii=False)}\n" for _, line in rows)
-            write_atomically(part, lines.encode())
-        self._rows += len(rows)
-        self._tell(self._rows)
-        return part
+    def parts(self) -> list[Path]:
+        """Write what is missing of all shards, row groups beside each other; returns the parts.
+
+        The next shard's images are on their way while one is finished: no core waits at its end.
+        """
+        parts = []
+        rows = images = 0
+        with closing(in_order(self._calls(), self._job.dataset.groups_at_once)) as results:
+            for result in results:
+                if isinstance(result, _Written):
+                    images += result.bytes
+                    self._tell(rows + result.rows, images)
+                    continue
+                if result.lines is not None:
+                    self._store.settle(result.digests)
+                    lines = (f"{json.dumps(line, ensure_ascii=False)}\n" for line in result.lines)
+                    write_atomically(result.part, "".join(lines).encode())
+                parts.append(result.part)
+                rows += result.rows
+                self._tell(rows, images)
+        return parts
+
+    def _calls(self) -> Iterator[Callable[[], _Written | _Shard]]:
+        """What is to be done, in order: the row groups of a shard, then the shard itself."""
+        for shard in self._job.shards():
+            part = self._job.folder.part(f"{shard.number:05d}.jsonl")
+            rows = list(self._rows_of(shard))
+            digests = frozenset(digest for row, _ in rows for digest in row)
+            is_done = part.exists() and digests <= self._store.known
+            if not is_done:
+                wanted = digests - self._store.known - self.digests
+                wants = [not wanted.isdisjoint(row) for row, _ in rows]
+                to_fetch = shard.index.filter(pa.array(wants))
+                still_wanted = set(wanted)
+                for read in self._job.dataset.sample_groups(to_fetch):
+                    yield partial(self._write_group, read, still_wanted)
+            self.digests |= digests
+            lines = None if is_done else [line for _, line in rows]
+            yield partial(_Shard, part, len(rows), digests, lines)
 
     def _rows_of(self, shard: ChosenShard) -> Iterator[tuple[list[str], dict[str, Any]]]:
         """Each row's digests, and its line of the part: names of images in the store."""
@@ -115,31 +154,31 @@ class _Work:
             line = {"inputs": names[:-1], "output": names[-1], "instruction": row["instruction"]}
             yield [digests[place] for place in kept], line
 
-    def _write_images(self, shard: ChosenShard, digests: list[list[str]]) -> None:
-        missing = [not set(row) <= self._store.known for row in digests]
-        to_fetch = shard.index.filter(pa.array(missing))
-        wanted = set().union(*digests) - self._store.known
-        done = 0
-        with (
-            ThreadPoolExecutor(WRITERS) as pool,
-            closing(self._job.dataset.samples(to_fetch)) as groups,
-        ):
-            for samples in groups:
-                images = {
-                    image.digest: image
-                    for sample in samples
-                    for image in sample.images
-                    if image.digest in wanted
-                }
-                self._bytes += sum(pool.map(self._store.put, images.values()))
-                wanted -= images.keys()
-                done += len(samples)
-                self._tell(self._rows + done)
+    def _write_group(
+        self, read: Callable[[], Iterator[list[Sample]]], wanted: set[str]
+    ) -> _Written:
+        """Write those images of a row group that no thread has taken yet."""
+        rows = size = 0
+        for samples in read():
+            rows += len(samples)
+            for image in (image for sample in samples for image in sample.images):
+                if _take(wanted, image.digest):
+                    size += self._store.put(image)
+        return _Written(rows, size)
 
-    def _tell(self, rows: int) -> None:
+    def _tell(self, rows: int, images: int) -> None:
         fitted = self._job.fitted
         left_out = sum(fitted.left_out.values())
-        self._job.on_progress(Progress(rows, fitted.index.num_rows, self._bytes, 0, left_out))
+        self._job.on_progress(Progress(rows, fitted.index.num_rows, images, 0, left_out))
+
+
+def _take(wanted: set[str], digest: str) -> bool:
+    """Whether the digest was still wanted; of all threads one is told so."""
+    try:
+        wanted.remove(digest)
+    except KeyError:
+        return False
+    return True
 
 
 def _write_records(path: Path, records: Iterable[dict[str, Any]]) -> None:
@@ -147,7 +186,7 @@ def _write_records(path: Path, records: Iterable[dict[str, Any]]) -> None:
     is_array = path.suffix == ".json"
     path.parent.mkdir(parents=True, exist_ok=True)
     with disk_errors(path):
-        with partial(path).open("w", encoding="utf-8") as file:
+        with partial_path(path).open("w", encoding="utf-8") as file:
             between = "[\n" if is_array else ""
             for record in records:
                 file.write(f"{between}{json.dumps(record, ensure_ascii=False)}")
