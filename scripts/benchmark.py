@@ -4,6 +4,7 @@
     scripts/benchmark.py write --at /dev/shm/bench --gb 1
     scripts/benchmark.py read --at /dev/shm/bench --gb 1
     scripts/benchmark.py checks --at /dev/shm/bench --gb 1
+    scripts/benchmark.py export --at /dev/shm/bench --gb 3
 
 Makes its own data: Parquet as the release is written (pyarrow's defaults, one row group a file),
 with pictures of real sizes whose bytes do not repeat. Each case runs in a process of its own;
@@ -25,11 +26,11 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import reading, writing
+from benchmarks import exporting, reading, writing
 from benchmarks.data import make_source
 
 GIGABYTE = 10**9
-CASES = {**writing.CASES, **reading.CASES}
+CASES = {**writing.CASES, **reading.CASES, **exporting.CASES}
 CHECKS = ["ours, one configuration", "ours, unchecked"]
 WORKERS = ["ours, one worker, one thread", "ours, two workers"]
 PARTS = {
@@ -37,12 +38,14 @@ PARTS = {
     "read": list(reading.CASES),
     "checks": CHECKS,
     "workers": WORKERS,
+    "export": [name for name, case in exporting.CASES.items() if case.made_by],
 }
 BASELINE = {
     "write": "datasets builder, parquet",
     "read": "first sample, default layout",
     "checks": "ours, unchecked",
     "workers": "ours, one worker, one thread",
+    "export": "cp -r of the images",
 }
 
 
