@@ -6,17 +6,17 @@ from typing import Any
 
 from rich.table import Table
 
-from mico_150k import names
 from mico_150k.build import BuildResult
 from mico_150k.cli.terminal import say
+from mico_150k.first_row import read_first_row
 from mico_150k.forecast import gigabytes
 
 _MOST_SHOWN = 90
 """Characters of a value."""
 
 
-def say_built(result: BuildResult) -> None:
-    """The last line of a build."""
+def say_built(result: BuildResult, location: str = "") -> None:
+    """The last line of a build. `location` is where it lies, if not in its folder."""
     report = result.report
     say(
         "[green]done[/green]: {} rows read, {} written, {} left out{}; {} files, {} in {}, {} s{}",
@@ -26,7 +26,7 @@ def say_built(result: BuildResult) -> None:
         "".join(f", {count} {reason}" for reason, count in report.reasons.items()),
         result.files,
         gigabytes(result.bytes),
-        result.folder,
+        location or result.folder,
         f"{result.seconds:.1f}",
         f" ({result.resumed} of {result.shards} shards were there)" if result.resumed else "",
     )
@@ -34,14 +34,11 @@ def say_built(result: BuildResult) -> None:
 
 def first_rows(folder: Path, configs: list[str]) -> Table:
     """The first row of each configuration, as `load_dataset` gives it."""
-    from datasets import load_dataset
-
     table = Table(title=f'load_dataset("{folder}", configuration, split="train"): the first row')
     table.add_column("configuration", style="bold")
     table.add_column("row")
     for config in configs:
-        rows = load_dataset(str(folder), config, split=names.SPLIT, streaming=True)
-        row: dict[str, Any] = next(iter(rows), {})
+        row = read_first_row(str(folder), config) or {}
         table.add_row(config, "\n".join(_lines(row)))
     return table
 

@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from inspect import signature
+from functools import partial
 from typing import Any
 
 from mico_150k import names
 from mico_150k.card import COLUMNS
 from mico_150k.card_text import CardText
 from mico_150k.check import Finding, check_header
+from mico_150k.first_row import read_first_row
 from mico_150k.hub.publication import Shard
 from mico_150k.hub.repository import RemoteFile, Repository, Snapshot
 
@@ -110,29 +111,13 @@ def _check_card(
 
 
 def _read_row(repository: Repository, config: str, commit: str) -> Finding:
-    """Whether `load_dataset` gives a row, with its pictures decoded; it runs no code of the Hub's.
-
-    `datasets` before 4 asks the terminal whether to run a repository's script, and arms an alarm
-    that it leaves armed where nobody can answer: the process ends 15 s later.
-    """
-    from datasets import load_dataset
-
-    asks = "trust_remote_code" in signature(load_dataset).parameters
-    run_nothing = {"trust_remote_code": False} if asks else {}
-
-    def first_row() -> dict[str, Any] | None:
-        rows = load_dataset(
-            repository.name,
-            config,
-            split=names.main_split(config),
-            streaming=True,
-            revision=commit,
-            **run_nothing,
-        )
-        return next(iter(rows), None)
-
+    """Whether `load_dataset` gives a row, with its pictures decoded."""
     try:
-        row = repository.patience.ask(repository.name, f"reading a row of {config}", first_row)
+        row = repository.patience.ask(
+            repository.name,
+            f"reading a row of {config}",
+            partial(read_first_row, repository.name, config, revision=commit),
+        )
     except Exception as error:  # noqa: BLE001 - whatever stops a reader is what is looked for
         told = f"{type(error).__name__}: {error}".splitlines()[0]
         return Finding(True, config, f"load_dataset fails: {told}")
