@@ -134,10 +134,16 @@ class Build:
     out: Path
     options: BuildOptions
     forecast: Forecast
+    location: str = ""
 
     @classmethod
-    def prepare(cls, source: Source, out: Path, options: BuildOptions) -> "Build":
-        """Plan a build from headers. Raises `DuplicateIds`."""
+    def prepare(
+        cls, source: Source, out: Path, options: BuildOptions, location: str = ""
+    ) -> "Build":
+        """Plan a build from headers. Raises `DuplicateIds`.
+
+        `location` is what the user knows `out` as, where it stands for a folder elsewhere.
+        """
         plan = make_plan(source, shard_bytes=options.shard_bytes, seed=options.seed)
         forecast = make_forecast(
             source,
@@ -146,7 +152,7 @@ class Build:
             sample=names.SAMPLE in options.configs,
             out=out,
         )
-        return cls(source, plan, out, options, forecast)
+        return cls(source, plan, out, options, forecast, location)
 
     def run(  # noqa: PLR0913 - each is a choice of its own, and has a default
         self,
@@ -229,7 +235,7 @@ class Build:
         return self._result(self._finish(workspace, records), self.plan.shards, started)
 
     def _workspace(self) -> Workspace:
-        return Workspace(self.out, (*BUILDERS, names.SAMPLE, names.INDEX))
+        return Workspace(self.out, (*BUILDERS, names.SAMPLE, names.INDEX), self.location)
 
     def _claim(self, workspace: Workspace, *, overwrite: bool) -> bool:
         stamps = {file.name: file.stamp for file in self.source.files}

@@ -25,6 +25,7 @@ MicoError                      the message says what is wrong, where, and the wa
 │   ├── MemoryTooSmall         the workers asked for need more than there is, or than is allowed
 │   ├── WorkerDied             a worker process ended without a word
 │   ├── ShardsMissing          a build on many machines is not complete yet
+│   ├── RemoteError            the storage that a build writes to did not do what was asked
 │   └── CountMismatch          rows read are not rows written plus rows left out
 ├── NotADataset                no dataset folder, or a damaged one
 ├── OverLimit                  rows that a trainer cannot take, where none may be left out
@@ -139,6 +140,10 @@ class WorkerDied(BuildError):
 
 class ShardsMissing(BuildError):
     """A build on many machines is not complete yet."""
+
+
+class RemoteError(BuildError):
+    """The storage that a build writes to did not do what was asked."""
 
 
 class CountMismatch(BuildError):

@@ -80,6 +80,12 @@ class UnitBuilder:
                 yield from self._write(ready, on_group, aside)
             yield from aside.wait()
 
+    def records(self, numbers: Iterable[int]) -> Iterator[ShardRecord]:
+        """The records of those of these shards that any process has finished, in their order."""
+        for number in sorted(numbers):
+            if record := self.workspace.record(number):
+                yield record
+
     def missing_bytes(self, unit: Unit, finished: set[int]) -> int:
         """Bytes of images, about, in the unit's shards that are not finished."""
         rows = sum(shard.rows for shard in unit.shards)

@@ -20,10 +20,14 @@ _OURS = (names.CARD, names.MANIFEST, names.REPORT, names.QUARANTINE)
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """A dataset folder that is being built. `configs` are all folders that a build may write."""
+    """A dataset folder that is being built. `configs` are all folders that a build may write.
+
+    `location` is what a user knows it as, where that is not the folder.
+    """
 
     folder: Path
     configs: tuple[str, ...]
+    location: str = ""
 
     @property
     def work(self) -> Path:
@@ -31,9 +35,14 @@ class Workspace:
         return self.folder / names.WORK
 
     @property
+    def identity_file(self) -> Path:
+        """The file that says which build has claimed the folder."""
+        return self.work / "build.json"
+
+    @property
     def is_begun(self) -> bool:
         """Whether a build has claimed the folder, or finished it."""
-        return (self.work / _IDENTITY).exists() or (self.folder / names.MANIFEST).exists()
+        return self.identity_file.exists() or (self.folder / names.MANIFEST).exists()
 
     def claim(self, identity: dict[str, Any], stamps: dict[str, str], *, overwrite: bool) -> bool:
         """Make the folder this build's; False where this very build is finished already.
@@ -45,15 +54,15 @@ class Workspace:
         wanted = {"identity": identity, "stamps": stamps}
         # In this order: another process that claims it now writes its identity before all else.
         holds = self._holds_anything()
-        begun = read_json(self.work / _IDENTITY)
+        begun = read_json(self.identity_file)
         manifest = read_json(self.folder / names.MANIFEST)
         if overwrite and (begun or holds):
             self._clear()
             begun, holds, manifest = {}, False, {}
         if not begun and not holds:
-            if create_json(self.work / _IDENTITY, wanted):
+            if create_json(self.identity_file, wanted):
                 return True
-            begun = read_json(self.work / _IDENTITY)
+            begun = read_json(self.identity_file)
         present = begun or {"identity": manifest.get("build"), "stamps": stamps}
         if present != wanted:
             raise self._refusal(present, wanted)
@@ -102,17 +111,18 @@ class Workspace:
 
     def record(self, number: int, split: str = names.SPLIT) -> ShardRecord | None:
         """The shard's record, once it is finished."""
-        return _read_record(self._record(number, split))
+        return _read_record(self.record_file(number, split))
 
     def forget(self, number: int, split: str = names.SPLIT) -> None:
         """Remove the record of a shard that is to be built again."""
-        self._record(number, split).unlink(missing_ok=True)
+        self.record_file(number, split).unlink(missing_ok=True)
 
     def keep(self, record: ShardRecord) -> None:
         """Write down that a shard is finished: the last thing that is done for it."""
-        write_json(self._record(record.number, record.split), record.to_dict())
+        write_json(self.record_file(record.number, record.split), record.to_dict())
 
-    def _record(self, number: int, split: str) -> Path:
+    def record_file(self, number: int, split: str = names.SPLIT) -> Path:
+        """Where the record of a finished shard lies."""
         return self.work / _RECORDS / f"{split}-{number:05d}.json"
 
     def part(self, config: str, number: int, split: str = names.SPLIT) -> Path:
@@ -129,9 +139,10 @@ class Workspace:
         return any(path.name != names.WORK for path in there)
 
     def _refusal(self, present: dict[str, Any], wanted: dict[str, Any]) -> OutputRefused:
+        where = self.location or self.folder
         if not isinstance(present.get("identity"), dict) or "stamps" not in present:
             return OutputRefused(
-                f"{self.folder} is not empty, and not a folder that `mico build` has begun.\n"
+                f"{where} is not empty, and not a folder that `mico build` has begun.\n"
                 "Choose another with --out, or write over what a build writes with --overwrite."
             )
         differing = [
@@ -142,7 +153,7 @@ class Workspace:
         ]
         more = [" …"] if len(differing) > _MOST_NAMED else []
         return OutputRefused(
-            f"{self.folder} holds another build; what differs is "
+            f"{where} holds another build; what differs is "
             f"{', '.join(differing[:_MOST_NAMED] + more)}.\n"
             "Run it with what it was begun with, choose another --out, or --overwrite it."
         )
@@ -173,6 +184,5 @@ def _is(path: Path, file: FileRecord, *, hashes: bool) -> bool:
     return not hashes or sha256(path) == file.sha256
 
 
-_IDENTITY = "build.json"
 _RECORDS = "records"
 _MOST_NAMED = 5

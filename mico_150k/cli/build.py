@@ -10,7 +10,8 @@ from typing import Annotated, TypedDict
 import typer
 
 from mico_150k import names
-from mico_150k.build import CONFIGS, Build, BuildOptions, Share, ShareResult
+from mico_150k.build import CONFIGS, Build, BuildOptions, BuildResult, Share, ShareResult
+from mico_150k.cli.build_elsewhere import build_elsewhere, is_url
 from mico_150k.cli.build_push import build_and_push
 from mico_150k.cli.build_result import first_rows, say_built
 from mico_150k.cli.options import (
@@ -64,7 +65,14 @@ def build(
         str,
         typer.Argument(help="A folder or file of samples, here or `hf://…`; `demo` is built in."),
     ] = DEMO,
-    out: Annotated[Path, typer.Option(help="The dataset folder to write.")] = Path(names.DATASET),
+    out: Annotated[
+        str,
+        typer.Option(
+            metavar="FOLDER",
+            help="The dataset folder to write, here or by a URL that fsspec writes to, such as "
+            "`s3://bucket/name`.",
+        ),
+    ] = names.DATASET,
     config: Annotated[
         list[str] | None,
         typer.Option(help=f"A configuration to write; all by default: {', '.join(CONFIGS)}."),
@@ -223,7 +231,8 @@ def build(
     Run again after an interruption, it goes on where it was. What it leaves out, and why, is in
     `quarantine.jsonl` and `report.json` in the folder.
     """
-    _check_out(out)
+    is_refined = DatasetFolder.is_built(Path(source))
+    _check_out(out, as_folder=bool(is_refined or units or finish or overwrite or recheck or push))
     refining = RefineOptions(
         remove=remove,
         selection=Selection(where=where, sample=sample, seed=seed),
@@ -234,14 +243,14 @@ def build(
         max_loss=max_loss,
         seed=seed,
     )
-    if DatasetFolder.is_built(Path(source)):
+    if is_refined:
         if map_ or task_map or exclude or config or workers or max_memory or units or finish:
             msg = (
                 "--map, --task-map, --exclude, --config, --workers, --max-memory, --units and "
                 f"--finish are for a release; {source} is built."
             )
             raise UsageError(msg)
-        refine(source, out, refining, tolerance, overwrite=overwrite, as_json=as_json)
+        refine(source, Path(out), refining, tolerance, overwrite=overwrite, as_json=as_json)
         return
     refining.refuse_all(source)
     share = Share.parse(units) if units else None
@@ -270,32 +279,42 @@ def build(
         seed=seed,
     )
     say("reading headers of {}", source)
-    planned = Build.prepare(open_source(source, reading), out, options)
+    read = open_source(source, reading)
+
+    def choose(planned: Build) -> Executor:
+        return _executor(planned, workers, memory, executor, address)
+
+    if is_url(out):
+        build_elsewhere(read, out, options, choose, tolerance=tolerance, as_json=as_json)
+        return
+    planned = Build.prepare(read, Path(out), options)
     if push and stated:
         build_and_push(
             planned, push, stated, keep=keep is Keep.ALL, private=private, tolerance=tolerance
         )
-        return
-    if finish:
-        result = planned.complete(recheck=recheck, tolerance=tolerance)
+    elif finish:
+        _show(planned.complete(recheck=recheck, tolerance=tolerance), options, as_json=as_json)
     else:
-        who = _executor(planned, workers, memory, executor, address)
+        who = choose(planned)
         with progress("building") as on_progress:
             how = _How(executor=who, recheck=recheck, tolerance=tolerance, on_progress=on_progress)
-            if share:
-                _show_share(planned.run_share(share, **how), share, as_json=as_json)
-                return
-            result = planned.run(overwrite=overwrite, **how)
-    if as_json:
-        show_json({**asdict(result), "folder": str(result.folder)})
-    else:
-        show(first_rows(result.folder, [*options.configs, names.INDEX]))
-    say_built(result)
+            done = planned.run_share(share, **how) if share else None
+            result = None if share else planned.run(overwrite=overwrite, **how)
+        if share and done:
+            _show_share(done, share, as_json=as_json)
+        elif result:
+            _show(result, options, as_json=as_json)
 
 
-def _check_out(out: Path) -> None:
-    """Raise `UsageError` for a folder that `load_dataset` would not find."""
-    if glob.has_magic(str(out)):
+def _check_out(out: str, *, as_folder: bool) -> None:
+    """Raise `UsageError` for what `load_dataset` would not find, or a URL where none will do."""
+    if is_url(out) and as_folder:
+        msg = (
+            f"--out {out}: --units, --finish, --overwrite, --recheck, --push and a source that is "
+            "a dataset folder need a folder of this machine."
+        )
+        raise UsageError(msg)
+    if glob.has_magic(out):
         msg = f"--out {out}: `load_dataset` takes *, ? and [ in a folder's name for a pattern."
         raise UsageError(msg)
 
@@ -338,11 +357,19 @@ def _executor(
         gigabytes(forecast.images),
         planned.plan.shards,
         gigabytes(forecast.output),
-        planned.out,
+        planned.location or planned.out,
         "1 worker" if workers == 1 else f"{workers} workers",
         gigabytes(building_memory(planned.source, planned.plan, workers)),
     )
     return InProcess() if workers == 1 else Processes(workers)
+
+
+def _show(result: BuildResult, options: BuildOptions, *, as_json: bool) -> None:
+    if as_json:
+        show_json({**asdict(result), "folder": str(result.folder)})
+    else:
+        show(first_rows(result.folder, [*options.configs, names.INDEX]))
+    say_built(result)
 
 
 def _show_share(result: ShareResult, share: Share, *, as_json: bool) -> None:

@@ -1,8 +1,8 @@
 """A Ray cluster: each unit is a task, on whichever node has a core and the memory for it.
 
-All nodes see the source and the output folder at the same paths. What is finished is known from
-the folder alone, so that a task that died is simply begun again, anywhere, and goes on at the first
-shard that is missing. Needs the extra `ray`.
+All nodes see the source and the output folder at the same paths, or read and write them by URLs
+(`sending`). What is finished is known from the folder alone, so that a task that died is simply
+begun again, anywhere, and goes on at the first shard that is missing. Needs the extra `ray`.
 """
 
 import os
@@ -86,7 +86,7 @@ class RayCluster:
 
 def _build(builder: UnitBuilder, unit: Unit, finished: set[int]) -> None:
     """A task: the shards of the unit that nobody has finished, an earlier try of it included."""
-    done = {shard.number for shard in unit.shards if builder.workspace.record(shard.number)}
+    done = {record.number for record in builder.records(shard.number for shard in unit.shards)}
     for _ in builder.build(unit, done | finished, lambda *_: None):
         pass
 
@@ -95,12 +95,11 @@ def _new_records(
     builder: UnitBuilder, missing: set[int], on_group: OnGroup
 ) -> Iterator[ShardRecord]:
     """The shards that any node has finished since the last look."""
-    for number in sorted(missing):
-        if record := builder.workspace.record(number):
-            missing.discard(number)
-            written = max((file.bytes for file in record.files.values()), default=0)
-            on_group(record.rows_read, written, [LeftOut.from_dict(row) for row in record.left_out])
-            yield record
+    for record in builder.records(missing):
+        missing.discard(record.number)
+        written = max((file.bytes for file in record.files.values()), default=0)
+        on_group(record.rows_read, written, [LeftOut.from_dict(row) for row in record.left_out])
+        yield record
 
 
 def _memory(builder: UnitBuilder, unit: Unit) -> int:

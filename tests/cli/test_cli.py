@@ -79,6 +79,32 @@ def test_workers_and_shares_end_with_the_same_folder(release: Path, tmp_path: Pa
     assert contents(tmp_path / "one") == contents(tmp_path / "two")
 
 
+def test_a_build_to_a_url_ends_with_the_same_folder(release: Path, tmp_path: Path) -> None:
+    options = ("--config", "bagel", "--shard-mb", "1")
+    assert mico("build", release, *options, "--out", "here", folder=tmp_path).returncode == DONE
+    url = f"file://{tmp_path / 'there'}"
+    done = mico("build", release, *options, "--out", url, "--workers", 2, folder=tmp_path)
+    assert done.returncode == DONE, done.stderr
+    assert contents(tmp_path / "here") == contents(tmp_path / "there")
+    assert f" in {url}, " in done.stderr.splitlines()[-1]
+    again = mico("build", release, *options, "--out", url, "--json", folder=tmp_path)
+    assert json.loads(again.stdout)["folder"] == url
+
+
+@pytest.mark.parametrize(
+    "option",
+    [["--units", "1/2"], ["--finish"], ["--overwrite"], ["--recheck"], ["--push", "user/name"]],
+    ids=" ".join,
+)
+def test_what_needs_a_folder_of_this_machine_is_refused_with_a_url(
+    release: Path, tmp_path: Path, option: list[str]
+) -> None:
+    done = mico("build", release, "--out", f"file://{tmp_path}/x", *option, folder=tmp_path)
+    assert done.returncode == WRONG_USAGE
+    assert "need a folder of this machine" in done.stderr
+    assert not (tmp_path / "x").exists()
+
+
 def test_what_cannot_be_is_refused_before_anything_is_written(
     release: Path, tmp_path: Path
 ) -> None:

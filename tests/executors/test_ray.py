@@ -17,12 +17,14 @@ pytest.importorskip("ray", reason="the extra `ray` is large, and not in `test`")
 OPTIONS = BuildOptions(configs=("bagel", "default", "sample"), shard_bytes=60_000)
 
 ON_TWO_NODES = """
-import os, sys, time
+import os, sys, tempfile, time
 from pathlib import Path
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 from ray.cluster_utils import Cluster
 from mico_150k.build import Build, BuildOptions
 from mico_150k.executors.ray import RayCluster
+from mico_150k.executors.sending import Sending
+from mico_150k.remote_folder import RemoteFolder
 from mico_150k.sources import open_source
 from mico_150k.unit import UnitBuilder
 
@@ -61,15 +63,25 @@ def on_progress(done):
         mark.touch()
         cluster.remove_node(second, allow_graceful=False)
 
-build = Build.prepare(open_source(source), Path(out), options)
-build.run(executor=RayCluster(cluster.address), on_progress=on_progress)
+executor, remote = RayCluster(cluster.address), None
+folder = Path(out)
+if "://" in out:
+    folder = Path(tempfile.mkdtemp())
+    remote = RemoteFolder.open(out, folder)
+    executor = Sending(executor, remote)
+build = Build.prepare(open_source(source), folder, options, out)
+build.run(executor=executor, outlet=remote, on_progress=on_progress)
+if remote:
+    remote.publish()
 assert seen == sorted(seen) and seen[-1] == 32, seen
 print("nodes", len(cluster.list_all_nodes()))
 """
 
 
-@pytest.mark.parametrize("lost", ["nothing", "task", "node"])
-def test_two_nodes_make_the_same_bytes(tmp_path: Path, lost: str) -> None:
+@pytest.mark.parametrize(
+    ("lost", "scheme"), [("nothing", ""), ("task", ""), ("node", ""), ("nothing", "file://")]
+)
+def test_two_nodes_make_the_same_bytes(tmp_path: Path, lost: str, scheme: str) -> None:
     source = write_release(tmp_path / "r", cases(8), rows_per_file=8)
     Build.prepare(open_source(str(source)), tmp_path / "whole", OPTIONS).run()
     mark = tmp_path / "died"
@@ -80,7 +92,7 @@ def test_two_nodes_make_the_same_bytes(tmp_path: Path, lost: str) -> None:
             sys.executable,
             str(script),
             str(source),
-            str(tmp_path / "out"),
+            f"{scheme}{tmp_path / 'out'}",
             lost,
             str(mark),
         ],

@@ -1,0 +1,50 @@
+"""`mico build --out URL`."""
+
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from mico_150k.build import Build, BuildOptions
+from mico_150k.cli.build_result import say_built
+from mico_150k.cli.terminal import progress, show_json
+from mico_150k.executors import Executor
+from mico_150k.sources.source import Source
+
+
+def is_url(out: str) -> bool:
+    """Whether a place is named by a URL, and not by a path of this machine."""
+    return "://" in out
+
+
+def build_elsewhere(
+    source: Source,
+    location: str,
+    options: BuildOptions,
+    choose: Callable[[Build], Executor],
+    *,
+    tolerance: float,
+    as_json: bool,
+) -> None:
+    """Build in temporary folders, and send each shard as soon as it is finished.
+
+    `choose` says who does the work.
+    """
+    from mico_150k.executors.sending import SCRATCH, Sending
+    from mico_150k.remote_folder import RemoteFolder
+
+    with TemporaryDirectory(prefix=SCRATCH) as folder:
+        here = Path(folder)
+        remote = RemoteFolder.open(location, here)
+        planned = Build.prepare(source, here, options, location)
+        executor = Sending(choose(planned), remote)
+        with progress("building") as on_progress:
+            result = planned.run(
+                executor=executor, outlet=remote, tolerance=tolerance, on_progress=on_progress
+            )
+        remote.publish()
+        files, size = remote.totals()
+        whole = replace(result, files=files, bytes=size)
+        if as_json:
+            show_json({**asdict(whole), "folder": location})
+        say_built(whole, location)

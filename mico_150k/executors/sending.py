@@ -1,0 +1,61 @@
+"""Shards built anywhere and sent to a folder elsewhere: nodes need no disk in common."""
+
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from mico_150k.executors import Executor
+from mico_150k.plan import Unit
+from mico_150k.records import ShardRecord
+from mico_150k.remote_folder import RemoteFolder
+from mico_150k.unit import OnGroup, UnitBuilder
+from mico_150k.workspace import Workspace
+
+SCRATCH = "mico-150k-"
+"""The beginning of temporary folders' names: what a killed process leaves is to be known."""
+
+
+class Sending:
+    """Has units built in temporary folders of whoever does them, who sends each shard."""
+
+    def __init__(self, executor: Executor, remote: RemoteFolder) -> None:
+        """`executor` does the work."""
+        self._executor = executor
+        self._remote = remote
+
+    def build(
+        self, builder: UnitBuilder, units: Sequence[Unit], finished: set[int], on_group: OnGroup
+    ) -> Generator[ShardRecord, None, None]:
+        """As `Executor` says; raises `RemoteError` as well."""
+        self._remote.send_identity()
+        sender = _Sender(
+            builder.source,
+            builder.plan,
+            builder.workspace,
+            builder.configs,
+            builder.sample,
+            builder.verify,
+            builder.threaded,
+            self._remote,
+        )
+        with closing(self._executor.build(sender, units, finished, on_group)) as records:
+            yield from records
+
+
+@dataclass(frozen=True, slots=True)
+class _Sender(UnitBuilder):
+    """A unit builder whose shards leave the machine, with their records, once they are finished."""
+
+    remote: RemoteFolder
+
+    def build(self, unit: Unit, finished: set[int], on_group: OnGroup) -> Iterator[ShardRecord]:
+        with TemporaryDirectory(prefix=SCRATCH) as folder:
+            here = replace(self, workspace=Workspace(Path(folder), self.workspace.configs))
+            for record in UnitBuilder.build(here, unit, finished, on_group):
+                self.remote.send(here.workspace, record)
+                yield record
+
+    def records(self, numbers: Iterable[int]) -> Iterator[ShardRecord]:
+        return self.remote.records(numbers)
