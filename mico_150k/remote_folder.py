@@ -8,16 +8,20 @@ import json
 import posixpath
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import fsspec
 from fsspec.core import url_to_fs
 
 from mico_150k import names
+from mico_150k.background import in_order
 from mico_150k.errors import OutputRefused, RemoteError
 from mico_150k.records import ShardRecord
 from mico_150k.workspace import Workspace
 
+GETS_AT_ONCE = 16
+"""Small files that are fetched at once: each waits for a network's latency."""
 _SMALL = (names.INDEX, names.SAMPLE)
 """The configurations of which shards leave parts, to be joined at the end."""
 
@@ -135,10 +139,15 @@ class RemoteFolder:
             for name in {names.MANIFEST, names.REPORT, names.CARD} & set(there):
                 self._get(self._here.folder / name)
         elif names.WORK in there:
-            for folder in ("", names.INDEX, names.SAMPLE, self._here.record_file(0).parent.name):
-                for name in self._list(posixpath.join(names.WORK, folder)):
-                    if posixpath.splitext(name)[1] in {".json", ".parquet"}:
-                        self._get(self._here.work / folder / name)
+            folders = ("", names.INDEX, names.SAMPLE, self._here.record_file(0).parent.name)
+            files = [
+                self._here.work / folder / name
+                for folder in folders
+                for name in self._list(posixpath.join(names.WORK, folder))
+                if posixpath.splitext(name)[1] in {".json", ".parquet"}
+            ]
+            for _ in in_order((partial(self._get, path) for path in files), GETS_AT_ONCE):
+                pass
         elif there:
             msg = (
                 f"{self.location} is not empty, and not a folder that `mico build` has begun.\n"
