@@ -102,8 +102,12 @@ class RemoteFolder:
             path = self._here.record_file(number)
             if path.name in there:
                 with self._talking():
-                    plain = json.loads(self._fs.cat_file(self._path(self._name(path))))
-                yield ShardRecord.from_dict(plain)
+                    data = self._fs.cat_file(self._path(self._name(path)))
+                try:
+                    record = ShardRecord.from_dict(json.loads(data))
+                except (ValueError, KeyError, TypeError):
+                    continue  # it is being written: not every storage shows a file whole
+                yield record
 
     def publish(self) -> None:
         """Send what was made here at the end of a build, the manifest last."""

@@ -178,6 +178,22 @@ def test_a_shard_that_somebody_removed_is_built_again(
     assert there(place) == contents(whole)
 
 
+def test_a_record_that_is_half_written_is_not_there_yet(
+    source: Path, place: str, tmp_path: Path
+) -> None:
+    def interrupt(done: Progress) -> None:
+        if done.rows > 20:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        build(source, place, tmp_path / "one", on_progress=interrupt)
+    root = place.removeprefix("memory:/")
+    paths = [path for path in MEMORY.find(root) if "/.build/records/" in path]
+    MEMORY.pipe_file(paths[0], MEMORY.cat_file(paths[0])[:-20])
+    remote = RemoteFolder.open(place, tmp_path / "another")
+    assert len(list(remote.records(range(1000)))) == len(paths) - 1
+
+
 def test_worker_processes_send_what_they_finish(source: Path, whole: Path, tmp_path: Path) -> None:
     target = tmp_path / "target"
     build(source, f"file://{target}", tmp_path / "here", Processes(2))
