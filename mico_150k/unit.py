@@ -69,16 +69,30 @@ class UnitBuilder:
 
     def build(self, unit: Unit, finished: set[int], on_group: OnGroup) -> Iterator[ShardRecord]:
         """Write the unit's shards that are not finished; yields each when it is."""
-        done = unit.finished(finished)
-        start = sum(shard.rows for shard in done)
+        yield from self.build_all([unit], finished, on_group)
+
+    def build_all(
+        self, units: Iterable[Unit], finished: set[int], on_group: OnGroup
+    ) -> Iterator[ShardRecord]:
+        """The same of several units, each read from the moment the one before it has been."""
         with (
-            closing(unit_rows(self.source, self.plan, unit, start, threaded=self.threaded)) as rows,
             Aside[ShardRecord](threaded=self.threaded) as aside,
+            closing(self._examined(units, finished)) as groups,
         ):
-            groups = _examined(Examiner(self.verify), rows, unit.shards[len(done) :])
             with closing(read_ahead(groups) if self.threaded else groups) as ready:
                 yield from self._write(ready, on_group, aside)
             yield from aside.wait()
+
+    def _examined(
+        self, units: Iterable[Unit], finished: set[int]
+    ) -> Generator["_Examined", None, None]:
+        """What goes into the row groups of the units' shards that are not finished."""
+        for unit in units:
+            done = unit.finished(finished)
+            start = sum(shard.rows for shard in done)
+            rows = unit_rows(self.source, self.plan, unit, start, threaded=self.threaded)
+            with closing(rows):
+                yield from _examined(Examiner(self.verify), rows, unit.shards[len(done) :])
 
     def records(self, numbers: Iterable[int]) -> Iterator[ShardRecord]:
         """The records of those of these shards that any process has finished, in their order."""

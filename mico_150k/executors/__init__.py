@@ -27,15 +27,13 @@ class Executor(Protocol):
 
 
 class InProcess:
-    """One unit after the other, here; threads read and hash beside."""
+    """One unit after the other, here; threads read, examine and hash beside."""
 
     def build(
         self, builder: UnitBuilder, units: Sequence[Unit], finished: set[int], on_group: OnGroup
     ) -> Generator[ShardRecord, None, None]:
         """As `Executor` says."""
-        threaded = replace(builder, threaded=True)
-        for unit in units:
-            yield from threaded.build(unit, finished, on_group)
+        yield from replace(builder, threaded=True).build_all(units, finished, on_group)
 
 
 class Outlet(Protocol):

@@ -50,10 +50,12 @@ class _Sender(UnitBuilder):
 
     remote: RemoteFolder
 
-    def build(self, unit: Unit, finished: set[int], on_group: OnGroup) -> Iterator[ShardRecord]:
+    def build_all(
+        self, units: Iterable[Unit], finished: set[int], on_group: OnGroup
+    ) -> Iterator[ShardRecord]:
         with TemporaryDirectory(prefix=SCRATCH) as folder:
             here = replace(self, workspace=Workspace(Path(folder), self.workspace.configs))
-            for record in UnitBuilder.build(here, unit, finished, on_group):
+            for record in UnitBuilder.build_all(here, units, finished, on_group):
                 self.remote.send(here.workspace, record)
                 yield record
 
