@@ -16,7 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from mico_150k import names
+from mico_150k import dataset_folder, names
 from mico_150k.builders import BUILDERS, get_builder
 from mico_150k.errors import ShardsMissing, UsageError
 from mico_150k.executors import Delivering, Executor, InProcess, Outlet
@@ -235,7 +235,7 @@ class Build:
         return self._result(self._finish(workspace, records), self.plan.shards, started)
 
     def _workspace(self) -> Workspace:
-        return Workspace(self.out, (*BUILDERS, names.SAMPLE, names.INDEX), self.location)
+        return Workspace(self.out, dataset_folder.CONFIGS, self.location)
 
     def _claim(self, workspace: Workspace, *, overwrite: bool) -> bool:
         stamps = {file.name: file.stamp for file in self.source.files}

@@ -249,6 +249,21 @@ def test_a_folder_of_somebody_else_is_refused_and_left_alone(release: Path, tmp_
     assert (out / "bagel" / "recipe.txt").read_text() == "mine too"
 
 
+def test_overwriting_a_refined_folder_leaves_none_of_its_shards(
+    release: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    build(release, out)
+    for name in ("bench/test-00000.parquet", "bagel/validation-00000.parquet"):
+        (out / name).parent.mkdir(exist_ok=True)
+        (out / name).write_bytes(b"of a benchmark, or a validation split")
+    build(release, out, replace(SMALL, seed=5), overwrite=True)
+    assert not {path.name for path in out.rglob("*.parquet")} & {
+        "test-00000.parquet",
+        "validation-00000.parquet",
+    }
+
+
 @pytest.mark.parametrize("change", ["options", "source", "touched source"])
 def test_another_build_in_the_folder_is_refused_with_what_differs(
     samples: list[Case], tmp_path: Path, change: str, monkeypatch: pytest.MonkeyPatch
