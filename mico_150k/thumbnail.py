@@ -11,8 +11,7 @@ from PIL import Image as Pillow
 
 from mico_150k.errors import UnusableImage
 from mico_150k.images.header import Verify
-from mico_150k.images.normalise import FORMATS
-from mico_150k.images.probe import probe
+from mico_150k.images.probe import probe, readable_formats
 from mico_150k.reason import Reason
 from mico_150k.sample import Buffer
 
@@ -44,7 +43,7 @@ def shrink(data: Buffer, side: int) -> Pillow.Image:
     """
     probe(data, Verify.HEADER)
     try:
-        with Pillow.open(io.BytesIO(data), formats=FORMATS) as image:
+        with Pillow.open(io.BytesIO(data), formats=readable_formats()) as image:
             image.draft("RGB", (side, side))
             small = image.convert("RGB") if image.mode in {"P", "1"} else image
             small.thumbnail((side, side), Pillow.Resampling.LANCZOS, reducing_gap=2.0)

@@ -1,8 +1,9 @@
 """Colour profiles: which are sRGB, and how the others get there."""
 
 import io
-from functools import lru_cache
+from collections import OrderedDict
 
+import xxhash
 from PIL import Image as Pillow
 from PIL import ImageCms
 
@@ -10,32 +11,45 @@ _TOLERANCE = 2
 """Steps of 255, by which the dozen profiles that call themselves sRGB differ."""
 _GRID = range(0, 256, 15)
 _MODES = {1: "L", 3: "RGB", 4: "CMYK"}
+_MOST_KNOWN = 1024
+
+# By digest: a profile may have megabytes, and every image of a camera has the same.
+_known: OrderedDict[tuple[bytes, int], bool] = OrderedDict()
 
 
-@lru_cache(maxsize=256)
 def is_srgb(profile: bytes, channels: int) -> bool:
     """Whether a profile leaves colours as they are, which its name does not tell.
 
     A profile that cannot be read, or is for other channels than the image's, counts as sRGB:
     every program that shows pictures ignores it.
     """
-    mode = _MODES[channels]
-    if mode == "CMYK":
-        return False
-    if mode == "L":
-        before = Pillow.frombytes("L", (len(_GRID), 1), bytes(_GRID))
-    else:
-        colours = bytes(value for r in _GRID for g in _GRID for b in _GRID for value in (r, g, b))
-        before = Pillow.frombytes("RGB", (len(_GRID) ** 3, 1), colours)
-    after = to_srgb(before, profile)
-    expected = before.convert("RGB").tobytes()
-    return all(
-        abs(was - now) <= _TOLERANCE for was, now in zip(expected, after.tobytes(), strict=True)
-    )
+    key = xxhash.xxh3_128_digest(profile), channels
+    if key not in _known:
+        _known[key] = _leaves_colours(profile, _MODES[channels])
+        if len(_known) > _MOST_KNOWN:
+            _known.popitem(last=False)
+    return _known[key]
 
 
 def to_srgb(image: Pillow.Image, profile: bytes) -> Pillow.Image:
     """The image (L, RGB or CMYK) as sRGB; a profile that cannot be used is ignored."""
+    return _apply(image, profile) or image.convert("RGB")
+
+
+def _leaves_colours(profile: bytes, mode: str) -> bool:
+    values = bytes(value for r in _GRID for g in _GRID for b in _GRID for value in (r, g, b))
+    before = Pillow.frombytes("RGB", (len(_GRID) ** 3, 1), values).convert(mode)
+    after = _apply(before, profile)
+    if after is None:
+        return True
+    expected = before.convert("RGB").tobytes()
+    return mode != "CMYK" and all(
+        abs(was - now) <= _TOLERANCE for was, now in zip(expected, after.tobytes(), strict=True)
+    )
+
+
+def _apply(image: Pillow.Image, profile: bytes) -> Pillow.Image | None:
+    """The image as sRGB; None where the profile cannot be used with it."""
     try:
         return ImageCms.profileToProfile(
             image,
@@ -44,6 +58,6 @@ def to_srgb(image: Pillow.Image, profile: bytes) -> Pillow.Image:
             outputMode="RGB",
             # Optimised, dark greys come out wrong by up to ten steps; this costs milliseconds.
             flags=ImageCms.Flags.NOOPTIMIZE,
-        ) or image.convert("RGB")
+        )
     except (ImageCms.PyCMSError, OSError, TypeError, ValueError):
-        return image.convert("RGB")
+        return None

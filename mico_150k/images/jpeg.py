@@ -1,90 +1,141 @@
-"""JPEG by its markers (ITU-T T.81, annex B): the header, and whether the file is whole."""
+"""JPEG by its markers (ITU-T T.81, annex B): whether the file is whole, and how it is coded."""
 
 import re
+from collections.abc import Iterator
 from struct import Struct
 
 from mico_150k.errors import UnusableImage
-from mico_150k.images.header import Header, Verify, orientation_of
+from mico_150k.images.header import Coding, Verify
 from mico_150k.reason import Reason
 
 SIGNATURE = b"\xff\xd8\xff"
 
 _LENGTH = Struct(">H")
 _FRAME = Struct(">BHHB")
-_START, _END = b"\xff\xd8", b"\xff\xd9"
-_SOS, _EOI, _APP1, _APP2, _TEM = 0xDA, 0xD9, 0xE1, 0xE2, 0x01
+_END = b"\xff\xd9"
+_SOS, _EOI, _DQT, _DRI, _APP0, _ADOBE, _APP15, _COM, _TEM = (
+    0xDA, 0xD9, 0xDB, 0xDD, 0xE0, 0xEE, 0xEF, 0xFE, 0x01,
+)  # fmt: skip
+_EXTENSIONS = range(0xF0, 0xFE)  # of later parts of the standard; no decoder takes them
 _RESTARTS = range(0xD0, 0xD8)
 _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # DHT, JPG and DAC are no frames
 _PLAIN_FRAMES = {0xC0, 0xC1, 0xC2}  # baseline, extended and progressive, with Huffman coding
+_LOSSLESS_FRAMES = {0xC3, 0xC7, 0xCB, 0xCF}  # they quantise nothing
 _FIRST_RESERVED, _LAST_RESERVED = 0x02, 0xBF
+_CHANNELS = {1, 3, 4}
+_COMPONENT_BYTES = 3
+_TABLE_VALUES = 64
 
 # What ends a scan's coded data: a marker that is neither a stuffed zero nor a restart.
 _END_OF_SCAN = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 
 
-def read_jpeg(data: memoryview, verify: Verify) -> Header:
+def read_jpeg(data: memoryview, verify: Verify) -> Coding:
     """Walk the segments to the end of image; to the first scan only if `verify` is HEADER.
 
-    Changed bytes within a scan decode to other pixels without an error in any decoder: no
-    structure shows them, unless they make a marker.
+    Changed bytes within a scan decode to other pixels: no structure shows them, unless they make a
+    marker.
 
     Raises `UnusableImage`: TRUNCATED before the end of image, CORRUPT where no marker stands
-    where one must.
+    where one must, or what decoding needs is not there.
     """
-    frame: tuple[int, int, int, int] | None = None
-    frame_marker = 0
-    scans = 0
-    orientation = 1
-    profile: dict[int, bytes] = {}
-    position = 2
-    while True:
-        marker, position = _marker(data, position)
-        if marker == _EOI:
-            _refuse_second_end(data[position:])
-            break
-        if marker == _TEM or marker in _RESTARTS:
-            continue
-        body, position = _segment(data, position)
+    frame: memoryview | None = None
+    frame_marker = scans = 0
+    tables: set[int] = set()
+    for marker, body, _, _ in _segments(data):
         if marker in _FRAMES:
-            if frame is not None or len(body) < _FRAME.size:
-                raise UnusableImage(Reason.CORRUPT, "JPEG with a second or a broken frame")
-            frame, frame_marker = _FRAME.unpack_from(body), marker
-        elif marker == _APP1 and bytes(body[:6]) == b"Exif\0\0":
-            orientation = orientation_of(body)
-        elif marker == _APP2 and bytes(body[:12]) == b"ICC_PROFILE\0" and len(body) > _ICC_PREFIX:
-            profile[body[12]] = bytes(body[_ICC_PREFIX:])
+            if frame is not None:
+                raise UnusableImage(Reason.CORRUPT, "JPEG with a second frame")
+            frame, frame_marker = body, marker
+            _check_frame(body)
+        elif marker == _DQT:
+            tables.update(_tables(body))
+        elif marker in _EXTENSIONS or (marker == _DRI and len(body) != _LENGTH.size):
+            raise UnusableImage(Reason.CORRUPT, f"JPEG with a segment {marker:X} that is none")
         elif marker == _SOS:
             if frame is None:
                 raise UnusableImage(Reason.CORRUPT, "JPEG scan before its frame")
+            if not scans and frame_marker not in _LOSSLESS_FRAMES:
+                _check_tables(frame, tables)
             scans += 1
             if verify is Verify.HEADER:
                 break
-            position = _end_of_scan(data, position)
     if frame is None or not scans:
         raise UnusableImage(Reason.CORRUPT, "JPEG without image data")
-    bits, height, width, channels = frame
-    return Header(
-        format="JPEG",
-        width=width,
-        height=height,
-        channels=channels,
-        bits=bits,
-        orientation=orientation,
-        icc=b"".join(profile[part] for part in sorted(profile)),
-        plain=frame_marker in _PLAIN_FRAMES,
-    )
+    return Coding(bits=frame[0], plain=frame_marker in _PLAIN_FRAMES)
 
 
-_ICC_PREFIX = 14  # "ICC_PROFILE\0", the part's number, the number of parts
+def without_metadata(data: memoryview) -> bytes:
+    """The same picture without comments and application segments, for one that they stop.
+
+    Adobe's stays: it says what the channels are.
+    """
+    kept = [SIGNATURE[:2]]
+    for marker, _, start, end in _segments(data):
+        if marker != _COM and (marker == _ADOBE or not _APP0 <= marker <= _APP15):
+            kept.append(bytes(data[start:end]))
+    return b"".join(kept)
+
+
+def _segments(data: memoryview) -> Iterator[tuple[int, memoryview, int, int]]:
+    """Each marker with the body of its segment, and where it starts and ends, to the end of image.
+
+    A scan's coded data belongs to its segment.
+    """
+    start = 2
+    while True:
+        marker, position = _marker(data, start)
+        body, end = data[:0], position
+        if marker not in _RESTARTS and marker not in {_EOI, _TEM}:
+            body, end = _segment(data, position)
+        if marker == _SOS:
+            # At once, and not before whoever asks for the next one: the header may be all he wants.
+            yield marker, body, start, end
+            scan_end = _end_of_scan(data, end)
+            yield _SCAN, data[end:scan_end], end, scan_end
+            start = scan_end
+            continue
+        yield marker, body, start, end
+        if marker == _EOI:
+            _refuse_second_end(data[end:])
+            return
+        start = end
+
+
+_SCAN = -1
+"""In place of a marker: a scan's coded data."""
+
+
+def _check_frame(frame: memoryview) -> None:
+    channels = frame[5] if len(frame) >= _FRAME.size else 0
+    if channels not in _CHANNELS or len(frame) != _FRAME.size + channels * _COMPONENT_BYTES:
+        raise UnusableImage(Reason.CORRUPT, f"JPEG with a broken frame, or of {channels} channels")
+
+
+def _tables(body: memoryview) -> Iterator[int]:
+    """The numbers of the quantisation tables in a segment."""
+    position = 0
+    while position < len(body):
+        width, number = 1 + (body[position] >> 4), body[position] & 0x0F
+        position += 1 + width * _TABLE_VALUES
+        if position > len(body):
+            raise UnusableImage(Reason.CORRUPT, "JPEG with a broken quantisation table")
+        yield number
+
+
+def _check_tables(frame: memoryview, tables: set[int]) -> None:
+    wanted = frame[_FRAME.size + 2 :: _COMPONENT_BYTES]
+    if not tables.issuperset(wanted):
+        raise UnusableImage(Reason.CORRUPT, "JPEG without a quantisation table that it needs")
 
 
 def _refuse_second_end(rest: memoryview) -> None:
     """Refuse bytes after the end that end once more: a changed byte has cut the scan short.
 
-    Cameras do append things: another picture, zeros, a film. None of these looks like that.
+    Cameras do append things: zeros, a film, another picture, whose start is no scan's.
     """
-    after = bytes(rest).lstrip(b"\0")
-    if after.endswith(_END) and after.strip(_END) and not after.startswith(_START):
+    after = bytes(rest)
+    if after.rstrip(b"\0").endswith(_END) and after.strip(_END + b"\0") and SIGNATURE not in after:
         raise UnusableImage(Reason.CORRUPT, "JPEG with an end-of-image marker in mid-picture")
 
 

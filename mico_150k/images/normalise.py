@@ -16,15 +16,15 @@ from PIL import ImageFile
 from mico_150k.errors import UnusableImage
 from mico_150k.images.colour import is_srgb, to_srgb
 from mico_150k.images.header import Header
-from mico_150k.images.probe import OTHER_FORMATS
+from mico_150k.images.probe import readable, readable_formats
 from mico_150k.reason import Reason
 from mico_150k.sample import Buffer
 
 COMPRESS_LEVEL = 2
 """PNG's. Measured on photos with zlib-ng: a fifth of the time of level 6, a tenth larger."""
 
-FORMATS = ("JPEG", "PNG", "WEBP", *OTHER_FORMATS)
 _HIGH_BYTE = 1 / 256
+_BITS = 8
 
 # EXIF orientation → what makes the picture upright (EXIF 2.3, table 6).
 _UPRIGHT = {
@@ -49,7 +49,7 @@ def decode(data: Buffer) -> Iterator[Pillow.Image]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            image = Pillow.open(io.BytesIO(data), formats=FORMATS)
+            image = Pillow.open(io.BytesIO(data), formats=readable_formats())
             image.load()
     except Exception as error:  # a broken image makes Pillow raise a dozen types
         raise UnusableImage(Reason.UNDECODABLE, f"{type(error).__name__}: {error}") from error
@@ -60,14 +60,13 @@ def decode(data: Buffer) -> Iterator[Pillow.Image]:
 
 
 def normalise(data: Buffer, header: Header) -> bytes:
-    """The picture as an 8-bit RGB PNG that is upright, opaque and sRGB."""
-    with decode(data) as image:
+    """The picture as an 8-bit RGB PNG that is upright, opaque and sRGB. Raises `UnusableImage`."""
+    with decode(readable(data, header)) as image:
         colours, opacity = _eight_bits(image, header)
-        profile = image.info.get("icc_profile", b"")
-    channels = len(colours.getbands())
-    if profile and not is_srgb(profile, channels):
-        colours = to_srgb(colours, profile)
-    picture = colours.convert("RGB")
+    if header.icc and not is_srgb(header.icc, header.channels):
+        picture = to_srgb(colours, header.icc)
+    else:
+        picture = colours.convert("RGB")
     if opacity is not None:
         white = Pillow.new("RGB", picture.size, "white")
         white.paste(picture, mask=opacity)
@@ -81,31 +80,44 @@ def normalise(data: Buffer, header: Header) -> bytes:
 
 
 def _eight_bits(image: Pillow.Image, header: Header) -> tuple[Pillow.Image, Pillow.Image | None]:
-    """Colours in L, RGB or CMYK, and opacity in L or None."""
+    """Colours as the file has them, in L, RGB or CMYK, and opacity in L or None."""
+    if header.channels == 1:
+        return _grey(image, header.coding.bits)
     transparency = image.info.get("transparency")
-    if image.mode.startswith("I;16"):
-        return _sixteen_bit_grey(image, transparency)
-    if transparency is not None and image.mode == "RGB" and header.bits > _BITS:
+    if image.mode == "RGB" and transparency is not None and header.coding.bits > _BITS:
         # Pillow has dropped the low bytes, by which the transparent colour is told from others.
         raise UnusableImage(Reason.UNDECODABLE, "16-bit RGB with one transparent colour")
-    if transparency is not None and image.mode == "L" and header.bits < _BITS:
-        # Pillow has spread 2 or 4 bits over 8, the transparent value it has not.
-        image.info["transparency"] = transparency * 255 // (2**header.bits - 1)
-    if image.mode == "LA":
-        return image.getchannel("L"), image.getchannel("A")
-    if image.mode in {"La", "PA", "RGBA", "RGBa"} or transparency is not None:
+    if image.mode in {"PA", "RGBA", "RGBa"} or transparency is not None:
         whole = image.convert("RGBA")
         return whole.convert("RGB"), whole.getchannel("A")
-    if image.mode in {"L", "RGB", "CMYK"}:
+    if image.mode in {"RGB", "CMYK"}:
         return image, None
-    if image.mode == "1":
-        return image.convert("L"), None
     if image.mode in {"P", "RGBX", "YCbCr", "HSV"}:
         return image.convert("RGB"), None
-    raise UnusableImage(Reason.UNDECODABLE, f"mode {image.mode} has no 8-bit RGB form")
+    raise _no_form(image)
 
 
-_BITS = 8
+def _grey(image: Pillow.Image, bits: int) -> tuple[Pillow.Image, Pillow.Image | None]:
+    transparent = image.info.get("transparency")
+    if image.mode == "RGBA":  # what Pillow makes of 16-bit grey with alpha
+        return image.getchannel("R"), image.getchannel("A")
+    if image.mode in {"LA", "La"}:
+        plain = image.convert("LA")
+        return plain.getchannel("L"), plain.getchannel("A")
+    if bits == 2 * _BITS:
+        return _sixteen_bit_grey(image, transparent)
+    if image.mode not in {"1", "L"}:
+        raise _no_form(image)
+    grey = image.convert("L")
+    if transparent is None:
+        return grey, None
+    # Pillow has spread 2 or 4 bits over 8, the transparent value it has not; of one bit it has.
+    clear = transparent if image.mode == "1" else transparent * 255 // (2**bits - 1)
+    return grey, grey.point(lambda value: 0 if value == clear else 255)
+
+
+def _no_form(image: Pillow.Image) -> UnusableImage:
+    return UnusableImage(Reason.UNDECODABLE, f"mode {image.mode} has no 8-bit RGB form")
 
 
 def _sixteen_bit_grey(

@@ -1,10 +1,15 @@
-"""PNG by its chunks (https://www.w3.org/TR/png-3/): the header, and whether the file is whole."""
+"""PNG by its chunks (https://www.w3.org/TR/png-3/): whether the file is whole, and how it is coded.
+
+Pillow reads on where the specification is broken, and so do trainers, each to another end; what
+is refused here is what they would make different pictures of, or none.
+"""
 
 import zlib
+from collections.abc import Iterator
 from struct import Struct
 
 from mico_150k.errors import UnusableImage
-from mico_150k.images.header import Header, Verify, orientation_of
+from mico_150k.images.header import Coding, Verify
 from mico_150k.reason import Reason
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -14,62 +19,95 @@ _CRC = Struct(">I")
 _IHDR = Struct(">IIBBBBB")
 _IHDR_LENGTH = 13
 _LONGEST_CHUNK = 2**31 - 1
-_MAX_PROFILE_BYTES = 16 << 20  # far above any colour profile; stops a zlib bomb in iCCP
+_INFLATED_AT_ONCE = 1 << 20
 
-# Colour type → (colour channels, palette, alpha channel), table 11.1 of the specification.
+# Colour type → values a pixel, colour channels, and bits that a value may have (table 11.1).
 _COLOUR_TYPES = {
-    0: (1, False, False),
-    2: (3, False, False),
-    3: (3, True, False),
-    4: (1, False, True),
-    6: (3, False, True),
+    0: (1, 1, {1, 2, 4, 8, 16}),
+    2: (3, 3, {8, 16}),
+    3: (1, 3, {1, 2, 4, 8}),
+    4: (2, 1, {8, 16}),
+    6: (4, 3, {8, 16}),
 }
+_PALETTE = 3
+_COLOURS = range(3, 3 * 256 + 1, 3)  # bytes of a palette
+_PICTURE = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"}
+_SILENT_AFTER_PIXELS = {b"IDAT", b"IEND", b"tIME"}
+
+# Adam7 (section 8): where each pass starts, and its steps.
+_PASSES = (
+    (0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4),
+    (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2),
+)  # fmt: skip
 
 
-def read_png(data: memoryview, verify: Verify) -> Header:
+def read_png(data: memoryview, verify: Verify) -> Coding:
     """Walk the chunks to IEND; their CRCs are computed unless `verify` is HEADER.
 
     Raises `UnusableImage`: TRUNCATED before IEND, CORRUPT where a CRC or the order is wrong.
     """
     ihdr: tuple[int, ...] | None = None
-    alpha = animated = pixels = ended = False
-    orientation, icc = 1, b""
-    position = len(SIGNATURE)
-    while not ended:
-        kind, body, position = _next_chunk(data, position, verify)
+    palette = late = False
+    pixel_bytes = 0
+    before = b""
+    for kind, body in _chunks(data, verify):
         if ihdr is None:
-            if kind != b"IHDR" or len(body) != _IHDR_LENGTH:
-                raise UnusableImage(Reason.CORRUPT, "PNG does not start with IHDR")
-            ihdr = _IHDR.unpack(body)
+            ihdr = _read_ihdr(kind, body)
+        elif kind == b"IHDR":
+            raise UnusableImage(Reason.CORRUPT, "PNG with a second IHDR")
+        elif kind == b"PLTE":
+            palette = len(body) in _COLOURS
         elif kind == b"IDAT":
-            pixels = True
-        elif kind == b"tRNS":
-            alpha = True
-        elif kind == b"acTL":
-            animated = True
-        elif kind == b"eXIf":
-            orientation = orientation_of(body)
-        elif kind == b"iCCP":
-            icc = _profile(body)
-        ended = kind == b"IEND"
-    if ihdr is None or not pixels:
+            if pixel_bytes and before != kind:
+                raise UnusableImage(Reason.CORRUPT, "PNG with a chunk within its image data")
+            if ihdr[3] == _PALETTE and not palette:
+                raise UnusableImage(Reason.CORRUPT, "PNG without the palette that it needs")
+            pixel_bytes += len(body)
+        if pixel_bytes and kind not in _SILENT_AFTER_PIXELS:
+            late = True
+        before = kind
+    if ihdr is None or not pixel_bytes:
         raise UnusableImage(Reason.CORRUPT, "PNG without image data")
-    width, height, bits, colour_type = ihdr[:4]
-    if colour_type not in _COLOUR_TYPES:
-        raise UnusableImage(Reason.CORRUPT, f"PNG colour type {colour_type} does not exist")
-    channels, palette, alpha_channel = _COLOUR_TYPES[colour_type]
-    return Header(
-        format="PNG",
-        width=width,
-        height=height,
-        channels=channels,
-        bits=bits,
-        palette=palette,
-        alpha=alpha or alpha_channel,
-        animated=animated,
-        orientation=orientation,
-        icc=icc,
+    return Coding(channels=_COLOUR_TYPES[ihdr[3]][1], bits=ihdr[2], late=late)
+
+
+def without_metadata(data: memoryview) -> bytes:
+    """The same picture by the chunks that make it, for one whose other chunks stop a reader."""
+    kept = [(kind, body) for kind, body in _chunks(data, Verify.HEADER) if kind in _PICTURE]
+    return SIGNATURE + b"".join(
+        _CHUNK.pack(len(body), kind) + body + _CRC.pack(zlib.crc32(body, zlib.crc32(kind)))
+        for kind, body in kept
     )
+
+
+def check_png_pixels(data: memoryview) -> None:
+    """Unpack the image data, and count it: Pillow takes what is missing for black.
+
+    Raises `UnusableImage`, UNDECODABLE. An animation's later frames are not looked at.
+    """
+    chunks = list(_chunks(data, Verify.HEADER))
+    missing = _raw_bytes(_IHDR.unpack(chunks[0][1]))
+    unpacker = zlib.decompressobj()
+    try:
+        for kind, body in chunks:
+            packed: bytes | memoryview = body if kind == b"IDAT" else b""
+            while packed and missing > 0:
+                missing -= len(unpacker.decompress(packed, _INFLATED_AT_ONCE))
+                packed = unpacker.unconsumed_tail
+        missing -= len(unpacker.flush())
+    except zlib.error as error:
+        raise UnusableImage(Reason.UNDECODABLE, f"PNG's image data: {error}") from error
+    if missing > 0:
+        raise UnusableImage(Reason.UNDECODABLE, f"PNG lacks {missing} bytes of its image data")
+
+
+def _chunks(data: memoryview, verify: Verify) -> Iterator[tuple[bytes, memoryview]]:
+    """Every chunk's type and body, to IEND."""
+    position = len(SIGNATURE)
+    kind = b""
+    while kind != b"IEND":
+        kind, body, position = _next_chunk(data, position, verify)
+        yield kind, body
 
 
 def _next_chunk(data: memoryview, start: int, verify: Verify) -> tuple[bytes, memoryview, int]:
@@ -91,12 +129,24 @@ def _next_chunk(data: memoryview, start: int, verify: Verify) -> tuple[bytes, me
     return kind, body, end
 
 
-def _profile(body: memoryview) -> bytes:
-    """The ICC profile of an iCCP chunk: name, NUL, method, zlib stream."""
-    _, separator, rest = bytes(body).partition(b"\0")
-    if not separator or not rest:
-        return b""
-    try:
-        return zlib.decompressobj().decompress(rest[1:], _MAX_PROFILE_BYTES)
-    except zlib.error:
-        return b""
+def _read_ihdr(kind: bytes, body: memoryview) -> tuple[int, ...]:
+    if kind != b"IHDR" or len(body) != _IHDR_LENGTH:
+        raise UnusableImage(Reason.CORRUPT, "PNG does not start with IHDR")
+    ihdr = _IHDR.unpack(body)
+    _, _, bits, colour_type, packing, filtering, interlacing = ihdr
+    _, _, possible_bits = _COLOUR_TYPES.get(colour_type, (0, 0, set[int]()))
+    if bits not in possible_bits or packing or filtering or interlacing > 1:
+        raise UnusableImage(Reason.CORRUPT, f"PNG coded as no PNG is: {ihdr[2:]}")
+    return ihdr
+
+
+def _raw_bytes(ihdr: tuple[int, ...]) -> int:
+    """Bytes of the image data once unpacked: a filter's and the pixels' of each line."""
+    width, height, bits, colour_type, *_, interlaced = ihdr
+    pixel_bits = bits * _COLOUR_TYPES[colour_type][0]
+    total = 0
+    for x, y, step_x, step_y in _PASSES if interlaced else ((0, 0, 1, 1),):
+        columns, lines = -(-(width - x) // step_x), -(-(height - y) // step_y)
+        if columns > 0 and lines > 0:
+            total += lines * (1 + -(-columns * pixel_bits // 8))
+    return total

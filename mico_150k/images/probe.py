@@ -1,14 +1,23 @@
-"""An image's header by its bytes, and the limits beyond which no trainer could use it."""
+"""An image's header by its bytes, and the limits beyond which no trainer could use it.
+
+A format's own module says whether the file is whole. What stands in it is told by Pillow, since
+all trainers see a picture through it; metadata that stops it would stop them.
+"""
 
 import io
 import warnings
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+from typing import Any
 
+import pyarrow as pa
+from PIL import ExifTags, UnidentifiedImageError
 from PIL import Image as Pillow
-from PIL import UnidentifiedImageError
 
 from mico_150k.errors import UnusableImage
 from mico_150k.images import jpeg, png, webp
-from mico_150k.images.header import Header, Verify, orientation_of
+from mico_150k.images.header import Coding, Header, Verify
 from mico_150k.reason import Reason
 from mico_150k.sample import Buffer
 
@@ -21,65 +30,144 @@ MIN_SIDE = 16
 MAX_ASPECT = 128
 """OmniGen2 scales the long side to 2048 pixels, so that beyond 128:1 the other falls under 16."""
 
+PLAIN_FORMATS = ("JPEG", "PNG", "WEBP")
 OTHER_FORMATS = ("AVIF", "BMP", "DIB", "GIF", "JPEG2000", "PPM", "TIFF")
 """What is read besides JPEG, PNG and WebP. Pillow knows more; some of it runs other programs."""
+
+_CHANNELS = {"1": 1, "L": 1, "LA": 1, "La": 1, "I": 1, "F": 1, "CMYK": 4}
+_BITS = {"1": 1, "I": 32, "F": 32}
+_TIFF_BITS, _TIFF_PHOTOMETRIC = 258, 262
+_WHOLE_BITS = {1, 2, 4, 8, 16, 32}
+_WHITE_IS_ZERO = 0
+_TURNED = range(2, 9)
+
+
+@cache
+def readable_formats() -> tuple[str, ...]:
+    """The formats above that the installed Pillow reads."""
+    Pillow.init()
+    return tuple(name for name in (*PLAIN_FORMATS, *OTHER_FORMATS) if name in Pillow.OPEN)
 
 
 def probe(data: Buffer, verify: Verify = Verify.STRUCTURE) -> Header:
     """Read the header, check the limits, and check that the file is whole as far as `verify` says.
 
-    No pixel is decoded here: `Verify.DECODE` is the caller's to finish, with `decode`.
-    Raises `UnusableImage`.
+    No pixel is decoded here, but of a PNG with metadata after its pixels; `Verify.DECODE` is the
+    caller's to finish. Raises `UnusableImage`.
     """
     view = memoryview(data).cast("B")  # Arrow's buffers count as signed bytes
     if not view.nbytes:
         raise UnusableImage(Reason.EMPTY)
     if view.nbytes > MAX_BYTES:
         raise UnusableImage(Reason.TOO_LARGE, f"{view.nbytes} bytes")
-    header = _read(view, verify)
-    _check_limits(header)
-    return header
-
-
-def _read(view: memoryview, verify: Verify) -> Header:
     start = bytes(view[:12])
     if start.startswith(png.SIGNATURE):
-        return png.read_png(view, verify)
+        return _plain_header(view, "PNG", png.read_png(view, verify))
     if start.startswith(jpeg.SIGNATURE):
-        return jpeg.read_jpeg(view, verify)
+        return _plain_header(view, "JPEG", jpeg.read_jpeg(view, verify))
     if start.startswith(webp.RIFF) and start.endswith(webp.WEBP):
-        return webp.read_webp(view)
-    return _read_other(view)
+        return _plain_header(view, "WEBP", webp.read_webp(view))
+    return _other_header(view)
 
 
-def _read_other(view: memoryview) -> Header:
-    """Whatever Pillow recognises among `OTHER_FORMATS`, by its header."""
+def readable(data: Buffer, header: Header) -> Buffer:
+    """The picture's bytes; without its metadata, where `header` says that it stops a reader."""
+    view = memoryview(data).cast("B")
+    return _BARE[header.format](view) if header.metadata else view
+
+
+_BARE: dict[str, Callable[[memoryview], bytes]] = {
+    "JPEG": jpeg.without_metadata,
+    "PNG": png.without_metadata,
+    "WEBP": webp.without_metadata,
+}
+
+
+def _plain_header(view: memoryview, name: str, coding: Coding) -> Header:
+    """What Pillow says of a whole file; of the bare picture, where metadata stops it."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what is wrong with it is said by an error
-            with Pillow.open(io.BytesIO(view), formats=OTHER_FORMATS) as image:
-                return Header(
-                    format=str(image.format),
-                    width=image.width,
-                    height=image.height,
-                    channels={"1": 1, "L": 1, "LA": 1, "CMYK": 4}.get(image.mode, 3),
-                    bits={"1": 1, "I": 32, "F": 32}.get(
-                        image.mode, 16 if ";16" in image.mode else 8
-                    ),
-                    palette=image.mode in {"P", "PA"},
-                    alpha=image.has_transparency_data,
-                    animated=getattr(image, "is_animated", False),
-                    icc=image.info.get("icc_profile") or b"",
-                    orientation=orientation_of(image.info.get("exif", b"")),
-                    plain=False,
-                )
-    except Pillow.DecompressionBombError as error:
-        raise UnusableImage(Reason.TOO_MANY_PIXELS, str(error)) from error
+        return _opened(pa.BufferReader(pa.py_buffer(view)), name, coding)  # without a copy
+    except UnusableImage:
+        raise
+    except Exception as error:  # noqa: BLE001 - broken metadata makes Pillow raise a dozen types
+        why = f"{type(error).__name__}: {error}"
+    try:
+        header = _opened(io.BytesIO(_BARE[name](view)), name, replace(coding, late=False))
+    except UnusableImage:
+        raise
+    except Exception as error:
+        raise UnusableImage(Reason.CORRUPT, why) from error
+    return replace(header, orientation=1, icc=b"", metadata=True)
+
+
+def _other_header(view: memoryview) -> Header:
+    try:
+        return _opened(io.BytesIO(view), "", Coding(plain=False))
+    except UnusableImage:
+        raise
     except UnidentifiedImageError as error:
         detail = f"starts with {bytes(view[:8])!r}"
         raise UnusableImage(Reason.UNKNOWN_FORMAT, detail) from error
     except Exception as error:  # a broken header makes Pillow raise a dozen types
-        raise UnusableImage(Reason.CORRUPT, str(error)) from error
+        raise UnusableImage(Reason.CORRUPT, f"{type(error).__name__}: {error}") from error
+
+
+def _opened(file: Any, name: str, coding: Coding) -> Header:  # noqa: ANN401 - a file, of any kind
+    """What Pillow says; `name` is the format, "" for one of `OTHER_FORMATS`. Raises whatever."""
+    others = (other for other in readable_formats() if other not in PLAIN_FORMATS)
+    formats = (name,) if name else tuple(others)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what is wrong with it is said by an error
+        try:
+            with Pillow.open(file, formats=formats) as image:
+                header = Header(
+                    format=name or str(image.format),
+                    width=image.width,
+                    height=image.height,
+                    coding=coding if name else replace(coding, bits=_bits(image)),
+                    channels=coding.channels or _CHANNELS.get(image.mode.partition(";")[0], 3),
+                    palette=image.mode in {"P", "PA"},
+                    alpha=image.has_transparency_data,
+                    # A JPEG may hold more pictures after its end, which no trainer looks for.
+                    animated=name != "JPEG" and getattr(image, "is_animated", False),
+                    icc=image.info.get("icc_profile") or b"",
+                )
+                _check_limits(header)
+                return replace(header, orientation=_orientation(image, late=coding.late))
+        except Pillow.DecompressionBombError as error:
+            raise UnusableImage(Reason.TOO_MANY_PIXELS, str(error)) from error
+
+
+def _bits(image: Pillow.Image) -> int:
+    """Bits a channel of another format than the plain three."""
+    tags: Any = getattr(image, "tag_v2", {})
+    stored = tags.get(_TIFF_BITS, (0,))
+    bits = _BITS.get(image.mode, 16 if ";16" in image.mode else 8)
+    inverted = tags.get(_TIFF_PHOTOMETRIC) == _WHITE_IS_ZERO
+    if (any(stored) and not _WHOLE_BITS.issuperset(stored)) or (bits > _EIGHT and inverted):
+        raise UnusableImage(
+            Reason.UNDECODABLE, f"TIFF with {stored} bits a channel, which Pillow does not scale"
+        )
+    if image.format == "PPM" and image.mode == "I":
+        return 16
+    return bits
+
+
+_EIGHT = 8
+
+
+def _orientation(image: Pillow.Image, *, late: bool) -> int:
+    """How EXIF or XMP say that the picture is turned, as `datasets` and Pillow find it.
+
+    Raises whatever Pillow does on metadata that is none.
+    """
+    if hasattr(image, "tag_v2"):
+        return 1  # Pillow turns a TIFF by itself
+    if late:
+        image.load()
+    # The class's own would decode every PNG without EXIF, to look behind its pixels.
+    value = Pillow.Image.getexif(image).get(ExifTags.Base.Orientation)
+    return next((turn for turn in _TURNED if value == turn), 1)
 
 
 def _check_limits(header: Header) -> None:

@@ -4,10 +4,13 @@ from collections import OrderedDict
 
 import xxhash
 
+from mico_150k.errors import UnusableImage
 from mico_150k.images.header import Verify
-from mico_150k.images.normalise import decode, normalise
+from mico_150k.images.normalise import normalise
+from mico_150k.images.pixels import check_pixels
 from mico_150k.images.probe import probe
 from mico_150k.images.rule import causes
+from mico_150k.reason import Reason
 from mico_150k.sample import Buffer, Image
 
 CACHED_BYTES = 64 << 20
@@ -39,12 +42,17 @@ class ImageReader:
             return self._normalised[digest]
         header = probe(data, self._verify)
         actions = causes(header)
+        if self._verify is Verify.DECODE:
+            check_pixels(data, header)
         if not actions:
-            if self._verify is Verify.DECODE:
-                with decode(data):
-                    pass
             return Image(data, header.format, header.width, header.height, digest)
-        picture = normalise(data, header)
+        try:
+            picture = normalise(data, header)
+        except UnusableImage:
+            raise
+        except Exception as error:  # one picture may not stop a terabyte
+            detail = f"cannot be normalised: {type(error).__name__}: {error}"
+            raise UnusableImage(Reason.UNDECODABLE, detail) from error
         normal = probe(picture, Verify.HEADER)
         image = Image(
             picture, normal.format, normal.width, normal.height, digest_of(picture), actions

@@ -24,7 +24,7 @@ class Cause:
 CAUSES: tuple[Cause, ...] = (
     Cause(
         "format",
-        lambda header: not header.plain,
+        lambda header: not header.coding.plain,
         "no JPEG, PNG or WebP, or a JPEG coding that few decoders know",
         "encoded as PNG",
     ),
@@ -32,7 +32,7 @@ CAUSES: tuple[Cause, ...] = (
     Cause(
         "orientation",
         lambda header: header.orientation != 1,
-        "EXIF says that it is turned or mirrored; no trainer looks",
+        "EXIF or XMP say that it is turned or mirrored; no trainer looks",
         "upright",
     ),
     Cause(
@@ -45,7 +45,7 @@ CAUSES: tuple[Cause, ...] = (
     Cause("cmyk", lambda header: header.channels == _CMYK_CHANNELS, "four inks", "RGB"),
     Cause(
         "depth",
-        lambda header: header.bits != _BITS,
+        lambda header: header.coding.bits != _BITS,
         "not 8 bits a channel; 16-bit grey is clipped to white",
         "8 bits, the high byte of 16",
     ),
@@ -54,6 +54,12 @@ CAUSES: tuple[Cause, ...] = (
         lambda header: bool(header.icc) and not is_srgb(header.icc, header.channels),
         "a colour profile that is not sRGB; no trainer looks",
         "sRGB",
+    ),
+    Cause(
+        "metadata",
+        lambda header: header.metadata,
+        "text, EXIF or a profile that is broken or too large, and stops some readers",
+        "left away",
     ),
 )
 

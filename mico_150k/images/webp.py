@@ -1,39 +1,72 @@
-"""WebP by its RIFF chunks (RFC 9649): the header, and whether the file is whole."""
+"""WebP by its RIFF chunks (RFC 9649): whether the file is whole. libwebp says the rest."""
 
+from collections.abc import Iterator
 from struct import Struct
 
 from mico_150k.errors import UnusableImage
-from mico_150k.images.header import Header, orientation_of
+from mico_150k.images.header import Coding
 from mico_150k.reason import Reason
 
 RIFF, WEBP = b"RIFF", b"WEBP"
 
 _CHUNK = Struct("<4sI")
 _SIZE = Struct("<I")
-_LOSSY_SIDES = Struct("<HH")
+_SIDES = Struct("<HH")
 _RIFF_HEADER = 12
 _EXTENDED_LENGTH = 10
 _LOSSY_HEADER = 10
 _LOSSLESS_HEADER = 5
 _LOSSLESS_SIGNATURE = 0x2F
-_ALPHA_FLAG, _ANIMATION_FLAG = 0x10, 0x02
+_LOSSLESS_VERSION_SHIFT = 29
+_SHOWN = 0x10  # in the first byte of a lossy frame, whose lowest bit says that it is no key frame
+_MOST_PROFILE = 3
+_PICTURE = {b"VP8X", b"ANIM", b"ANMF", b"ALPH", b"VP8 ", b"VP8L"}
+_PICTURE_FLAGS = 0x12  # alpha and animation
 _SIDE_BITS = 14
 _SIDE_MASK = (1 << _SIDE_BITS) - 1
 
 
-def read_webp(data: memoryview) -> Header:
+def read_webp(data: memoryview) -> Coding:
     """Walk the RIFF chunks to the length that the file gives itself.
 
-    Raises `UnusableImage`: TRUNCATED where bytes are missing, CORRUPT where chunks do not fit.
+    Raises `UnusableImage`: TRUNCATED where bytes are missing, CORRUPT where chunks do not fit, or
+    are not those of one picture.
     """
     if len(data) < _RIFF_HEADER:
         raise UnusableImage(Reason.TRUNCATED, "WebP ends within its RIFF header")
     end = 8 + _SIZE.unpack_from(data, 4)[0]
     if end > len(data):
         raise UnusableImage(Reason.TRUNCATED, f"WebP of {len(data)} bytes says it has {end}")
-    sides: tuple[int, int] | None = None
-    alpha = animated = pixels = False
-    orientation, icc = 1, b""
+    canvas: tuple[int, int] | None = None
+    pixels = False
+    for kind, body in _chunks(data, end):
+        if kind == b"VP8X":
+            canvas = _canvas(body)
+        elif kind in _SIDES_OF and not pixels:
+            pixels = True
+            if (sides := _SIDES_OF[kind](body)) != (canvas or sides):
+                raise UnusableImage(Reason.CORRUPT, f"WebP of {sides} on a canvas of {canvas}")
+        elif kind == b"ANMF":
+            pixels = True
+    if not pixels:
+        raise UnusableImage(Reason.CORRUPT, "WebP without image data")
+    return Coding()
+
+
+def without_metadata(data: memoryview) -> bytes:
+    """The same picture by the chunks that make it, for one whose other chunks stop a reader."""
+    kept = [WEBP]
+    for kind, body in _chunks(data, len(data)):
+        if kind in _PICTURE:
+            whole = bytes(body)
+            if kind == b"VP8X":
+                whole = bytes([whole[0] & _PICTURE_FLAGS]) + whole[1:]
+            kept.append(_CHUNK.pack(kind, len(whole)) + whole + b"\0" * (len(whole) % 2))
+    return RIFF + _SIZE.pack(sum(map(len, kept))) + b"".join(kept)
+
+
+def _chunks(data: memoryview, end: int) -> Iterator[tuple[bytes, memoryview]]:
+    """Every chunk's type and body."""
     position = _RIFF_HEADER
     while position + _CHUNK.size <= end:
         kind, length = _CHUNK.unpack_from(data, position)
@@ -41,50 +74,35 @@ def read_webp(data: memoryview) -> Header:
         position += _CHUNK.size + length + length % 2
         if len(body) < length or position > end + 1:
             raise UnusableImage(Reason.CORRUPT, "a WebP chunk reaches beyond the file")
-        if kind == b"VP8X":
-            if len(body) < _EXTENDED_LENGTH:
-                raise UnusableImage(Reason.CORRUPT, "WebP's extended header is too short")
-            alpha, animated = bool(body[0] & _ALPHA_FLAG), bool(body[0] & _ANIMATION_FLAG)
-            sides = (_uint24(body, 4) + 1, _uint24(body, 7) + 1)
-        elif kind == b"VP8 ":
-            pixels, sides = True, sides or _lossy_sides(body)
-        elif kind == b"VP8L":
-            lossless_sides, lossless_alpha = _lossless(body)
-            pixels, sides, alpha = True, sides or lossless_sides, alpha or lossless_alpha
-        elif kind == b"ANMF":
-            pixels = True
-        elif kind == b"EXIF":
-            orientation = orientation_of(body)
-        elif kind == b"ICCP":
-            icc = bytes(body)
-    if sides is None or not pixels:
-        raise UnusableImage(Reason.CORRUPT, "WebP without image data")
-    return Header(
-        format="WEBP",
-        width=sides[0],
-        height=sides[1],
-        alpha=alpha,
-        animated=animated,
-        orientation=orientation,
-        icc=icc,
-    )
+        yield kind, body
 
 
-def _lossy_sides(body: memoryview) -> tuple[int, int]:
-    """Sides of a VP8 key frame (RFC 6386, section 9.1)."""
-    if len(body) < _LOSSY_HEADER or bytes(body[3:6]) != b"\x9d\x01\x2a" or body[0] & 1:
+def _canvas(body: memoryview) -> tuple[int, int]:
+    if len(body) < _EXTENDED_LENGTH:
+        raise UnusableImage(Reason.CORRUPT, "WebP's extended header is too short")
+    return _uint24(body, 4) + 1, _uint24(body, 7) + 1
+
+
+def _lossy(body: memoryview) -> tuple[int, int]:
+    """Sides of a VP8 key frame that is shown, and whose partitions fit (RFC 6386, section 9.1)."""
+    tag = body[0] if len(body) >= _LOSSY_HEADER else 1
+    if tag & 1 or not tag & _SHOWN or bytes(body[3:6]) != b"\x9d\x01\x2a":
         raise UnusableImage(Reason.CORRUPT, "WebP's image data is no VP8 key frame")
-    width, height = _LOSSY_SIDES.unpack_from(body, 6)
+    if tag >> 1 & 7 > _MOST_PROFILE or _uint24(body, 0) >> 5 > len(body) - _LOSSY_HEADER:
+        raise UnusableImage(Reason.CORRUPT, "WebP's VP8 frame is longer than its chunk")
+    width, height = _SIDES.unpack_from(body, 6)
     return width & _SIDE_MASK, height & _SIDE_MASK
 
 
-def _lossless(body: memoryview) -> tuple[tuple[int, int], bool]:
-    """Sides and alpha of a VP8L image (RFC 9649, section 3.4)."""
-    if len(body) < _LOSSLESS_HEADER or body[0] != _LOSSLESS_SIGNATURE:
+def _lossless(body: memoryview) -> tuple[int, int]:
+    """Sides of a VP8L image (RFC 9649, section 3.4)."""
+    packed = _SIZE.unpack_from(body, 1)[0] if len(body) >= _LOSSLESS_HEADER else 0
+    if not packed or body[0] != _LOSSLESS_SIGNATURE or packed >> _LOSSLESS_VERSION_SHIFT:
         raise UnusableImage(Reason.CORRUPT, "WebP's image data is no VP8L stream")
-    packed = _SIZE.unpack_from(body, 1)[0]
-    width, height = packed & _SIDE_MASK, packed >> _SIDE_BITS & _SIDE_MASK
-    return (width + 1, height + 1), bool(packed >> 2 * _SIDE_BITS & 1)
+    return (packed & _SIDE_MASK) + 1, (packed >> _SIDE_BITS & _SIDE_MASK) + 1
+
+
+_SIDES_OF = {b"VP8 ": _lossy, b"VP8L": _lossless}
 
 
 def _uint24(body: memoryview, offset: int) -> int:

@@ -13,8 +13,7 @@ from PIL import Image as Pillow
 
 from mico_150k.errors import UnusableImage
 from mico_150k.images.header import Verify
-from mico_150k.images.normalise import FORMATS
-from mico_150k.images.probe import probe
+from mico_150k.images.probe import probe, readable_formats
 from mico_150k.pretokenize.sizes import Shape
 from mico_150k.reason import Reason
 from mico_150k.sample import Buffer
@@ -30,7 +29,7 @@ def crop_all(data: Buffer, size: Shape, wanted: tuple[Shape, ...]) -> list[Pixel
     """
     probe(data, Verify.HEADER)
     try:
-        with Pillow.open(io.BytesIO(data), formats=FORMATS) as image:
+        with Pillow.open(io.BytesIO(data), formats=readable_formats()) as image:
             image.load()
             if image.size == size:
                 return [on_white(crop(image, shape)) for shape in wanted]

@@ -3,12 +3,15 @@
 The expected pixels are computed here one by one, and not by the code that is tested.
 """
 
+import contextlib
 import io
 import math
+import struct
 import zlib
 from collections.abc import Callable
 from itertools import product
 
+import datasets
 import pytest
 from PIL import Image, ImageCms, ImageFile
 
@@ -20,7 +23,23 @@ from mico_150k.sample import Image as Read
 
 from ..factories import encode, picture
 from . import awkward
-from .awkward import GREY, GREY_ALPHA, PALETTE, RGB, RGB_ALPHA, exif, linear_profile, png
+from .awkward import (
+    GREY,
+    GREY_ALPHA,
+    PALETTE,
+    RGB,
+    RGB_ALPHA,
+    exif,
+    extended,
+    ink_profile,
+    linear_profile,
+    png,
+    riff,
+    riff_chunks,
+    segment,
+    with_segments,
+    xmp,
+)
 
 SIDE = 24
 Pixel = tuple[int, int, int]
@@ -58,8 +77,9 @@ def flat(rows: list[list[tuple[int, ...]]], see: Callable[..., Pixel]) -> list[P
 
 
 def assert_same_to_all_trainers(image: Read) -> None:
-    """The ways in which the four trainers open a picture, all with the same pixels."""
-    views = set()
+    """The ways in which trainers and `datasets` open a picture, all with the same pixels."""
+    cell = {"bytes": bytes(image.data), "path": None}
+    views = {datasets.Image().decode_example(cell).convert("RGB").tobytes()}
     for truncated, on_paper in product((False, True), repeat=2):
         ImageFile.LOAD_TRUNCATED_IMAGES = truncated
         try:
@@ -96,6 +116,10 @@ PASSED = {
     "jpeg with srgb": encode(picture(4), "JPEG", icc_profile=SRGB),
     "jpeg with bytes after it": encode(picture(4), "JPEG") + b"\0" * 64 + b"trailer",
     "jpeg with a jpeg after it": encode(picture(4), "JPEG") + encode(picture(5), "JPEG"),
+    "jpeg with another one below": encode(picture(4), "JPEG") + b"\n" + encode(picture(5), "JPEG"),
+    "jpeg of two pictures": encode(
+        picture(4), "MPO", save_all=True, append_images=[picture(5)]
+    ),
     "rgb png": encode(picture(5)),
     "grey png": encode(picture(6, mode="L")),
     "png with a text": png(grid(channels=3), RGB, chunks=[(b"tEXt", b"Comment\0hello")]),
@@ -116,7 +140,9 @@ def test_what_is_safe_passes_as_its_own_bytes(name: str, verify: Verify) -> None
     assert image.actions == ()
     assert image.data == data
     opened = Image.open(io.BytesIO(data))
-    assert (image.format, image.width, image.height) == (opened.format, *opened.size)
+    assert (image.format, image.width, image.height) == (
+        opened.format.replace("MPO", "JPEG"), *opened.size,
+    )  # fmt: skip
     assert image.digest == digest_of(data)
     assert_same_to_all_trainers(image)
 
@@ -216,26 +242,48 @@ TURNS: dict[int, Callable[[int, int, int, int], tuple[int, int]]] = {
 }
 
 
-def with_orientation(kind: str, orientation: int) -> bytes:
-    image = picture(9, (40, 24))
-    block = exif(orientation)
-    if kind == "JPEG":
-        return encode(image, "JPEG", exif=b"Exif\0\0" + block)
-    if kind == "WEBP":
-        return encode(image, "WEBP", lossless=True, exif=block)
-    if kind == "AVIF":
-        return encode(image, "AVIF", exif=block)
-    raw = image.tobytes()
+def png_with(chunks: list[tuple[bytes, bytes]], *, late: bool = False) -> bytes:
+    raw = picture(9, (40, 24)).tobytes()
     rows = [[tuple(raw[3 * (y * 40 + x) :][:3]) for x in range(40)] for y in range(24)]
-    if kind == "late PNG":
-        return png(rows, RGB, late_chunks=[(b"eXIf", block)])
-    return png(rows, RGB, chunks=[(b"eXIf", block)])
+    return png(rows, RGB, chunks=[] if late else chunks, late_chunks=chunks if late else [])
+
+
+def turned_jpeg(*blocks: bytes) -> bytes:
+    segments = (segment(0xE1, b"Exif\0\0" + block) for block in blocks)
+    return with_segments(encode(picture(9, (40, 24)), "JPEG"), *segments)
+
+
+def turned_webp(**options: bytes) -> bytes:
+    return encode(picture(9, (40, 24)), "WEBP", lossless=True, **options)
+
+
+def raw_profile(block: bytes) -> bytes:
+    """EXIF in a PNG's text, as ImageMagick writes it."""
+    profile = b"\nexif\n%8d\n" % len(block) + block.hex().encode() + b"\n"
+    return b"Raw profile type exif\0\0" + zlib.compress(profile)
+
+
+TURNED: dict[str, Callable[[int], bytes]] = {
+    "JPEG": lambda turn: turned_jpeg(exif(turn)),
+    "JPEG in two segments": lambda turn: turned_jpeg(exif(turn)[:12], exif(turn)[12:]),
+    "JPEG with a second block": lambda turn: turned_jpeg(exif(turn), exif(1)),
+    "XMP in JPEG": lambda turn: encode(picture(9, (40, 24)), "JPEG", xmp=xmp(turn)),
+    "PNG": lambda turn: png_with([(b"eXIf", exif(turn))]),
+    "late PNG": lambda turn: png_with([(b"eXIf", exif(turn))], late=True),
+    "XMP in PNG": lambda turn: png_with([(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + xmp(turn))]),
+    "raw profile in PNG": lambda turn: png_with([(b"zTXt", raw_profile(exif(turn)))]),
+    "WEBP": lambda turn: turned_webp(exif=exif(turn)),
+    "XMP in WEBP": lambda turn: turned_webp(xmp=xmp(turn)),
+    "AVIF": lambda turn: encode(picture(9, (40, 24)), "AVIF", exif=exif(turn)),
+}
 
 
 @pytest.mark.parametrize("orientation", range(2, 9))
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "late PNG", "WEBP", "AVIF"])
-def test_exif_orientation_is_applied(kind: str, orientation: int) -> None:
-    data = with_orientation(kind, orientation)
+@pytest.mark.parametrize("kind", TURNED)
+def test_orientation_is_applied_wherever_a_reader_would_find_it(
+    kind: str, orientation: int
+) -> None:
+    data = TURNED[kind](orientation)
     stored = pixels_of(data)
     image = read(data)
     assert_normal(image, ("format",) * (kind == "AVIF") + ("orientation",))
@@ -308,6 +356,142 @@ def test_a_profile_that_cannot_be_used_is_ignored_as_everywhere(profile: bytes) 
     assert read(data).actions == ()
 
 
+JPEG = encode(picture(8), "JPEG")
+LONG_TEXT = (b"zTXt", b"a\0\0" + zlib.compress(bytes(2 << 20)))  # Pillow unpacks one megabyte
+WEBP = riff_chunks(encode(picture(8), "WEBP", lossless=True))
+STOPS_A_READER = {
+    "png with a long text": png(grid(channels=3), chunks=[LONG_TEXT]),
+    "png with a long text at its end": png(grid(channels=3), late_chunks=[LONG_TEXT]),
+    "png with a long profile": png(grid(channels=3), chunks=[(b"iCCP", LONG_TEXT[1])]),
+    "png with no profile in its chunk": png(grid(channels=3), chunks=[(b"iCCP", b"")]),
+    "png with half of a resolution": png(grid(channels=3), chunks=[(b"pHYs", b"\0\0")]),
+    "png with exif that is none": png(grid(channels=3), chunks=[(b"eXIf", b"garbage!")]),
+    "png with late exif that is none": png(grid(channels=3), late_chunks=[(b"eXIf", b"garbage!")]),
+    "jpeg with half of a header": with_segments(JPEG, segment(0xE0, b"JFIF\0\1")),
+    "jpeg with half of a profile": with_segments(JPEG, segment(0xE2, b"ICC_PROFILE\0\1")),
+    "webp with exif that is none": riff(
+        extended(64, 48, 0x08), (b"VP8L", WEBP[b"VP8L"]), (b"EXIF", b"garbage!")
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", STOPS_A_READER)
+@pytest.mark.parametrize("verify", list(Verify))
+def test_metadata_that_stops_a_reader_is_left_away_and_the_picture_kept(
+    name: str, verify: Verify
+) -> None:
+    data = STOPS_A_READER[name]
+    image = read(data, verify)
+    assert_normal(image, ("metadata",))
+    whole = JPEG if name.startswith("jpeg") else riff((b"VP8L", WEBP[b"VP8L"]))
+    expected = flat(grid(channels=3), lambda *v: v) if name.startswith("png") else pixels_of(whole)
+    assert pixels_of(image.data) == expected
+
+
+def test_a_profile_in_several_parts_is_joined_in_their_order() -> None:
+    profile = linear_profile()
+    parts = [
+        segment(0xE2, b"ICC_PROFILE\0" + bytes([number, 2]) + part)
+        for number, part in ((2, profile[200:]), (1, profile[:200]))
+    ]
+    data = with_segments(encode(picture(8), "JPEG", quality=100), *parts)
+    image = read(data)
+    assert_normal(image, ("profile",))
+    for stored, seen in zip(pixels_of(data), pixels_of(image.data), strict=True):
+        assert all(abs(srgb_of_linear(v) - s) <= 2 for v, s in zip(stored, seen, strict=True))
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "TIFF"])
+def test_inks_of_a_profile_become_what_they_print(kind: str) -> None:
+    options = {"quality": 100} if kind == "JPEG" else {}
+    data = encode(Image.new("CMYK", (32, 32), 0), kind, icc_profile=ink_profile(), **options)
+    image = read(data)
+    assert_normal(image, ("format",) * (kind == "TIFF") + ("cmyk", "profile"))
+    # Paper of lightness 50 is a grey of 119; without the profile it would be white.
+    assert all(abs(value - 119) <= 2 for pixel in pixels_of(image.data) for value in pixel)
+
+
+@pytest.mark.parametrize("profile", [b"no profile", linear_profile()])
+def test_inks_of_a_profile_that_is_for_none_are_as_without(profile: bytes) -> None:
+    data = encode(picture(3, mode="CMYK"), "JPEG", icc_profile=profile)
+    plain = encode(picture(3, mode="CMYK"), "JPEG")
+    assert read(data).actions == ("cmyk",)
+    assert read(data).data == read(plain).data
+
+
+@pytest.mark.parametrize(
+    ("colour", "bits", "chunks"),
+    [
+        (GREY, 2, [(b"tRNS", b"\0\1")]),
+        (GREY, 8, [(b"tRNS", b"\0\x07")]),
+        (GREY, 16, []),
+        (GREY, 16, [(b"tRNS", b"\0\x07")]),
+        (GREY_ALPHA, 16, []),
+    ],
+)
+@pytest.mark.parametrize("grey", [True, False])
+def test_a_grey_profile_is_for_grey_whatever_else_the_picture_has(
+    colour: int, bits: int, chunks: list[tuple[bytes, bytes]], *, grey: bool
+) -> None:
+    rows = grid(channels=awkward.CHANNELS[colour], top=2**bits - 1)
+    profile = b"linear\0\0" + zlib.compress(linear_profile(grey=grey))
+    with_profile = read(png(rows, colour, bits, [*chunks, (b"iCCP", profile)]))
+    without = read(png(rows, colour, bits, chunks)) if chunks or bits == 16 else None
+    assert ("profile" in with_profile.actions) == grey
+    assert without is not None
+    if not grey:
+        assert with_profile.data == without.data
+        return
+    clear = int.from_bytes(chunks[0][1], "big") if chunks else None
+    for (value, *rest), seen in zip(
+        flat(rows, lambda *v: v), pixels_of(with_profile.data), strict=True
+    ):
+        shade = value >> 8 if bits == 16 else value * 255 // (2**bits - 1)
+        alpha = rest[0] >> 8 if rest else 255 * (value != clear)
+        expected = on_white((round(srgb_of_linear(shade)),) * 3, alpha)
+        assert all(abs(was - now) <= 2 for was, now in zip(expected, seen, strict=True))
+
+
+def test_a_profile_is_srgb_by_what_it_does_within_two_steps() -> None:
+    # sRGB's own curve scaled so that white comes out two steps darker, and four.
+    def scaled(share: float) -> bytes:
+        points = [round(65535 * share * _linear_of_srgb(value)) for value in range(256)]
+        return linear_profile(curve=points)
+
+    near, far = (
+        encode(picture(4), "WEBP", lossless=True, icc_profile=scaled(s)) for s in (0.99, 0.94)
+    )
+    assert read(near).actions == ()
+    assert read(far).actions == ("profile",)
+
+
+def _linear_of_srgb(value: int) -> float:
+    share = value / 255
+    return share / 12.92 if share <= 0.04045 else ((share + 0.055) / 1.055) ** 2.4
+
+
+def test_alpha_of_a_lossless_webp_goes_on_white() -> None:
+    source = picture(4)
+    source.putalpha(Image.linear_gradient("L").resize(source.size))
+    data = encode(source, "WEBP", lossless=True, exact=True)
+    assert set(riff_chunks(data)) == {b"VP8L"}
+    image = read(data)
+    assert_normal(image, ("alpha",))
+    raw = source.tobytes()
+    values = [tuple(raw[place : place + 4]) for place in range(0, len(raw), 4)]
+    assert pixels_of(image.data) == [on_white(pixel[:3], pixel[3]) for pixel in values]
+
+
+@pytest.mark.parametrize("marker", [*range(0xC3, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0)])
+def test_a_jpeg_coding_that_few_decoders_know_never_passes_as_it_is(marker: int) -> None:
+    data = encode(picture(4), "JPEG")
+    if marker == 0xC4:
+        return  # Huffman tables, and no frame
+    changed = data.replace(b"\xff\xc0", bytes([0xFF, marker]), 1)
+    with contextlib.suppress(UnusableImage):
+        assert read(changed).actions[0] == "format"
+
+
 @pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG", "TIFF"])
 def test_of_an_animation_the_first_frame_is_kept(kind: str) -> None:
     frames = [picture(seed, mode="P" if kind == "GIF" else "RGB") for seed in (1, 2, 3)]
@@ -340,6 +524,39 @@ def test_postscript_is_refused_since_reading_it_would_run_a_program() -> None:
     assert error.value.reason is Reason.UNKNOWN_FORMAT
 
 
+def test_sixteen_bit_grey_of_another_format_keeps_its_high_byte() -> None:
+    values = [(x * 2113 + y * 977) % 65536 for y in range(SIDE) for x in range(SIDE)]
+    big = b"".join(value.to_bytes(2, "big") for value in values)
+    image = read(b"P5 %d %d 65535\n" % (SIDE, SIDE) + big)
+    assert_normal(image, ("format", "depth"))
+    assert pixels_of(image.data) == [(value >> 8,) * 3 for value in values]
+
+
+def test_premultiplied_grey_of_a_tiff_goes_on_white() -> None:
+    shades, alphas = Image.linear_gradient("L").resize((32, 32)), Image.new("L", (32, 32), 128)
+    source = Image.merge("LA", (shades, alphas))
+    image = read(encode(source, "TIFF", tiffinfo={338: 1}))  # associated alpha
+    assert_normal(image, ("format", "alpha"))
+
+
+@pytest.mark.parametrize(("bits", "photometric"), [(12, 1), (16, 0)])
+def test_a_tiff_that_pillow_does_not_scale_is_refused_not_guessed(
+    bits: int, photometric: int
+) -> None:
+    grey = Image.new("I;16", (32, 32), 1000)
+    data = bytearray(encode(grey, "TIFF"))
+    _set_tiff_tag(data, 258, bits)
+    _set_tiff_tag(data, 262, photometric)
+    with pytest.raises(UnusableImage) as error:
+        read(bytes(data))
+    assert error.value.reason is Reason.UNDECODABLE
+
+
+def _set_tiff_tag(data: bytearray, tag: int, value: int) -> None:
+    place = data.index(struct.pack("<HHI", tag, 3, 1), int.from_bytes(data[4:8], "little"))
+    data[place + 8 : place + 10] = value.to_bytes(2, "little")
+
+
 @pytest.mark.parametrize("kind", ["I", "F"])
 def test_numbers_without_a_range_are_refused(kind: str) -> None:
     with pytest.raises(UnusableImage) as error:
@@ -360,6 +577,18 @@ def test_a_picture_is_normalised_once_however_often_it_comes(
     first = reader.read(data)
     monkeypatch.setattr("mico_150k.images.reader.normalise", None)
     assert reader.read(bytes(data)) is first
+
+
+def test_normalised_pictures_are_held_up_to_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    reader = ImageReader()
+    first, second = (encode(picture(seed, mode="RGBA")) for seed in (3, 4))
+    monkeypatch.setattr("mico_150k.images.reader.CACHED_BYTES", len(reader.read(first).data))
+    kept = reader.read(second)
+    assert reader.read(second) is kept
+    assert reader.read(first) is not reader.read(second)
+    again = reader.read(first)
+    assert again is reader.read(first)
+    assert reader.read(second) is not kept
 
 
 def test_the_content_decides_the_format_and_not_a_name() -> None:

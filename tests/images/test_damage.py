@@ -1,6 +1,8 @@
 """Damaged images never get through as if they were whole, and never stop a run."""
 
 import io
+import tracemalloc
+import zlib
 
 import pytest
 from hypothesis import given, settings
@@ -13,7 +15,7 @@ from mico_150k.images.reader import ImageReader
 from mico_150k.reason import Reason
 
 from ..factories import encode, picture
-from .awkward import GREY, chunk, png
+from .awkward import GREY, PALETTE, chunk, extended, linear_profile, png, riff, riff_chunks
 
 WHOLE = {
     "jpeg": encode(picture(1), "JPEG"),
@@ -129,16 +131,88 @@ def test_header_verification_stops_at_the_header() -> None:
     assert refused(bytes(damaged), Verify.STRUCTURE) is Reason.CORRUPT
 
 
-def test_decoding_finds_what_structure_cannot() -> None:
-    rows = [[(0,)] * 32] * 32
-    whole = png(rows, GREY)
-    short = (
-        whole[: whole.index(b"IDAT") - 4]
+def _silently_short() -> dict[str, bytes]:
+    """Whole by their structure, and decoded without a word by Pillow, but for the first."""
+    grey = png([[(0,)] * 32] * 32, GREY)
+    taller = grey[16:20] + (64).to_bytes(4, "big") + grey[24:29]
+    jpeg, progressive = WHOLE["jpeg"], WHOLE["progressive jpeg"]
+    scan = jpeg.rindex(b"\xff\xda") + 200
+    last = progressive.rindex(b"\xff\xda") + 60
+    height = jpeg.index(b"\xff\xc0") + 5
+    return {
+        "png data cut": grey[: grey.index(b"IDAT") - 4]
         + chunk(b"IDAT", b"\x78\x9c\x63\x60")
-        + chunk(b"IEND", b"")
-    )
+        + chunk(b"IEND", b""),
+        "png of fewer lines than it says": grey[:8] + chunk(b"IHDR", taller) + grey[33:],
+        "jpeg cut and ended": jpeg[:scan] + b"\xff\xd9",
+        "jpeg zeroed": jpeg[:scan] + bytes(200) + jpeg[scan + 200 :],
+        "jpeg of fewer lines than it says": jpeg[:height] + b"\0\xc0" + jpeg[height + 2 :],
+        "progressive jpeg cut and ended": progressive[:last] + b"\xff\xd9",
+    }
+
+
+@pytest.mark.parametrize("name", _silently_short())
+def test_decoding_finds_missing_pixels_that_structure_cannot(name: str) -> None:
+    short = _silently_short()[name]
     assert refused(short, Verify.STRUCTURE) is None
     assert refused(short, Verify.DECODE) is Reason.UNDECODABLE
+
+
+def _jpeg(*changes: tuple[bytes, bytes]) -> bytes:
+    data = WHOLE["jpeg"]
+    for old, new in changes:
+        assert old in data
+        data = data.replace(old, new, 1)
+    return data
+
+
+PNG = WHOLE["png"]
+BROKEN_STRUCTURES = {
+    "png with a second header": PNG[:33] + PNG[8:33] + PNG[33:],
+    "png with a text between its pixels": PNG[:-12] + chunk(b"tEXt", b"a\0b") + PNG[33:],
+    "png of a new filter": PNG[:8] + chunk(b"IHDR", PNG[16:27] + b"\1" + PNG[28:29]) + PNG[33:],
+    "png of a new order": PNG[:8] + chunk(b"IHDR", PNG[16:28] + b"\2") + PNG[33:],
+    "png without its palette": png([[(1,)] * 32] * 32, PALETTE),
+    "png of no pixels": PNG[:33] + chunk(b"IDAT", b"") + chunk(b"IEND", b""),
+    "jpeg of two channels": _jpeg((b"\x03\x01\x22\0", b"\x02\x01\x22\0")),
+    "jpeg without quantisation": _jpeg((b"\xff\xdb", b"\xff\xfe"), (b"\xff\xdb", b"\xff\xfe")),
+    "jpeg with half of a table": _jpeg((b"\xff\xdb\0\x43", b"\xff\xdb\0\x42")),
+    "jpeg with a restart interval of one byte": _jpeg((b"\xff\xdb", b"\xff\xdd\0\3\0\xff\xdb")),
+    "jpeg with an extension": _jpeg((b"\xff\xdb", b"\xff\xf0\0\2\xff\xdb")),
+    "webp of another size than its canvas": riff(
+        extended(64, 64, 0), (b"VP8 ", riff_chunks(WHOLE["lossy webp"])[b"VP8 "])
+    ),
+    "webp that is not shown": WHOLE["lossy webp"].replace(
+        riff_chunks(WHOLE["lossy webp"])[b"VP8 "][:3],
+        (int.from_bytes(riff_chunks(WHOLE["lossy webp"])[b"VP8 "][:3], "little") & ~0x10).to_bytes(
+            3, "little"
+        ),
+        1,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("verify", [Verify.STRUCTURE, Verify.DECODE])
+@pytest.mark.parametrize("name", BROKEN_STRUCTURES)
+def test_what_readers_make_different_pictures_of_or_none_is_refused(
+    name: str, verify: Verify
+) -> None:
+    assert refused(BROKEN_STRUCTURES[name], verify) in {Reason.CORRUPT, Reason.TRUNCATED}
+
+
+@pytest.mark.parametrize("channels", [0, 2, 5, 65, 217])
+def test_a_jpeg_of_any_number_of_channels_stops_nothing(channels: int) -> None:
+    data = bytearray(encode(picture(1), "JPEG", icc_profile=linear_profile()))
+    data[data.index(b"\xff\xc0") + 9] = channels
+    assert refused(bytes(data)) is Reason.CORRUPT
+
+
+def test_an_error_of_a_library_is_about_one_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> bytes:
+        raise KeyError(217)
+
+    monkeypatch.setattr("mico_150k.images.reader.normalise", fail)
+    assert refused(WHOLE["rgba png"]) is Reason.UNDECODABLE
 
 
 @pytest.mark.parametrize(
@@ -155,6 +229,24 @@ def test_decoding_finds_what_structure_cannot() -> None:
 )
 def test_limits(data: bytes, reason: Reason | None) -> None:
     assert refused(data) is reason
+
+
+def test_as_many_pixels_as_pillow_takes_without_a_warning() -> None:
+    def sized(width: int, height: int) -> bytes:
+        small = png([[(0,)] * 32] * 32, GREY)
+        sides = width.to_bytes(4, "big") + height.to_bytes(4, "big")
+        return small[:8] + chunk(b"IHDR", sides + small[24:29]) + small[33:]
+
+    assert refused(sized(9459, 9459)) is None
+    assert refused(sized(9459, 9460)) is Reason.TOO_MANY_PIXELS
+
+
+def test_a_file_too_large_to_be_a_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = WHOLE["png"]
+    monkeypatch.setattr("mico_150k.images.probe.MAX_BYTES", len(data))
+    assert refused(data) is None
+    monkeypatch.setattr("mico_150k.images.probe.MAX_BYTES", len(data) - 1)
+    assert refused(data) is Reason.TOO_LARGE
 
 
 @pytest.mark.parametrize("verify", list(Verify))
@@ -175,15 +267,18 @@ def test_a_bomb_is_refused_by_its_header(kind: str, verify: Verify) -> None:
     assert refused(bomb, verify) is Reason.TOO_MANY_PIXELS
 
 
-def test_a_bomb_in_a_colour_profile_is_not_unpacked() -> None:
-    import tracemalloc
-    import zlib
-
+def test_bombs_in_colour_profiles_are_neither_unpacked_nor_held() -> None:
+    reader = ImageReader()
     packed = zlib.compress(bytes(200 << 20))
     bomb = png([[(0,)] * 32] * 32, GREY, chunks=[(b"iCCP", b"bomb\0\0" + packed)])
     tracemalloc.start()
     try:
-        ImageReader().read(memoryview(bomb))
-        assert tracemalloc.get_traced_memory()[1] < 100 << 20
+        assert reader.read(memoryview(bomb)).actions == ("metadata",)
+        assert tracemalloc.get_traced_memory()[1] < 50 << 20
+        for number in range(40):
+            odd = number.to_bytes(4, "big") + bytes((1 << 20) - 100)
+            large = png([[(0,)] * 32] * 32, GREY, chunks=[(b"iCCP", b"a\0\0" + zlib.compress(odd))])
+            reader.read(memoryview(large))
+        assert tracemalloc.get_traced_memory()[0] < 10 << 20
     finally:
         tracemalloc.stop()
