@@ -6,7 +6,7 @@ from mico_150k.errors import UnusableImage
 from mico_150k.images.header import Verify
 from mico_150k.images.reader import ImageReader, digest_of
 from mico_150k.reason import Reason
-from mico_150k.sample import Buffer, LeftOut, Missing, RawSample, Sample
+from mico_150k.sample import Buffer, LeftOut, Missing, RawSample, Sample, is_text
 
 MAX_ROW_BYTES = 1 << 30
 """Of a row's images: an Arrow list of binary holds less than 2 GiB."""
@@ -28,10 +28,9 @@ class Examiner:
 
     def examine_row(self, row: RawSample) -> Sample | LeftOut:
         """The row as a sample, or the first thing that is wrong with it."""
-        if not row.instruction or not row.instruction.strip():
-            return _left_out(row, Reason.NO_INSTRUCTION)
-        if not row.inputs:
-            return _left_out(row, Reason.NO_INPUTS)
+        if wanting := _wanting(row):
+            return _left_out(row, wanting)
+        assert row.instruction is not None
         cells = (*row.inputs, row.output)
         images = []
         size = 0
@@ -49,11 +48,20 @@ class Examiner:
         return Sample(
             source_id=row.source_id,
             task=row.task,
-            subtask=row.subtask,
+            subtask=row.subtask if is_text(row.subtask) else "",
             instruction=row.instruction,
             inputs=tuple(images[:-1]),
             output=images[-1],
         )
+
+
+def _wanting(row: RawSample) -> Reason | None:
+    """What is wrong with a row as a whole, before any image is looked at."""
+    if not row.instruction or not row.instruction.strip():
+        return Reason.NO_INSTRUCTION
+    if not is_text(row.instruction):
+        return Reason.BAD_TEXT
+    return None if row.inputs else Reason.NO_INPUTS
 
 
 def _left_out(
@@ -71,7 +79,7 @@ def _left_out(
         reason=reason,
         images=sum(not isinstance(cell, Missing) for cell in (*row.inputs, row.output)),
         image=image,
-        detail=detail,
+        detail=detail.encode("utf-8", "backslashreplace").decode(),  # a path may be no valid text
         size=len(data),
         digest=digest_of(data) if len(data) else "",
     )

@@ -7,6 +7,7 @@ class Reason(str, Enum):
     """One word per way in which a row can be unusable."""
 
     NO_INSTRUCTION = "no-instruction"
+    BAD_TEXT = "bad-text"
     NO_INPUTS = "no-inputs"
     NO_OUTPUT = "no-output"
     NULL_IMAGE = "null-image"
@@ -36,12 +37,13 @@ class Reason(str, Enum):
 
 _MEANINGS = {
     Reason.NO_INSTRUCTION: "no instruction, or nothing but blanks",
+    Reason.BAD_TEXT: "an instruction that is no valid Unicode",
     Reason.NO_INPUTS: "no input image",
     Reason.NO_OUTPUT: "no output image",
     Reason.NULL_IMAGE: "a null among the inputs",
     Reason.FILE_MISSING: "a path that leads to no file",
     Reason.EMPTY: "an image of zero bytes",
-    Reason.TOO_LARGE: "an image file larger than 256 MiB",
+    Reason.TOO_LARGE: "an image larger than 256 MiB, or a row's images larger than 1 GiB",
     Reason.UNKNOWN_FORMAT: "bytes that are no image",
     Reason.TRUNCATED: "an image that ends too early",
     Reason.CORRUPT: "an image whose structure or checksums do not hold",

@@ -14,6 +14,15 @@ Buffer = bytes | memoryview
 """Encoded bytes. A view into an Arrow buffer wherever it can be, since copying a terabyte costs."""
 
 
+def is_text(value: str) -> bool:
+    """Whether it can be written: JSON's escapes and damaged files give halves of characters."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class Missing:
     """An image that a source names and does not have: its reason, and the path or nothing."""

@@ -35,6 +35,21 @@ def test_without_an_instruction(words: str | None) -> None:
     assert left_out(replace(ROW, instruction=words)).reason is Reason.NO_INSTRUCTION
 
 
+def test_an_instruction_that_cannot_be_written() -> None:
+    assert left_out(replace(ROW, instruction="half of \ud83d")).reason is Reason.BAD_TEXT
+
+
+def test_a_subtask_that_cannot_be_written_is_left_away() -> None:
+    sample = Examiner().examine_row(replace(ROW, subtask="\ud83d"))
+    assert isinstance(sample, Sample)
+    assert sample.subtask == ""
+
+
+def test_what_is_told_of_a_row_can_be_written() -> None:
+    result = left_out(replace(ROW, output=Missing(Reason.FILE_MISSING, "\ud800.png")))
+    assert result.detail.encode()
+
+
 def test_without_inputs() -> None:
     assert left_out(replace(ROW, inputs=())).reason is Reason.NO_INPUTS
 

@@ -44,7 +44,7 @@ def image_cells(array: pa.Array, read_path: ReadPath) -> list[Cell]:
     if pt.is_struct(array.type):
         return _struct_cells(array, read_path)
     if _is_text(array.type):
-        return [NULL if path is None else read_path(path) for path in array.to_pylist()]
+        return [NULL if path is None else read_path(path) for path in plain_values(array)]
     return [NULL if view is None else view for view in _views(array)]
 
 
@@ -63,13 +63,32 @@ def image_lists(array: pa.Array, read_path: ReadPath) -> list[list[Cell]]:
     ]
 
 
+def plain_values(array: pa.Array) -> list[Any]:
+    """The values in Python; a text that is no valid UTF-8 becomes one that is no text either."""
+    try:
+        return list(array.to_pylist())
+    except UnicodeDecodeError:
+        return [_plain(value) for value in array]
+
+
+def _plain(value: pa.Scalar) -> Any:  # noqa: ANN401 - any column's value
+    try:
+        return value.as_py()
+    except UnicodeDecodeError:
+        return NO_TEXT
+
+
+NO_TEXT = "\udcff"
+"""Half of a character: whoever needs a text finds that this is none."""
+
+
 def _struct_cells(array: pa.StructArray, read_path: ReadPath) -> list[Cell]:
     nothing: list[Any] = [None] * len(array)
     names = {field.name for field in array.type}
     # `flatten` gives the children the struct's own nulls, and its slice.
     children = dict(zip((field.name for field in array.type), array.flatten(), strict=True))
     views = _views(children["bytes"]) if "bytes" in names else nothing
-    paths = children["path"].to_pylist() if "path" in names else nothing
+    paths = plain_values(children["path"]) if "path" in names else nothing
     return [
         view if view is not None else read_path(path) if path else NULL
         for view, path in zip(views, paths, strict=True)

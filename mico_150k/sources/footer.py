@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import xxhash
 
-from mico_150k.sources.cells import kind_of
+from mico_150k.sources.cells import kind_of, plain_values
 from mico_150k.sources.pages import PageHeader, read_page_headers
 from mico_150k.sources.shape import Kind, Shape
 from mico_150k.sources.storage import ImagePaths, NamedImages
@@ -171,7 +171,7 @@ def _is_all_null(metadata: pq.FileMetaData, leaf: str) -> bool:
 
 def _texts(array: pa.Array) -> Iterator[str]:
     """Every text in an array, however deep in lists and structs."""
-    stack = array.to_pylist()
+    stack = plain_values(array)
     while stack:
         value = stack.pop()
         if isinstance(value, str):

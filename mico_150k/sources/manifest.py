@@ -16,7 +16,7 @@ import xxhash
 from mico_150k.background import read_ahead
 from mico_150k.errors import BrokenFile, EmptySource, SourceError
 from mico_150k.reason import Reason
-from mico_150k.sample import Missing, Origin, RawSample
+from mico_150k.sample import Missing, Origin, RawSample, is_text
 from mico_150k.sources.cells import NULL, Cell
 from mico_150k.sources.shape import Kind, Shape, find_shape
 from mico_150k.sources.source import Reading, collect
@@ -99,6 +99,9 @@ class ManifestFile:
                 f"{self.name}, row {row}: it has no {self.shape.id}, which others have as id.\n"
                 "Take the row's place instead: --map id=@row"
             )
+            raise BrokenFile(msg)
+        if not is_text(str(value)):
+            msg = f"{self.name}, row {row}: its {self.shape.id} is no valid Unicode: --map id=@row"
             raise BrokenFile(msg)
         return str(value)
 

@@ -17,8 +17,8 @@ import pyarrow.parquet as pq
 from mico_150k.background import read_ahead
 from mico_150k.errors import BrokenFile, SourceError
 from mico_150k.reason import Reason
-from mico_150k.sample import Missing, Origin, RawSample
-from mico_150k.sources.cells import NULL, Cell, image_cells, image_lists, kind_of
+from mico_150k.sample import Missing, Origin, RawSample, is_text
+from mico_150k.sources.cells import NULL, Cell, image_cells, image_lists, kind_of, plain_values
 from mico_150k.sources.footer import Footer
 from mico_150k.sources.shape import Shape, find_shape
 from mico_150k.sources.source import Reading, collect
@@ -76,7 +76,7 @@ class ParquetSourceFile:
             return
         row = 0
         for batch in self._open().iter_batches(65_536, columns=columns, use_threads=False):
-            for values in batch.to_pylist():
+            for values in _rows(batch):
                 yield self._identity(row, values)
                 row += 1
 
@@ -155,7 +155,7 @@ class ParquetSourceFile:
         else:
             outputs = [cells.pop() if cells else Missing(Reason.NO_OUTPUT) for cells in inputs]
         small = [name for name in shape.columns if name not in shape.image_columns]
-        for place, values in enumerate(batch.select(small).to_pylist()):
+        for place, values in enumerate(_rows(batch.select(small))):
             row = start + place
             task, source_id = self._identity(row, values)
             yield RawSample(
@@ -176,6 +176,12 @@ class ParquetSourceFile:
         if source_id is None:
             msg = (
                 f"{self.name}, row {row}: its id (column {self.shape.id}) is null.\n"
+                "Take the row's place instead: --map id=@row"
+            )
+            raise BrokenFile(msg)
+        if not is_text(str(source_id)):
+            msg = (
+                f"{self.name}, row {row}: its id (column {self.shape.id}) is no valid Unicode.\n"
                 "Take the row's place instead: --map id=@row"
             )
             raise BrokenFile(msg)
@@ -233,6 +239,13 @@ class ParquetSource:
         with ThreadPoolExecutor(FOOTER_THREADS) as pool:
             opened = [pool.submit(_read_footer, storage, name, reading) for name in names]
             return cls(storage, tuple(collect(opened, problems)))
+
+
+def _rows(batch: pa.RecordBatch) -> Iterator[dict[str, Any]]:
+    """The rows of small columns."""
+    columns = [plain_values(column) for column in batch.columns]
+    for values in zip(*columns, strict=True):
+        yield dict(zip(batch.schema.names, values, strict=True))
 
 
 def _without_padding(cells: tuple[Cell, ...]) -> list[Cell]:

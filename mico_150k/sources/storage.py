@@ -118,8 +118,8 @@ class ImagePaths:
 
     def status(self, path: str) -> tuple[int | Missing, str]:
         """Its size, and what changes when it is written again. Raises `PathOutsideSource`."""
-        full = self._resolve(path)
         try:
+            full = self._resolve(path)
             if self.storage.is_local:
                 status = os.stat(full)
                 is_file, size = stat.S_ISREG(status.st_mode), status.st_size
@@ -128,7 +128,7 @@ class ImagePaths:
                 info = self.storage.fs.info(full)
                 is_file, size = info["type"] == "file", int(info["size"])
                 stamp = str(info.get("ETag") or info.get("mtime") or "")
-        except (OSError, ValueError):  # ValueError: a NUL byte in the path
+        except (OSError, ValueError):  # ValueError: a NUL in the path, or half of a character
             return Missing(Reason.FILE_MISSING, path), ""
         if not is_file:
             return Missing(Reason.FILE_MISSING, f"{path} (no regular file)"), stamp

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from mico_150k.errors import BrokenFile, EmptySource, PathOutsideSource, UnknownShape, UnknownTask
+from mico_150k.examine import Examiner
 from mico_150k.reason import Reason
-from mico_150k.sample import Missing, RawSample
+from mico_150k.sample import LeftOut, Missing, RawSample
 from mico_150k.sources import Reading, open_source
 from mico_150k.sources.shape import parse_map
 from mico_150k.task import Task, parse_task_map
@@ -118,6 +119,20 @@ def test_what_is_no_regular_file_is_missing(tmp_path: Path, path: str) -> None:
     (found,) = rows_of(write_json(tmp_path / "hoi.json", [row]))
     assert isinstance(found.inputs[0], Missing)
     assert found.inputs[0].reason is Reason.FILE_MISSING
+
+
+def test_half_of_a_character_in_a_path_or_an_instruction_stops_nothing(tmp_path: Path) -> None:
+    row = {"input_images": ["\ud800.png"], "output_image": "o\0.png", "instruction": "\udc00"}
+    (found,) = rows_of(write_json(tmp_path / "hoi.json", [row]))
+    assert found.inputs == (Missing(Reason.FILE_MISSING, "\ud800.png"),)
+    assert isinstance(Examiner().examine_row(found), LeftOut)
+
+
+def test_half_of_a_character_in_an_id_is_named(tmp_path: Path) -> None:
+    row = {"id": "\ud800", "input_images": ["a"], "output_image": "o", "instruction": "x"}
+    path = write_json(tmp_path / "hoi.json", [row])
+    with pytest.raises(BrokenFile, match="row 0: its id is no valid Unicode: --map id=@row"):
+        list(open_source(str(path)).files[0].identities())
 
 
 @pytest.mark.parametrize(

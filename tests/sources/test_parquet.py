@@ -8,8 +8,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from mico_150k.errors import BrokenFile, PathOutsideSource, UnknownShape, UnknownTask
+from mico_150k.examine import Examiner
 from mico_150k.reason import Reason
-from mico_150k.sample import Missing, RawSample
+from mico_150k.sample import LeftOut, Missing, RawSample
 from mico_150k.sources import Reading, open_source
 from mico_150k.sources.shape import parse_map
 from mico_150k.task import Task, parse_task_map
@@ -195,6 +196,33 @@ def test_damage_within_a_row_group_is_named(tmp_path: Path) -> None:
     path.write_bytes(data)
     with pytest.raises(BrokenFile, match="row group 0 cannot be read"):
         rows_of(tmp_path / "r")
+
+
+def texts(*values: bytes) -> pa.Array:
+    """Texts that need not be any: what a damaged or careless writer leaves."""
+    return pa.array(values, pa.binary()).view(pa.string())
+
+
+def test_a_text_that_is_no_utf8_costs_its_row_alone(tmp_path: Path) -> None:
+    samples = cases(1)[:1] * 2
+    table = release_table(samples, tmp_path).set_column(
+        1, "instruction", texts(b"caf\xe9", b"good")
+    )
+    (tmp_path / "hoi").mkdir()
+    pq.write_table(table, tmp_path / "hoi" / "x.parquet")
+    bad, good = rows_of(tmp_path / "hoi", Reading(columns={"id": "@row"}))
+    assert good.instruction == "good"
+    left_out = Examiner().examine_row(bad)
+    assert isinstance(left_out, LeftOut)
+    assert left_out.reason is Reason.BAD_TEXT
+
+
+def test_an_id_that_is_no_utf8_is_named(tmp_path: Path) -> None:
+    table = release_table(cases(1)[:1], tmp_path).set_column(0, "id", texts(b"\xff"))
+    (tmp_path / "hoi").mkdir()
+    pq.write_table(table, tmp_path / "hoi" / "x.parquet")
+    with pytest.raises(BrokenFile, match=r"row 0: its id \(column id\) is no valid Unicode"):
+        list(open_source(str(tmp_path / "hoi")).files[0].identities())
 
 
 def test_image_paths_stay_within_the_source(tmp_path: Path) -> None:
