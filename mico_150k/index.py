@@ -4,6 +4,7 @@ It is for filtering and for looking: a few hundred bytes a row. Each shard leave
 it is written; the parts are joined at the end, so that nothing is read again.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+import xxhash
 
 from mico_150k.builders.default import Default
 from mico_150k.columns import Column, Columns, ColumnType, arrow_schema
@@ -122,6 +124,32 @@ class Duplicates:
     unique_images: int
     shared_images: int
     identical_rows: int
+
+
+class Repeats:
+    """Counts the same of samples as they come, before there is an index; 100 bytes an image."""
+
+    def __init__(self) -> None:
+        """Nothing has come yet."""
+        self._uses: Counter[str] = Counter()
+        self._different_rows: set[bytes] = set()
+        self._rows = 0
+
+    def add(self, sample: Sample) -> None:
+        """Count one."""
+        self._rows += 1
+        self._uses.update(sample.digests)
+        words = " ".join([*sample.digests, sample.instruction]).encode()
+        self._different_rows.add(xxhash.xxh3_128_digest(words))
+
+    def count(self) -> Duplicates:
+        """What has come more than once."""
+        return Duplicates(
+            images=self._uses.total(),
+            unique_images=len(self._uses),
+            shared_images=sum(uses > 1 for uses in self._uses.values()),
+            identical_rows=self._rows - len(self._different_rows),
+        )
 
 
 def count_duplicates(*indexes: Path) -> Duplicates:

@@ -1,5 +1,6 @@
 """What `mico inspect` says of a source: from footers and a few page headers, or from all images."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from mico_150k.errors import SourceError
 from mico_150k.examine import Examiner
 from mico_150k.forecast import Forecast, make_forecast
 from mico_150k.images.header import Verify
+from mico_150k.index import Duplicates, Repeats
 from mico_150k.plan import Plan, make_plan
 from mico_150k.records import ImageCounts, Tally
 from mico_150k.sources import Reading, Source, open_source
@@ -39,10 +41,15 @@ class SourceInspection:
 
 @dataclass(frozen=True, slots=True)
 class ImageInspection:
-    """What reading every image tells. `left_out` are the rows that a build would leave out."""
+    """What reading every image tells. `left_out` are the rows that a build would leave out.
+
+    `reasons` are their numbers, the most common first.
+    """
 
     rows: int
     images: dict[str, ImageCounts]
+    duplicates: Duplicates
+    reasons: dict[str, int]
     left_out: list[dict[str, Any]]
 
     def to_dict(self) -> dict[str, Any]:
@@ -94,15 +101,19 @@ def inspect_images(
     """Read every image as a build would, and write nothing."""
     examiner = Examiner(verify)
     tally = Tally()
+    repeats = Repeats()
     seen = 0
     for unit in plan.units:
         for sample in tally.samples(examiner.examine(unit_rows(source, plan, unit))):
             seen += sample.num_bytes
+            repeats.add(sample)
             on_progress(
                 Progress(tally.rows_read, plan.rows, seen, plan.image_bytes, len(tally.left_out))
             )
     return ImageInspection(
         rows=tally.rows_read,
         images=tally.images(),
+        duplicates=repeats.count(),
+        reasons=dict(Counter(row.reason.value for row in tally.left_out).most_common()),
         left_out=[row.to_dict() for row in tally.left_out],
     )

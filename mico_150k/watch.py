@@ -77,5 +77,5 @@ class Watch:
             f"{example['file']}, row {example['row']}{image}: "
             f"{example['detail'] or example['reason']}\n"
             "`mico inspect SOURCE --images` lists them all. To go on without them: "
-            f"--tolerance {max(0.05, round(2 * total / self._plan.rows, 2)):.2f}"
+            f"--tolerance {min(1, max(0.05, 2 * total / self._plan.rows)):.2f}"
         )

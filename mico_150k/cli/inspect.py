@@ -21,7 +21,9 @@ from mico_150k.forecast import gigabytes
 from mico_150k.images.header import Verify
 from mico_150k.inspection import ImageInspection, SourceInspection, inspect_images, inspect_source
 from mico_150k.records import ImageCounts
+from mico_150k.sample import LeftOut
 from mico_150k.sources import DEMO
+from mico_150k.watch import TOLERANCE, Watch
 
 MOST_LISTED = 20
 """Rows left out that are listed one by one; `--json` has them all."""
@@ -61,6 +63,12 @@ def inspect(
     lengths, reuse, and what each trainer's limits leave out.
     """
     if dataset := find_dataset(source):
+        if images or map_ or task_map or exclude or allow_outside:
+            msg = (
+                "--images, --map, --task-map, --exclude and --allow-outside are for a source, and "
+                f"{source} is a dataset, whose images were looked at when it was built."
+            )
+            raise UsageError(msg)
         show_dataset(dataset, plots=plots, as_json=as_json)
         return
     if plots:
@@ -84,6 +92,9 @@ def inspect(
     if inspection.problems:
         msg = f"{len(inspection.problems)} problems that a build would stop at."
         raise SourceError(msg)
+    if plan and found:
+        left_out = [LeftOut.from_dict(row) for row in found.left_out]
+        Watch(plan, TOLERANCE).on_group(found.rows, 0, left_out)
 
 
 def _show_source(inspection: SourceInspection) -> None:
@@ -150,7 +161,13 @@ def _show_images(found: ImageInspection) -> None:
             task, str(counts.passed), str(counts.changed), _causes(counts), str(counts.left_out)
         )
     show(table)
-    show(f"{found.rows} rows read, {len(found.left_out)} would be left out")
+    same = found.duplicates
+    show(
+        f"{same.images} image places hold {same.unique_images} different images, "
+        f"{same.shared_images} of them more than once; {same.identical_rows} rows repeat another"
+    )
+    reasons = "".join(f", {rows} {reason}" for reason, rows in found.reasons.items())
+    show(f"{found.rows} rows read, {len(found.left_out)} would be left out{reasons}")
     for row in found.left_out[:MOST_LISTED]:
         image = f", image {row['image']}" if row["image"] is not None else ""
         show(f"    {row['file']}, row {row['row']}{image}: {row['reason']} {row['detail']}")

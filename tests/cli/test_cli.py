@@ -138,6 +138,27 @@ def test_inspect_fails_where_a_build_would(tmp_path: Path) -> None:
     assert "human_centric" in found.stdout
 
 
+def test_inspect_says_of_all_images_what_a_build_would_and_fails_where_it_would(
+    tmp_path: Path,
+) -> None:
+    samples = cases(2)
+    write_release(tmp_path / "r", [replace(samples[0], output=b"no image"), *samples[1:]])
+    found = mico("inspect", "r", "--images", folder=tmp_path)
+    assert found.returncode == FAILED
+    assert "8 rows read, 1 would be left out, 1 unknown-format" in found.stdout
+    assert "image places hold" in found.stdout
+    assert "1 of 8 rows so far cannot be used, more than the tolerated 1.00%" in found.stderr
+
+
+def test_the_tolerance_that_is_advised_is_one_that_can_be_given(tmp_path: Path) -> None:
+    samples = [replace(case, output=b"no image") for case in cases(2)]
+    write_release(tmp_path / "r", samples)
+    done = mico("build", "r", folder=tmp_path)
+    advised = done.stderr.split("--tolerance ")[1].split()[0]
+    assert float(advised) == 1
+    assert "--tolerance" not in mico("build", "r", "--tolerance", advised, folder=tmp_path).stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [
