@@ -261,4 +261,4 @@ def test_one_batch_at_a_time_is_held(tmp_path: Path, monkeypatch: pytest.MonkeyP
             largest = max(largest, pa.total_allocated_bytes() - before)
             del row
     total = sum(len(image) for sample in samples for image in (*sample.inputs, sample.output))
-    assert largest < total / 4
+    assert largest < total / 3  # of pyarrow 21, which holds most
