@@ -173,6 +173,7 @@ class Build:
         """
         started = time.monotonic()
         workspace = self._workspace()
+        self._check_disk_first(workspace, self.plan.units, outlet, overwrite=overwrite)
         if not self._claim(workspace, overwrite=overwrite):
             return self._finished_before(started)
         workspace.sweep()
@@ -185,7 +186,8 @@ class Build:
         executor = executor or InProcess()
         if outlet:
             executor = Delivering(executor, outlet)
-        self._check_disk(self.plan.units, records, outlet)
+        there = 0 if outlet and not outlet.keeps else _bytes(records)
+        self._check_disk(self.plan.units, there, outlet)
         self._write(workspace, self.plan.units, records, watch, executor)
         return self._result(self._finish(workspace, records), resumed, started)
 
@@ -207,12 +209,13 @@ class Build:
         workspace = self._workspace()
         units = share.take(self.plan)
         shards = sum(len(unit.shards) for unit in units)
+        self._check_disk_first(workspace, units)
         if not self._claim(workspace, overwrite=False):
             return ShareResult(self.out, shards, shards, time.monotonic() - started)
         records = self._records(workspace, units, hashes=recheck)
         resumed = len(records)
         watch = Watch(self.plan, tolerance, records.values(), on_progress)
-        self._check_disk(units, records)
+        self._check_disk(units, _bytes(records))
         self._write(workspace, units, records, watch, executor or InProcess())
         return ShareResult(self.out, shards, resumed, time.monotonic() - started)
 
@@ -263,19 +266,25 @@ class Build:
             shard.number: there[shard.number] for unit in units for shard in unit.finished(there)
         }
 
-    def _check_disk(
+    def _check_disk_first(
         self,
+        workspace: Workspace,
         units: Sequence[Unit],
-        records: Mapping[int, ShardRecord],
         outlet: Outlet | None = None,
+        *,
+        overwrite: bool = False,
     ) -> None:
-        """Raise `DiskTooSmall` where what is left to do will not fit."""
-        there = sum(file.bytes for record in records.values() for file in record.files.values())
+        """The same before a folder is claimed: a smaller build may take it then."""
+        if overwrite or not workspace.is_begun:
+            cleared = workspace.bytes_to_clear if overwrite else 0
+            self._check_disk(units, cleared, outlet)
+
+    def _check_disk(self, units: Sequence[Unit], there: int, outlet: Outlet | None = None) -> None:
+        """Raise `DiskTooSmall` where what is left to do will not fit; `there` bytes need not."""
         images = sum(map(self.plan.unit_bytes, units))
         share = images / (self.plan.image_bytes or 1)
-        if outlet and not outlet.keeps:
-            there, share = 0, min(share, SHARDS_AT_ONCE / self.plan.shards)
-        self.forecast.check_disk(self.out, there, share)
+        here = 1.0 if outlet is None or outlet.keeps else SHARDS_AT_ONCE / self.plan.shards
+        self.forecast.check_disk(self.out, there, share, min(1.0, here))
 
     def _write(
         self,
@@ -345,3 +354,8 @@ class Build:
 
     def _result(self, report: Report, resumed: int, started: float) -> BuildResult:
         return BuildResult.of_folder(self.out, report, self.plan.shards, resumed, started)
+
+
+def _bytes(records: Mapping[int, ShardRecord]) -> int:
+    """What finished shards take of the disk."""
+    return sum(file.bytes for record in records.values() for file in record.files.values())

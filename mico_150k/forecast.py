@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mico_150k.errors import DiskTooSmall, MemoryTooSmall
 from mico_150k.machine import cores, free_memory
-from mico_150k.plan import SAMPLE_ROWS, Plan
+from mico_150k.plan import Plan
 from mico_150k.row_group import MAX_BYTES
 from mico_150k.sources.source import Source
 
@@ -27,26 +27,31 @@ class Forecast:
     """Bytes and seconds. Of the source's headers, so an estimate to some percent.
 
     `images` are the bytes of all images once; `output` is what all configurations that are
-    asked for will take together; `memory` is one worker's peak; `free` is what the disk has.
+    asked for will take together, `small` those of the index and the sample among it; `memory`
+    is one worker's peak; `free` is what the disk has.
     """
 
     rows: int
     images: int
     output: int
+    small: int
     memory: int
     seconds: float
     free: int
 
-    def check_disk(self, folder: Path, there: int, share: float = 1.0) -> None:
+    def check_disk(self, folder: Path, there: int, share: float = 1.0, kept: float = 1.0) -> None:
         """Raise `DiskTooSmall` where the disk cannot take what `there` does not cover yet.
 
-        `share` is how much of the build is done here.
+        `share` is how much of the build is done here, and `kept` how much of its shards lies
+        here at once. Index and sample lie here twice, in parts until they are joined.
         """
-        needed = round(self.output * share) - there
-        if needed > self.free:
+        shards = self.output - self.small
+        needed = round(share * (shards * kept + 2 * self.small)) - there
+        free = free_space(folder)
+        if needed > free:
             msg = (
                 f"{folder}: the build will need {gigabytes(needed)} more, "
-                f"and the disk has {gigabytes(self.free)} free.\n"
+                f"and the disk has {gigabytes(free)} free.\n"
                 "Fewer configurations need less: --config bagel writes that one alone."
             )
             raise DiskTooSmall(msg)
@@ -54,12 +59,14 @@ class Forecast:
 
 def make_forecast(source: Source, plan: Plan, configs: int, *, sample: bool, out: Path) -> Forecast:
     """The forecast for `configs` configurations with images, and `sample` or not."""
-    share = min(1.0, SAMPLE_ROWS / plan.rows) if sample and plan.rows else 0.0
-    output = round(plan.image_bytes * (configs + share)) + plan.rows * INDEX_ROW_BYTES
+    sampled = sum(map(len, plan.sample.values())) if sample else 0
+    small = plan.image_bytes * sampled // max(1, plan.rows) + plan.rows * INDEX_ROW_BYTES
+    output = plan.image_bytes * configs + small
     return Forecast(
         rows=plan.rows,
         images=plan.image_bytes,
         output=output,
+        small=small,
         memory=building_memory(source, plan, 1),
         seconds=output / ASSUMED_SPEED,
         free=free_space(out),

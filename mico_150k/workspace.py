@@ -5,7 +5,7 @@ configurations. It is gone when the build is done; the manifest is there then, w
 """
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,11 @@ class Workspace:
     def is_begun(self) -> bool:
         """Whether a build has claimed the folder, or finished it."""
         return self.identity_file.exists() or (self.folder / names.MANIFEST).exists()
+
+    @property
+    def bytes_to_clear(self) -> int:
+        """What overwriting the folder gives back to the disk."""
+        return sum(path.stat().st_size for path in self._ours() if path.is_file())
 
     def claim(self, identity: dict[str, Any], stamps: dict[str, str], *, overwrite: bool) -> bool:
         """Make the folder this build's; False where this very build is finished already.
@@ -160,13 +165,17 @@ class Workspace:
 
     def _clear(self) -> None:
         """Remove what a build writes, and nothing else."""
-        shutil.rmtree(self.work, ignore_errors=True)
-        for name in _OURS:
-            (self.folder / name).unlink(missing_ok=True)
+        for path in self._ours():
+            path.unlink(missing_ok=True)
+        self.remove_work()
+
+    def _ours(self) -> Iterator[Path]:
+        """The files that a build writes."""
+        yield from (path for path in self.work.rglob("*") if path.is_file())
+        yield from (self.folder / name for name in _OURS)
         for config in self.configs:
             for split in names.SPLITS:
-                for path in (self.folder / config).glob(f"{split}-*.parquet*"):
-                    path.unlink()
+                yield from (self.folder / config).glob(f"{split}-*.parquet*")
 
 
 def _read_record(path: Path) -> ShardRecord | None:

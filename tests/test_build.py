@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pyarrow.parquet as pq
 import pytest
@@ -377,15 +378,46 @@ def test_killed_at_any_moment_a_build_goes_on(release: Path, tmp_path: Path, del
     assert contents(tmp_path / "out") == contents(tmp_path / "whole")
 
 
-def test_a_disk_that_is_too_small_is_refused_before_anything_is_written(
+def free_bytes(monkeypatch: pytest.MonkeyPatch, free: int) -> None:
+    """Let every disk have so many."""
+    usage = SimpleNamespace(free=free)
+    monkeypatch.setattr("mico_150k.forecast.shutil.disk_usage", lambda _: usage)
+
+
+def test_a_disk_that_is_too_small_is_refused_and_the_way_out_that_is_told_works(
     release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        "mico_150k.forecast.shutil.disk_usage", lambda path: type("Usage", (), {"free": 1000})
-    )
+    forecast = Build.prepare(open_source(str(release)), tmp_path / "out", SMALL).forecast
+    free_bytes(monkeypatch, forecast.output // 2)
     with pytest.raises(DiskTooSmall, match="--config bagel"):
         build(release, tmp_path / "out")
-    assert not list((tmp_path / "out").rglob("*.parquet"))
+    assert not (tmp_path / "out").exists()
+    build(release, tmp_path / "out", replace(SMALL, configs=("bagel",)))
+
+
+def test_parts_that_lie_beside_the_shards_until_the_end_are_counted(
+    release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forecast = Build.prepare(open_source(str(release)), tmp_path / "out", SMALL).forecast
+    assert forecast.small > forecast.images  # all rows are in the sample
+    free_bytes(monkeypatch, forecast.output + forecast.small - 1)
+    with pytest.raises(DiskTooSmall):
+        build(release, tmp_path / "out")
+    free_bytes(monkeypatch, forecast.output + forecast.small)
+    build(release, tmp_path / "out")
+
+
+def test_what_an_overwritten_folder_gives_back_counts_and_one_too_small_keeps_it(
+    release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build(release, tmp_path / "out")
+    before = contents(tmp_path / "out")
+    forecast = Build.prepare(open_source(str(release)), tmp_path / "out", SMALL).forecast
+    taken = sum(path.stat().st_size for path in (tmp_path / "out").rglob("*") if path.is_file())
+    free_bytes(monkeypatch, forecast.output + forecast.small - taken - 1)
+    with pytest.raises(DiskTooSmall):
+        build(release, tmp_path / "out", overwrite=True)
+    assert contents(tmp_path / "out") == before
 
 
 def test_a_disk_that_fills_up_is_said_and_what_is_finished_is_kept(

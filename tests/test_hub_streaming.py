@@ -1,7 +1,7 @@
 """A build that pushes as it goes: the same state as a push at the end, on a smaller disk."""
 
-import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from datasets import load_dataset
@@ -169,16 +169,14 @@ def test_a_disk_smaller_than_the_data_is_enough_and_one_too_small_is_refused(
     def begin() -> StreamingPush:
         return StreamingPush.begin(Repository(NAME, QUICK), out, keep=False, private=False)
 
-    def with_free(size: float) -> Build:
-        usage = type("Usage", (), {"free": size})
-        with monkeypatch.context() as patch:
-            patch.setattr("mico_150k.forecast.shutil.disk_usage", lambda _: usage)
-            return Build.prepare(open_source(str(source)), out, options)
+    def with_free(size: float) -> None:
+        usage = SimpleNamespace(free=size)
+        monkeypatch.setattr("mico_150k.forecast.shutil.disk_usage", lambda _: usage)
 
-    tiny, small = with_free(1000), with_free(planned.forecast.output / 3)
+    with_free(1000)
     with pytest.raises(DiskTooSmall):
-        tiny.run(outlet=begin())
+        planned.run(outlet=begin())
+    with_free(planned.forecast.output / 3)
     with pytest.raises(DiskTooSmall):
-        small.run()
-    shutil.rmtree(out)
-    small.run(outlet=begin())
+        planned.run()
+    planned.run(outlet=begin())
