@@ -186,8 +186,7 @@ class Build:
         executor = executor or InProcess()
         if outlet:
             executor = Delivering(executor, outlet)
-        there = 0 if outlet and not outlet.keeps else _bytes(records)
-        self._check_disk(self.plan.units, there, outlet)
+        self._check_disk(self.plan.units, _bytes(records, outlet), outlet)
         self._write(workspace, self.plan.units, records, watch, executor)
         return self._result(self._finish(workspace, records), resumed, started)
 
@@ -257,11 +256,8 @@ class Build:
         outlet: Outlet | None = None,
     ) -> dict[int, ShardRecord]:
         """The finished shards of these units."""
-        parts = [names.INDEX, *([names.SAMPLE] if self._with_sample else [])]
-        if outlet:
-            there = workspace.records(parts, hashes=hashes, elsewhere=outlet.holds)
-        else:
-            there = workspace.records(parts, hashes=hashes)
+        elsewhere = outlet.holds if outlet else lambda _: False
+        there = workspace.records(hashes=hashes, elsewhere=elsewhere)
         return {
             shard.number: there[shard.number] for unit in units for shard in unit.finished(there)
         }
@@ -356,6 +352,9 @@ class Build:
         return BuildResult.of_folder(self.out, report, self.plan.shards, resumed, started)
 
 
-def _bytes(records: Mapping[int, ShardRecord]) -> int:
-    """What finished shards take of the disk."""
-    return sum(file.bytes for record in records.values() for file in record.files.values())
+def _bytes(records: Mapping[int, ShardRecord], outlet: Outlet | None = None) -> int:
+    """What finished shards take of this disk."""
+    files = [file for record in records.values() for file in record.parts.values()]
+    if outlet is None or outlet.keeps:
+        files += [file for record in records.values() for file in record.files.values()]
+    return sum(file.bytes for file in files)

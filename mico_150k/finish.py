@@ -2,16 +2,19 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+
+import pyarrow as pa
 
 from mico_150k import names
 from mico_150k.builders import BUILDERS
 from mico_150k.card import Card
 from mico_150k.card_text import CardText
-from mico_150k.errors import CountMismatch
+from mico_150k.errors import BrokenFile, CountMismatch
 from mico_150k.files import write_atomically, write_json
 from mico_150k.index import count_duplicates, join_index
 from mico_150k.plan import Plan
@@ -78,10 +81,12 @@ def finish(
     }
     if with_sample:
         parts = [workspace.part(names.SAMPLE, record.number) for record in records]
-        configs[names.SAMPLE] = {first: join_sample(parts, folder / names.SAMPLE / first, plan)}
+        with _damaged_parts(names.SAMPLE):
+            configs[names.SAMPLE] = {first: join_sample(parts, folder / names.SAMPLE / first, plan)}
     index = folder / names.INDEX / first
     parts = [workspace.part(names.INDEX, record.number) for record in records]
-    configs[names.INDEX] = {first: join_index(parts, index)}
+    with _damaged_parts(names.INDEX):
+        configs[names.INDEX] = {first: join_index(parts, index)}
     left_out = [row for record in records for row in record.left_out]
     report = Report(
         rows_read=sum(record.rows_read for record in records),
@@ -111,6 +116,21 @@ def finish(
     write_json(folder / names.MANIFEST, manifest)
     workspace.remove_work()
     return report
+
+
+@contextmanager
+def _damaged_parts(config: str) -> Iterator[None]:
+    """What pyarrow says of a part whose bytes have changed on the disk, with the way out."""
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        if isinstance(error, OSError) and error.errno:  # the system's word, and not pyarrow's
+            raise
+        msg = (
+            f"a part of {config} is damaged: {error}\n"
+            "The same command with --recheck finds it, and builds its shard again."
+        )
+        raise BrokenFile(msg) from error
 
 
 def _check_counts(plan: Plan, records: list[ShardRecord]) -> None:

@@ -60,13 +60,15 @@ class IndexPart:
         self._tables.append(pa.Table.from_arrays([*columns, shard, row, overlap], schema=schema))
         self._rows += len(samples)
 
-    def finish(self) -> None:
+    def finish(self) -> FileRecord:
         """Write the part."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        schema = arrow_schema(INDEX_COLUMNS)
+        table = pa.concat_tables([arrow_schema(INDEX_COLUMNS).empty_table(), *self._tables])
         with disk_errors(self._path):
-            pq.write_table(pa.concat_tables([schema.empty_table(), *self._tables]), self._temporary)
+            pq.write_table(table, self._temporary)
+        record = _record(self._temporary, table.num_rows, 1, table.nbytes)
         settle(self._path, self._temporary)
+        return record
 
     def abandon(self) -> None:
         """Remove what was written."""
@@ -88,15 +90,13 @@ def write_index(tables: Iterable[pa.Table], path: Path) -> FileRecord:
             rows += table.num_rows
             row_groups += 1
             arrow_bytes += table.nbytes
-    record = FileRecord(
-        bytes=partial(path).stat().st_size,
-        sha256=sha256(partial(path)),
-        rows=rows,
-        row_groups=row_groups,
-        arrow_bytes=arrow_bytes,
-    )
+    record = _record(partial(path), rows, row_groups, arrow_bytes)
     settle(path)
     return record
+
+
+def _record(path: Path, rows: int, row_groups: int, arrow_bytes: int) -> FileRecord:
+    return FileRecord(path.stat().st_size, sha256(path), rows, row_groups, arrow_bytes)
 
 
 def _regrouped(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:

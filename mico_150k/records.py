@@ -36,7 +36,10 @@ class ImageCounts:
 
 @dataclass(frozen=True, slots=True)
 class ShardRecord:
-    """One shard in all its configurations. `files` are by configuration, `images` by task."""
+    """One shard in all its configurations. `files` are by configuration, `images` by task.
+
+    `parts` are what it leaves of the small configurations until they are joined.
+    """
 
     number: int
     rows_read: int
@@ -46,6 +49,7 @@ class ShardRecord:
     files: dict[str, FileRecord]
     left_out: tuple[dict[str, Any], ...]
     split: str = names.SPLIT
+    parts: dict[str, FileRecord] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -63,6 +67,7 @@ class ShardRecord:
             files={config: FileRecord(**file) for config, file in plain["files"].items()},
             left_out=tuple(plain["left_out"]),
             split=plain["split"],
+            parts={config: FileRecord(**part) for config, part in plain["parts"].items()},
         )
 
 
@@ -91,9 +96,13 @@ class Tally:
                 yield result
 
     def record(
-        self, number: int, files: dict[str, FileRecord], split: str = names.SPLIT
+        self,
+        number: int,
+        files: dict[str, FileRecord],
+        split: str = names.SPLIT,
+        parts: dict[str, FileRecord] | None = None,
     ) -> ShardRecord:
-        """What was counted, as the record of a shard that consists of `files`."""
+        """What was counted, as the record of a shard that consists of `files` and `parts`."""
         return ShardRecord(
             number=number,
             rows_read=self.rows_read,
@@ -103,6 +112,7 @@ class Tally:
             files=files,
             left_out=tuple(row.to_dict() for row in self.left_out),
             split=split,
+            parts=parts or {},
         )
 
     def _count(self, sample: Sample) -> None:

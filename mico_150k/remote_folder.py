@@ -22,8 +22,6 @@ from mico_150k.workspace import Workspace
 
 GETS_AT_ONCE = 16
 """Small files that are fetched at once: each waits for a network's latency."""
-_SMALL = (names.INDEX, names.SAMPLE)
-"""The configurations of which shards leave parts, to be joined at the end."""
 
 
 class RemoteFolder:
@@ -77,9 +75,12 @@ class RemoteFolder:
             name = names.shard_name(record.number, record.split)
             msg = f"{self.location} lacks files of {name}, which is finished: who removes them?"
             raise RemoteError(msg)
-        for part in self._parts(self._here, record):
-            if not part.exists():
-                self._get(part)
+        for path, part in self._here.parts(record).items():
+            if not path.exists():
+                self._get(path)
+            if not path.exists() or path.stat().st_size != part.bytes:
+                msg = f"{self.location}: {self._name(path)} is not there as it was sent."
+                raise RemoteError(msg)
         self._here.keep(record)
 
     def send(self, workspace: Workspace, record: ShardRecord) -> None:
@@ -90,9 +91,8 @@ class RemoteFolder:
                 msg = f"{self.location}: {name} has another size there than what was sent."
                 raise RemoteError(msg)
             (workspace.folder / name).unlink()
-        for part in self._parts(workspace, record):
-            if part.exists():
-                self._put(part, workspace)
+        for path in workspace.parts(record):
+            self._put(path, workspace)
         self._put(workspace.record_file(record.number, record.split), workspace)
 
     def records(self, numbers: Iterable[int]) -> Iterator[ShardRecord]:
@@ -158,9 +158,6 @@ class RemoteFolder:
                 "Choose another with --out."
             )
             raise OutputRefused(msg)
-
-    def _parts(self, workspace: Workspace, record: ShardRecord) -> list[Path]:
-        return [workspace.part(config, record.number, record.split) for config in _SMALL]
 
     def _name(self, path: Path, workspace: Workspace | None = None) -> str:
         return path.relative_to((workspace or self._here).folder).as_posix()

@@ -31,10 +31,9 @@ class SamplePart:
         if chosen := [sample for sample in samples if sample.id in self._candidates]:
             self._file.write(RowGroup(chosen))
 
-    def finish(self) -> None:
-        """Give the part its name."""
-        if self._candidates:
-            self._file.finish()
+    def finish(self) -> FileRecord | None:
+        """Give the part its name, if there is one."""
+        return self._file.finish() if self._candidates else None
 
     def abandon(self) -> None:
         """Remove what was written."""

@@ -54,13 +54,14 @@ class ShardWriter:
     def finish(self, tally: Tally) -> ShardRecord:
         """Close all files, give them their names, and write down that the shard is finished."""
         try:
-            self._index.finish()
-            self._sample.finish()
+            parts = {names.INDEX: self._index.finish()}
+            if sample := self._sample.finish():
+                parts[names.SAMPLE] = sample
             files = {name: file.finish() for name, file in self._files.items()}
         except BaseException:
             self.abandon()
             raise
-        record = tally.record(self._number, files, self._split)
+        record = tally.record(self._number, files, self._split, parts)
         self._workspace.keep(record)
         return record
 

@@ -5,7 +5,7 @@ configurations. It is gone when the build is done; the manifest is there then, w
 """
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -86,17 +86,15 @@ class Workspace:
 
     def records(
         self,
-        parts: Sequence[str] = (),
         split: str = names.SPLIT,
         *,
         hashes: bool = False,
         elsewhere: Callable[[ShardRecord], bool] = lambda _: False,
     ) -> dict[int, ShardRecord]:
-        """The finished shards of a split by number; one that lacks a file is not finished.
+        """The finished shards of a split by number; one that lacks a file or part is not finished.
 
-        `parts` are the small configurations of which each must have left its part. Sizes are
-        compared; a file had reached the disk before it got its name, so that no interruption
-        can change it. Where the disk itself is in doubt, `hashes` reads all of it again.
+        Sizes are compared; a file had reached the disk before it got its name, so that no
+        interruption can change it. Where the disk itself is in doubt, `hashes` reads all of it.
         `elsewhere` is whether another place holds a shard's files, so that they need not be here.
         """
         found = {}
@@ -105,12 +103,12 @@ class Workspace:
             if record is None:
                 continue
             name = names.shard_name(record.number, split)
-            if not all(self.part(part, record.number, split).is_file() for part in parts):
-                continue
-            if elsewhere(record) or all(
-                _is(self.folder / config / name, file, hashes=hashes)
-                for config, file in record.files.items()
-            ):
+            files = self.parts(record)
+            if not elsewhere(record):
+                files |= {
+                    self.folder / config / name: file for config, file in record.files.items()
+                }
+            if all(_is(path, file, hashes=hashes) for path, file in files.items()):
                 found[record.number] = record
         return found
 
@@ -133,6 +131,13 @@ class Workspace:
     def part(self, config: str, number: int, split: str = names.SPLIT) -> Path:
         """Where a shard's part of a small configuration lies until the end."""
         return self.work / config / names.shard_name(number, split)
+
+    def parts(self, record: ShardRecord) -> dict[Path, FileRecord]:
+        """Where the parts of a finished shard lie."""
+        return {
+            self.part(config, record.number, record.split): part
+            for config, part in record.parts.items()
+        }
 
     def remove_work(self) -> None:
         """The build is done."""

@@ -19,6 +19,7 @@ from mico_150k.build import Build, BuildOptions, BuildResult
 from mico_150k.columns import Columns
 from mico_150k.dataset_folder import DatasetFolder, read_rows
 from mico_150k.errors import (
+    BrokenFile,
     CountMismatch,
     DiskTooSmall,
     OutputRefused,
@@ -328,9 +329,10 @@ def test_a_shard_whose_file_is_gone_is_built_again(
     assert contents(tmp_path / "out") == contents(tmp_path / "whole")
 
 
-@pytest.mark.parametrize("damage", ["a byte", "its record", "a part"])
+@pytest.mark.parametrize("damage", ["file", "index", "sample", "record"])
+@pytest.mark.parametrize("how", ["gone", "cut off", "changed"])
 def test_a_damaged_shard_is_built_again(
-    release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str
+    release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str, how: str
 ) -> None:
     build(release, tmp_path / "whole")
     interrupt_after(monkeypatch, 3)
@@ -338,17 +340,31 @@ def test_a_damaged_shard_is_built_again(
         build(release, tmp_path / "out")
     monkeypatch.undo()
     work = tmp_path / "out" / names.WORK
-    if damage == "a byte":
-        path = DatasetFolder(tmp_path / "out").files("dimoo")[0]
-        data = bytearray(path.read_bytes())
-        data[len(data) // 2] ^= 1
-        path.write_bytes(data)
-    elif damage == "its record":
-        min((work / "records").iterdir()).write_text('{"number": 0')
+    folders = {"file": tmp_path / "out" / "dimoo", "record": work / "records"}
+    path = min(folders.get(damage, work / damage).iterdir())
+    data = bytearray(path.read_bytes())
+    data[0 if damage == "record" else len(data) // 2] ^= 1  # of a record, the first brace
+    if how == "gone":
+        path.unlink()
     else:
-        min((work / "index").iterdir()).unlink()
-    assert build(release, tmp_path / "out", recheck=True).resumed == 2
+        path.write_bytes(data if how == "changed" else data[:-1])
+    # A size is enough to see that a file is cut off.
+    assert build(release, tmp_path / "out", recheck=how == "changed").resumed == 2
     assert contents(tmp_path / "out") == contents(tmp_path / "whole")
+
+
+def test_a_damaged_part_that_only_its_hash_tells_is_an_error_with_the_way_out(
+    release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    interrupt_after(monkeypatch, 3)
+    with pytest.raises(KeyboardInterrupt):
+        build(release, tmp_path / "out")
+    monkeypatch.undo()
+    path = min((tmp_path / "out" / names.WORK / "index").iterdir())
+    path.write_bytes(bytes(path.stat().st_size))
+    with pytest.raises(BrokenFile, match="part of index is damaged.*\n.*--recheck"):
+        build(release, tmp_path / "out")
+    build(release, tmp_path / "out", recheck=True)
 
 
 def test_killed_before_anything_was_written_down_a_build_starts(
