@@ -8,8 +8,8 @@ was stopped goes on with the first that is not.
 
 import json
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from importlib.metadata import version
@@ -18,7 +18,7 @@ from typing import Any
 
 from mico_150k import dataset_folder, names
 from mico_150k.builders import BUILDERS, get_builder
-from mico_150k.errors import ShardsMissing, UsageError
+from mico_150k.errors import ShardsMissing
 from mico_150k.executors import Delivering, Executor, InProcess, Outlet
 from mico_150k.finish import Report, finish
 from mico_150k.forecast import Forecast, make_forecast
@@ -26,6 +26,7 @@ from mico_150k.images.header import Verify
 from mico_150k.plan import SHARD_BYTES, Plan, Unit, make_plan
 from mico_150k.records import ShardRecord
 from mico_150k.row_group import MAX_BYTES, MAX_ROWS
+from mico_150k.share import Share, ShareResult
 from mico_150k.sources.source import Source
 from mico_150k.unit import UnitBuilder
 from mico_150k.version import __version__
@@ -75,45 +76,11 @@ class BuildResult:
         cls, folder: Path, report: Report, shards: int, resumed: int, started: float
     ) -> "BuildResult":
         """What lies in a folder whose build is finished; `started` is `time.monotonic`'s."""
-        files = [path for path in folder.rglob("*") if path.is_file()]
+        found = (path for path in folder.rglob("*") if path.is_file())
+        files = [path for path in found if path.name != names.STAMPS]
         size = sum(path.stat().st_size for path in files)
         seconds = time.monotonic() - started
         return cls(folder, report, len(files), size, shards, resumed, seconds)
-
-
-@dataclass(frozen=True, slots=True)
-class Share:
-    """The `number`th of `of` equal shares of a plan's units, from 1."""
-
-    number: int
-    of: int
-
-    @classmethod
-    def parse(cls, text: str) -> "Share":
-        """`3/8`. Raises `UsageError`."""
-        number, _, of = text.partition("/")
-        if not (number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of)):
-            msg = f"--units {text}: one of n shares is named as 1/n to n/n, such as 3/8."
-            raise UsageError(msg)
-        return cls(int(number), int(of))
-
-    def take(self, plan: Plan) -> tuple[Unit, ...]:
-        """Its units: of every size some, so that the shares take about the same time."""
-        by_size = sorted(
-            plan.units,
-            key=lambda unit: (-plan.unit_bytes(unit), unit.files),
-        )
-        return tuple(by_size[self.number - 1 :: self.of])
-
-
-@dataclass(frozen=True, slots=True)
-class ShareResult:
-    """A finished share. `resumed` of its shards were there before; `seconds` are of this run."""
-
-    folder: Path
-    shards: int
-    resumed: int
-    seconds: float
 
 
 SHARDS_AT_ONCE = 3
@@ -172,23 +139,23 @@ class Build:
         source and the executor raise. What is finished by then is kept.
         """
         started = time.monotonic()
-        workspace = self._workspace()
-        self._check_disk_first(workspace, self.plan.units, outlet, overwrite=overwrite)
-        if not self._claim(workspace, overwrite=overwrite):
-            return self._finished_before(started)
-        workspace.sweep()
-        records = self._records(workspace, self.plan.units, hashes=recheck, outlet=outlet)
-        resumed = len(records)
-        if outlet:
-            for record in records.values():
-                outlet.take(record)
-        watch = Watch(self.plan, tolerance, records.values(), on_progress)
-        executor = executor or InProcess()
-        if outlet:
-            executor = Delivering(executor, outlet)
-        self._check_disk(self.plan.units, _bytes(records, outlet), outlet)
-        self._write(workspace, self.plan.units, records, watch, executor)
-        return self._result(self._finish(workspace, records), resumed, started)
+        units = self.plan.units
+        with self._claimed(units, outlet, overwrite=overwrite) as workspace:
+            if workspace is None:
+                return self._finished_before(started)
+            workspace.sweep()
+            records = self._records(workspace, units, hashes=recheck, outlet=outlet)
+            resumed = len(records)
+            if outlet:
+                for record in records.values():
+                    outlet.take(record)
+            watch = Watch(self.plan, tolerance, records.values(), on_progress)
+            executor = executor or InProcess()
+            if outlet:
+                executor = Delivering(executor, outlet)
+            self._check_disk(units, _bytes(records, outlet), outlet)
+            self._write(workspace, units, records, watch, executor)
+            return self._result(self._finish(workspace, records), resumed, started)
 
     def run_share(
         self,
@@ -205,18 +172,17 @@ class Build:
         brings it to its end. Raises what `run` raises.
         """
         started = time.monotonic()
-        workspace = self._workspace()
         units = share.take(self.plan)
         shards = sum(len(unit.shards) for unit in units)
-        self._check_disk_first(workspace, units)
-        if not self._claim(workspace, overwrite=False):
-            return ShareResult(self.out, shards, shards, time.monotonic() - started)
-        records = self._records(workspace, units, hashes=recheck)
-        resumed = len(records)
-        watch = Watch(self.plan, tolerance, records.values(), on_progress)
-        self._check_disk(units, _bytes(records))
-        self._write(workspace, units, records, watch, executor or InProcess())
-        return ShareResult(self.out, shards, resumed, time.monotonic() - started)
+        with self._claimed(units, shared=True) as workspace:
+            if workspace is None:
+                return ShareResult(self.out, shards, shards, time.monotonic() - started)
+            records = self._records(workspace, units, hashes=recheck)
+            resumed = len(records)
+            watch = Watch(self.plan, tolerance, records.values(), on_progress)
+            self._check_disk(units, _bytes(records))
+            self._write(workspace, units, records, watch, executor or InProcess())
+            return ShareResult(self.out, shards, resumed, time.monotonic() - started)
 
     def complete(self, *, recheck: bool = False, tolerance: float = TOLERANCE) -> BuildResult:
         """Bring a build to its end that was done in shares.
@@ -224,24 +190,47 @@ class Build:
         Raises `ShardsMissing`, `TooManyLeftOut`, `OutputRefused`.
         """
         started = time.monotonic()
-        workspace = self._workspace()
-        if not workspace.is_begun:
+        if not self._workspace.is_begun:
             raise self._missing(set())
-        if not self._claim(workspace, overwrite=False):
-            return self._finished_before(started)
-        records = self._records(workspace, self.plan.units, hashes=recheck)
-        if len(records) < self.plan.shards:
-            raise self._missing(set(records))
-        Watch(self.plan, tolerance, records.values()).check()
-        workspace.sweep()
-        return self._result(self._finish(workspace, records), self.plan.shards, started)
+        with self._claimed(()) as workspace:
+            if workspace is None:
+                return self._finished_before(started)
+            records = self._records(workspace, self.plan.units, hashes=recheck)
+            if len(records) < self.plan.shards:
+                raise self._missing(set(records))
+            Watch(self.plan, tolerance, records.values()).check()
+            workspace.sweep()
+            return self._result(self._finish(workspace, records), self.plan.shards, started)
 
+    @property
     def _workspace(self) -> Workspace:
         return Workspace(self.out, dataset_folder.CONFIGS, self.location)
 
-    def _claim(self, workspace: Workspace, *, overwrite: bool) -> bool:
+    @contextmanager
+    def _claimed(
+        self,
+        units: Sequence[Unit],
+        outlet: Outlet | None = None,
+        *,
+        overwrite: bool = False,
+        shared: bool = False,
+    ) -> Iterator[Workspace | None]:
+        """Have the folder for these units; None where this very build is finished.
+
+        It is this build's alone meanwhile, or that of all who have it `shared`. Nothing is
+        claimed before it is known that the disk suffices: a smaller build may go there then.
+        """
+        workspace, identity = self._workspace, self.identity()
         stamps = {file.name: file.stamp for file in self.source.files}
-        return workspace.claim(self.identity(), stamps, overwrite=overwrite)
+        if not overwrite and workspace.is_finished(identity, stamps):
+            workspace.remove_work()  # killed in its very last step
+            yield None
+            return
+        if overwrite or not workspace.is_begun:
+            self._check_disk(units, workspace.bytes_to_clear if overwrite else 0, outlet)
+        with workspace.held(shared=shared):
+            claimed = workspace.claim(identity, stamps, overwrite=overwrite)
+            yield workspace if claimed else None
 
     @property
     def _with_sample(self) -> bool:
@@ -261,19 +250,6 @@ class Build:
         return {
             shard.number: there[shard.number] for unit in units for shard in unit.finished(there)
         }
-
-    def _check_disk_first(
-        self,
-        workspace: Workspace,
-        units: Sequence[Unit],
-        outlet: Outlet | None = None,
-        *,
-        overwrite: bool = False,
-    ) -> None:
-        """The same before a folder is claimed: a smaller build may take it then."""
-        if overwrite or not workspace.is_begun:
-            cleared = workspace.bytes_to_clear if overwrite else 0
-            self._check_disk(units, cleared, outlet)
 
     def _check_disk(self, units: Sequence[Unit], there: int, outlet: Outlet | None = None) -> None:
         """Raise `DiskTooSmall` where what is left to do will not fit; `there` bytes need not."""
@@ -342,6 +318,7 @@ class Build:
                 "row_group_bytes": MAX_BYTES,
                 "row_group_rows": MAX_ROWS,
             },
+            "columns": sorted({file.describe()["shape"] for file in self.source.files}),
             "versions": versions(),
         }
 

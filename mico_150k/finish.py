@@ -113,6 +113,7 @@ def finish(
     manifest = make_manifest(identity, source, shards, configs, report)
     card = Card.of_folder(folder, manifest, report.to_dict(), before=CardText(""))
     write_atomically(folder / names.CARD, card.render().encode())
+    workspace.keep_stamps()
     write_json(folder / names.MANIFEST, manifest)
     workspace.remove_work()
     return report

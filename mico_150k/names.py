@@ -25,6 +25,9 @@ PLOTS = "plots.png"
 COLLAGE = "collage.jpg"
 WORK = ".build"
 """The folder, inside a dataset folder, of a build that is not finished."""
+STAMPS = ".source.json"
+"""When the source's files were written that a dataset folder was built from. It is of this machine
+alone: the manifest must not depend on it, and it is never pushed."""
 
 INDEX = "index"
 SAMPLE = "sample"

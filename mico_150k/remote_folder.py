@@ -131,7 +131,7 @@ class RemoteFolder:
         small = {
             path.relative_to(self._here.folder).as_posix(): path.stat().st_size
             for path in self._here.folder.rglob("*")
-            if path.is_file()
+            if path.is_file() and path.name != names.STAMPS
         }
         together = {**small, **shards}
         return len(together), sum(together.values())
@@ -140,7 +140,7 @@ class RemoteFolder:
         """Bring here what a build goes on from, or what a finished one has said."""
         there = self._list("")
         if names.MANIFEST in there:
-            for name in {names.MANIFEST, names.REPORT, names.CARD} & set(there):
+            for name in {names.MANIFEST, names.REPORT, names.CARD, names.STAMPS} & set(there):
                 self._get(self._here.folder / name)
         elif names.WORK in there:
             folders = ("", names.INDEX, names.SAMPLE, self._here.record_file(0).parent.name)

@@ -6,16 +6,19 @@ configurations. It is gone when the build is done; the manifest is there then, w
 
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mico_150k import names
+from mico_150k.difference import differences
 from mico_150k.errors import OutputRefused
-from mico_150k.files import create_json, read_json, sha256, write_json
+from mico_150k.files import create_json, disk_errors, read_json, sha256, write_json
+from mico_150k.lock import lock
 from mico_150k.records import FileRecord, ShardRecord
 
-_OURS = (names.CARD, names.MANIFEST, names.REPORT, names.QUARANTINE)
+_OURS = (names.CARD, names.MANIFEST, names.REPORT, names.QUARANTINE, names.STAMPS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,31 +52,61 @@ class Workspace:
         """What overwriting the folder gives back to the disk."""
         return sum(path.stat().st_size for path in self._ours() if path.is_file())
 
+    @contextmanager
+    def held(self, *, shared: bool) -> Iterator[None]:
+        """Keep other builds out of the folder meanwhile; `shared` holders keep out only others.
+
+        Raises `OutputRefused` where one is at work.
+        """
+        with disk_errors(self.work):
+            self.work.mkdir(parents=True, exist_ok=True)
+        with lock(self.work / _LOCK, shared=shared) as had:
+            if not had:
+                msg = (
+                    f"{self.location or self.folder}: another `mico build` is at work there. "
+                    "Wait for its end, or choose another folder with --out."
+                )
+                raise OutputRefused(msg)
+            yield
+
     def claim(self, identity: dict[str, Any], stamps: dict[str, str], *, overwrite: bool) -> bool:
         """Make the folder this build's; False where this very build is finished already.
 
-        `identity` is what a build is: other content, other options or another library give
-        another. `stamps` are those of the source's files: a build that goes on must find each as
-        it was. Raises `OutputRefused` where the folder holds something else.
+        Raises `OutputRefused` as `is_finished` does, unless it is to `overwrite`.
         """
-        wanted = {"identity": identity, "stamps": stamps}
+        if overwrite:
+            self._clear()
+        elif self.is_finished(identity, stamps):
+            self.remove_work()
+            return False
+        created = create_json(self.identity_file, {"identity": identity, "stamps": stamps})
+        if not created:
+            self.is_finished(identity, stamps)  # refuses what another has begun meanwhile
+        return True
+
+    def is_finished(self, identity: dict[str, Any], stamps: dict[str, str]) -> bool:
+        """Whether this very build is finished here; it may be begun, or not, where it is not.
+
+        `identity` is what a build is: other content, other options or another library give
+        another. `stamps` are those of the source's files: each must be as it was. Raises
+        `OutputRefused` where the folder holds something else.
+        """
         # In this order: another process that claims it now writes its identity before all else.
         holds = self._holds_anything()
         begun = read_json(self.identity_file)
         manifest = read_json(self.folder / names.MANIFEST)
-        if overwrite and (begun or holds):
-            self._clear()
-            begun, holds, manifest = {}, False, {}
         if not begun and not holds:
-            if create_json(self.identity_file, wanted):
-                return True
-            begun = read_json(self.identity_file)
-        present = begun or {"identity": manifest.get("build"), "stamps": stamps}
+            return False
+        wanted = {"identity": identity, "stamps": stamps}
+        known = read_json(self.folder / names.STAMPS) or stamps
+        present = begun or {"identity": manifest.get("build"), "stamps": known}
         if present != wanted:
             raise self._refusal(present, wanted)
-        if manifest:
-            self.remove_work()  # killed in its very last step
-        return not manifest
+        return bool(manifest)
+
+    def keep_stamps(self) -> None:
+        """Write down, for when the build is finished, how the source's files were."""
+        write_json(self.folder / names.STAMPS, read_json(self.identity_file).get("stamps", {}))
 
     def sweep(self) -> None:
         """Remove what killed runs have half written. Not while another process builds here."""
@@ -155,28 +188,21 @@ class Workspace:
                 f"{where} is not empty, and not a folder that `mico build` has begun.\n"
                 "Choose another with --out, or write over what a build writes with --overwrite."
             )
-        differing = [
-            f"{part}: {key}"
-            for part in ("identity", "stamps")
-            for key in sorted({*present[part], *wanted[part]})
-            if present[part].get(key) != wanted[part].get(key)
-        ]
-        more = [" …"] if len(differing) > _MOST_NAMED else []
+        overwrite = "" if self.location else ", or --overwrite it"
         return OutputRefused(
-            f"{where} holds another build; what differs is "
-            f"{', '.join(differing[:_MOST_NAMED] + more)}.\n"
-            "Run it with what it was begun with, choose another --out, or --overwrite it."
+            f"{where} holds another build; what differs is {differences(present, wanted)}.\n"
+            f"Run it with what it was begun with, or choose another --out{overwrite}."
         )
 
     def _clear(self) -> None:
         """Remove what a build writes, and nothing else."""
         for path in self._ours():
             path.unlink(missing_ok=True)
-        self.remove_work()
 
     def _ours(self) -> Iterator[Path]:
         """The files that a build writes."""
-        yield from (path for path in self.work.rglob("*") if path.is_file())
+        work = (path for path in self.work.rglob("*") if path.is_file())
+        yield from (path for path in work if path.name != _LOCK)
         yield from (self.folder / name for name in _OURS)
         for config in self.configs:
             for split in names.SPLITS:
@@ -199,4 +225,4 @@ def _is(path: Path, file: FileRecord, *, hashes: bool) -> bool:
 
 
 _RECORDS = "records"
-_MOST_NAMED = 5
+_LOCK = "lock"

@@ -3,11 +3,13 @@
 import hashlib
 from pathlib import Path
 
+from mico_150k import names
+
 
 def contents(folder: Path) -> dict[str, str]:
-    """Every file below the folder with its SHA-256."""
+    """Every file below the folder with its SHA-256, less the one that tells of this machine."""
     return {
         path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(folder.rglob("*"))
-        if path.is_file()
+        if path.is_file() and path.name != names.STAMPS
     }

@@ -2,6 +2,7 @@
 
 import errno
 import json
+import shutil
 import threading
 import time
 from collections import Counter
@@ -31,7 +32,7 @@ from mico_150k.finish import finish
 from mico_150k.names import partial, process_mark
 from mico_150k.parquet_writer import PAGE_BYTES, image_writer
 from mico_150k.row_group import MAX_ROWS
-from mico_150k.sources import open_source
+from mico_150k.sources import Reading, open_source
 from mico_150k.sources.pages import read_page_headers
 from mico_150k.watch import Progress
 
@@ -266,27 +267,65 @@ def test_overwriting_a_refined_folder_leaves_none_of_its_shards(
     }
 
 
-@pytest.mark.parametrize("change", ["options", "source", "touched source"])
+@pytest.mark.parametrize("finished", [False, True], ids=["begun", "finished"])
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ("option", r"--seed \(0 there, 5 now\)"),
+        ("shards", r"--shard-mb \(1 there, 2 now\)"),
+        ("configurations", r"--config \(bagel blip3o.* there, bagel now\)"),
+        ("package", r"pyarrow \(.* there, 99 now\)"),
+        ("columns", "the columns that are read: --map"),
+        ("changed file", "part-0.parquet of the source has been written again"),
+        ("touched file", "part-0.parquet of the source has been written again"),
+        ("new file", "HumanObjectInteraction/new.parquet of the source is new"),
+        ("file gone", "HumanObjectInteraction/part-0.parquet of the source is gone"),
+    ],
+)
 def test_another_build_in_the_folder_is_refused_with_what_differs(
-    samples: list[Case], tmp_path: Path, change: str, monkeypatch: pytest.MonkeyPatch
+    samples: list[Case],
+    tmp_path: Path,
+    change: str,
+    word: str,
+    finished: bool,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     source, out = tmp_path / "r", tmp_path / "out"
     write_release(source, samples)
-    interrupt_after(monkeypatch, 1)
-    with pytest.raises(KeyboardInterrupt):
-        build(source, out)
-    monkeypatch.undo()
-    options = SMALL
-    if change == "options":
-        options = replace(SMALL, seed=5)
-    elif change == "source":
-        write_release(source, samples[:-1])
-    else:
-        time.sleep(0.01)
-        next(source.rglob("*.parquet")).touch()
-    with pytest.raises(OutputRefused, match="differs"):
+    options, reading = replace(SMALL, shard_bytes=1 << 20), Reading()
+    if finished:
         build(source, out, options)
-    build(source, out, options, overwrite=True)
+    else:
+        interrupt_after(monkeypatch, 0)
+        with pytest.raises(KeyboardInterrupt):
+            build(source, out, options)
+        monkeypatch.undo()
+    changed = source / "HumanObjectInteraction" / "part-0.parquet"
+    time.sleep(0.01)
+    match change:
+        case "option":
+            options = replace(options, seed=5)
+        case "shards":
+            options = replace(options, shard_bytes=2 << 20)
+        case "configurations":
+            options = replace(options, configs=("bagel",))
+        case "package":
+            monkeypatch.setattr("mico_150k.build.version", lambda _: "99")
+        case "columns":
+            reading = Reading(columns={"id": "@row"})
+        case "changed file":
+            write_release(source, [case for case in samples if case.id])
+        case "touched file":
+            changed.touch()
+        case "new file":
+            shutil.copy(changed, changed.with_name("new.parquet"))
+            reading = Reading(columns={"id": "@row"})
+        case "file gone":
+            changed.unlink()
+    planned = Build.prepare(open_source(str(source), reading), out, options)
+    with pytest.raises(OutputRefused, match=f"what differs is .*{word}"):
+        planned.run()
+    planned.run(overwrite=True)
 
 
 def test_a_stopped_build_leaves_no_thread_behind(
@@ -367,6 +406,34 @@ def test_a_damaged_part_that_only_its_hash_tells_is_an_error_with_the_way_out(
     build(release, tmp_path / "out", recheck=True)
 
 
+def test_a_second_build_in_the_folder_meanwhile_is_told_so_and_spoils_nothing(
+    release: Path, tmp_path: Path
+) -> None:
+    build(release, tmp_path / "whole")
+    out = tmp_path / "out"
+    refused = []
+
+    def begin_another(_: Progress) -> None:
+        for how in ({}, {"overwrite": True}):
+            with pytest.raises(OutputRefused, match="another `mico build` is at work there"):
+                build(release, out, **how)
+            refused.append(how)
+
+    build(release, out, on_progress=begin_another)
+    assert refused
+    assert contents(out) == contents(tmp_path / "whole")
+
+
+def test_a_file_system_without_locks_is_built_on_all_the_same(
+    release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def without(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("mico_150k.lock.fcntl.flock", without)
+    assert build(release, tmp_path / "out").report.rows == 24
+
+
 def test_killed_before_anything_was_written_down_a_build_starts(
     release: Path, tmp_path: Path
 ) -> None:
@@ -379,7 +446,7 @@ KILLED = """
 import sys
 from pathlib import Path
 from mico_150k.build import Build, BuildOptions
-from mico_150k.sources import open_source
+from mico_150k.sources import Reading, open_source
 print("ready", flush=True)
 Build.prepare(open_source(sys.argv[1]), Path(sys.argv[2]), BuildOptions(shard_bytes=20_000)).run()
 """

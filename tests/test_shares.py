@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from mico_150k import names
-from mico_150k.build import Build, BuildOptions, Share
+from mico_150k.build import Build, BuildOptions
 from mico_150k.errors import OutputRefused, ShardsMissing, TooManyLeftOut, UsageError
+from mico_150k.share import Share
 from mico_150k.sources import open_source
+from mico_150k.watch import Progress
 
 from .factories import Case, cases, write_release
 from .folders import contents
@@ -100,8 +102,9 @@ def test_rows_lost_by_all_shares_together_count_at_the_end(tmp_path: Path) -> No
 AT_ONCE = """
 import sys
 from pathlib import Path
-from mico_150k.build import Build, BuildOptions, Share
+from mico_150k.build import Build, BuildOptions
 from mico_150k.errors import OutputRefused
+from mico_150k.share import Share
 from mico_150k.sources import open_source
 source, out, share, seed = sys.argv[1:]
 options = BuildOptions(shard_bytes=60_000, seed=int(seed))
@@ -161,6 +164,23 @@ def test_the_same_share_begun_twice_spoils_nothing(
     assert prepare(source, tmp_path / "out").run_share(Share(1, 1)).resumed == prepared.plan.shards
     prepare(source, tmp_path / "out").complete()
     assert contents(tmp_path / "out") == contents(whole)
+
+
+def test_while_a_share_is_built_others_may_be_but_not_the_whole(
+    source: Path, whole: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+
+    def begin_others(_: Progress) -> None:
+        if not (out / names.INDEX).exists():
+            prepare(source, out).run_share(Share(2, 2))
+            for other in (prepare(source, out).run, prepare(source, out).complete):
+                with pytest.raises(OutputRefused, match="at work"):
+                    other()
+
+    prepare(source, out).run_share(Share(1, 2), on_progress=begin_others)
+    prepare(source, out).complete()
+    assert contents(out) == contents(whole)
 
 
 def test_a_share_of_a_finished_build_has_nothing_to_do(source: Path, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Annotated, TypedDict
 import typer
 
 from mico_150k import names
-from mico_150k.build import CONFIGS, Build, BuildOptions, BuildResult, Share, ShareResult
+from mico_150k.build import CONFIGS, Build, BuildOptions, BuildResult
 from mico_150k.cli.build_elsewhere import build_elsewhere, is_url
 from mico_150k.cli.build_push import build_and_push
 from mico_150k.cli.build_result import first_rows, say_built
@@ -40,6 +40,7 @@ from mico_150k.plan import SHARD_BYTES
 from mico_150k.refine.options import RefineOptions
 from mico_150k.refine.validation import MAX_LOSS
 from mico_150k.selection import Selection
+from mico_150k.share import Share, ShareResult
 from mico_150k.sources import DEMO, open_source
 from mico_150k.watch import TOLERANCE, Progress
 

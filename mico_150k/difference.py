@@ -1,0 +1,59 @@
+"""What differs between the build that a folder holds and the one that is wanted, in words."""
+
+from collections.abc import Iterator
+from typing import Any
+
+_OTHER_NAMES = {
+    "configs": "--config",
+    "shard_bytes": "--shard-mb",
+    "row_group_bytes": "the bytes of a row group",
+    "row_group_rows": "the rows of a row group",
+}
+"""Of options that are not called as in the command."""
+_MOST_NAMED = 5
+_MOST_CHARACTERS = 40
+"""Of a value that is shown."""
+
+
+def differences(present: dict[str, Any], wanted: dict[str, Any]) -> str:
+    """The options, packages and files that differ, between what two builds are."""
+    found = [*_of_identities(present["identity"], wanted["identity"])]
+    found += _of_files(present["stamps"], wanted["stamps"])
+    if not found:
+        found = ["the content of the source's files, or --task-map"]
+    more = [" …"] if len(found) > _MOST_NAMED else []
+    return ", ".join(found[:_MOST_NAMED] + more)
+
+
+def _of_identities(present: dict[str, Any], wanted: dict[str, Any]) -> Iterator[str]:
+    for part, name in (("options", _option), ("versions", str)):
+        there, here = present.get(part) or {}, wanted.get(part) or {}
+        for key in sorted({*there, *here}):
+            if there.get(key) != here.get(key):
+                values = f"{_value(key, there.get(key))} there, {_value(key, here.get(key))} now"
+                yield f"{name(key)} ({values})"
+    if present.get("columns") != wanted.get("columns"):
+        yield "the columns that are read: --map"
+    if present.get("of") != wanted.get("of"):
+        yield "the dataset that it is made of"
+
+
+def _of_files(present: dict[str, str], wanted: dict[str, str]) -> Iterator[str]:
+    for name in sorted({*present, *wanted}):
+        if name not in wanted:
+            yield f"{name} of the source is gone"
+        elif name not in present:
+            yield f"{name} of the source is new"
+        elif present[name] != wanted[name]:
+            yield f"{name} of the source has been written again"
+
+
+def _option(key: str) -> str:
+    return _OTHER_NAMES.get(key, f"--{key.replace('_', '-')}")
+
+
+def _value(key: str, value: Any) -> str:  # noqa: ANN401 - any JSON value
+    if key == "shard_bytes" and value:
+        return str(value >> 20)
+    text = " ".join(value) if isinstance(value, list) else str(value)
+    return text if len(text) <= _MOST_CHARACTERS else f"{text[:_MOST_CHARACTERS]}…"
