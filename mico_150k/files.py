@@ -1,6 +1,7 @@
 """Files that are whole or not there: written under another name, then renamed."""
 
 import errno
+import fcntl
 import hashlib
 import json
 import os
@@ -85,6 +86,33 @@ def link(source: Path, target: Path) -> None:
         with disk_errors(target):
             shutil.copyfile(source, partial(target))
         settle(target)
+
+
+@contextmanager
+def lock_folder(folder: Path) -> Iterator[None]:
+    """Keep whoever asks for the same lock out of a folder, which is made where it is not there.
+
+    It goes with the process, however that ends. Where the file system has no locks, nobody is kept
+    out. Raises `OutputRefused` where another run has it, or a file is in the folder's place.
+    """
+    try:
+        with disk_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            handle = os.open(folder, os.O_RDONLY)
+    except (FileExistsError, NotADirectoryError) as error:
+        msg = f"{folder}: there is a file in its place. Choose another folder."
+        raise OutputRefused(msg) from error
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            msg = f"{folder}: another run is writing in it. Wait for its end, or choose another."
+            raise OutputRefused(msg) from error
+        except OSError:
+            pass
+        yield
+    finally:
+        os.close(handle)
 
 
 def same_disk(one: Path, other: Path) -> bool:

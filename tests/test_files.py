@@ -3,12 +3,15 @@
 import hashlib
 import json
 import random
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
 import pytest
 
-from mico_150k.files import GrowingHash, create_json, sha256
+from mico_150k.errors import OutputRefused
+from mico_150k.files import GrowingHash, create_json, lock_folder, sha256
 
 
 def test_a_hash_that_follows_a_growing_file_is_the_files(tmp_path: Path) -> None:
@@ -62,3 +65,31 @@ def test_without_links_a_file_is_created_all_the_same(
     assert create_json(path, {"number": 1})
     assert json.loads(path.read_text()) == {"number": 1}
     assert [left.name for left in tmp_path.iterdir()] == ["build.json"]
+
+
+def test_a_locked_folder_is_refused_to_others_until_its_process_ends(tmp_path: Path) -> None:
+    folder = tmp_path / "to"
+    code = (
+        "import sys, pathlib\n"
+        "from mico_150k.files import lock_folder\n"
+        "with lock_folder(pathlib.Path(sys.argv[1])):\n"
+        "    print('locked', flush=True)\n"
+        "    sys.stdin.read()\n"
+    )
+    other = subprocess.Popen(
+        [sys.executable, "-c", code, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert other.stdout
+    assert other.stdin
+    assert other.stdout.readline() == b"locked\n"
+    with pytest.raises(OutputRefused, match="another run is writing in it"), lock_folder(folder):
+        pass
+    other.kill()
+    other.communicate()
+    with lock_folder(folder), lock_folder(tmp_path):
+        assert list(folder.iterdir()) == []
+    with lock_folder(folder):
+        pass
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputRefused, match="a file in its place"), lock_folder(tmp_path / "file"):
+        pass
