@@ -31,6 +31,7 @@ class DimooTrainer(PathTrainer):
     title = "Lumina-DiMOO"
     url = "https://github.com/Alpha-VLLM/Lumina-DiMOO"
     records = "dimoo-mico.json"
+    ids = "dimoo-mico.ids.json"
     max_inputs = 19
     max_inputs_source = "pre_tokenizer/pre_tokenize.py tells one image from many by 20 tokens"
     settings = (
@@ -62,7 +63,6 @@ class DimooTrainer(PathTrainer):
             (
                 'export DIMOO="$PWD/Lumina-DiMOO"\n'
                 'git clone https://github.com/Alpha-VLLM/Lumina-DiMOO "$DIMOO"\n'
-                ""
                 'mico patch dimoo "$DIMOO"'
             ),
         ),

@@ -54,9 +54,11 @@ def _write_files(
     images = str(job.images)
     seen: Counter[str] = Counter()
     others: dict[str, list[dict[str, Any]]] = {}
+    ids: list[str] = []
 
     def first() -> Iterator[dict[str, Any]]:
         for row in rows:
+            ids.append(row["id"])
             name = trainer.record_file(seen[row["output"]])
             seen[row["output"]] += 1
             record = _record(trainer, row, images)
@@ -65,9 +67,13 @@ def _write_files(
             else:
                 others.setdefault(name, []).append(record)
 
+    if trainer.ids:  # those of other records do not outlive them
+        (job.to / trainer.ids).unlink(missing_ok=True)
     _write_records(job.to / trainer.records, first())
     for name, records in others.items():
         _write_records(job.to / name, records)
+    if trainer.ids:
+        write_atomically(job.to / trainer.ids, json.dumps(ids, ensure_ascii=False).encode())
     rest = {name: len(records) for name, records in others.items()}
     return {trainer.records: seen.total() - sum(rest.values()), **rest}
 
@@ -146,12 +152,17 @@ class _Work:
 
     def _rows_of(self, shard: ChosenShard) -> Iterator[tuple[list[str], dict[str, Any]]]:
         """Each row's digests, and its line of the part: names of images in the store."""
-        columns = ["instruction", "digests", "formats"]
+        columns = ["id", "instruction", "digests", "formats"]
         for row, count in zip(shard.index.select(columns).to_pylist(), shard.inputs, strict=True):
             digests, formats = row["digests"], row["formats"]
             kept = [*range(count), len(digests) - 1]
             names = [ImageStore.name(digests[place], formats[place]) for place in kept]
-            line = {"inputs": names[:-1], "output": names[-1], "instruction": row["instruction"]}
+            line = {
+                "id": row["id"],
+                "inputs": names[:-1],
+                "output": names[-1],
+                "instruction": row["instruction"],
+            }
             yield [digests[place] for place in kept], line
 
     def _write_group(

@@ -119,6 +119,9 @@ class PathTrainer(Trainer):
 
     records: ClassVar[str]
     """The file of records: one array where it ends in `.json`, a line each in `.jsonl`."""
+    ids: ClassVar[str] = ""
+    """A file of the samples' ids beside it, an array in the records' order, where these are to
+    have no key but the trainer's and something else goes by ids."""
 
     @abstractmethod
     def record(self, inputs: list[str], output: str, instruction: str) -> dict[str, Any]:
