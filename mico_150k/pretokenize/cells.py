@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mico_150k.builders import BUILDERS
-from mico_150k.pretokenize.source import CellPlace
+from mico_150k.pretokenize.material import CellPlace
 
 
 class Cells:

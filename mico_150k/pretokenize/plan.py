@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from mico_150k.pretokenize.sizes import Shape, SizeTable, code_count, shape_for
-from mico_150k.pretokenize.source import Material, Place
+from mico_150k.pretokenize.material import Material, Place
 
 CHUNK = 2048
 """Encodings in a chunk: some seconds on a GPU, and its pictures that wait for others of their

@@ -21,7 +21,7 @@ from mico_150k.pretokenize.pickles import FIRST_TOKEN, PicklesResult, RecordOpti
 from mico_150k.pretokenize.plan import CHUNK, Chunk, EncodingPlan
 from mico_150k.pretokenize.ray_workers import Cluster, encode_with_ray
 from mico_150k.pretokenize.sizes import SizeTable, grid
-from mico_150k.pretokenize.source import Fault, Material
+from mico_150k.pretokenize.material import Fault, Material
 from mico_150k.pretokenize.vq import VQ, check_device
 from mico_150k.pretokenize.workers import encode_here, encode_in_processes
 from mico_150k.pretokenize.workspace import ChunkStore, Workspace, faults_of

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from mico_150k.pretokenize.plan import EncodingPlan
 from mico_150k.pretokenize.sizes import SizeTable
-from mico_150k.pretokenize.source import Fault, open_material
+from mico_150k.pretokenize.material import Fault
+from mico_150k.pretokenize.source import open_material
 from mico_150k.reason import Reason
 
 from .material import SMALL

@@ -1,0 +1,103 @@
+"""Records and pictures of a dataset folder: where each image lies in its shards.
+
+Not even a header is read where the dataset's index, or `default`, tells what is in it.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from mico_150k import names
+from mico_150k.builders import BUILDERS
+from mico_150k.dataset_folder import DatasetFolder, read_rows
+from mico_150k.errors import BrokenFile, EmptySource, UnusableImage
+from mico_150k.pretokenize.material import CellPlace, Material, Picture, Record
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """A row of a dataset, without its images."""
+
+    id: str
+    prompt: str
+    digests: list[str]
+    widths: list[int]
+    heights: list[int]
+
+
+def open_dataset_folder(folder: DatasetFolder) -> Material:
+    """All rows of the split `train`. Raises `BrokenFile`, `EmptySource`, `UnknownConfig`."""
+    config = names.DEFAULT if folder.files(names.DEFAULT) else "dimoo"
+    numbers: dict[str, int] = {}
+    records: list[Record] = []
+    pictures: list[Picture] = []
+    for shard in folder.shards(config):
+        try:
+            places = _row_places(shard)
+            rows = list(_facts(folder, config, shard))
+        except (OSError, pa.ArrowException) as error:
+            msg = f"{shard}: it cannot be read: {error}"
+            raise BrokenFile(msg) from error
+        for (group, row), facts in zip(places, rows, strict=True):
+            images = []
+            for image, digest in enumerate(facts.digests):
+                if digest not in numbers:
+                    numbers[digest] = len(numbers)
+                    cell = CellPlace(str(shard), group, row, image)
+                    sides = facts.widths[image], facts.heights[image]
+                    pictures.append(Picture(cell, *sides, digest, digest))
+                images.append(numbers[digest])
+            records.append(Record(facts.id, facts.prompt, tuple(images)))
+    if not records:
+        msg = f"{folder.path / config}: no rows in it."
+        raise EmptySource(msg)
+    return Material(str(folder.path), tuple(records), tuple(pictures), {}, {})
+
+
+def _row_places(shard: Path) -> list[tuple[int, int]]:
+    """Row → its row group, and its place in that."""
+    footer = pq.read_metadata(shard)
+    return [
+        (group, row)
+        for group in range(footer.num_row_groups)
+        for row in range(footer.row_group(group).num_rows)
+    ]
+
+
+def _facts(folder: DatasetFolder, config: str, shard: Path) -> Iterator[_Facts]:
+    """All rows of a shard in order: of the index, of `default`'s own columns, or of the images."""
+    if config == names.DEFAULT:
+        yield from _table_facts(pq.read_table(shard, columns=_FACTS))
+        return
+    rows = pq.read_metadata(shard).num_rows
+    for index in folder.files(names.INDEX):
+        wanted = pc.field("shard") == int(shard.stem.rpartition("-")[2])
+        table = pq.read_table(index, columns=[*_FACTS, "row"], filters=wanted)
+        if table["row"].to_pylist() == list(range(rows)):
+            yield from _table_facts(table)
+            return
+    for place, row in enumerate(read_rows(shard)):
+        try:
+            sample = BUILDERS[config].sample(row)
+        except UnusableImage as error:
+            msg = f"{shard}, row {place}: {error}"
+            raise BrokenFile(msg) from error
+        yield _Facts(
+            f"{shard.stem}/{place}",
+            sample.instruction,
+            sample.digests,
+            sample.widths,
+            sample.heights,
+        )
+
+
+_FACTS = ["id", "instruction", "digests", "widths", "heights"]
+
+
+def _table_facts(table: pa.Table) -> Iterator[_Facts]:
+    for values in zip(*(table[name].to_pylist() for name in _FACTS), strict=True):
+        yield _Facts(*values)
