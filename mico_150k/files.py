@@ -6,8 +6,9 @@ import hashlib
 import json
 import os
 import shutil
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +20,26 @@ _HASH_BYTES = 1 << 20
 
 def write_atomically(path: Path, data: bytes) -> None:
     """Write a small file so that a reader sees the old one or the new one, never half of it."""
+    with written_whole(path) as temporary:
+        temporary.write_bytes(data)
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """A place to write a file at, which gets its name at the end and is on the disk then.
+
+    It is this thread's own, since several may write one file at once; removed where writing fails.
+    """
+    temporary = partial(path, f"{process_mark()}-{threading.get_ident()}")
     with disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with partial(path).open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        partial(path).replace(path)
+        try:
+            yield temporary
+            settle(path, temporary)
+        except BaseException:
+            with suppress(OSError):  # a disk that takes no file lets none be removed either
+                temporary.unlink(missing_ok=True)
+            raise
 
 
 def write_json(path: Path, plain: Any) -> None:  # noqa: ANN401 - any JSON value
@@ -77,15 +91,18 @@ def settle(path: Path, temporary: Path | None = None) -> None:
 
 def link(source: Path, target: Path) -> None:
     """Give a finished file a second name; copy it where the file system has no such links."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial(target).unlink(missing_ok=True)
-    target.unlink(missing_ok=True)
-    try:
-        os.link(source.resolve(), target)  # a download is a link itself, relative to its place
-    except OSError:  # another disk, no hard links, or too many of one file
-        with disk_errors(target):
-            shutil.copyfile(source, partial(target))
-        settle(target)
+    if target.exists() and target.samefile(source):
+        return
+    with written_whole(target) as temporary:
+        try:
+            os.link(source.resolve(), temporary)  # a download is a link itself, by its place
+        except OSError:  # another disk, no hard links, or too many of one file
+            shutil.copyfile(source, temporary)
+
+
+def absolute(path: Path) -> Path:
+    """The path from the root on. A link in it keeps its name, unless `..` leads out of it."""
+    return path.resolve() if ".." in path.parts else path.absolute()
 
 
 @contextmanager

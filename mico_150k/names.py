@@ -1,6 +1,8 @@
 """Names of files and folders in a dataset folder; every one that a build writes is here."""
 
 import os
+import platform
+import re
 import secrets
 from functools import cache
 from pathlib import Path
@@ -71,4 +73,25 @@ def process_mark() -> str:
 
 @cache
 def _mark_of(process: int) -> str:
-    return f"{process}-{secrets.token_hex(4)}"
+    return f"{_machine()}-{process}-{secrets.token_hex(4)}"
+
+
+@cache
+def _machine() -> str:
+    return re.sub(r"\W", "", platform.node())
+
+
+def is_abandoned(path: Path) -> bool:
+    """Whether a process of this machine was writing this file under its mark, and has ended."""
+    marked = re.search(rf"\.{_machine()}-(\d+)-[^.]+\.partial$", path.name)
+    return marked is not None and not _is_running(int(marked[1]))
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # somebody else's
+        return True
+    return True
