@@ -1,14 +1,15 @@
 """Images as files, one for each content, in a folder that several exports may share."""
 
 import os
-import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import xxhash
 
 from mico_150k.errors import BrokenFile
-from mico_150k.files import disk_errors, write_atomically
+from mico_150k.files import disk_errors, named_at_the_end, write_atomically
+from mico_150k.names import is_abandoned
 from mico_150k.sample import Image
 
 _KNOWN = ".known"
@@ -18,18 +19,24 @@ _ENDINGS = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp"}
 class ImageStore:
     """A folder `<first two digits of the digest>/<digest>.<ending>`.
 
-    256 folders hold 2.5 million images at 10,000 a folder. Lists of digests in `.known/` say
-    which files are known to be whole and on the disk: a file that a power cut has emptied is in
-    none of them, and is written again.
+    256 folders hold 2.5 million images at 10,000 a folder. Lists of digests and sizes in `.known/`
+    say which files were whole and on the disk: a file that a power cut has emptied is in none of
+    them, one that somebody has removed or cut is there no longer, and both are written again.
     """
 
     def __init__(self, root: Path) -> None:
-        """`root` need not exist."""
+        """Look at what is there. `root` need not exist."""
         self.root = root
-        self.known: set[str] = set()
         self._folders: set[Path] = set()
+        self._put: dict[str, int] = {}
+        listed: dict[str, int] = {}
         for path in (root / _KNOWN).glob("*.txt"):
-            self.known.update(path.read_text().split())
+            listed.update(_entries(path))
+        self.known = {
+            digest
+            for digest, size in self._on_disk()
+            if digest in listed and listed[digest] == size
+        }
 
     @staticmethod
     def name(digest: str, image_format: str) -> str:
@@ -47,16 +54,15 @@ class ImageStore:
         if xxhash.xxh3_128_hexdigest(image.data) != image.digest:
             msg = f"an image is not the one that the index names ({image.digest}): `mico check`."
             raise BrokenFile(msg)
+        self._put[image.digest] = size
         if _size_of(path) == size:
             return 0
-        # Several exports may write one image at once: each under a name of its own.
-        temporary = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.partial")
-        with disk_errors(path):
-            if path.parent not in self._folders:
+        if path.parent not in self._folders:
+            with disk_errors(path):
                 path.parent.mkdir(parents=True, exist_ok=True)
-                self._folders.add(path.parent)
+            self._folders.add(path.parent)
+        with named_at_the_end(path) as temporary:
             temporary.write_bytes(image.data)
-            temporary.replace(path)
         return size
 
     def settle(self, digests: Iterable[str]) -> None:
@@ -65,10 +71,33 @@ class ImageStore:
         if new:
             # One call for all files of a shard: to wait for each would take most of the time.
             os.sync()
-            listed = "\n".join(sorted(new)).encode()
+            lines = (f"{digest} {self._put.pop(digest)}\n" for digest in sorted(new))
+            listed = "".join(lines).encode()
             name = xxhash.xxh3_64_hexdigest(listed)
             write_atomically(self.root / _KNOWN / f"{name}.txt", listed)
             self.known |= new
+
+    def _on_disk(self) -> Iterator[tuple[str, int]]:
+        """Digest and size of every image there; what a killed export has left is removed."""
+        for number in range(256):
+            folder = self.root / f"{number:02x}"
+            if not folder.is_dir():
+                continue
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    if not entry.name.endswith(".partial"):
+                        yield entry.name.partition(".")[0], entry.stat().st_size
+                    elif is_abandoned(Path(entry.path)):
+                        with suppress(OSError):  # the folder may be another's, to read from
+                            Path(entry.path).unlink(missing_ok=True)
+
+
+def _entries(path: Path) -> Iterator[tuple[str, int]]:
+    """Digests and sizes of a list."""
+    for line in path.read_text().splitlines():
+        digest, _, size = line.partition(" ")
+        if size.isdecimal():
+            yield digest, int(size)
 
 
 def _size_of(path: Path) -> int | None:
