@@ -11,6 +11,7 @@ and puts an `ExportInfo` into `DATASET_INFO`, so that no path stands in the clon
 
 import os
 import posixpath
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -62,13 +63,20 @@ class MultiInput:
             for group in range(_row_groups(path, counts))
         ]
         readers = self.world_size * max(1, self.num_workers)
+        found = (
+            f"{', '.join(data_dir_list)}: {len(groups)} row groups for {self.world_size} ranks of "
+            f"{self.num_workers} workers"
+        )
+        way_out = (
+            f"Export again to a folder of its own (--to) with --ranks {self.world_size} --workers "
+            f"{self.num_workers}"
+        )
         if len(groups) < readers:
-            msg = (
-                f"{', '.join(data_dir_list)}: {len(groups)} row groups for {self.world_size} ranks "
-                f"of {self.num_workers} workers; a worker without one would never answer. Export "
-                f"again with --ranks {self.world_size} --workers {self.num_workers}."
-            )
+            msg = f"{found}; a worker without one would never answer. {way_out}."
             raise ExportRefused(msg)
+        if len(groups) % readers and self.local_rank == 0:
+            msg = f"{found}: {len(groups) % readers} are never read. {way_out}, and all are."
+            warnings.warn(msg, stacklevel=2)
         return groups
 
     def parse_row(self, row: Mapping[str, Any]) -> Any:  # noqa: ANN401 - BAGEL's dict
@@ -90,6 +98,25 @@ class MultiInput:
         return self._add_image(
             data, open_rgb(output), need_loss=True, need_vae=False, need_vit=False
         )
+
+
+def blank_patch(
+    like: Any,  # noqa: ANN401 - a tensor of indexes, on the right device
+    config: Any,  # noqa: ANN401 - the ViT's
+) -> tuple[Any, Any, Any, Any]:
+    """A batch's ViT tokens, their positions, lengths and places: one token, of no picture.
+
+    It has no place in the sequence. Dropout leaves out each input's ViT tokens by itself, and where
+    it has left out all of a batch, BAGEL has nothing to give to its ViT; but every rank has to run
+    all parts of the model, or the others wait for it for ever.
+    """
+    pixels = config.num_channels * config.patch_size**2
+    return (
+        like.new_zeros((1, pixels)).float(),
+        like.new_zeros(1),
+        like.new_ones(1),
+        like.new_zeros(0),
+    )
 
 
 class ExportInfo(dict[str, dict[str, str]]):

@@ -16,7 +16,7 @@ def test_a_dry_run_prints_a_diff_that_git_takes_and_changes_nothing(tmp_path: Pa
     assert dry.returncode == DONE
     assert contents(clone) == before
     assert dry.stdout.startswith("--- a/data/")
-    assert dry.stderr.splitlines()[-1] == "done: 3 of 3 files of a clone"
+    assert dry.stderr.splitlines()[-1] == "done: 5 of 5 files of a clone"
     made = mico("patch", "bagel", "a clone", folder=tmp_path)
     assert made.returncode == DONE
     assert not made.stdout

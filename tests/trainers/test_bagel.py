@@ -39,17 +39,30 @@ def write_export(folder: Path, *, below: str = "", files: int = 2) -> Path:
 
 
 class Reader(MultiInput):
-    def __init__(self, world_size: int = 1, num_workers: int = 1) -> None:
-        self.world_size, self.num_workers = world_size, num_workers
+    def __init__(self, world_size: int = 1, num_workers: int = 1, rank: int = 0) -> None:
+        self.world_size, self.num_workers, self.local_rank = world_size, num_workers, rank
 
     def paths(self, folder: Path, used: int = 2) -> list[tuple[str, int]]:
         info = json.loads((folder / "parquet_info.json").read_text())
         return self.get_data_paths([str(folder)], [used], info)
 
 
-def test_the_patched_clone_reads_every_row_of_an_export_that_has_moved(tmp_path: Path) -> None:
-    clone = write_clone(tmp_path / "a clone", "bagel")
+def patched_clone(folder: Path) -> Path:
+    clone = write_clone(folder, "bagel")
     make_changes(plan_changes(get_patch("bagel"), clone))
+    return clone
+
+
+def run(script: str, clone: Path) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=clone, check=False, capture_output=True, text=True
+    )
+    assert not done.returncode, done.stderr
+    return done.stdout
+
+
+def test_the_patched_clone_reads_every_row_of_an_export_that_has_moved(tmp_path: Path) -> None:
+    clone = patched_clone(tmp_path / "a clone")
     write_export(tmp_path / "first").rename(tmp_path / "it’s moved")
     script = """if True:
         import json, os, sys
@@ -120,6 +133,59 @@ def test_a_worker_without_a_row_group_is_an_error_and_no_endless_loop(tmp_path: 
     assert len(Reader(world_size=3, num_workers=2).paths(export)) == 6
     with pytest.raises(ExportRefused, match="6 row groups for 4 ranks .*--ranks 4 --workers 2"):
         Reader(world_size=4, num_workers=2).paths(export)
+
+
+def test_row_groups_that_are_never_read_are_told_once(tmp_path: Path) -> None:
+    export = write_export(tmp_path)
+    with pytest.warns(UserWarning, match="6 row groups for 2 ranks of 2 workers: 2 are never read"):
+        assert len(Reader(world_size=2, num_workers=2).paths(export)) == 6
+    Reader(world_size=2, num_workers=2, rank=1).paths(export)
+
+
+@pytest.mark.parametrize(("ce", "loss"), [(None, 0.0), ([1.5, 2.5], [1.5, 2.5])])
+def test_a_batch_without_texts_to_learn_has_a_loss_of_zero_and_takes_part_in_the_sum(
+    ce: list[float] | None, loss: object, tmp_path: Path
+) -> None:
+    """Upstream's assertion stops there; ranks with texts would wait for the others' sum."""
+    script = f"""if True:
+        import os
+        os.environ["MICO_150K_DATA"] = "/nowhere"
+        from types import SimpleNamespace as Fake
+        from train.pretrain_unified_navit import losses
+        torch = Fake(tensor=lambda value, device: value)
+        summed = []
+        dist = Fake(all_reduce=lambda value, op: summed.append(value), ReduceOp=Fake(SUM="sum"))
+        print((*losses(Fake(visual_und=True), {ce!r}, torch, dist), summed))
+    """
+    count = len(ce or ())
+    assert run(script, patched_clone(tmp_path)).strip() == str((loss, count, [count]))
+
+
+def test_a_batch_of_which_dropout_has_left_no_input_goes_through_the_vit_all_the_same(
+    tmp_path: Path,
+) -> None:
+    """Upstream fails there. Its weights have a gradient on every rank, and here it is zero."""
+    pytest.importorskip("torch", reason="the extra `train`")
+    script = """if True:
+        from types import SimpleNamespace as Fake
+        import torch
+        from modeling.bagel.bagel import Bagel
+        bagel = Bagel()
+        bagel.config = Fake(visual_und=True, vit_config=Fake(num_channels=3, patch_size=14))
+        bagel.vit_model = torch.nn.Linear(588, 4)
+        indexes, sequence = bagel.forward(torch.ones(5, 4), torch.tensor([0, 4]))
+        assert indexes.tolist() == [0, 4]
+        assert sequence.tolist() == [[1.0] * 4] * 5
+        sequence.sum().backward()
+        assert not bagel.vit_model.weight.grad.any()
+        _, sequence = bagel.forward(
+            torch.ones(5, 4), torch.tensor([0, 4]), torch.ones(2, 588), torch.tensor([0, 1]),
+            torch.tensor([2]), torch.tensor([1, 2]),
+        )
+        assert sequence[3:].tolist() == [[1.0] * 4] * 2
+        assert (sequence[1:3] == bagel.vit_model(torch.ones(2, 588))).all()
+    """
+    run(script, patched_clone(tmp_path))
 
 
 def test_a_file_that_nothing_tells_of_is_an_error_and_not_left_out(tmp_path: Path) -> None:
