@@ -27,12 +27,12 @@ class Task(str, Enum):
         return self.value
 
 
-_HUMAN = r"human|person|people|\b(?:wo)?m[ae]n\b"
+_HUMAN = r"human|person(?!al)|people|\b(?:wo)?m[ae]n\b"
 _THING = r"object|cloth"
 _SPELLINGS: tuple[tuple[Task, re.Pattern[str]], ...] = (
     # The first that fits wins: "human_object_interaction" names a human and an object as well.
-    (Task.DE_RE, re.compile(r"decomp|recomp|\bdere\b|\bde re\b|\bde and re\b|\bd r\b")),
-    (Task.HOI, re.compile(rf"\bhoi\b|interact|({_HUMAN}).*({_THING})|({_THING}).*({_HUMAN})")),
+    (Task.DE_RE, re.compile(r"decompos|recompos|\bdere\b|\bde re\b|\bde and re\b|\bd r\b")),
+    (Task.HOI, re.compile(rf"\bhoi\b|interaction|({_HUMAN}).*({_THING})|({_THING}).*({_HUMAN})")),
     (Task.HUMAN_CENTRIC, re.compile(_HUMAN)),
     (Task.OBJECT_CENTRIC, re.compile(r"object")),
 )
@@ -65,8 +65,11 @@ def task_by_rule(path: str, rules: Mapping[str, Task]) -> Task | None:
 
 
 def task_by_spelling(path: str, root_name: str = "") -> Task | None:
-    """The task that a path speaks of: folders from the top, the file's stem, the root's name."""
-    names = (*PurePosixPath(path).parts[:-1], PurePosixPath(path).stem, root_name)
+    """The task that a path speaks of: the file's stem, folders from the deepest, the root's name.
+
+    What lies deeper says more: a folder above may be called after anything.
+    """
+    names = (PurePosixPath(path).stem, *reversed(PurePosixPath(path).parts[:-1]), root_name)
     return next((task for name in names if (task := task_from_spelling(name))), None)
 
 

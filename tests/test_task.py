@@ -41,6 +41,10 @@ from mico_150k.task import (
         ("data", None),
         ("ordered", None),
         ("manifests", None),
+        ("decompressed", None),
+        ("recompiled", None),
+        ("interactive", None),
+        ("personal", None),
         ("unknown", None),
         ("", None),
     ],
@@ -54,8 +58,10 @@ def test_no_spelling_is_an_error_and_none_is_unknown(name: str) -> None:
     assert task_from_spelling(name) is not Task.UNKNOWN
 
 
-def test_folder_goes_before_file_and_file_before_root() -> None:
-    assert task_by_spelling("hoi/object_centric.parquet") is Task.HOI
+def test_what_lies_deeper_goes_before_what_lies_above() -> None:
+    assert task_by_spelling("hoi/object_centric.parquet") is Task.OBJECT_CENTRIC
+    assert task_by_spelling("object_store/HOI/part-0.parquet") is Task.HOI
+    assert task_by_spelling("HOI/raw/part-0.parquet", "Human_Centric") is Task.HOI
     assert task_by_spelling("data/object_centric.parquet", "human") is Task.OBJECT_CENTRIC
     assert task_by_spelling("data/part.parquet", "Human_Centric") is Task.HUMAN_CENTRIC
 
