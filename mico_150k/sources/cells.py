@@ -31,7 +31,7 @@ def kind_of(arrow_type: pa.DataType) -> Kind:
         return Kind.IMAGE
     if _is_text(arrow_type):
         return Kind.TEXT
-    return Kind.NUMBER if pt.is_integer(arrow_type) else Kind.OTHER
+    return Kind.NUMBER if pt.is_integer(arrow_type) or pt.is_floating(arrow_type) else Kind.OTHER
 
 
 def image_cells(array: pa.Array, read_path: ReadPath) -> list[Cell]:

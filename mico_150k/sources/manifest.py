@@ -16,8 +16,9 @@ import xxhash
 from mico_150k.background import read_ahead
 from mico_150k.errors import BrokenFile, EmptySource, SourceError
 from mico_150k.reason import Reason
-from mico_150k.sample import Missing, Origin, RawSample, is_text
+from mico_150k.sample import Missing, Origin, RawSample
 from mico_150k.sources.cells import NULL, Cell
+from mico_150k.sources.identity import place_id, source_id
 from mico_150k.sources.shape import Kind, Shape, find_shape
 from mico_150k.sources.source import Reading, collect
 from mico_150k.sources.storage import ImagePaths, NamedImages, Storage
@@ -92,18 +93,9 @@ class ManifestFile:
         )
 
     def _source_id(self, row: int, entry: Row) -> str:
-        place = f"{self.name.rpartition('.')[0]}-{row}"
-        value = entry.get(self.shape.id) if self.shape.id else place
-        if value is None:
-            msg = (
-                f"{self.name}, row {row}: it has no {self.shape.id}, which others have as id.\n"
-                "Take the row's place instead: --map id=@row"
-            )
-            raise BrokenFile(msg)
-        if not is_text(str(value)):
-            msg = f"{self.name}, row {row}: its {self.shape.id} is no valid Unicode: --map id=@row"
-            raise BrokenFile(msg)
-        return str(value)
+        if not self.shape.id:
+            return place_id(self.name, row)
+        return source_id(entry.get(self.shape.id), self.name, row, self.shape.id)
 
     def _task(self, row: int, entry: Row) -> Task:
         """By a rule, the row's own word, the manifest's path, or the folders of its output.
@@ -212,7 +204,7 @@ def _kinds(entries: list[Row]) -> dict[str, Kind]:
 def _kind(value: Any) -> Kind:  # noqa: ANN401 - any JSON value
     if isinstance(value, str):
         return Kind.TEXT
-    if isinstance(value, int) and not isinstance(value, bool):
+    if isinstance(value, int | float) and not isinstance(value, bool):
         return Kind.NUMBER
     if isinstance(value, list):
         texts = all(isinstance(item, str | None) for item in value)

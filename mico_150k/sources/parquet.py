@@ -7,7 +7,7 @@ through a buffer, need neither: their cost is the largest pages, which must be h
 
 from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,9 +17,10 @@ import pyarrow.parquet as pq
 from mico_150k.background import read_ahead
 from mico_150k.errors import BrokenFile, SourceError
 from mico_150k.reason import Reason
-from mico_150k.sample import Missing, Origin, RawSample, is_text
+from mico_150k.sample import Missing, Origin, RawSample
 from mico_150k.sources.cells import NULL, Cell, image_cells, image_lists, kind_of, plain_values
 from mico_150k.sources.footer import Footer
+from mico_150k.sources.identity import place_id, source_id
 from mico_150k.sources.shape import Shape, find_shape
 from mico_150k.sources.source import Reading, collect
 from mico_150k.sources.storage import ImagePaths, Storage
@@ -72,13 +73,14 @@ class ParquetSourceFile:
         columns = [name for name in (self.shape.id, self.task_column) if name]
         if not columns:
             for row in range(self.rows):
-                yield self._task(None), self._place(row)
+                yield self._task(None), place_id(self.name, row)
             return
         row = 0
-        for batch in self._open().iter_batches(65_536, columns=columns, use_threads=False):
-            for values in _rows(batch):
-                yield self._identity(row, values)
-                row += 1
+        with self._open() as file, self._damage(f"column {' and '.join(columns)}"):
+            for batch in file.iter_batches(65_536, columns=columns, use_threads=False):
+                for values in _rows(batch):
+                    yield self._identity(row, values)
+                    row += 1
 
     def read(self, start: int = 0, *, ahead: bool = False) -> Generator[RawSample, None, None]:
         """The rows from `start` on; row groups before it are not touched."""
@@ -130,12 +132,18 @@ class ParquetSourceFile:
         rows = self.footer.row_groups[group]
         row_bytes = max(1, sum(chunk.decoded for chunk in self.footer.chunks[group]) // rows)
         size = max(1, min(MOST_BATCH_ROWS, BATCH_BYTES // row_bytes))
-        try:
+        with self._damage(f"row group {group}"):
             yield from file.iter_batches(
                 size, row_groups=[group], columns=self.shape.columns, use_threads=False
             )
+
+    @contextmanager
+    def _damage(self, where: str) -> Iterator[None]:
+        """Name the file and the place where it cannot be read."""
+        try:
+            yield
         except (pa.ArrowException, OSError) as error:
-            msg = f"{self.name}: row group {group} cannot be read: {error}"
+            msg = f"{self.name}: {where} cannot be read: {error}"
             raise BrokenFile(msg) from error
 
     def _samples(self, batch: pa.RecordBatch, start: int) -> Iterator[RawSample]:
@@ -154,14 +162,13 @@ class ParquetSourceFile:
             ]
         else:
             outputs = [cells.pop() if cells else Missing(Reason.NO_OUTPUT) for cells in inputs]
-        small = [name for name in shape.columns if name not in shape.image_columns]
-        for place, values in enumerate(_rows(batch.select(small))):
+        for place, values in enumerate(_rows(batch.select(shape.text_columns))):
             row = start + place
-            task, source_id = self._identity(row, values)
+            task, id_ = self._identity(row, values)
             yield RawSample(
                 origin=Origin(self.name, row),
                 task=task,
-                source_id=source_id,
+                source_id=id_,
                 subtask=(shape.subtask and values[shape.subtask]) or "",
                 instruction=self._instruction(row, values[shape.instruction]),
                 inputs=tuple(inputs[place]),
@@ -171,30 +178,14 @@ class ParquetSourceFile:
     def _identity(self, row: int, values: dict[str, Any]) -> tuple[Task, str]:
         task = self._task(values.get(self.task_column) if self.task_column else None)
         if not self.shape.id:
-            return task, self._place(row)
-        source_id = values[self.shape.id]
-        if source_id is None:
-            msg = (
-                f"{self.name}, row {row}: its id (column {self.shape.id}) is null.\n"
-                "Take the row's place instead: --map id=@row"
-            )
-            raise BrokenFile(msg)
-        if not is_text(str(source_id)):
-            msg = (
-                f"{self.name}, row {row}: its id (column {self.shape.id}) is no valid Unicode.\n"
-                "Take the row's place instead: --map id=@row"
-            )
-            raise BrokenFile(msg)
-        return task, str(source_id)
+            return task, place_id(self.name, row)
+        return task, source_id(values[self.shape.id], self.name, row, self.shape.id)
 
     def _task(self, named: str | None) -> Task:
         task = (task_from_spelling(named) if named else None) or self.task
         if task is None:
             raise unknown_task(self.name, self.name.split("/")[:-1])
         return task
-
-    def _place(self, row: int) -> str:
-        return f"{self.name.rpartition('.')[0]}-{row}"
 
     def _instruction(self, row: int, value: Any) -> str | None:  # noqa: ANN401 - any column's value
         """A text, or the one turn of BAGEL's `instruction_list`, in its first wording."""

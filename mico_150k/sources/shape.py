@@ -5,7 +5,8 @@ known: the inputs' columns, what a cell is, and how it goes on in the others.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+import shlex
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
@@ -48,8 +49,11 @@ _ID_NAMES = ("ed_idx", "idx", "original_idx", "id")
 _SUBTASK_NAMES = ("subtask", "sub_task", "editing_type")
 _TASK_NAMES = ("task", "Task")
 _BAGEL_IMAGES = "image_list"
+_NUMBERED_NAMES = ("input_image", "input", "source_image", "reference_image", "image")
 _NUMBERED = re.compile(r"(.*?)_?(\d+)")
-_NUMBERED_PATHS = {"input_image", "image", "input", "source_image", "reference_image"}
+
+_PARTS = ("inputs", "output", "instruction", "id", "subtask", "task")
+_BETWEEN_PARTS = re.compile(r"\s+(?=\w+=)")  # a column's name may have blanks
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,7 @@ class Shape:
 
     `inputs` is one list column, or one column for each input in order. `output` is None where
     the list's last image is the output. `id` is None where the row's place has to serve.
+    `mapped` are the parts for which `--map` was heard.
     """
 
     inputs: tuple[str, ...]
@@ -67,6 +72,7 @@ class Shape:
     id: str | None = None
     subtask: str | None = None
     task: str | None = None
+    mapped: frozenset[str] = frozenset()
 
     @property
     def image_columns(self) -> tuple[str, ...]:
@@ -74,10 +80,14 @@ class Shape:
         return (*self.inputs, *([self.output] if self.output else []))
 
     @property
+    def text_columns(self) -> list[str]:
+        """The columns that hold what is known of the images."""
+        return [name for name in (self.instruction, self.id, self.subtask, self.task) if name]
+
+    @property
     def columns(self) -> list[str]:
-        """All columns that are read."""
-        others = (self.instruction, self.id, self.subtask, self.task)
-        return [*self.image_columns, *(name for name in others if name)]
+        """All columns that are read, each once."""
+        return list(dict.fromkeys((*self.image_columns, *self.text_columns)))
 
     def __str__(self) -> str:
         inputs = f"{self.inputs[0]} … {self.inputs[-1]}" if len(self.inputs) > 1 else self.inputs[0]
@@ -91,16 +101,16 @@ class Shape:
 def parse_map(words: Iterable[str]) -> dict[str, str]:
     """`["inputs=a,b output=c", "id=d"]` → `{"inputs": "a,b", "output": "c", "id": "d"}`."""
     parsed: dict[str, str] = {}
-    for word in " ".join(words).split():
+    for word in (part for word in words for part in _BETWEEN_PARTS.split(word.strip()) if part):
         part, separator, columns = word.partition("=")
         if not separator or not columns or part not in _PARTS:
             msg = f"--map {word!r} is not PART=COLUMN; PART is one of {', '.join(_PARTS)}."
             raise UsageError(msg)
+        if part in parsed:
+            msg = f"--map {word!r}: {part} is {parsed[part]!r} already."
+            raise UsageError(msg)
         parsed[part] = columns
     return parsed
-
-
-_PARTS = ("inputs", "output", "instruction", "id", "subtask", "task")
 
 
 def find_shape(file: str, columns: Mapping[str, Kind], mapping: Mapping[str, str]) -> Shape:
@@ -109,83 +119,129 @@ def find_shape(file: str, columns: Mapping[str, Kind], mapping: Mapping[str, str
     Raises `UnknownShape`, which prints the columns, what was expected and a `--map` to try.
     """
     # One --map serves all files, so it speaks only where a file has the columns that it names.
-    said = {
-        part: value
-        for part, value in mapping.items()
-        if value == ROW_PLACE or all(name in columns for name in value.split(","))
-    }
-    inputs = tuple(said["inputs"].split(",")) if "inputs" in said else _inputs(columns)
-    output = said.get("output") or _first(columns, _OUTPUT_NAMES, _IMAGE)
-    instruction = said.get("instruction") or _first(columns, _INSTRUCTION_NAMES, _INSTRUCTION)
-    listed = len(inputs) == 1 and columns.get(inputs[0]) in _IMAGES
-    output_is_last = listed and inputs[0] == _BAGEL_IMAGES and output is None
-    wrong = []
-    if not inputs:
-        wrong.append("no column of input images: a list of them, or input_image_1, _2, …")
-    elif not listed and any(columns.get(name) not in _IMAGE for name in inputs):
-        wrong.append(f"{', '.join(inputs)} do not all hold images or paths of them.")
-    if output is None and not output_is_last:
-        wrong.append("no column of output images, such as output_image.")
-    elif output is not None and columns.get(output) not in _IMAGE:
-        wrong.append(f"{output} holds no images and no paths of them.")
-    if instruction is None or columns.get(instruction) not in _INSTRUCTION:
-        wrong.append("no column of instructions, such as instruction.")
+    named = {part: _named(part, value) for part, value in mapping.items()}
+    said = {part: names for part, names in named.items() if set(names) <= set(columns)}
+    output = _one(said, "output") or _first(columns, _OUTPUT_NAMES, _IMAGE)
+    inputs = [said["inputs"]] if "inputs" in said else _inputs(columns, output)
+    shape = Shape(
+        inputs=inputs[0] if len(inputs) == 1 else (),
+        listed=len(inputs) == 1 and len(inputs[0]) == 1 and columns[inputs[0][0]] in _IMAGES,
+        output=output,
+        instruction=_one(said, "instruction")
+        or _first(columns, _INSTRUCTION_NAMES, _INSTRUCTION)
+        or "",
+        id=_one(said, "id") or (None if "id" in said else _first(columns, _ID_NAMES, _ID)),
+        subtask=_one(said, "subtask") or _first(columns, _SUBTASK_NAMES, {Kind.TEXT}),
+        task=_one(said, "task") or _first(columns, _TASK_NAMES, {Kind.TEXT}),
+        mapped=frozenset(said),
+    )
+    wrong = [*_wrong(shape, columns, inputs)]
     if wrong:
         wrong += [
             f"--map {part}={value} names a column that it has not."
             for part, value in mapping.items()
             if part not in said
         ]
-        raise _unknown_shape(file, columns, wrong)
-    found_id = said.get("id") or _first(columns, _ID_NAMES, _ID)
-    return Shape(
-        inputs=inputs,
-        listed=listed,
-        output=output,
-        instruction=str(instruction),
-        id=None if found_id == ROW_PLACE else found_id,
-        subtask=said.get("subtask") or _first(columns, _SUBTASK_NAMES, {Kind.TEXT}),
-        task=said.get("task") or _first(columns, _TASK_NAMES, {Kind.TEXT}),
-    )
+        raise _unknown_shape(file, columns, shape, inputs, wrong)
+    return shape
+
+
+def _named(part: str, value: str) -> tuple[str, ...]:
+    """The columns that a `--map` names for a part."""
+    if part == "id" and value == ROW_PLACE:
+        return ()
+    return tuple(value.split(",")) if part == "inputs" else (value,)
+
+
+def _one(said: Mapping[str, tuple[str, ...]], part: str) -> str | None:
+    return next(iter(said.get(part, ())), None)
 
 
 def _first(columns: Mapping[str, Kind], names: Iterable[str], kinds: set[Kind]) -> str | None:
     return next((name for name in names if columns.get(name) in kinds), None)
 
 
-def _inputs(columns: Mapping[str, Kind]) -> tuple[str, ...]:
-    """A list column by name, or the longest family of numbered columns in order."""
+def _inputs(columns: Mapping[str, Kind], output: str | None) -> list[tuple[str, ...]]:
+    """The columns of inputs; several groups of them where it cannot be told which.
+
+    Known names go first. Numbered columns of another name are taken where they are all the
+    images that a file has besides its output: else they may be masks, or whatever.
+    """
     if columns.get(_BAGEL_IMAGES) in _IMAGES:
-        return (_BAGEL_IMAGES,)
+        return [(_BAGEL_IMAGES,)]
     if listed := _first(columns, _INPUT_NAMES, _IMAGES):
-        return (listed,)
+        return [(listed,)]
     families: dict[str, list[tuple[int, str]]] = {}
     for name, kind in columns.items():
         numbered = _NUMBERED.fullmatch(name)
-        if numbered and (
-            kind is Kind.IMAGE or (kind is Kind.TEXT and numbered[1] in _NUMBERED_PATHS)
-        ):
+        by_name = kind is Kind.TEXT and numbered and numbered[1] in _NUMBERED_NAMES
+        if numbered and name != output and (kind is Kind.IMAGE or by_name):
             families.setdefault(numbered[1], []).append((int(numbered[2]), name))
-    if families:
-        most = max(len(family) for family in families.values())
-        longest = next(family for family in families.values() if len(family) == most)
-        return tuple(name for _, name in sorted(longest))
-    single = _first(columns, _INPUT_NAMES, _IMAGE)
-    return (single,) if single else ()
+    groups = {of: tuple(name for _, name in sorted(family)) for of, family in families.items()}
+    if telling := next((groups[name] for name in _NUMBERED_NAMES if name in groups), None):
+        return [telling]
+    if single := _first(columns, _INPUT_NAMES, _IMAGE):
+        return [(single,)]
+    known = {output, *(name for group in groups.values() for name in group)}
+    others = tuple(n for n, kind in columns.items() if kind is Kind.IMAGE and n not in known)
+    return [*groups.values(), *([others] if groups and others else [])]
 
 
-def _unknown_shape(file: str, columns: Mapping[str, Kind], wrong: list[str]) -> UnknownShape:
+def _wrong(
+    shape: Shape, columns: Mapping[str, Kind], inputs: list[tuple[str, ...]]
+) -> Iterator[str]:
+    """What keeps a file with these columns from being read."""
+    if not inputs:
+        yield "no column of input images: a list of them, or input_image_1, _2, …"
+    elif len(inputs) > 1:
+        groups = "; ".join(", ".join(group) for group in inputs)
+        yield f"which columns are the input images cannot be told: {groups}."
+    elif not shape.listed and any(columns[name] not in _IMAGE for name in shape.inputs):
+        yield f"{', '.join(shape.inputs)} do not all hold images or paths of them."
+    if shape.output is None:
+        if not shape.listed or shape.inputs != (_BAGEL_IMAGES,):
+            yield "no column of output images, such as output_image."
+    elif columns[shape.output] not in _IMAGE:
+        yield f"{shape.output} holds no images and no paths of them."
+    if not shape.instruction:
+        yield "no column of instructions, such as instruction."
+    elif columns[shape.instruction] not in _INSTRUCTION:
+        yield f"{shape.instruction} holds no texts."
+    if shape.id and columns[shape.id] not in _ID:
+        yield f"{shape.id} holds neither numbers nor texts."
+    for name in (shape.subtask, shape.task):
+        if name and columns[name] is not Kind.TEXT:
+            yield f"{name} holds no texts."
+    used = [*shape.image_columns, *([shape.instruction] if shape.instruction else [])]
+    for name in dict.fromkeys(name for name in used if used.count(name) > 1):
+        yield f"{name} cannot be two of inputs, output and instruction."
+
+
+def _unknown_shape(
+    file: str,
+    columns: Mapping[str, Kind],
+    shape: Shape,
+    inputs: list[tuple[str, ...]],
+    wrong: list[str],
+) -> UnknownShape:
     def named(kinds: set[Kind], fallback: str) -> str:
         return next((name for name, kind in columns.items() if kind in kinds), fallback)
 
     images = [name for name, kind in columns.items() if kind is Kind.IMAGE]
-    inputs = named({Kind.IMAGES}, ",".join(images[:-1]) or named({Kind.TEXTS}, "COLUMN"))
-    output = images[-1] if images else "COLUMN"
+    output = shape.output or (images[-1] if images else "COLUMN")
+    others = ",".join(name for name in images if name != output)
+    guesses = {
+        "inputs": ",".join(inputs[0])
+        if inputs
+        else named({Kind.IMAGES}, others or named({Kind.TEXTS}, "COLUMN")),
+        "output": output,
+        "instruction": shape.instruction or named({Kind.TEXT}, "COLUMN"),
+        "id": shape.id or named({Kind.NUMBER}, ROW_PLACE),
+    }
     listing = "\n".join(f"    {name}: {kind}" for name, kind in columns.items())
+    example = " ".join(shlex.quote(f"{part}={value}") for part, value in guesses.items())
     return UnknownShape(
         f"{file}: its columns fit nothing that is known:\n{listing}\n"
         + "\n".join(f"  {line}" for line in wrong)
-        + "\nSay which is which, for example:\n"
-        f"  --map inputs={inputs} output={output} instruction={named({Kind.TEXT}, 'COLUMN')} "
-        f"id={named({Kind.NUMBER}, ROW_PLACE)}"
+        + f"\nSay which is which, for example:\n  --map {example}"
     )

@@ -97,7 +97,8 @@ def test_cells_are_views_and_no_copies() -> None:
         (pa.list_(pa.large_string()), Kind.TEXTS),
         (pa.list_(pa.list_(pa.string())), Kind.TURNS),
         (pa.int16(), Kind.NUMBER),
-        (pa.float32(), Kind.OTHER),
+        (pa.float32(), Kind.NUMBER),
+        (pa.bool_(), Kind.OTHER),
         (pa.list_(pa.float32()), Kind.OTHER),
     ],
 )

@@ -131,7 +131,9 @@ def test_half_of_a_character_in_a_path_or_an_instruction_stops_nothing(tmp_path:
 def test_half_of_a_character_in_an_id_is_named(tmp_path: Path) -> None:
     row = {"id": "\ud800", "input_images": ["a"], "output_image": "o", "instruction": "x"}
     path = write_json(tmp_path / "hoi.json", [row])
-    with pytest.raises(BrokenFile, match="row 0: its id is no valid Unicode: --map id=@row"):
+    with pytest.raises(
+        BrokenFile, match="row 0: its id .column id. is no valid Unicode.\n.*--map id=@row"
+    ):
         list(open_source(str(path)).files[0].identities())
 
 

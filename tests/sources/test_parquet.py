@@ -91,6 +91,17 @@ def test_without_an_id_column_the_rows_place_is_the_id(tmp_path: Path) -> None:
     assert ids == [f"hoi/{name}-{row}" for name in "ab" for row in range(3)]
 
 
+def test_whole_floats_are_ids_and_a_null_among_them_is_named(tmp_path: Path) -> None:
+    rows = [case for case in cases(2) if case.task == "hoi"]
+    for ids in ([5.0, 6.0], [5.0, None]):
+        table = release_table(rows, tmp_path).set_column(0, "idx", pa.array(ids, pa.float64()))
+        pq.write_table(table, tmp_path / "hoi.parquet")
+        if ids[1]:
+            assert [row.source_id for row in rows_of(tmp_path)] == ["5", "6"]
+    with pytest.raises(BrokenFile, match=r"row 1: its id .*null.\n.*--map id=@row"):
+        rows_of(tmp_path)
+
+
 def test_numbered_columns_end_with_a_rows_last_image_and_a_gap_is_a_null(tmp_path: Path) -> None:
     table = pa.table({
         "input_image_1": [b"a", b"a"], "input_image_2": pa.array([None, None], pa.binary()),
@@ -196,6 +207,18 @@ def test_damage_within_a_row_group_is_named(tmp_path: Path) -> None:
     path.write_bytes(data)
     with pytest.raises(BrokenFile, match="row group 0 cannot be read"):
         rows_of(tmp_path / "r")
+
+
+def test_damage_under_the_ids_is_named(tmp_path: Path) -> None:
+    write_release(tmp_path / "r", cases(2))
+    path = next((tmp_path / "r").glob("*/*.parquet"))
+    data = bytearray(path.read_bytes())
+    data[4:40] = b"\xff" * 36
+    path.write_bytes(data)
+    name = path.relative_to(tmp_path / "r").as_posix()
+    file = next(file for file in open_source(str(tmp_path / "r")).files if file.name == name)
+    with pytest.raises(BrokenFile, match=f"{name}: column (ed_)?idx cannot be read"):
+        list(file.identities())
 
 
 def texts(*values: bytes) -> pa.Array:

@@ -1,5 +1,7 @@
 """A file's columns tell its shape; what fits nothing says what to write."""
 
+import shlex
+
 import pytest
 
 from mico_150k.errors import UnknownShape, UsageError
@@ -51,6 +53,40 @@ def test_each_trainers_own_format(
     assert (shape.inputs, shape.output, shape.instruction) == ((inputs,), output, instruction)
 
 
+@pytest.mark.parametrize("others", [("mask_1", "mask_2", "mask_3"), ("image_1", "image_2")])
+@pytest.mark.parametrize("kind", [IMAGE, TEXT])
+def test_inputs_by_a_known_name_go_before_other_numbered_columns(
+    others: tuple[str, ...], kind: Kind
+) -> None:
+    columns = dict.fromkeys(others, IMAGE) | {f"input_image_{n}": kind for n in (1, 2)}
+    shape = find_shape("f", {**columns, "output_image": IMAGE, "instruction": TEXT}, {})
+    assert shape.inputs == ("input_image_1", "input_image_2")
+
+
+def test_one_input_by_a_known_name_goes_before_numbered_columns_of_another() -> None:
+    columns = {"mask_1": IMAGE, "mask_2": IMAGE, "input_image": IMAGE, "output_image": IMAGE}
+    assert find_shape("f", {**columns, "instruction": TEXT}, {}).inputs == ("input_image",)
+
+
+def test_numbered_columns_of_any_name_are_the_inputs_where_no_other_images_are() -> None:
+    columns = {"layer_2": IMAGE, "layer_1": IMAGE, "output_image": IMAGE, "instruction": TEXT}
+    assert find_shape("f", columns, {}).inputs == ("layer_1", "layer_2")
+
+
+@pytest.mark.parametrize("other", ["layer_1", "photo"])
+def test_numbered_columns_that_may_be_something_else_are_not_guessed(other: str) -> None:
+    columns = {"mask_1": IMAGE, "mask_2": IMAGE, other: IMAGE, "output_image": IMAGE, "words": TEXT}
+    with pytest.raises(UnknownShape) as error:
+        find_shape("f", columns, {"instruction": "words"})
+    assert f"cannot be told: mask_1, mask_2; {other}." in str(error.value)
+    assert "--map inputs=mask_1,mask_2 output=output_image instruction=words" in str(error.value)
+
+
+def test_an_output_among_numbered_columns_is_no_input() -> None:
+    columns = {f"image_{n}": IMAGE for n in (1, 2, 3)} | {"instruction": TEXT}
+    assert find_shape("f", columns, {"output": "image_3"}).inputs == ("image_1", "image_2")
+
+
 def test_map_goes_before_what_is_found_and_only_where_its_columns_are() -> None:
     mapping = parse_map(["inputs=a,b output=c", "id=@row"])
     odd = {"a": IMAGE, "b": IMAGE, "c": IMAGE, "text": TEXT, "id": Kind.NUMBER}
@@ -69,6 +105,39 @@ def test_unknown_shape_prints_columns_what_is_missing_and_the_map_to_try() -> No
     assert "first: image" in message
     assert "no column of instructions" in message
     assert "--map inputs=first,second output=result instruction=words id=n" in message
+
+
+def test_the_map_to_try_works_as_it_is_pasted() -> None:
+    columns = {"first image": IMAGE, "it's": IMAGE, "result image": IMAGE, "my words": TEXT}
+    with pytest.raises(UnknownShape) as error:
+        find_shape("f", columns, {})
+    advised = shlex.split(str(error.value).partition("--map")[2])
+    for words in (advised, [" ".join(advised)]):
+        shape = find_shape("f", columns, parse_map(words))
+        assert (shape.inputs, shape.output) == (("first image", "it's"), "result image")
+        assert (shape.instruction, shape.id) == ("my words", None)
+
+
+@pytest.mark.parametrize(
+    ("words", "what"),
+    [
+        ("output=instruction", "instruction cannot be two of inputs, output and instruction"),
+        ("inputs=output_image", "output_image cannot be two of"),
+        ("id=output_image", "output_image holds neither numbers nor texts"),
+        ("instruction=idx", "idx holds no texts"),
+        ("task=idx", "idx holds no texts"),
+    ],
+)
+def test_a_column_that_cannot_be_what_map_says_is_named(words: str, what: str) -> None:
+    columns = {"idx": Kind.NUMBER, "instruction": TEXT, "output_image": IMAGE,
+               "input_images": IMAGES}  # fmt: skip
+    with pytest.raises(UnknownShape, match=what):
+        find_shape("f", columns, parse_map([words]))
+
+
+def test_a_part_that_is_given_twice_is_refused() -> None:
+    with pytest.raises(UsageError, match="'inputs=b': inputs is 'a' already"):
+        parse_map(["inputs=a output=o", "inputs=b"])
 
 
 def test_map_that_names_no_column_of_an_unknown_shape_is_named() -> None:
