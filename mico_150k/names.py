@@ -30,6 +30,8 @@ WORK = ".build"
 STAMPS = ".source.json"
 """When the source's files were written that a dataset folder was built from. It is of this machine
 alone: the manifest must not depend on it, and it is never pushed."""
+BUILD = "build.json"
+"""In that folder, which build it is."""
 
 INDEX = "index"
 SAMPLE = "sample"

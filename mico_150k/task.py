@@ -7,10 +7,10 @@ by the words in it, in whatever case and with whatever between them.
 import re
 from collections.abc import Mapping
 from enum import Enum
-from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 
 from mico_150k.errors import UnknownTask, UsageError
+from mico_150k.pattern import matches
 
 
 class Task(str, Enum):
@@ -57,11 +57,13 @@ def task_by_rule(path: str, rules: Mapping[str, Task]) -> Task | None:
     A rule speaks for every path with that folder, file name or stem in it, for all below a
     folder, and for what matches it as a pattern.
     """
+    return next((task for pattern, task in rules.items() if speaks_of(pattern, path)), None)
+
+
+def speaks_of(rule: str, path: str) -> bool:
+    """Whether the FOLDER of a rule speaks for a path."""
     names = (path, *PurePosixPath(path).parts, PurePosixPath(path).stem)
-    for pattern, task in rules.items():
-        if any(fnmatchcase(name, pattern) for name in names) or path.startswith(f"{pattern}/"):
-            return task
-    return None
+    return path.startswith(f"{rule}/") or any(matches(name, rule) for name in names)
 
 
 def task_by_spelling(path: str, root_name: str = "") -> Task | None:
@@ -75,7 +77,7 @@ def task_by_spelling(path: str, root_name: str = "") -> Task | None:
 
 def parse_task_map(rules: list[str]) -> dict[str, Task]:
     """`["People=human_centric"]` → `{"People": Task.HUMAN_CENTRIC}`."""
-    parsed = {}
+    parsed: dict[str, Task] = {}
     for rule in rules:
         folder, separator, task = rule.rpartition("=")
         if not separator or not folder or task not in {known.value for known in Task}:
@@ -84,7 +86,11 @@ def parse_task_map(rules: list[str]) -> dict[str, Task]:
                 f"TASK is one of {', '.join(known.value for known in Task)}."
             )
             raise UsageError(msg)
-        parsed[folder.rstrip("/")] = Task(task)
+        folder = folder.rstrip("/")
+        if folder in parsed:
+            msg = f"--task-map {rule!r}: the task of {folder!r} is {parsed[folder]} already."
+            raise UsageError(msg)
+        parsed[folder] = Task(task)
     return parsed
 
 

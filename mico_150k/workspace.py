@@ -40,7 +40,7 @@ class Workspace:
     @property
     def identity_file(self) -> Path:
         """The file that says which build has claimed the folder."""
-        return self.work / "build.json"
+        return self.work / names.BUILD
 
     @property
     def is_begun(self) -> bool:

@@ -72,6 +72,15 @@ def test_rule_speaks_for_folders_files_and_patterns(rule: str) -> None:
     assert task_by_rule("People/a/part-0.parquet", rules) is Task.HUMAN_CENTRIC
 
 
+def test_rule_that_is_a_name_with_a_bracket_speaks_for_it() -> None:
+    assert task_by_rule("a [1]/part.parquet", {"a [1]": Task.HOI}) is Task.HOI
+
+
+def test_rules_that_contradict_each_other_are_refused() -> None:
+    with pytest.raises(UsageError, match="the task of 'People' is hoi already"):
+        parse_task_map(["People=hoi", "People/=de_re"])
+
+
 def test_rule_does_not_speak_for_a_folder_that_only_begins_like_it() -> None:
     assert task_by_rule("People2/part.parquet", {"People": Task.HOI}) is None
 

@@ -11,11 +11,12 @@ from .loopback import Loopback
 
 
 class Web(Loopback):
-    """Serves `root`; `sent` are bytes of bodies by path."""
+    """Serves `root`; `sent` are bytes of bodies by path. Without `ranges`, whole files alone."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, ranges: bool = True) -> None:
         super().__init__(_Handler)
         self.root = root
+        self.ranges = ranges
         self.sent: dict[str, int] = {}
 
 
@@ -39,13 +40,14 @@ class _Handler(BaseHTTPRequestHandler):
             return
         size = path.stat().st_size
         start, end = 0, size
-        asked = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
+        wanted = self.headers.get("Range", "") if self.server.ranges else ""
+        asked = re.fullmatch(r"bytes=(\d+)-(\d*)", wanted)
         if asked:
             start = int(asked[1])
             end = min(size, int(asked[2]) + 1) if asked[2] else size
         self.send_response(206 if asked else 200)
         self.send_header("Content-Length", str(end - start))
-        self.send_header("Accept-Ranges", "bytes")
+        self.send_header("Accept-Ranges", "bytes" if self.server.ranges else "none")
         if asked:
             self.send_header("Content-Range", f"bytes {start}-{end - 1}/{size}")
         self.end_headers()
@@ -57,8 +59,8 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serve(root: Path) -> Iterator[Web]:
+def serve(root: Path, *, ranges: bool = True) -> Iterator[Web]:
     """The folder is served while this lasts."""
-    web = Web(root)
+    web = Web(root, ranges=ranges)
     with web.running():
         yield web

@@ -1,17 +1,23 @@
 """Sources: where samples come from. `open_source` finds out of which kind one is."""
 
-import json
+import posixpath
 from pathlib import Path
 
 from mico_150k.errors import EmptySource, SourceError, UsageError
-from mico_150k.names import MANIFEST, MANIFEST_FORMAT
 from mico_150k.sources.demo import DEMO, DemoSource
+from mico_150k.sources.listing import is_dataset, list_files
 from mico_150k.sources.manifest import ManifestSource
 from mico_150k.sources.parquet import ParquetSource
 from mico_150k.sources.source import Reading, Source, SourceFile
 from mico_150k.sources.storage import Storage
 
 __all__ = ["DEMO", "Reading", "Source", "SourceFile", "open_source"]
+
+TABLE = ".parquet"
+OF_EXPORTS = {
+    "export.json", "parquet_info.json", "pretokenize.json", "all_records.json", "made-of.json",
+}  # fmt: skip
+"""What `mico export` and `mico pretokenize` write besides manifests."""
 
 
 def open_source(
@@ -30,16 +36,28 @@ def open_source(
     """
     reading = reading or Reading()
     if location == DEMO and not Path(DEMO).exists():
+        if reading != Reading():
+            msg = "--map, --task-map, --exclude and --allow-outside have no use for the demo."
+            raise UsageError(msg)
         return DemoSource()
     storage, name = Storage.at(location)
     if name is not None:
-        if name.endswith(".parquet"):
+        if reading.exclude:
+            msg = f"--exclude is for a folder, and {location} is a file."
+            raise UsageError(msg)
+        if name.lower().endswith(TABLE):
             return ParquetSource.open(storage, [name], reading, problems)
         return ManifestSource.open(storage, [name], reading, problems)
-    _refuse_dataset(storage)
-    if tables := storage.find(".parquet", exclude=reading.exclude):
+    if is_dataset(storage):
+        msg = (
+            f"{location} is a dataset folder that `mico build` writes, not a source. "
+            "`mico check` looks at such a folder."
+        )
+        raise UsageError(msg)
+    files = list_files(storage, reading)
+    if tables := [name for name in files if name.lower().endswith(TABLE)]:
         return ParquetSource.open(storage, tables, reading, problems)
-    if manifests := storage.find(".json", ".jsonl", exclude=reading.exclude):
+    if manifests := [name for name in files if _is_manifest(name)]:
         return ManifestSource.open(storage, manifests, reading, problems)
     msg = (
         f"{location}: no .parquet, .json or .jsonl file in this folder or below it.\n"
@@ -48,17 +66,5 @@ def open_source(
     raise EmptySource(msg)
 
 
-def _refuse_dataset(storage: Storage) -> None:
-    if not storage.fs.exists(storage.path(MANIFEST)):
-        return
-    with storage.open(MANIFEST) as handle:
-        try:
-            manifest = json.load(handle)
-        except ValueError:
-            return
-    if isinstance(manifest, dict) and manifest.get("format") == MANIFEST_FORMAT:
-        msg = (
-            f"{storage.location} is a dataset folder that `mico build` has written, "
-            "not a source. `mico check` looks at such a folder."
-        )
-        raise UsageError(msg)
+def _is_manifest(name: str) -> bool:
+    return name.lower().endswith((".json", ".jsonl")) and posixpath.basename(name) not in OF_EXPORTS

@@ -18,7 +18,7 @@ NULL = Missing(Reason.NULL_IMAGE)
 
 def kind_of(arrow_type: pa.DataType) -> Kind:
     """What a column of this type can hold."""
-    if _is_list(arrow_type):
+    if is_list(arrow_type):
         of_values = kind_of(arrow_type.value_type)
         lists = {Kind.IMAGE: Kind.IMAGES, Kind.TEXT: Kind.TEXTS, Kind.TEXTS: Kind.TURNS}
         return lists.get(of_values, Kind.OTHER)
@@ -113,7 +113,8 @@ def _views(array: pa.Array) -> list[memoryview | None]:
     ]
 
 
-def _is_list(arrow_type: pa.DataType) -> bool:
+def is_list(arrow_type: pa.DataType) -> bool:
+    """Whether its values are lists of any kind."""
     return bool(
         pt.is_list(arrow_type) or pt.is_large_list(arrow_type) or pt.is_fixed_size_list(arrow_type)
     )

@@ -9,10 +9,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import xxhash
 
-from mico_150k.sources.cells import kind_of, plain_values
+from mico_150k.sources.cells import kind_of
+from mico_150k.sources.named_images import NamedImages
 from mico_150k.sources.pages import PageHeader, read_page_headers
 from mico_150k.sources.shape import Kind, Shape
-from mico_150k.sources.storage import ImagePaths, NamedImages
+from mico_150k.sources.storage import ImagePaths
 
 MOST_PAGES = 32
 """Page headers that are read of one column chunk, to learn how large its pages are."""
@@ -61,8 +62,7 @@ class Footer:
             if kind_of(file.schema_arrow.field(name).type) in {Kind.IMAGE, Kind.IMAGES}
         ]
         named = NamedImages(paths)
-        for path in _paths(file, shape):
-            named.add(path)
+        named.add_all(file, shape)
         return cls(
             schema=file.schema_arrow,
             row_groups=tuple(group.num_rows for group in groups),
@@ -136,50 +136,6 @@ def _holds_images(column: pq.ColumnChunkMetaData, columns: list[str]) -> bool:
         path == name or (path.startswith(f"{name}.") and not path.endswith(".path"))
         for name in columns
     )
-
-
-def _paths(file: pq.ParquetFile, shape: Shape) -> Iterator[str]:
-    """The images that the file names by path and does not embed."""
-    columns = []
-    for name in shape.image_columns:
-        leaves = [leaf for leaf in _leaves(file) if leaf == name or leaf.startswith(f"{name}.")]
-        embedded = [leaf for leaf in leaves if not leaf.endswith(".path")]
-        if not embedded or _is_all_null(file.metadata, embedded[0]):
-            columns += [leaf for leaf in leaves if leaf.endswith(".path")]
-        elif kind_of(file.schema_arrow.field(name).type) in {Kind.TEXT, Kind.TEXTS}:
-            columns += leaves
-    if columns:
-        for batch in file.iter_batches(4096, columns=columns, use_threads=False):
-            for array in batch.columns:
-                yield from _texts(array)
-
-
-def _leaves(file: pq.ParquetFile) -> list[str]:
-    return [file.schema.column(place).path for place in range(len(file.schema))]
-
-
-def _is_all_null(metadata: pq.FileMetaData, leaf: str) -> bool:
-    for group in range(metadata.num_row_groups):
-        for place in range(metadata.num_columns):
-            column = metadata.row_group(group).column(place)
-            if column.path_in_schema == leaf and (
-                column.statistics is None or column.statistics.null_count != column.num_values
-            ):
-                return False
-    return True
-
-
-def _texts(array: pa.Array) -> Iterator[str]:
-    """Every text in an array, however deep in lists and structs."""
-    stack = plain_values(array)
-    while stack:
-        value = stack.pop()
-        if isinstance(value, str):
-            yield value
-        elif isinstance(value, dict):
-            stack.extend(value.values())
-        elif isinstance(value, list):
-            stack.extend(value)
 
 
 def _content(metadata: pq.FileMetaData) -> str:

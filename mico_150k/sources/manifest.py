@@ -6,6 +6,7 @@ other names with `--map`. A file is an array of objects, or one object a line.
 """
 
 import json
+from codecs import BOM_UTF8
 from collections.abc import Generator, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,17 +16,23 @@ import xxhash
 
 from mico_150k.background import read_ahead
 from mico_150k.errors import BrokenFile, EmptySource, SourceError
+from mico_150k.pattern import leave_out
 from mico_150k.reason import Reason
 from mico_150k.sample import Missing, Origin, RawSample
 from mico_150k.sources.cells import NULL, Cell
 from mico_150k.sources.identity import place_id, source_id
+from mico_150k.sources.named_images import NamedImages
 from mico_150k.sources.shape import Kind, Shape, find_shape
-from mico_150k.sources.source import Reading, collect
-from mico_150k.sources.storage import ImagePaths, NamedImages, Storage
-from mico_150k.task import Task, task_by_rule, task_by_spelling, task_from_spelling, unknown_task
-
-SHAPE_ROWS = 100
-"""Rows that the columns' kinds are read from; JSON has no schema."""
+from mico_150k.sources.source import Reading, collect, refuse_unheard
+from mico_150k.sources.storage import ImagePaths, Storage
+from mico_150k.task import (
+    Task,
+    speaks_of,
+    task_by_rule,
+    task_by_spelling,
+    task_from_spelling,
+    unknown_task,
+)
 
 _TELLING_FOLDERS = 3  # right above an image; those above them are about somebody's disk
 
@@ -66,6 +73,12 @@ class ManifestFile:
         # `yield from` closes what it reads from when it is closed.
         yield from read_ahead(samples) if ahead else samples
 
+    def obeys(self, rule: str) -> bool:
+        """Whether a rule of `--task-map` speaks of it, or of one of its rows."""
+        return speaks_of(rule, self.name) or any(
+            speaks_of(rule, self._output(entry)) for entry in self.entries
+        )
+
     def describe(self) -> dict[str, Any]:
         """Shape and images."""
         return {
@@ -103,8 +116,7 @@ class ManifestFile:
         Not by the inputs: a person in them does not make a task human-centric.
         """
         named = entry.get(self.shape.task) if self.shape.task else None
-        output = entry.get(self.shape.output or "")
-        output = output if isinstance(output, str) else ""
+        output = self._output(entry)
         folders = "/".join(output.split("/")[-1 - _TELLING_FOLDERS : -1])
         task = (
             task_by_rule(self.name, self.reading.tasks)
@@ -116,6 +128,11 @@ class ManifestFile:
         if task is None:
             raise unknown_task(f"{self.name}, row {row}", [self.name])
         return task
+
+    def _output(self, entry: Row) -> str:
+        """The output's path; "" where there is none."""
+        output = entry.get(self.shape.output or "")
+        return output if isinstance(output, str) else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,14 +162,17 @@ class ManifestSource:
         """
         with ThreadPoolExecutor(1) as pool:
             opened = [pool.submit(_read_manifest, storage, name, reading) for name in names]
-            return cls(storage, tuple(collect(opened, problems)))
+            files = tuple(collect(opened, problems))
+        if not problems:
+            refuse_unheard(reading, storage.location, files)
+        return cls(storage, files)
 
 
 def _read_manifest(storage: Storage, name: str, reading: Reading) -> ManifestFile:
-    with storage.open(name) as handle:
+    with storage.opened(name) as handle:
         data = handle.read()
     entries = _parse(name, data)
-    shape = find_shape(name, _kinds(entries[:SHAPE_ROWS]), reading.columns)
+    shape = find_shape(name, _kinds(entries), reading.columns)
     named = NamedImages(ImagePaths(storage, name, reading.allow_outside))
     for entry in entries:
         for path in (entry.get(shape.output or ""), *_input_paths(shape, entry)):
@@ -172,23 +192,39 @@ def _read_manifest(storage: Storage, name: str, reading: Reading) -> ManifestFil
 
 def _parse(name: str, data: bytes) -> list[Row]:
     """The rows of an array, or of lines. Raises `BrokenFile` with the row or line."""
-    try:
-        text = data.decode("utf-8-sig")
-        if text.lstrip()[:1] == "[":
-            rows = json.loads(text)
-        else:
-            rows = [json.loads(line) for line in text.splitlines() if line.strip()]
-    except (ValueError, RecursionError) as error:  # bad UTF-8 and bad JSON are both ValueErrors
-        msg = f"{name}: neither an array of JSON objects nor one a line: {error}"
-        raise BrokenFile(msg) from error
+    data = data.removeprefix(BOM_UTF8)
+    if data.lstrip()[:1] == b"[":
+        rows = _load(name, data)
+    else:
+        lines = enumerate(data.split(b"\n"), start=1)  # a text may hold any other end of a line
+        rows = [_load(name, line, number) for number, line in lines if line.strip()]
     for row, entry in enumerate(rows):
         if not isinstance(entry, dict):
             msg = f"{name}, row {row}: {type(entry).__name__} in place of a JSON object."
             raise BrokenFile(msg)
     if not rows:
-        msg = f"{name}: a manifest without rows."
+        msg = f"{name}: a manifest without rows. {leave_out(name)}"
         raise EmptySource(msg)
     return list(rows)
+
+
+def _load(name: str, data: bytes, line: int = 1) -> Any:  # noqa: ANN401 - any JSON value
+    """The JSON value that begins in this line of a file."""
+    try:
+        return json.loads(data.decode())
+    except (ValueError, RecursionError) as error:  # bad UTF-8 and bad JSON are both ValueErrors
+        what = str(error)
+        if isinstance(error, json.JSONDecodeError):
+            line += error.lineno - 1
+            what = f"column {error.colno}: {error.msg}"
+        elif isinstance(error, UnicodeDecodeError):
+            line += data.count(b"\n", 0, error.start)
+            what = "no UTF-8"
+        msg = (
+            f"{name}, line {line}: neither an array of JSON objects nor one a line: {what}.\n"
+            f"{leave_out(name)}"
+        )
+        raise BrokenFile(msg) from error
 
 
 def _kinds(entries: list[Row]) -> dict[str, Kind]:

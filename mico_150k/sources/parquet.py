@@ -9,22 +9,30 @@ from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mico_150k.background import read_ahead
 from mico_150k.errors import BrokenFile, SourceError
+from mico_150k.pattern import leave_out
 from mico_150k.reason import Reason
 from mico_150k.sample import Missing, Origin, RawSample
 from mico_150k.sources.cells import NULL, Cell, image_cells, image_lists, kind_of, plain_values
 from mico_150k.sources.footer import Footer
 from mico_150k.sources.identity import place_id, source_id
 from mico_150k.sources.shape import Shape, find_shape
-from mico_150k.sources.source import Reading, collect
+from mico_150k.sources.source import Reading, collect, refuse_unheard
 from mico_150k.sources.storage import ImagePaths, Storage
-from mico_150k.task import Task, task_by_rule, task_by_spelling, task_from_spelling, unknown_task
+from mico_150k.task import (
+    Task,
+    speaks_of,
+    task_by_rule,
+    task_by_spelling,
+    task_from_spelling,
+    unknown_task,
+)
 
 BATCH_BYTES = 16 << 20
 """Of images in a batch: large enough to spare calls, small enough to stay in reused memory."""
@@ -96,6 +104,10 @@ class ParquetSourceFile:
                         skipped = max(0, min(start - row, batch.num_rows))
                         yield from self._samples(batch.slice(skipped), row + skipped)
                         row += batch.num_rows
+
+    def obeys(self, rule: str) -> bool:
+        """Whether a rule of `--task-map` speaks of it."""
+        return speaks_of(rule, self.name)
 
     def describe(self) -> dict[str, Any]:
         """Shape, row groups and pages."""
@@ -229,7 +241,10 @@ class ParquetSource:
         """
         with ThreadPoolExecutor(FOOTER_THREADS) as pool:
             opened = [pool.submit(_read_footer, storage, name, reading) for name in names]
-            return cls(storage, tuple(collect(opened, problems)))
+            files = tuple(collect(opened, problems))
+        if not problems:
+            refuse_unheard(reading, storage.location, files)
+        return cls(storage, files)
 
 
 def _rows(batch: pa.RecordBatch) -> Iterator[dict[str, Any]]:
@@ -246,31 +261,42 @@ def _without_padding(cells: tuple[Cell, ...]) -> list[Cell]:
 
 
 def _read_footer(storage: Storage, name: str, reading: Reading) -> ParquetSourceFile:
-    with storage.open(name) as handle:
+    with storage.opened(name) as handle:
         try:
-            file = pq.ParquetFile(handle)
+            return _of_footer(storage, name, reading, handle)
         except (pa.ArrowException, OSError) as error:
             msg = (
                 f"{name}: not a Parquet file, or not whole: {error}\n"
-                f"Fetch it again, or leave it out: --exclude '{name}'"
+                f"Fetch it again. {leave_out(name)}"
             )
             raise BrokenFile(msg) from error
-        schema = file.schema_arrow
-        kinds = {field.name: kind_of(field.type) for field in schema}
-        shape = find_shape(name, kinds, reading.columns)
-        ruled = task_by_rule(name, reading.tasks)
-        task = ruled or task_by_spelling(name, storage.name)
-        if task is None and shape.task is None:
-            raise unknown_task(name, name.split("/")[:-1])
-        paths = ImagePaths(storage, name, reading.allow_outside)
-        footer = Footer.read(handle, file, shape, paths)
-        return ParquetSourceFile(
-            storage=storage,
-            reading=reading,
-            name=name,
-            shape=shape,
-            footer=footer,
-            task=task,
-            task_column=None if ruled else shape.task,
-            stamp=storage.stamp(name) + footer.path_stamp,
-        )
+        except ValueError as error:  # fsspec's: this server gives no part of a file
+            if storage.is_local:
+                raise
+            what = str(error).partition(". ")[0]
+            msg = f"{name}: {what}.\nDownload it, and read it from a folder of this machine."
+            raise SourceError(msg) from error
+
+
+def _of_footer(
+    storage: Storage, name: str, reading: Reading, handle: BinaryIO
+) -> ParquetSourceFile:
+    file = pq.ParquetFile(handle)
+    kinds = {field.name: kind_of(field.type) for field in file.schema_arrow}
+    shape = find_shape(name, kinds, reading.columns)
+    ruled = task_by_rule(name, reading.tasks)
+    task = ruled or task_by_spelling(name, storage.name)
+    if task is None and shape.task is None:
+        raise unknown_task(name, name.split("/")[:-1])
+    paths = ImagePaths(storage, name, reading.allow_outside)
+    footer = Footer.read(handle, file, shape, paths)
+    return ParquetSourceFile(
+        storage=storage,
+        reading=reading,
+        name=name,
+        shape=shape,
+        footer=footer,
+        task=task,
+        task_column=None if ruled else shape.task,
+        stamp=storage.stamp(name) + footer.path_stamp,
+    )

@@ -9,8 +9,10 @@ import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from itertools import chain
 
 from mico_150k.errors import UnknownShape, UsageError
+from mico_150k.pattern import leave_out
 
 ROW_PLACE = "@row"
 """As `--map id=@row`: the id is the row's place, whatever columns the file has."""
@@ -101,7 +103,7 @@ class Shape:
 def parse_map(words: Iterable[str]) -> dict[str, str]:
     """`["inputs=a,b output=c", "id=d"]` → `{"inputs": "a,b", "output": "c", "id": "d"}`."""
     parsed: dict[str, str] = {}
-    for word in (part for word in words for part in _BETWEEN_PARTS.split(word.strip()) if part):
+    for word in chain.from_iterable(_BETWEEN_PARTS.split(word.strip()) for word in words if word):
         part, separator, columns = word.partition("=")
         if not separator or not columns or part not in _PARTS:
             msg = f"--map {word!r} is not PART=COLUMN; PART is one of {', '.join(_PARTS)}."
@@ -243,5 +245,5 @@ def _unknown_shape(
     return UnknownShape(
         f"{file}: its columns fit nothing that is known:\n{listing}\n"
         + "\n".join(f"  {line}" for line in wrong)
-        + f"\nSay which is which, for example:\n  --map {example}"
+        + f"\nSay which is which, for example:\n  --map {example}\n{leave_out(file)}"
     )

@@ -5,8 +5,9 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
-from mico_150k.errors import SourceError
+from mico_150k.errors import SourceError, UsageError
 from mico_150k.sample import RawSample
+from mico_150k.sources.shape import Shape
 from mico_150k.task import Task
 
 
@@ -78,6 +79,29 @@ class Source(Protocol):
     @property
     def files(self) -> Sequence[SourceFile]:
         """In the order of their names."""
+
+
+class Obedient(Protocol):
+    """A file of a source that a person may speak of, by `--map` and `--task-map`."""
+
+    @property
+    def shape(self) -> Shape:
+        """Its columns."""
+
+    def obeys(self, rule: str) -> bool:
+        """Whether a rule of `--task-map` speaks of it, or of one of its rows."""
+
+
+def refuse_unheard(reading: Reading, location: str, files: Sequence[Obedient]) -> None:
+    """Raise `UsageError` for what was said of a source and is true of none of its files."""
+    for part, value in reading.columns.items():
+        if not any(part in file.shape.mapped for file in files):
+            msg = f"--map {part}={value}: no file of {location} has such a column."
+            raise UsageError(msg)
+    for rule, task in reading.tasks.items():
+        if not any(file.obeys(rule) for file in files):
+            msg = f"--task-map {rule}={task}: nothing in {location} is named so."
+            raise UsageError(msg)
 
 
 Opened = TypeVar("Opened")

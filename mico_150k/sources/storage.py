@@ -3,18 +3,18 @@
 import os
 import posixpath
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import Any, BinaryIO
 
 import fsspec
-import xxhash
 from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
-from mico_150k.errors import PathOutsideSource, SourceNotFound
+from mico_150k.errors import BrokenFile, PathOutsideSource, SourceNotFound
 from mico_150k.images.probe import MAX_BYTES
+from mico_150k.pattern import leave_out
 from mico_150k.reason import Reason
 from mico_150k.sample import Missing
 
@@ -34,14 +34,16 @@ class Storage:
         Raises `SourceNotFound`.
         """
         try:
+            if not location:
+                raise FileNotFoundError  # noqa: TRY301 - to fsspec, it is the working directory
             fs, path = url_to_fs(location)
             path = path.rstrip("/") or "/"
             info = fs.info(path)
         except (FileNotFoundError, NotADirectoryError) as error:
-            msg = f"{location}: no such file or folder."
+            msg = f"{location or '(nothing)'}: no such file or folder."
             raise SourceNotFound(msg) from error
         except Exception as error:  # every file system has its own way to say no
-            msg = f"{location}: cannot be opened: {type(error).__name__}: {error}"
+            msg = f"{location}: cannot be opened: {_said(error)}"
             raise SourceNotFound(msg) from error
         if info["type"] == "directory":
             return cls(fs, path, location), None
@@ -62,19 +64,28 @@ class Storage:
         """The file system's path of a file below the root."""
         return posixpath.join(self.root, name)
 
-    def find(self, *endings: str, exclude: Sequence[str] = ()) -> list[str]:
-        """Files below the root with one of the endings, sorted.
+    def all_files(self) -> list[str]:
+        """Every file below the root, hidden ones as well."""
+        return [posixpath.relpath(path, self.root) for path in self.fs.find(self.root)]
 
-        None under a hidden folder, and none that matches one of the patterns to exclude.
-        """
-        found = (posixpath.relpath(path, self.root) for path in self.fs.find(self.root))
+    def find(self, *endings: str) -> list[str]:
+        """Files below the root with one of the endings, sorted; none under a hidden folder."""
         return sorted(
             name
-            for name in found
-            if name.lower().endswith(endings)
-            and not any(part.startswith(".") for part in name.split("/"))
-            and not any(fnmatchcase(name, pattern) for pattern in exclude)
+            for name in self.all_files()
+            if name.lower().endswith(endings) and not is_hidden(name)
         )
+
+    @contextmanager
+    def opened(self, name: str) -> Iterator[BinaryIO]:
+        """The same as `open`, for a file of a source. Raises `BrokenFile` where it cannot be."""
+        try:
+            handle = self.open(name)
+        except Exception as error:  # every file system has its own way to say no
+            msg = f"{name}: cannot be opened: {_said(error)}\n{leave_out(name)}"
+            raise BrokenFile(msg) from error
+        with handle:
+            yield handle
 
     def open(self, name: str) -> BinaryIO:
         """A file for reading at any place; nothing is read ahead over a network."""
@@ -138,14 +149,15 @@ class ImagePaths:
 
     def _resolve(self, path: str) -> str:
         folder = posixpath.dirname(self.storage.path(self.file))
-        full = posixpath.normpath(posixpath.join(folder, path))
+        full = _join(folder, path)
         if self.allow_outside:
             return full
         root, target = self.storage.root, full
         if self.storage.is_local and "\0" not in full:
             # A link may leave the folder as well as "..".
             root, target = os.path.realpath(root), os.path.realpath(full)
-        if posixpath.commonpath([root, target]) != root:
+        within = f"{target}/".startswith(f"{root.rstrip('/')}/" if root else "")
+        if not within or target.startswith("../"):
             msg = (
                 f"{self.file}: the image path {path!r} leads out of {self.storage.location}, "
                 "and would put a file from elsewhere into the dataset.\n"
@@ -155,32 +167,16 @@ class ImagePaths:
         return full
 
 
-class NamedImages:
-    """Adds up the images that a file names by path: their bytes, content and stamps."""
+def is_hidden(name: str) -> bool:
+    """Whether a file, or a folder on its path, is hidden."""
+    return any(part.startswith(".") for part in name.split("/"))
 
-    def __init__(self, paths: ImagePaths) -> None:
-        """`paths` finds them."""
-        self._paths = paths
-        self._sizes: dict[str, int] = {}
-        self._content = xxhash.xxh3_128()
-        self._stamp = xxhash.xxh3_128()
-        self.bytes = 0
 
-    def add(self, path: str) -> None:
-        """Count one use of an image. Raises `PathOutsideSource`."""
-        if path not in self._sizes:
-            size, stamp = self._paths.status(path)
-            self._sizes[path] = 0 if isinstance(size, Missing) else size
-            self._content.update(f"{path}\0{self._sizes[path]}\0".encode("utf-8", "replace"))
-            self._stamp.update(f"{path}\0{stamp}\0".encode("utf-8", "replace"))
-        self.bytes += self._sizes[path]
+def _join(folder: str, path: str) -> str:
+    """Both as one path without `..`; the slashes of a URL's protocol stay two."""
+    protocol, separator, rest = folder.rpartition("://")
+    return f"{protocol}{separator}{posixpath.normpath(posixpath.join(rest, path))}"
 
-    @property
-    def content(self) -> str:
-        """The same for the same paths and sizes; "" where no image was named."""
-        return self._content.hexdigest() if self._sizes else ""
 
-    @property
-    def stamp(self) -> str:
-        """Another one when any of the files is written again; "" where no image was named."""
-        return self._stamp.hexdigest() if self._sizes else ""
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"

@@ -5,15 +5,26 @@ from pathlib import Path
 
 import pytest
 
-from mico_150k.errors import BrokenFile, EmptySource, PathOutsideSource, UnknownShape, UnknownTask
+from mico_150k.errors import (
+    BrokenFile,
+    EmptySource,
+    PathOutsideSource,
+    UnknownShape,
+    UnknownTask,
+    UsageError,
+)
 from mico_150k.examine import Examiner
+from mico_150k.export.folder import EXPORT
+from mico_150k.pretokenize import pickles, workspace
 from mico_150k.reason import Reason
 from mico_150k.sample import LeftOut, Missing, RawSample
-from mico_150k.sources import Reading, open_source
+from mico_150k.sources import OF_EXPORTS, Reading, open_source
 from mico_150k.sources.shape import parse_map
 from mico_150k.task import Task, parse_task_map
+from mico_150k.trainers import bagel
 
 from ..factories import Case, cases, manifest_rows, write_json
+from ..web import serve
 
 KEYS = {
     "BLIP3o-MICo.json": ("input_images", "output_image", "instruction"),
@@ -22,7 +33,7 @@ KEYS = {
 }
 
 
-def rows_of(location: Path, reading: Reading | None = None) -> list[RawSample]:
+def rows_of(location: Path | str, reading: Reading | None = None) -> list[RawSample]:
     return [row for file in open_source(str(location), reading).files for row in file.read()]
 
 
@@ -109,6 +120,18 @@ def test_an_absolute_path_inside_the_folder_is_fine(tmp_path: Path, hoi: list[Ca
     assert [row.output for row in found] == [sample.output for sample in hoi]
 
 
+def test_a_manifest_over_http_finds_the_images_beside_it(tmp_path: Path, hoi: list[Case]) -> None:
+    write_json(tmp_path / "r" / "hoi.json", manifest_rows(tmp_path / "r", hoi))
+    with serve(tmp_path) as web:
+        found = rows_of(f"{web.address}/r/hoi.json")
+        row = {"input_images": ["../x.png"], "output_image": "o.png", "instruction": "x"}
+        write_json(tmp_path / "r" / "out.json", [row])
+        with pytest.raises(PathOutsideSource):
+            open_source(f"{web.address}/r/out.json")
+    assert [row.output for row in found] == [sample.output for sample in hoi]
+    assert [row.inputs for row in found] == [sample.inputs for sample in hoi]
+
+
 @pytest.mark.parametrize("path", ["fifo", "folder", "nul\0byte"])
 def test_what_is_no_regular_file_is_missing(tmp_path: Path, path: str) -> None:
     import os
@@ -142,9 +165,11 @@ def test_half_of_a_character_in_an_id_is_named(tmp_path: Path) -> None:
     [
         ("not json", "neither an array of JSON objects nor one a line"),
         ('[{"a": 1}, 3]', "row 1: int in place of a JSON object"),
-        ('{"a": 1}\n{"a": ', "neither an array"),
-        ("[" * 100_000, "neither an array"),
-        ("\xff\xfe", "neither an array"),
+        ('{"a": 1}\n\n{"a": ', "hoi.json, line 3: neither an array .*: column 7: Expecting value"),
+        ('[\n{"a": 1},\n{"a": }]', "hoi.json, line 3: .*: column 7: Expecting value"),
+        ("[" * 100_000, "hoi.json, line 1: .*: maximum recursion depth exceeded"),
+        ('{"a": 1}\n{"a": "\xff"}', "hoi.json, line 2: .*: no UTF-8"),
+        ("not json", "--exclude hoi.json"),
     ],
 )
 def test_what_is_no_manifest_is_named(tmp_path: Path, text: str, message: str) -> None:
@@ -155,8 +180,54 @@ def test_what_is_no_manifest_is_named(tmp_path: Path, text: str, message: str) -
 
 
 def test_a_manifest_without_rows_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(EmptySource):
+    with pytest.raises(EmptySource, match="--exclude hoi.json"):
         open_source(str(write_json(tmp_path / "hoi.json", [])))
+
+
+@pytest.mark.parametrize("end", ["\u2028", "\u2029", "\x85", "\r"])
+def test_a_line_ends_with_a_newline_and_nothing_else(tmp_path: Path, end: str) -> None:
+    row = {"input_images": ["a"], "output_image": "o", "instruction": f"this{end}that"}
+    text = json.dumps(row, ensure_ascii=end == "\r")
+    (tmp_path / "hoi.jsonl").write_bytes(f"{text}\r\n{text}\r\n".encode())
+    found = rows_of(tmp_path / "hoi.jsonl")
+    assert [row.instruction for row in found] == [f"this{end}that"] * 2
+
+
+def test_an_input_that_first_comes_in_a_late_row_is_an_input(tmp_path: Path) -> None:
+    row = {"input_image_1": "a", "input_image_2": "b", "output_image": "o", "instruction": "x"}
+    rows = [*([row] * 300), {**row, "input_image_3": "c"}]
+    path = write_json(tmp_path / "hoi.jsonl", rows)
+    found = rows_of(path)
+    assert [len(row.inputs) for row in found] == [2] * 300 + [3]
+
+
+@pytest.mark.parametrize("stray", [{"a": {"b": 1}}, [{"name": "x"}]])
+def test_a_file_that_is_no_manifest_is_an_error_that_says_how_to_leave_it_out(
+    tmp_path: Path, hoi: list[Case], stray: object
+) -> None:
+    write_json(tmp_path / "hoi.json", manifest_rows(tmp_path, hoi))
+    (tmp_path / "my config.json").write_text(json.dumps(stray))
+    with pytest.raises(UnknownShape, match="--exclude 'my config.json'"):
+        open_source(str(tmp_path))
+    assert len(rows_of(tmp_path, Reading(exclude=("my config.json",)))) == len(hoi)
+
+
+def test_what_exports_write_besides_is_no_manifest(tmp_path: Path, hoi: list[Case]) -> None:
+    written = {
+        EXPORT, bagel.PARQUET_INFO, workspace.MANIFEST, pickles.RECORDS, pickles._MADE_OF,
+    }  # fmt: skip
+    assert written == OF_EXPORTS
+    write_json(tmp_path / "hoi.json", manifest_rows(tmp_path, hoi))
+    for name in written:
+        write_json(tmp_path / "codes" / name, [])
+    assert len(rows_of(tmp_path)) == len(hoi)
+
+
+def test_a_rule_that_speaks_of_no_row_is_refused(tmp_path: Path, hoi: list[Case]) -> None:
+    path = write_json(tmp_path / "hoi.json", manifest_rows(tmp_path, hoi))
+    rows_of(path, Reading(tasks=parse_task_map(["images=de_re"])))
+    with pytest.raises(UsageError, match="--task-map imagse=de_re: nothing in .* is named so"):
+        open_source(str(path), Reading(tasks=parse_task_map(["images=de_re", "imagse=de_re"])))
 
 
 def test_other_keys_need_a_map(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from mico_150k.errors import EmptySource, SourceNotFound, UsageError
-from mico_150k.sources import open_source
+from mico_150k.sources import Reading, open_source
 
 from ..factories import cases, write_json, write_release
 
@@ -13,6 +13,11 @@ from ..factories import cases, write_json, write_release
 def test_nothing_there(tmp_path: Path) -> None:
     with pytest.raises(SourceNotFound, match="no such file or folder"):
         open_source(str(tmp_path / "none"))
+
+
+def test_an_empty_name_is_not_the_working_directory() -> None:
+    with pytest.raises(SourceNotFound, match="no such file or folder"):
+        open_source("")
 
 
 def test_an_unknown_protocol_is_an_error_of_ours() -> None:
@@ -51,6 +56,10 @@ def test_a_single_file(tmp_path: Path) -> None:
     (file,) = open_source(str(path)).files
     assert file.name == "part-0.parquet"
     assert [task.value for task, _ in file.identities()] == ["hoi", "hoi"]
+    with pytest.raises(UsageError, match="--exclude is for a folder"):
+        open_source(str(path), Reading(exclude=("*",)))
+    path.rename(path.with_suffix(".PARQUET"))
+    assert open_source(str(path.with_suffix(".PARQUET"))).kind == "parquet"
 
 
 def test_demo_unless_there_is_such_a_folder(
@@ -58,5 +67,7 @@ def test_demo_unless_there_is_such_a_folder(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert open_source("demo").kind == "demo"
+    with pytest.raises(UsageError, match="no use for the demo"):
+        open_source("demo", Reading(columns={"id": "@row"}))
     write_release(tmp_path / "demo", cases(1))
     assert open_source("demo").kind == "parquet"

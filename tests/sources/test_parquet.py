@@ -1,5 +1,6 @@
 """The release is read in every layout that it may have, forwards, and never wrong."""
 
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,7 +8,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from mico_150k.errors import BrokenFile, PathOutsideSource, UnknownShape, UnknownTask
+from mico_150k.errors import (
+    BrokenFile,
+    PathOutsideSource,
+    SourceError,
+    UnknownShape,
+    UnknownTask,
+    UsageError,
+)
 from mico_150k.examine import Examiner
 from mico_150k.reason import Reason
 from mico_150k.sample import LeftOut, Missing, RawSample
@@ -16,6 +24,7 @@ from mico_150k.sources.shape import parse_map
 from mico_150k.task import Task, parse_task_map
 
 from ..factories import CELLS, Case, cases, release_table, write_release
+from ..web import serve
 
 
 def rows_of(location: Path, reading: Reading | None = None) -> list[RawSample]:
@@ -160,6 +169,17 @@ def test_map_names_columns_that_are_not_found(tmp_path: Path) -> None:
     assert (row.inputs, row.output, row.source_id) == ((b"b", b"a"), b"o", "7")
 
 
+def test_what_is_said_of_no_file_is_refused(release: Path) -> None:
+    for said, message in (
+        ({"columns": parse_map(["id=nr"])}, "--map id=nr: no file of .* has such a column"),
+        ({"columns": parse_map(["output=@row"])}, "--map output=@row: no file"),
+        ({"tasks": parse_task_map(["Peple=hoi"])}, "--task-map Peple=hoi: nothing in .* is named"),
+    ):
+        with pytest.raises(UsageError, match=message):
+            open_source(str(release), Reading(**said))
+    open_source(str(release), Reading(columns=parse_map(["id=ed_idx"])))  # of one file in four
+
+
 def test_a_file_without_a_task_says_which_option_gives_it_one(tmp_path: Path) -> None:
     (tmp_path / "src" / "stuff").mkdir(parents=True)
     table = release_table(cases(1)[:1], tmp_path)
@@ -194,7 +214,7 @@ def test_a_broken_file_is_named_and_can_be_excluded(
     with pytest.raises(BrokenFile) as error:
         open_source(str(tmp_path / "r"))
     assert name in str(error.value)
-    assert f"--exclude '{name}'" in str(error.value)
+    assert f"--exclude {shlex.quote(name)}" in str(error.value)
     rest = rows_of(tmp_path / "r", Reading(exclude=(name,)))
     assert len(rest) == len(samples) - 2
 
@@ -207,6 +227,13 @@ def test_damage_within_a_row_group_is_named(tmp_path: Path) -> None:
     path.write_bytes(data)
     with pytest.raises(BrokenFile, match="row group 0 cannot be read"):
         rows_of(tmp_path / "r")
+
+
+def test_a_server_that_sends_whole_files_alone_is_a_plain_error(release: Path) -> None:
+    with serve(release, ranges=False) as web:
+        for ending in ("HumanObjectInteraction/part-0.parquet", "none.parquet"):
+            with pytest.raises(SourceError, match="Download it|no such file"):
+                open_source(f"{web.address}/{ending}")
 
 
 def test_damage_under_the_ids_is_named(tmp_path: Path) -> None:

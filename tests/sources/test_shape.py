@@ -111,7 +111,8 @@ def test_the_map_to_try_works_as_it_is_pasted() -> None:
     columns = {"first image": IMAGE, "it's": IMAGE, "result image": IMAGE, "my words": TEXT}
     with pytest.raises(UnknownShape) as error:
         find_shape("f", columns, {})
-    advised = shlex.split(str(error.value).partition("--map")[2])
+    (line,) = (line for line in str(error.value).splitlines() if "--map" in line)
+    advised = shlex.split(line.partition("--map")[2])
     for words in (advised, [" ".join(advised)]):
         shape = find_shape("f", columns, parse_map(words))
         assert (shape.inputs, shape.output) == (("first image", "it's"), "result image")

@@ -1,0 +1,122 @@
+"""Which files of a folder are a source's.
+
+Links to folders are followed, and no folder is read twice. What is hidden, excluded or in a dataset
+folder of our own is no part: a build may have written into its source.
+"""
+
+import json
+import logging
+import os
+import posixpath
+from collections.abc import Iterator
+from pathlib import Path
+
+from mico_150k import names
+from mico_150k.errors import PathOutsideSource, SourceError, UsageError
+from mico_150k.pattern import leave_out, matches
+from mico_150k.sources.source import Reading
+from mico_150k.sources.storage import Storage, is_hidden
+
+logger = logging.getLogger(__name__)
+
+_MARKS = (names.MANIFEST, f"{names.WORK}/{names.BUILD}")
+"""Of a dataset folder: of a finished build, and of one under way."""
+
+
+def list_files(storage: Storage, reading: Reading) -> list[str]:
+    """The files of a source, sorted.
+
+    Raises `UsageError` for a pattern that excludes nothing, `PathOutsideSource` for a link that
+    leaves the source, and `SourceError` for a folder that cannot be read.
+    """
+    found = sorted(_Walk(storage, reading).files() if storage.is_local else storage.all_files())
+    for pattern in reading.exclude:
+        if not any(_excludes(pattern, name) for name in found):
+            msg = f"--exclude {pattern!r} matches no file of {storage.location}."
+            raise UsageError(msg)
+    ours = [name for name in found if not is_hidden(name) and not _is_excluded(name, reading)]
+    marked = {name.removesuffix(f"/{mark}") for name in found for mark in _MARKS}
+    datasets = tuple(f"{folder}/" for folder in marked - set(found) if is_dataset(storage, folder))
+    for folder in datasets:
+        if any(name.startswith(folder) for name in ours):
+            logger.warning("%s is a dataset folder of `mico build`: no part of the source", folder)
+    return [name for name in ours if not name.startswith(datasets)]
+
+
+def is_dataset(storage: Storage, folder: str = "") -> bool:
+    """Whether a folder of a source is one that `mico build` has begun or finished."""
+    manifest, begun = (storage.path(posixpath.join(folder, mark)) for mark in _MARKS)
+    try:
+        if storage.fs.exists(begun):
+            return True
+        found = json.loads(storage.fs.cat_file(manifest))
+    except Exception:  # noqa: BLE001 - every file system has its own way to say that it is not there
+        return False
+    return isinstance(found, dict) and found.get("format") == names.MANIFEST_FORMAT
+
+
+def _excludes(pattern: str, name: str) -> bool:
+    """Whether a pattern speaks of a file, or of a folder with all below it."""
+    return name.startswith(f"{pattern.rstrip('/')}/") or matches(name, pattern)
+
+
+def _is_excluded(name: str, reading: Reading) -> bool:
+    return any(_excludes(pattern, name) for pattern in reading.exclude)
+
+
+class _Walk:
+    """Goes through a folder of this machine, and where links lead from it."""
+
+    def __init__(self, storage: Storage, reading: Reading) -> None:
+        """Nothing is seen yet."""
+        self._storage = storage
+        self._reading = reading
+        self._root = os.path.realpath(storage.root)
+        self._seen: set[str] = set()
+        self._links: list[str] = []
+
+    def files(self) -> Iterator[str]:
+        """All files, hidden ones as well, and with a slash the folders that are passed by."""
+        yield from self._below("")
+        while self._links:  # last: most of what they lead to has a name of its own
+            yield from self._follow(self._links.pop(0))
+
+    def _below(self, start: str) -> Iterator[str]:
+        for path, folders, files in os.walk(self._storage.path(start), onerror=self._refuse):
+            real = os.path.realpath(path)
+            if real in self._seen:
+                folders.clear()
+                continue
+            self._seen.add(real)
+            yield from (self._name(path, file) for file in files)
+            passed_by = [name for name in folders if self._passes_by(self._name(path, name))]
+            yield from (f"{self._name(path, name)}/" for name in passed_by)
+            folders[:] = [name for name in folders if name not in passed_by]
+            links = [name for name in folders if Path(path, name).is_symlink()]
+            self._links += sorted(self._name(path, name) for name in links)
+
+    def _passes_by(self, folder: str) -> bool:
+        if is_hidden(folder):
+            return posixpath.basename(folder) != names.WORK
+        return _is_excluded(f"{folder}/whatever is in it", self._reading)
+
+    def _follow(self, link: str) -> Iterator[str]:
+        target = os.path.realpath(self._storage.path(link))
+        if self._reading.allow_outside or f"{target}/".startswith(f"{self._root.rstrip('/')}/"):
+            yield from self._below(link)
+        elif is_dataset(self._storage, link):
+            yield f"{link}/{names.MANIFEST}"
+        else:
+            msg = (
+                f"{link} is a link that leads out of {self._storage.location}, to {target}.\n"
+                f"If what lies there is yours to publish: --allow-outside. {leave_out(link)}"
+            )
+            raise PathOutsideSource(msg)
+
+    def _name(self, path: str, below: str = "") -> str:
+        return posixpath.relpath(posixpath.join(path, below), self._storage.root)
+
+    def _refuse(self, error: OSError) -> None:
+        folder = self._name(str(error.filename))
+        msg = f"{folder}: cannot be read: {error.strerror}. {leave_out(folder)}"
+        raise SourceError(msg) from error
