@@ -11,6 +11,7 @@ import random
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
+from math import ceil
 from typing import TypeVar
 
 import xxhash
@@ -22,6 +23,9 @@ from mico_150k.task import Task
 SHARD_BYTES = 500 << 20
 """Of images: the size that `datasets` writes; a terabyte is 2,000 shards, far below the Hub's
 10,000 files in a folder."""
+MOST_FILES = 64
+"""That are merged into one shard: all are open meanwhile, each with a thread and its largest page,
+and a process may have 256 files open on some systems."""
 SAMPLE_ROWS = 1000
 """Rows of the configuration `sample`."""
 SAMPLE_RESERVE = 0.02
@@ -174,16 +178,16 @@ def _units(files: Sequence[PlannedFile], shard_bytes: int) -> Iterator[tuple[lis
             small.append(place)
         else:
             yield [place], min(file.rows, round(file.image_bytes / shard_bytes))
-    total = sum(files[place].image_bytes for place in small)
-    groups = max(1, round(total / shard_bytes))
+    total = max(1, sum(files[place].image_bytes for place in small))
+    groups = max(1, round(total / shard_bytes), ceil(len(small) / MOST_FILES))
     group: list[int] = []
     size = cuts = 0
     for place in _mixed(files, small):
         group.append(place)
         size += files[place].image_bytes
-        if size * groups >= total * (cuts + 1):
+        if size * groups >= total * (cuts + 1) or len(group) == MOST_FILES:
             yield group, 1
-            group, cuts = [], cuts + 1
+            group, cuts = [], size * groups // total
     if group:
         yield group, 1
 

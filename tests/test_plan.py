@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mico_150k.errors import DuplicateIds
-from mico_150k.plan import Plan, make_plan, merge_in_proportion
+from mico_150k.plan import MOST_FILES, Plan, make_plan, merge_in_proportion
 from mico_150k.task import Task
 
 MB = 1 << 20
@@ -92,6 +92,17 @@ def test_small_files_of_all_tasks_are_read_together() -> None:
     for unit in planned.units:
         assert {files[place].task for place in unit.files} == set(TASKS)
         assert len(unit.shards) == 1
+
+
+def test_no_more_files_are_read_together_than_may_be_open() -> None:
+    small = [File(f"f{n}", 1, 0, Task.HOI, first_id=n) for n in range(1300)]
+    large = [File(f"g{n}", 9, 100 * MB, Task.DE_RE, first_id=9 * n) for n in range(40)]
+    for files in (small, [*small, *large]):
+        counts = [len(unit.files) for unit in plan(files).units]
+        assert sum(counts) == len(files)
+        assert max(counts) <= MOST_FILES
+    sizes = [sum(files[place].image_bytes for place in unit.files) for unit in plan(files).units]
+    assert max(sizes) <= 600 * MB
 
 
 def test_shards_of_all_tasks_come_in_turn() -> None:
