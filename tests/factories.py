@@ -53,6 +53,19 @@ def picture(seed: int = 0, size: tuple[int, int] = (64, 48), mode: str = "RGB") 
     return image.convert(mode)
 
 
+def garment(colour: str, logo: str = "") -> Image.Image:
+    """A shirt of one colour on a pale ground."""
+    image = Image.new("RGB", (384, 512), (245, 245, 245))
+    draw = ImageDraw.Draw(image)
+    outline = [(110, 90), (274, 90), (350, 170), (305, 215), (272, 185), (276, 440), (108, 440),
+               (112, 185), (79, 215), (34, 170)]  # fmt: skip
+    draw.polygon(outline, fill=colour)
+    draw.ellipse((160, 50, 224, 100), fill=(245, 245, 245))
+    if logo:
+        draw.rectangle((160, 200, 224, 250), fill=logo)
+    return image
+
+
 def encode(image: Image.Image, image_format: str = "PNG", **options: Any) -> bytes:
     """The picture in a format."""
     buffer = io.BytesIO()

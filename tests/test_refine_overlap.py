@@ -9,7 +9,8 @@ from PIL import Image
 
 from mico_150k.errors import UsageError
 from mico_150k.refine.fates import Row
-from mico_150k.refine.near import LEAST_BITS, HashCache, find_alike, hash_of
+from mico_150k.refine.look import LEAST_SIGNS, MOST_DIFFERENT_SIGNS, find_alike, look_of
+from mico_150k.refine.look_cache import LookCache
 from mico_150k.refine.overlap import (
     NEAR_INPUTS,
     NEAR_OUTPUT,
@@ -20,7 +21,7 @@ from mico_150k.refine.overlap import (
     find_overlaps,
 )
 
-from .factories import encode, picture
+from .factories import encode, garment, picture
 
 pytest.importorskip("imagehash", reason="near duplicates are found with the extra `bench`")
 
@@ -68,7 +69,7 @@ def noise(seed: int, size: tuple[int, int] = (256, 192)) -> Image.Image:
 
 def alike(one: Image.Image | bytes, other: Image.Image | bytes) -> bool:
     data = [image if isinstance(image, bytes) else encode(image) for image in (one, other)]
-    return bool(find_alike({"one": hash_of(data[0])}, {"other": hash_of(data[1])}))
+    return bool(find_alike({"one": look_of(data[0])}, {"other": look_of(data[1])}))
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -85,29 +86,58 @@ def test_other_pictures_do_not() -> None:
     assert not any(alike(one, other) for one, other in combinations(images, 2))
 
 
+def signs_that_differ(one: Image.Image, other: Image.Image) -> int:
+    signs = (int.from_bytes(look_of(encode(image))[:32], "big") for image in (one, other))
+    return (next(signs) ^ next(signs)).bit_count()
+
+
+@pytest.mark.parametrize("other", ["blue", "green", "black", "maroon", "orange", "gray"])
+def test_a_garment_in_another_colour_is_another_picture(other: str) -> None:
+    red = garment("crimson")
+    assert signs_that_differ(red, garment(other)) <= MOST_DIFFERENT_SIGNS
+    assert not alike(red, garment(other))
+    assert not alike(encode(red, "JPEG", quality=40), encode(garment(other), "WEBP", quality=40))
+    assert alike(red, encode(red, "JPEG", quality=30))
+
+
+def test_a_garment_with_something_printed_on_it_is_another_picture() -> None:
+    assert not alike(garment("crimson"), garment("crimson", logo="black"))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_picture_in_other_hues_is_another_and_its_copy_in_grey_is_found(seed: int) -> None:
+    image = noise(seed)
+    hue, saturation, value = image.convert("HSV").split()
+    turned = Image.merge("HSV", [hue.point(lambda at: (at + 64) % 256), saturation, value])
+    assert not alike(image, turned.convert("RGB"))
+    grey = image.convert("L")
+    assert alike(grey, encode(grey, "JPEG", quality=30))
+    assert alike(grey, encode(grey.resize((128, 96)).convert("RGB"), "WEBP", quality=60))
+
+
 def test_a_flat_picture_looks_like_none() -> None:
     white = Image.new("RGB", (64, 64), "white")
-    bits = int.from_bytes(hash_of(encode(white)), "big").bit_count()
-    assert bits < LEAST_BITS
+    signs = look_of(encode(white))[:32]
+    assert int.from_bytes(signs, "big").bit_count() < LEAST_SIGNS
     assert not alike(white, white)
 
 
-def test_hashes_are_kept_between_runs(tmp_path: Path) -> None:
-    hashes = {"0" * 32: b"1" * 32, "f" * 32: b"2" * 32}
-    HashCache(tmp_path / "below" / "phash.sqlite").add(hashes)
-    cache = HashCache(tmp_path / "below" / "phash.sqlite")
-    assert cache.read(["f" * 32, "a" * 32]) == {"f" * 32: b"2" * 32}
+def test_looks_are_kept_between_runs(tmp_path: Path) -> None:
+    looks = {"0" * 32: b"1" * 224, "f" * 32: b"2" * 224}
+    LookCache(tmp_path / "below" / "looks.sqlite").add(looks)
+    cache = LookCache(tmp_path / "below" / "looks.sqlite")
+    assert cache.read(["f" * 32, "a" * 32]) == {"f" * 32: b"2" * 224}
 
 
 def test_a_cache_that_cannot_be_kept_is_said(tmp_path: Path) -> None:
-    (tmp_path / "phash.sqlite").write_bytes(b"no database, but long enough to be taken for one")
+    (tmp_path / "looks.sqlite").write_bytes(b"no database, but long enough to be taken for one")
     with pytest.raises(UsageError, match="XDG_CACHE_HOME=FOLDER"):
-        HashCache(tmp_path / "phash.sqlite")
+        LookCache(tmp_path / "looks.sqlite")
     with pytest.raises(UsageError, match="XDG_CACHE_HOME=FOLDER"):
-        HashCache(tmp_path / "phash.sqlite" / "below" / "phash.sqlite")
+        LookCache(tmp_path / "looks.sqlite" / "below" / "looks.sqlite")
 
 
-def test_a_jpeg_is_hashed_as_its_pixels_are() -> None:
+def test_a_jpeg_looks_as_its_pixels_are() -> None:
     data = encode(noise(3, (1024, 768)), "JPEG", quality=90)
     decoded = encode(Image.open(io.BytesIO(data)).convert("RGB"))
     assert alike(data, decoded)

@@ -1,5 +1,6 @@
 """A dataset made of a dataset: what must not be in it is gone, all else is there, byte by byte."""
 
+import gc
 import json
 import os
 import shutil
@@ -17,6 +18,7 @@ from datasets import load_dataset
 from mico_150k.builders import BUILDERS
 
 from mico_150k import names
+from mico_150k.bench import BenchCase
 from mico_150k.build import Build, BuildOptions, BuildResult
 from mico_150k.check import check_dataset
 from mico_150k.dataset import open_dataset
@@ -32,13 +34,16 @@ from mico_150k.errors import (
     UsageError,
 )
 from mico_150k.images.reader import digest_of
+from mico_150k.machine import cores
 from mico_150k.refine.options import RefineOptions
 from mico_150k.refine.refinement import Refinement
 from mico_150k.row_group import MAX_ROWS
 from mico_150k.selection import Selection
 from mico_150k.sources import open_source
+from mico_150k.sources.cells import Cell
+from mico_150k.sources.storage import ImagePaths
 
-from .factories import Case, cases, encode, picture, unique_png, write_bench, write_release
+from .factories import Case, cases, encode, garment, picture, unique_png, write_bench, write_release
 from .folders import contents
 from .killing import interrupt_after, start_and_kill
 
@@ -280,7 +285,7 @@ def test_marked_rows_stay_and_are_told_in_the_index(
     assert (tmp_path / "clean" / "bench" / "test-00000.parquet").is_file()
 
 
-def test_near_duplicates_are_left_out_and_hashed_once(
+def test_near_duplicates_are_left_out_and_looked_at_once(
     release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("imagehash", reason="near duplicates are found with the extra `bench`")
@@ -302,11 +307,59 @@ def test_near_duplicates_are_left_out_and_hashed_once(
     )
 
     def refuse(_: object) -> bytes:
-        pytest.fail("hashed again")
+        pytest.fail("looked at again")
 
-    monkeypatch.setattr("mico_150k.refine.near.hash_of", refuse)
+    for module in ("near", "bench_read"):
+        monkeypatch.setattr(f"mico_150k.refine.{module}.look_of", refuse)
     refine(dataset, tmp_path / "again", bench=str(bench))
     assert contents(tmp_path / "again") == contents(tmp_path / "out")
+
+
+def test_a_row_whose_garment_has_another_colour_is_clean(tmp_path: Path) -> None:
+    pytest.importorskip("imagehash", reason="near duplicates are found with the extra `bench`")
+    person = own("person")
+    red, blue = (encode(garment(colour)) for colour in ("crimson", "royalblue"))
+    again = encode(garment("crimson"), "JPEG", quality=50)
+    samples = [
+        Case("hoi", number, "wear image 2", (person, cell), own(f"output {number}"))
+        for number, cell in enumerate((blue, again, red))
+    ]
+    source = write_release(tmp_path / "release", samples)
+    Build.prepare(open_source(str(source)), tmp_path / "made", BuildOptions()).run()
+    bench = write_bench(tmp_path / "bench", [replace(samples[2], output=own("reference"))])
+    refine(tmp_path / "made", tmp_path / "out", bench=str(bench))
+    assert ids(tmp_path / "out") == ["hoi/0"]
+
+
+def test_the_benchmark_is_read_case_by_case_and_told(
+    dataset: Path, distinct: list[Case], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("imagehash", reason="near duplicates are found with the extra `bench`")
+    other = [replace(case, output=own(f"reference {case.task} {case.id}")) for case in distinct]
+    bench = write_bench(tmp_path / "bench", other)
+    reads: Counter[str] = Counter()
+    read = ImagePaths.read
+
+    def counting(self: ImagePaths, path: str) -> Cell:
+        reads[path] += 1
+        return read(self, path)
+
+    monkeypatch.setattr(ImagePaths, "read", counting)
+    steps: list[tuple[str, int, int]] = []
+    held = []
+
+    def step(*said: Any) -> None:
+        steps.append(said)
+        held.append(sum(isinstance(thing, BenchCase) for thing in gc.get_objects()))
+
+    options = RefineOptions(bench=str(bench), mark=True)
+    planned = Refinement.prepare(dataset, tmp_path / "out", options, on_step=step)
+    cases_told = [said for said in steps if said[0] == "cases of MICo-Bench"]
+    assert cases_told == [("cases of MICo-Bench", number + 1, 48) for number in range(48)]
+    assert steps[-1] == ("images", 48, 48)  # the outputs: the inputs are the benchmark's
+    assert max(held) <= 2 * cores() + 2 < 48
+    planned.run()
+    assert set(reads.values()) == {2}  # to decide, and to write
 
 
 def _again(cell: dict[str, bytes]) -> bytes:
@@ -454,6 +507,7 @@ def test_an_interrupted_refinement_goes_on_and_ends_with_the_same_bytes(
 KILLED = """
 import sys
 from pathlib import Path
+from mico_150k.machine import cores
 from mico_150k.refine.options import RefineOptions
 from mico_150k.refine.refinement import Refinement
 planned = Refinement.prepare(sys.argv[1], Path(sys.argv[2]),

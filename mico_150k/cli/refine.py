@@ -1,5 +1,7 @@
 """`mico build` of a dataset folder: another one, without what must not be in it."""
 
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -7,12 +9,11 @@ from rich.table import Table
 
 from mico_150k import names
 from mico_150k.build import BuildResult
-from mico_150k.cli.terminal import progress, say, show, show_json
+from mico_150k.cli.terminal import progress, say, show, show_json, tally
 from mico_150k.dataset_folder import DatasetFolder
 from mico_150k.forecast import gigabytes
-from mico_150k.refine.options import RefineOptions
+from mico_150k.refine.options import OnStep, RefineOptions
 from mico_150k.refine.refinement import Refinement
-from mico_150k.watch import Progress
 
 OF_A_DATASET = "Of a dataset folder"
 """The help's panel for the options that need one."""
@@ -30,14 +31,8 @@ def refine(
     """Make another dataset folder of one."""
     options.require_something(dataset)
     say("reading the index of {}", dataset)
-    with progress("hashing images") as on_progress:
-        planned = Refinement.prepare(
-            dataset,
-            out,
-            options,
-            tolerance=tolerance,
-            on_hash=lambda done, total: on_progress(Progress(done, total, 0, 0, 0)),
-        )
+    with _steps("looking at") as on_step:
+        planned = Refinement.prepare(dataset, out, options, tolerance=tolerance, on_step=on_step)
     fates = planned.decision.fates
     say(
         "{} of {} rows stay, {} of them for validation → {} shards, {} of them links; "
@@ -58,6 +53,23 @@ def refine(
     else:
         show(_splits(result.folder))
     _say_refined(result, planned)
+
+
+@contextmanager
+def _steps(title: str) -> Iterator[OnStep]:
+    """A `tally` of each thing that is looked at, one after the other."""
+    with ExitStack() as stack:
+        counted = ""
+        count: Callable[[int, int], None]
+
+        def step(things: str, done: int, total: int) -> None:
+            nonlocal counted, count
+            if things != counted:
+                stack.close()
+                counted, count = things, stack.enter_context(tally(title, things))
+            count(done, total)
+
+        yield step
 
 
 def _splits(folder: Path) -> Table:

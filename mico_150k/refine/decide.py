@@ -1,77 +1,27 @@
 """Decides the fate of every row, on `index` and digests; images are read for near duplicates."""
 
-import hashlib
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
 
 from mico_150k import names
-from mico_150k.bench import Bench, BenchCase
 from mico_150k.dataset import Dataset
-from mico_150k.errors import BadSelection, TooManyLeftOut, UsageError
+from mico_150k.errors import BadSelection, UsageError
 from mico_150k.reason import Reason
 from mico_150k.refine.bench_files import bench_digests
+from mico_150k.refine.bench_read import BenchRead
 from mico_150k.refine.fates import Fates
-from mico_150k.refine.near import HashCache, find_alike, hash_bench, hash_rows, require_imagehash
-from mico_150k.refine.options import RefineOptions
-from mico_150k.refine.overlap import KINDS, Alike, CaseDigests, find_overlaps
+from mico_150k.refine.look import find_alike, require_imagehash
+from mico_150k.refine.look_cache import LookCache
+from mico_150k.refine.near import look_at_rows
+from mico_150k.refine.options import OnStep, RefineOptions
+from mico_150k.refine.overlap import KINDS, Alike, find_overlaps
 from mico_150k.refine.removal import Removal
 from mico_150k.refine.validation import choose_validation
-from mico_150k.sample import LeftOut
 from mico_150k.selection import Selection
 from mico_150k.watch import TOLERANCE
-
-OnHash = Callable[[int, int], None]
-"""Called with how many of how many pictures are hashed."""
-
-
-@dataclass(frozen=True, slots=True)
-class BenchRead:
-    """MICo-Bench, looked through once: its cases' digests, and those that cannot be used."""
-
-    bench: Bench
-    cases: tuple[CaseDigests, ...]
-    left_out: tuple[LeftOut, ...]
-    bytes: int
-
-    @classmethod
-    def open(cls, location: str, tolerance: float) -> "BenchRead":
-        """Read every image. Raises `TooManyLeftOut`, and what `Bench.open` does."""
-        bench = Bench.open(location)
-        cases, left_out, size = [], [], 0
-        for case in bench.cases():
-            if isinstance(case, BenchCase):
-                cases.append(CaseDigests.of(case))
-                size += case.num_bytes
-            else:
-                left_out.append(case)
-        total = len(bench.entries)
-        if len(left_out) > tolerance * total or not cases:
-            first = left_out[0]
-            msg = (
-                f"{len(left_out)} of {total} cases of MICo-Bench cannot be used, more than the "
-                f"tolerated {tolerance:.2%}; the first is {first.file}, row {first.row}, image "
-                f"{first.image}: {first.reason} {first.detail}\n"
-                "Training rows that are in a case that is missing here would stay. Give the folder "
-                "that holds the images as well; or go on without those cases: --tolerance "
-                f"{len(left_out) / total + 0.01:.2f}"
-            )
-            raise TooManyLeftOut(msg)
-        return cls(bench, tuple(cases), tuple(left_out), size)
-
-    @property
-    def content(self) -> str:
-        """The same for the same cases with the same images and words."""
-        parts = [repr(case) for case in self.cases]
-        parts += [
-            repr((entry.id, entry.editing_type, entry.instruction, entry.refined_instruction,
-                  entry.human_indices))
-            for entry in self.bench.entries
-        ]  # fmt: skip
-        return hashlib.sha256("\n".join(parts).encode("utf-8", "replace")).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +49,7 @@ def decide(
     options: RefineOptions,
     *,
     tolerance: float = TOLERANCE,
-    on_hash: OnHash = lambda _, __: None,
+    on_step: OnStep = lambda *_: None,
 ) -> Decision:
     """Decide every row's fate.
 
@@ -117,8 +67,11 @@ def decide(
     if options.bench is not None:
         if not options.exact:
             require_imagehash()
-        bench = BenchRead.open(options.bench, tolerance)
-        alike = None if options.exact else _look(dataset, fates, bench.bench, on_hash)
+        cache = None if options.exact else LookCache()
+        bench = BenchRead.open(options.bench, tolerance, cache, on_step)
+        alike = None
+        if cache:
+            alike = find_alike(look_at_rows(dataset, fates, cache, on_step), bench.looks)
         overlaps = _leave_out_bench(fates, bench, alike, mark=options.mark)
     if options.validation is not None:
         _set_apart(dataset, options, fates)
@@ -157,15 +110,10 @@ def _select(selection: Selection, fates: Fates) -> None:
 _PLACE = "_place_in_the_dataset"
 
 
-def _look(dataset: Dataset, fates: Fates, bench: Bench, on_hash: OnHash) -> Alike:
-    cache = HashCache()
-    theirs = hash_bench(bench, cache)
-    return find_alike(hash_rows(dataset, fates, cache, on_hash), theirs)
-
-
 def _leave_out_bench(
     fates: Fates, bench: BenchRead, alike: Alike | None, *, mark: bool
 ) -> Counter[str]:
+    """Rows that are in the benchmark go, or are marked; how many, by how they were found."""
     rows = ((place, fates.rows[place]) for place in fates.kept())
     counts: Counter[str] = Counter()
     for place, overlap in list(find_overlaps(rows, bench.cases, alike)):

@@ -1,5 +1,6 @@
 """What a refinement is asked for."""
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,9 @@ from typing import Any
 from mico_150k.errors import UsageError
 from mico_150k.refine.validation import MAX_LOSS
 from mico_150k.selection import Selection
+
+OnStep = Callable[[str, int, int], None]
+"""Told what is looked at, how many of it are done, and of how many."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,9 +25,9 @@ from mico_150k.finish import Report
 from mico_150k.forecast import existing, free_space, gigabytes
 from mico_150k.images.reader import digest_of
 from mico_150k.records import FileRecord, ShardRecord, Tally
-from mico_150k.refine.decide import Decision, OnHash, decide
+from mico_150k.refine.decide import Decision, decide
 from mico_150k.refine.finish import finish_refinement, sample_seed
-from mico_150k.refine.options import RefineOptions
+from mico_150k.refine.options import OnStep, RefineOptions
 from mico_150k.refine.shards import NewShard, OldShard, plan_shards
 from mico_150k.row_group import MAX_BYTES, MAX_ROWS, cut
 from mico_150k.sample import Sample
@@ -56,9 +56,9 @@ class Refinement:
         options: RefineOptions,
         *,
         tolerance: float = TOLERANCE,
-        on_hash: OnHash = lambda _, __: None,
+        on_step: OnStep = lambda *_: None,
     ) -> "Refinement":
-        """Decide every row's fate; writes nothing but the cache of hashes. Raises as `decide`."""
+        """Decide every row's fate; writes nothing but the cache of looks. Raises as `decide`."""
         dataset = open_dataset(location)
         if dataset.folder is None:
             msg = f"{location} is not on this machine: download it first, and refine the folder."
@@ -66,7 +66,7 @@ class Refinement:
         if out.resolve() == dataset.folder.resolve():
             msg = f"{out} is the dataset itself. Choose another folder with --out."
             raise OutputRefused(msg)
-        decision = decide(dataset, options, tolerance=tolerance, on_hash=on_hash)
+        decision = decide(dataset, options, tolerance=tolerance, on_step=on_step)
         shard_bytes = dataset.manifest["build"]["options"]["shard_bytes"]
         shards = plan_shards(decision.fates, _sizes(dataset, _configs(dataset)[:1]), shard_bytes)
         return cls(dataset, out, options, decision, shards)
