@@ -1,6 +1,7 @@
 """A validation split: of all tasks, the same for the same seed, and cheap."""
 
 import random
+import re
 
 import pytest
 
@@ -72,6 +73,12 @@ def test_a_row_with_the_same_output_must_go() -> None:
     assert sorted(taken + lost) == [0, 1]
 
 
-def test_a_split_that_costs_too_much_is_refused_with_what_it_costs() -> None:
-    with pytest.raises(TooManyLost, match=r"of 300 validation rows .* --max-loss allows 5.0%"):
-        choose_validation(rows(), 300, seed=0, max_loss=0.05)
+def test_a_split_that_costs_too_much_is_refused_with_what_all_of_it_costs() -> None:
+    every = rows()
+    _, lost = choose_validation(every, 300, seed=0, max_loss=1)
+    with pytest.raises(TooManyLost, match="--max-loss allows 5.0%") as raised:
+        choose_validation(every, 300, seed=0, max_loss=0.05)
+    assert f"300 validation rows cost {len(lost)} of 1000 rows" in str(raised.value)
+    advice = re.search(r"--max-loss (\d\.\d\d) allows", str(raised.value))
+    assert advice
+    choose_validation(every, 300, seed=0, max_loss=float(advice[1]))

@@ -13,7 +13,7 @@ taken would have had 2.4 inputs on average.
 
 import heapq
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import xxhash
 
@@ -47,32 +47,57 @@ def choose_validation(
         ).items()
     }
     ranks = {place: _rank(row.id, seed) for place, row in rows}
-    pools = {
-        (task, inputs): set(
-            heapq.nsmallest(DRAWN * count, strata[task][inputs], key=ranks.__getitem__)
-        )
-        for (task, inputs), count in wanted.items()
-    }
+    pool_of: dict[int, _Pool] = {}
+    pools = []
+    for (task, inputs), count in wanted.items():
+        places = heapq.nsmallest(DRAWN * count, strata[task][inputs], key=ranks.__getitem__)
+        pools.append(_Pool({place: ranks[place] for place in places}))
+        pool_of.update(dict.fromkeys(places, pools[-1]))
+    costs = {place: len(neighbours.of(place)) for place in pool_of}
+    for place, pool in pool_of.items():
+        pool.put(place, costs[place])
+    drawn = set(pool_of)
     taken: set[int] = set()
     lost: set[int] = set()
-    costs = {place: len(neighbours.of(place)) for pool in pools.values() for place in pool}
-    turns = list(wanted)
-    for turn in merge_in_proportion([wanted[stratum] for stratum in turns]):
-        pool = pools[turns[turn]]
-        place = min(pool, key=lambda at: (costs[at] - (at in lost), ranks[at]))
-        pool.discard(place)
+    for turn in merge_in_proportion(list(wanted.values())):
+        place = pools[turn].take()
         taken.add(place)
         gone = neighbours.of(place) - taken - lost
         new = gone if place in lost else gone | {place}
         lost.discard(place)
         lost |= gone
-        if len(lost) > max_loss * len(rows):
-            raise _too_many(len(taken), size, len(lost), len(rows), max_loss)
+        cheaper = set(gone)
         for settled in new:  # it costs nobody anything any more
-            for other in neighbours.of(settled):
-                if other in costs:
-                    costs[other] -= 1
+            for other in neighbours.of(settled) & drawn:
+                costs[other] -= 1
+                cheaper.add(other)
+        for other in (cheaper & drawn) - taken:
+            pool_of[other].put(other, costs[other] - (other in lost))
+    if len(lost) > max_loss * len(rows):
+        raise _too_many(size, len(lost), len(rows), max_loss)
     return sorted(taken), sorted(lost)
+
+
+class _Pool:
+    """Rows of one stratum that may be taken: first the one that costs least, then by rank."""
+
+    def __init__(self, ranks: Mapping[int, int]) -> None:
+        self._ranks = ranks
+        self._costs: dict[int, int] = {}
+        self._heap: list[tuple[int, int, int]] = []
+
+    def put(self, place: int, cost: int) -> None:
+        """Add a row, or say what it costs now."""
+        self._costs[place] = cost
+        heapq.heappush(self._heap, (cost, self._ranks[place], place))
+
+    def take(self) -> int:
+        """The place of the first, which is no longer in it."""
+        while True:
+            cost, _, place = heapq.heappop(self._heap)
+            if self._costs.get(place) == cost:  # else an entry from before it cost less
+                del self._costs[place]
+                return place
 
 
 class _Neighbours:
@@ -102,9 +127,10 @@ def _rank(sample_id: str, seed: int) -> int:
     return xxhash.xxh3_64_intdigest(f"validation {sample_id}".encode(), seed)
 
 
-def _too_many(taken: int, size: int, lost: int, rows: int, max_loss: float) -> TooManyLost:
+def _too_many(size: int, lost: int, rows: int, max_loss: float) -> TooManyLost:
     return TooManyLost(
-        f"with {taken} of {size} validation rows chosen, {lost} of {rows} rows share an image "
-        f"with them and would be left out of training ({lost / rows:.1%}); --max-loss allows "
-        f"{max_loss:.1%}.\nA smaller --validation costs less, and --max-loss allows more."
+        f"{size} validation rows cost {lost} of {rows} rows ({lost / rows:.1%}), which share an "
+        f"image with them and would be left out of training; --max-loss allows {max_loss:.1%}.\n"
+        f"A smaller --validation costs less, and --max-loss {(100 * lost // rows + 1) / 100:.2f} "
+        "allows this one."
     )
