@@ -3,11 +3,13 @@
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 import xxhash
 
 from mico_150k.errors import BadSelection
+
+Places = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,20 +32,22 @@ class Selection:
 
     def of(self, index: pa.Table) -> pa.Table:
         """The chosen rows of an index, in its order. Raises `BadSelection`."""
-        chosen = index
+        return index if self.is_all else index.take(self.places(index))
+
+    def places(self, index: pa.Table) -> Places:
+        """The places of the chosen rows, in order. Raises `BadSelection`."""
+        chosen = np.arange(index.num_rows, dtype=np.int64)
         if self.where is not None:
-            chosen = chosen.take(_where(index, self.where))
-            if not chosen.num_rows:
+            chosen = _where(index, self.where)
+            if not len(chosen):
                 msg = f"no row of {index.num_rows} fits --where {self.where!r}."
                 raise BadSelection(msg)
-        if self.sample is not None and self.sample < chosen.num_rows:
-            chosen = chosen.take(_sample(chosen["id"], self.sample, self.seed))
-        if self.limit is not None:
-            chosen = chosen.slice(0, self.limit)
-        return chosen
+        if self.sample is not None and self.sample < len(chosen):
+            chosen = chosen[_sample(index["id"].take(chosen), self.sample, self.seed)]
+        return chosen[: self.limit]
 
 
-def _where(index: pa.Table, where: str) -> pa.Array:
+def _where(index: pa.Table, where: str) -> Places:
     """The places of the rows where an expression holds."""
     import duckdb
 
@@ -57,19 +61,20 @@ def _where(index: pa.Table, where: str) -> pa.Array:
             places = found.to_arrow_table()[place]
     except duckdb.Error as error:
         columns = ", ".join(index.column_names)
+        what = str(error).partition("\n")[0]  # the rest shows the query, and a column of ours
         msg = (
-            f"--where {where!r} is no SQL expression over the index: {error}\n"
+            f"--where {where!r} is no SQL expression over the index: {what}\n"
             f"Its columns are {columns}. For example: --where \"task = 'hoi' and num_inputs <= 5\""
         )
         raise BadSelection(msg) from error
-    return pc.take(places, pc.sort_indices(places)).combine_chunks()
+    return np.sort(places.to_numpy())
 
 
-def _sample(ids: pa.ChunkedArray, rows: int, seed: int) -> pa.Array:
+def _sample(ids: pa.ChunkedArray, rows: int, seed: int) -> Places:
     """The places of that many ids, which look random and depend on nothing but id and seed."""
     ranks = np.fromiter(
         (xxhash.xxh3_64_intdigest(text.as_py().encode(), seed) for text in ids),
         dtype=np.uint64,
         count=len(ids),
     )
-    return pa.array(np.sort(np.argpartition(ranks, rows - 1)[:rows]))
+    return np.sort(np.argpartition(ranks, rows - 1)[:rows])

@@ -4,8 +4,6 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-import pyarrow as pa
-
 from mico_150k import names
 from mico_150k.dataset import Dataset
 from mico_150k.errors import BadSelection, UsageError
@@ -95,9 +93,8 @@ def _select(selection: Selection, fates: Fates) -> None:
         still = fates.kept(split)
         if asked.is_all or not still:
             continue
-        index = fates.index_of(still).append_column(_PLACE, pa.array(still))
         try:
-            chosen = set(asked.of(index)[_PLACE].to_pylist())
+            chosen = {still[at] for at in asked.places(fates.index_of(still))}
         except BadSelection:
             if split == names.SPLIT:
                 raise
@@ -105,9 +102,6 @@ def _select(selection: Selection, fates: Fates) -> None:
         for place in still:
             if place not in chosen:
                 fates.leave_out(place, Reason.NOT_SELECTED)
-
-
-_PLACE = "_place_in_the_dataset"
 
 
 def _leave_out_bench(
