@@ -18,7 +18,10 @@ from mico_150k.files import create_json, disk_errors, read_json, sha256, write_j
 from mico_150k.lock import lock
 from mico_150k.records import FileRecord, ShardRecord
 
-_OURS = (names.CARD, names.MANIFEST, names.REPORT, names.QUARANTINE, names.STAMPS)
+_OURS = (
+    names.CARD, names.MANIFEST, names.REPORT, names.QUARANTINE, names.STAMPS,
+    f"{names.ASSETS}/{names.PLOTS}", f"{names.ASSETS}/{names.COLLAGE}",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
