@@ -55,7 +55,7 @@ def finish_refinement(
         path = folder / names.SAMPLE / names.shard_name(0)
         chosen = refine_sample(dataset, fates, path, sample_seed(dataset))
         configs[names.SAMPLE] = {path.name: chosen}
-    configs[names.INDEX] = _write_indexes(folder, fates, shards)
+    configs[names.INDEX] = _write_indexes(folder, decision, shards)
     shard_bytes = identity["options"]["shard_bytes"]
     now = decision.removal.entries if decision.removal else frozenset[str]()
     removed = now.union(removed_before(dataset))
@@ -94,27 +94,32 @@ def sample_seed(dataset: Dataset) -> int:
     return int(options.get("sample_seed", options["seed"]))
 
 
-def _write_indexes(folder: Path, fates: Fates, shards: Sequence[NewShard]) -> dict[str, FileRecord]:
+def _write_indexes(
+    folder: Path, decision: Decision, shards: Sequence[NewShard]
+) -> dict[str, FileRecord]:
     """The index of each split: the rows as they were, each with its new place."""
     files = {}
     for split in dict.fromkeys(shard.split for shard in shards):
         path = folder / names.INDEX / names.shard_name(0, split)
-        tables = (_moved(fates, shard) for shard in shards if shard.split == split)
+        tables = (_moved(decision, shard) for shard in shards if shard.split == split)
         files[path.name] = write_index(tables, path)
     return files
 
 
-def _moved(fates: Fates, shard: NewShard) -> pa.Table:
-    """A shard's rows of the index with the places that they have now."""
+def _moved(decision: Decision, shard: NewShard) -> pa.Table:
+    """A shard's rows of the index with the places that they have now.
+
+    A benchmark that was given is the one beside: no mark speaks of an earlier one then.
+    """
     rows = len(shard.places)
     new = {
         "shard": pa.array([shard.number] * rows, pa.int32()),
         "row": pa.array(range(rows), pa.int32()),
     }
-    table = fates.index_of(shard.places)
-    if fates.overlaps:
-        overlaps = [fates.overlaps.get(place, "") for place in shard.places]
+    if decision.bench:
+        overlaps = [decision.fates.overlaps.get(place, "") for place in shard.places]
         new["overlap"] = pa.array(overlaps, pa.string())
+    table = decision.fates.index_of(shard.places)
     columns = [new.get(name, table[name]) for name in INDEX_COLUMNS]
     return pa.table(columns, schema=table.schema)
 

@@ -63,12 +63,16 @@ class Refinement:
         if dataset.folder is None:
             msg = f"{location} is not on this machine: download it first, and refine the folder."
             raise NotADataset(msg)
-        if out.resolve() == dataset.folder.resolve():
-            msg = f"{out} is the dataset itself. Choose another folder with --out."
+        here, there = out.resolve(), dataset.folder.resolve()
+        if here.is_relative_to(there):
+            what = "is the dataset itself" if here == there else f"lies inside {location}"
+            msg = f"{out} {what}. Choose another folder with --out."
             raise OutputRefused(msg)
         decision = decide(dataset, options, tolerance=tolerance, on_step=on_step)
         shard_bytes = dataset.manifest["build"]["options"]["shard_bytes"]
-        shards = plan_shards(decision.fates, _sizes(dataset, _configs(dataset)[:1]), shard_bytes)
+        sizes = _sizes(dataset, _configs(dataset)[:1])
+        pack = not options.selection.is_all
+        shards = plan_shards(decision.fates, sizes, shard_bytes, pack=pack)
         return cls(dataset, out, options, decision, shards)
 
     @property

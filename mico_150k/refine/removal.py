@@ -31,7 +31,7 @@ class Removal:
         except (OSError, UnicodeDecodeError) as error:
             msg = f"--remove {path}: no list of ids and digests can be read there: {error}"
             raise UsageError(msg) from error
-        entries = {line.strip() for line in lines if line.strip() and not line.startswith("#")}
+        entries = {line for line in map(str.strip, lines) if line and not line.startswith("#")}
         if not entries:
             msg = f"--remove {path}: it names no id and no digest."
             raise UsageError(msg)

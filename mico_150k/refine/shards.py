@@ -1,8 +1,9 @@
 """Which shards a refined dataset has: those that keep all their rows, and those written again.
 
-A shard that keeps every row is linked. One that keeps at least half of its bytes is written again
-under its own turn, so that a takedown moves no other shard's name; what is left of smaller ones
-is packed together.
+A shard that keeps every row is linked. A takedown, a benchmark and a validation split take few
+rows: what they leave of a shard stays under its number, and a number of which nothing is left is
+missing from then on. A choice of rows may leave little of every shard: one that keeps less than
+half of its rows is then packed with the remains of others, and all are numbered anew.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,7 +16,7 @@ OldShard = tuple[str, int]
 """A shard of the dataset that is refined: split and number."""
 
 PACKED_BELOW = 0.5
-"""The share of its bytes below which what is left of a shard is packed with other remains."""
+"""The share of its rows below which what is left of a shard is packed with other remains."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,55 +30,44 @@ class NewShard:
 
 
 def plan_shards(
-    fates: Fates, shards: Mapping[OldShard, int], shard_bytes: int
+    fates: Fates, shards: Mapping[OldShard, int], shard_bytes: int, *, pack: bool
 ) -> tuple[NewShard, ...]:
     """All shards of all splits. `shards` are those there are, with their bytes of images.
 
-    `shard_bytes` is the size to pack to.
+    `pack` is whether small remains are packed, to `shard_bytes`; rows that go to another split
+    always are.
     """
-    rows: dict[OldShard, list[int]] = {shard: [] for shard in shards}
+    rows: dict[OldShard, list[int]] = {shard: [] for shard in sorted(shards)}
     for place, row in enumerate(fates.rows):
         rows[row.split, row.shard].append(place)
-    return tuple(
-        NewShard(split, number, tuple(places), link)
-        for split in (names.SPLIT, names.VALIDATION)
-        for number, (places, link) in enumerate(_of_split(split, fates, shards, rows, shard_bytes))
-    )
-
-
-def _of_split(
-    split: str,
-    fates: Fates,
-    sizes: Mapping[OldShard, int],
-    rows: Mapping[OldShard, list[int]],
-    shard_bytes: int,
-) -> Iterator[tuple[list[int], OldShard | None]]:
-    """The places of each shard, in order, and the shard that it equals."""
-    packs = _Packs(shard_bytes)
-    for shard in sorted(rows):
-        there = rows[shard]
-        kept = [place for place in there if fates.split(place) == split]
-        if shard[0] == split and len(kept) == len(there):
-            packs.add_whole(kept, shard)
-        elif shard[0] == split and len(kept) >= PACKED_BELOW * len(there):
-            packs.add_whole(kept, None)
-        else:
-            packs.add(kept, sizes[shard] / max(1, len(there)))
-    yield from packs.in_order()
+    planned: list[NewShard] = []
+    for split in (names.SPLIT, names.VALIDATION):
+        packs = _Packs(shard_bytes)
+        for old, there in rows.items():
+            kept = [place for place in there if fates.split(place) == split]
+            enough = PACKED_BELOW * len(there) if pack else 1
+            if old[0] == split and len(kept) == len(there):
+                packs.add_whole(kept, old, old)
+            elif old[0] == split and len(kept) >= enough:
+                packs.add_whole(kept, old, None)
+            else:
+                packs.add(kept, shards[old] / max(1, len(there)))
+        planned += packs.shards(split, keep_numbers=not pack)
+    return tuple(planned)
 
 
 class _Packs:
-    """Shards in the order of the first row of each."""
+    """The shards of a split in the order of the first row of each."""
 
     def __init__(self, shard_bytes: int) -> None:
         self._shard_bytes = shard_bytes
-        self._shards: list[tuple[list[int], OldShard | None]] = []
+        self._shards: list[tuple[list[int], OldShard | None, OldShard | None]] = []
         self._open: list[int] = []
         self._open_bytes = 0.0
 
-    def add_whole(self, places: list[int], link: OldShard | None) -> None:
-        """A shard of its own."""
-        self._shards.append((places, link))
+    def add_whole(self, places: list[int], old: OldShard, link: OldShard | None) -> None:
+        """A shard of its own, which was `old`."""
+        self._shards.append((places, old, link))
 
     def add(self, places: Iterable[int], row_bytes: float) -> None:
         """Rows that go where there is room."""
@@ -85,10 +75,12 @@ class _Packs:
             if self._open and self._open_bytes + row_bytes > self._shard_bytes:
                 self._open, self._open_bytes = [], 0.0
             if not self._open:
-                self._shards.append((self._open, None))
+                self._shards.append((self._open, None, None))
             self._open.append(place)
             self._open_bytes += row_bytes
 
-    def in_order(self) -> list[tuple[list[int], OldShard | None]]:
-        """All of them; one without rows comes where it was made."""
-        return self._shards
+    def shards(self, split: str, *, keep_numbers: bool) -> Iterator[NewShard]:
+        """All of them. What is packed is a split's alone where numbers are kept."""
+        for place, (places, old, link) in enumerate(self._shards):
+            number = old[1] if old and keep_numbers else place
+            yield NewShard(split, number, tuple(places), link)
