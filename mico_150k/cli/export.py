@@ -63,6 +63,14 @@ def export(
             "too many inputs, the first, where the text names no later one."
         ),
     ] = OverLimitPolicy.DROP,
+    max_inputs: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Fewer inputs than the trainer takes: rows with more are over the limit as well.",
+            show_default=False,
+        ),
+    ] = None,
     ranks: Annotated[
         int, typer.Option(min=0, help="For bagel: GPUs that will train, so that none starves.")
     ] = 0,
@@ -96,7 +104,7 @@ def export(
     """
     trainer = get_trainer(model)
     if codes:
-        if model != "dimoo" or to is None or where or sample or limit or images:
+        if model != "dimoo" or to is None or where or sample or limit or max_inputs or images:
             msg = "--codes makes all records of dimoo-codes: mico export dimoo --codes --from --to"
             raise UsageError(msg)
         _export_codes(Path(from_), to, overwrite=overwrite, as_json=as_json)
@@ -105,7 +113,7 @@ def export(
         msg = "say where: --to FOLDER, or --in-place for bagel."
         raise UsageError(msg)
     options = ExportOptions(
-        Selection(where, sample, limit, seed), over_limit, ranks, workers, images
+        Selection(where, sample, limit, seed), over_limit, max_inputs, ranks, workers, images
     )
     say("reading the index of {}", from_)
     job = ExportJob.prepare(open_dataset(from_), trainer, to, options)
@@ -156,12 +164,13 @@ def _report(trainer: Trainer, exported: Exported, *, as_json: bool) -> None:
     for remark in trainer.remarks:
         if remark.name in exported.remarks:
             say("{} rows with {}", exported.remarks[remark.name], remark.why)
+    most = exported.identity["max_inputs"]
     say(
         "[green]done[/green]: {} of {} rows for {}{}{}; {} says how to start",
         exported.rows,
         exported.rows_chosen,
         trainer.title,
-        f", {exported.truncated} cut to {trainer.max_inputs} inputs" if exported.truncated else "",
+        f", {exported.truncated} cut to {most} inputs" if exported.truncated else "",
         f", {exported.unique_images} images" if exported.unique_images else "",
         Path(exported.root) / START,
     )

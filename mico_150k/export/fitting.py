@@ -7,11 +7,13 @@ from enum import Enum
 
 import pyarrow as pa
 
-from mico_150k.errors import OverLimit
+from mico_150k.errors import OverLimit, UsageError
 from mico_150k.export.trainer import Candidate, Trainer
 from mico_150k.references import named_images
 
 TOO_MANY_INPUTS = "inputs"
+MORE_THAN_ASKED = "max-inputs"
+"""A row that the trainer takes, with more inputs than a person has asked for."""
 DANGLING = "dangling"
 """A row that could be cut, but whose instruction names an image that would be gone."""
 
@@ -37,9 +39,24 @@ class Fitted:
     left_out: dict[str, int]
     remarks: dict[str, int]
 
+    def rows(self) -> Iterator[Candidate]:
+        """The rows with the inputs that they keep."""
+        for row, count in zip(candidates(self.index), self.inputs, strict=True):
+            yield replace(row, inputs=row.inputs[:count])
 
-def fit(trainer: Trainer, chosen: pa.Table, policy: OverLimitPolicy) -> Fitted:
-    """Apply the limits. Raises `OverLimit` where that is the policy and a row exceeds one."""
+
+def fit(
+    trainer: Trainer, chosen: pa.Table, policy: OverLimitPolicy, max_inputs: int | None = None
+) -> Fitted:
+    """Apply the limits, and `max_inputs` where fewer inputs than the trainer takes are wanted.
+
+    Raises `OverLimit` where that is the policy and a row exceeds one, and `UsageError` where
+    `max_inputs` asks for no fewer.
+    """
+    own = trainer.max_inputs
+    if max_inputs is not None and own is not None and max_inputs >= own:
+        msg = f"{trainer.title} takes {own} inputs and no more: --max-inputs is for fewer."
+        raise UsageError(msg)
     left_out: Counter[str] = Counter()
     remarks: Counter[str] = Counter()
     kept: list[int] = []
@@ -47,7 +64,7 @@ def fit(trainer: Trainer, chosen: pa.Table, policy: OverLimitPolicy) -> Fitted:
     exceeding: list[str] = []
     truncated = 0
     for place, row in enumerate(candidates(chosen)):
-        fitting, reason = _fit_row(trainer, row, policy)
+        fitting, reason = _fit_row(trainer, row, policy, max_inputs)
         if reason:
             left_out[reason] += 1
             exceeding.append(f"{row.id} ({reason})")
@@ -59,7 +76,7 @@ def fit(trainer: Trainer, chosen: pa.Table, policy: OverLimitPolicy) -> Fitted:
     if policy is OverLimitPolicy.ERROR and exceeding:
         more = "" if len(exceeding) <= _MOST_NAMED else ", …"
         msg = (
-            f"{len(exceeding)} of {chosen.num_rows} rows are more than {trainer.title} takes: "
+            f"{len(exceeding)} of {chosen.num_rows} rows are over a limit for {trainer.title}: "
             f"{', '.join(exceeding[:_MOST_NAMED])}{more}\n"
             "--over-limit drop leaves them out; --over-limit truncate keeps the first inputs of "
             "those with too many."
@@ -85,13 +102,15 @@ def candidates(index: pa.Table) -> Iterator[Candidate]:
 
 
 def _fit_row(
-    trainer: Trainer, row: Candidate, policy: OverLimitPolicy
+    trainer: Trainer, row: Candidate, policy: OverLimitPolicy, max_inputs: int | None
 ) -> tuple[Candidate, str | None]:
     """The row as the trainer takes it, and the limit that it exceeds, if any."""
-    most = trainer.max_inputs
+    own = trainer.max_inputs
+    most = own if max_inputs is None else max_inputs
     if most is not None and len(row.inputs) > most:
         if policy is not OverLimitPolicy.TRUNCATE:
-            return row, TOO_MANY_INPUTS
+            takes = own is None or len(row.inputs) <= own
+            return row, MORE_THAN_ASKED if takes else TOO_MANY_INPUTS
         if any(number > most for number in named_images(row.instruction)):
             return row, DANGLING
         row = replace(row, inputs=row.inputs[:most])

@@ -12,7 +12,7 @@ import xxhash
 
 from mico_150k.dataset import Dataset
 from mico_150k.errors import UsageError
-from mico_150k.export.fitting import Fitted, OverLimitPolicy, candidates, fit
+from mico_150k.export.fitting import Fitted, OverLimitPolicy, fit
 from mico_150k.export.folder import IMAGES, ExportFolder
 from mico_150k.export.trainer import Exported, PathTrainer, ShardTrainer, Trainer
 from mico_150k.selection import Selection
@@ -24,12 +24,14 @@ from mico_150k.watch import Progress
 class ExportOptions:
     """What decides an export, except the dataset.
 
-    `ranks` times `workers` read a sharded export at once; 0 where that is not known. `images` is
-    the folder of images that exports share, None for the export's own.
+    `max_inputs` are fewer inputs than the trainer takes, None for as many. `ranks` times `workers`
+    read a sharded export at once; 0 where that is not known. `images` is the folder of images that
+    exports share, None for the export's own.
     """
 
     selection: Selection = field(default_factory=Selection)
     over_limit: OverLimitPolicy = OverLimitPolicy.DROP
+    max_inputs: int | None = None
     ranks: int = 0
     workers: int = 0
     images: Path | None = None
@@ -75,7 +77,7 @@ class ExportJob:
         """
         place = _place_of(dataset, trainer, options) if to is None else to
         chosen = options.selection.of(dataset.index())
-        fitted = fit(trainer, chosen, options.over_limit)
+        fitted = fit(trainer, chosen, options.over_limit, options.max_inputs)
         if not fitted.index.num_rows:
             msg = (
                 f"none of {fitted.chosen} rows is left for {trainer.title}: {fitted.left_out}. "
@@ -116,6 +118,7 @@ class ExportJob:
             ),
             "selection": asdict(self.options.selection),
             "over_limit": self.options.over_limit.value,
+            "max_inputs": self.options.max_inputs or self.trainer.max_inputs,
             "readers": self.options.readers,
             "version": __version__,
         }
@@ -134,7 +137,7 @@ class ExportJob:
             truncated=fitted.truncated,
             left_out=fitted.left_out,
             remarks=fitted.remarks,
-            measured=self.trainer.measure(candidates(fitted.index)),
+            measured=self.trainer.measure(fitted.rows()),
             **found,
         )
 
@@ -147,7 +150,7 @@ def _place_of(dataset: Dataset, trainer: Trainer, options: ExportOptions) -> Pat
     if dataset.folder is None:
         msg = f"{dataset.location} is not on this machine: say where with --to."
         raise UsageError(msg)
-    if not options.selection.is_all:
+    if not options.selection.is_all or options.max_inputs is not None:
         msg = "--in-place exports every row: choose rows with --to."
         raise UsageError(msg)
     others = [

@@ -3,7 +3,7 @@
 import re
 import shlex
 
-from mico_150k.export.fitting import DANGLING, TOO_MANY_INPUTS
+from mico_150k.export.fitting import DANGLING, MORE_THAN_ASKED, TOO_MANY_INPUTS
 from mico_150k.export.trainer import Exported, Trainer
 from mico_150k.markdown import markdown_template
 
@@ -15,7 +15,9 @@ def render_start(trainer: Trainer, exported: Exported) -> str:
     return markdown_template("START.md").render(
         trainer=trainer,
         exported=exported,
-        left_out=[(rows, *_reason(trainer, name)) for name, rows in exported.left_out.items()],
+        left_out=[
+            (rows, *_reason(trainer, exported, name)) for name, rows in exported.left_out.items()
+        ],
         remarks=[
             (exported.remarks[remark.name], remark.why, remark.source)
             for remark in trainer.remarks
@@ -29,9 +31,11 @@ def render_start(trainer: Trainer, exported: Exported) -> str:
     )
 
 
-def _reason(trainer: Trainer, name: str) -> tuple[str, str]:
+def _reason(trainer: Trainer, exported: Exported, name: str) -> tuple[str, str]:
     if name == TOO_MANY_INPUTS:
         return f"more than {trainer.max_inputs} inputs", trainer.max_inputs_source
+    if name == MORE_THAN_ASKED:
+        return f"more than {exported.identity['max_inputs']} inputs", "`--max-inputs` asked for it"
     if name == DANGLING:
         return "cut to fewer inputs, its instruction would name one that is gone", ""
     limit = next(limit for limit in trainer.limits if limit.name == name)

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 from mico_150k.builders import TRAINERS
 
-from mico_150k.errors import OverLimit
+from mico_150k.errors import OverLimit, UsageError
 from mico_150k.export.fitting import OverLimitPolicy, candidates, fit
 
 SQUARE = (512, 512)
@@ -64,6 +64,26 @@ def test_truncate_keeps_the_first_unless_the_text_names_a_later_one() -> None:
     assert fitted.inputs == (4, 3)
     assert fitted.truncated == 1
     assert fitted.left_out == {"dangling": 2}
+
+
+def test_fewer_inputs_than_the_trainer_takes_may_be_asked_for() -> None:
+    table = index(inputs(2), inputs(3), inputs(4), inputs(5))
+    fitted = fit(TRAINERS["blip3o"], table, OverLimitPolicy.DROP, max_inputs=2)
+    assert fitted.index["id"].to_pylist() == ["hoi/0"]
+    # A row that the trainer would not take either is not left out because it was asked for.
+    assert fitted.left_out == {"max-inputs": 2, "inputs": 1}
+    cut = fit(TRAINERS["bagel"], table, OverLimitPolicy.TRUNCATE, max_inputs=3)
+    assert cut.inputs == (2, 3, 3, 3)
+    assert cut.truncated == 2
+    assert [len(row.inputs) for row in cut.rows()] == [2, 3, 3, 3]
+    with pytest.raises(OverLimit, match=r"3 of 4 rows .* hoi/1 \(max-inputs\)"):
+        fit(TRAINERS["omnigen2"], table, OverLimitPolicy.ERROR, max_inputs=2)
+
+
+@pytest.mark.parametrize("asked", [4, 5])
+def test_more_inputs_than_the_trainer_takes_cannot_be_asked_for(asked: int) -> None:
+    with pytest.raises(UsageError, match=r"BLIP3o-Next takes 4 inputs .* for fewer"):
+        fit(TRAINERS["blip3o"], index(inputs(2)), OverLimitPolicy.DROP, max_inputs=asked)
 
 
 @pytest.mark.parametrize("marker", ["<image>", "<|im_end|>", "<|vision_start|>", "<im_start>"])

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,15 +17,17 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 from mico_150k.builders import TRAINERS
+from mico_150k.builders.bagel import BagelTrainer
 
 from mico_150k.build import Build, BuildOptions
 from mico_150k.dataset import open_dataset
 from mico_150k.errors import DiskTooSmall, OutputRefused, OverLimit, UsageError
+from mico_150k.export.fitting import OverLimitPolicy
 from mico_150k.export.image_store import ImageStore
 from mico_150k.export.job import ExportJob, ExportOptions
 from mico_150k.export.run import relocate, run_export
 from mico_150k.export.shards import spread
-from mico_150k.export.trainer import Exported
+from mico_150k.export.trainer import Candidate, Exported
 from mico_150k.selection import Selection
 from mico_150k.sources import open_source
 
@@ -265,12 +268,42 @@ def test_spread_keeps_every_row_and_its_order() -> None:
 
 
 def test_inputs_are_cut_where_that_is_asked_for(sharded: Path, tmp_path: Path) -> None:
-    from mico_150k.export.fitting import OverLimitPolicy
-
     exported = export("blip3o", sharded, tmp_path / "cut", over_limit=OverLimitPolicy.TRUNCATE)
     found = records(tmp_path / "cut", "blip3o")
     assert max(len(record["input_images"]) for record in found) == 4
     assert exported.rows + sum(exported.left_out.values()) == exported.rows_chosen == 25
+
+
+def test_an_export_of_fewer_inputs_is_another_one_and_says_why(
+    sharded: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "out"
+    exported = export("blip3o", sharded, folder, max_inputs=2)
+    assert max(len(record["input_images"]) for record in records(folder, "blip3o")) == 2
+    asked = exported.left_out["max-inputs"]
+    start = (folder / "START.md").read_text()
+    assert f"| {asked} | more than 2 inputs | `--max-inputs` asked for it |" in start
+    assert f"| {exported.left_out['inputs']} | more than 4 inputs |" in start
+    with pytest.raises(OutputRefused, match="holds another export"):
+        export("blip3o", sharded, folder, max_inputs=3)
+
+
+def test_bagel_is_measured_and_written_with_the_inputs_that_are_kept(
+    sharded: Path, tmp_path: Path
+) -> None:
+    class Counting(BagelTrainer):
+        def measure(self, rows: Iterable[Candidate]) -> dict[str, Any]:
+            return {"inputs": [len(row.inputs) for row in rows]}
+
+    folder = tmp_path / "bagel"
+    cut = {"over_limit": OverLimitPolicy.TRUNCATE, "max_inputs": 1}
+    exported = export("bagel", sharded, folder, **cut)
+    assert exported.truncated
+    assert {len(row["image_list"]) for row in all_rows(folder)} == {2}
+    job = ExportJob.prepare(open_dataset(sharded), Counting(), folder, ExportOptions(**cut))
+    assert job.exported().measured["inputs"] == [1] * exported.rows
+    with pytest.raises(UsageError, match="every row"):
+        export("bagel", sharded, None, max_inputs=2)
 
 
 @pytest.mark.parametrize("trainer", PATH_TRAINERS)
