@@ -73,9 +73,10 @@ class ExportJob:
     ) -> "ExportJob":
         """Choose the rows, by the index. `to` is None for an export in place.
 
-        Raises `BadSelection`, `OverLimit`, `UsageError`.
+        Raises `BadSelection`, `OutputRefused`, `OverLimit`, `UsageError`.
         """
         place = _place_of(dataset, trainer, options) if to is None else to
+        trainer.check_place(place.absolute())
         chosen = options.selection.of(dataset.index())
         fitted = fit(trainer, chosen, options.over_limit, options.max_inputs)
         if not fitted.index.num_rows:

@@ -42,9 +42,10 @@ def relocate(folder: Path, trainer: Trainer, images: Path | None = None) -> Expo
     """Rewrite the absolute paths of an export that was moved to `folder`.
 
     `images` is where its images are now, where they have a folder of their own. Raises
-    `NotAnExport`.
+    `NotAnExport`, and `OutputRefused` where the trainer cannot read from there.
     """
     place = folder.absolute()
+    trainer.check_place(place)
     old = ExportFolder(place).exported
     new = replace(old, root=str(place), images=_images_of(old, place, images))
     if isinstance(trainer, PathTrainer) and new.images != old.images:

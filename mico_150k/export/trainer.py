@@ -6,6 +6,7 @@ A trainer stands in `builders/`, beside the configuration that has its rows.
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, ClassVar
 
 LAUNCH = "train.sh"
@@ -98,6 +99,10 @@ class Trainer(ABC):
 
     `{root}` stands for the export's folder.
     """
+
+    def check_place(self, root: Path) -> None:
+        """Raise `OutputRefused` where the trainer would not find what lies in this folder."""
+        del root
 
     @abstractmethod
     def files(self, exported: Exported) -> Mapping[str, str]:

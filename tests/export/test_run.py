@@ -18,6 +18,7 @@ import pytest
 import yaml
 from mico_150k.builders import TRAINERS
 from mico_150k.builders.bagel import BagelTrainer
+from mico_150k.builders.blip3o import Blip3oTrainer
 
 from mico_150k.build import Build, BuildOptions
 from mico_150k.dataset import open_dataset
@@ -320,6 +321,26 @@ def test_a_moved_export_is_true_again_after_relocate(
     _, inputs, output, _ = PATH_TRAINERS[trainer]
     for record in records(moved, trainer):
         assert all(Path(path).is_file() for path in [*record[inputs], record[output]])
+
+
+def test_a_folder_that_the_trainer_cannot_read_from_is_refused_before_anything_is_written(
+    sharded: Path, tmp_path: Path
+) -> None:
+    class Picky(Blip3oTrainer):
+        def check_place(self, root: Path) -> None:
+            if "#" in root.name:
+                msg = f"{root} has a #"
+                raise OutputRefused(msg)
+
+    with pytest.raises(OutputRefused, match="out#1 has a #"):
+        ExportJob.prepare(open_dataset(sharded), Picky(), tmp_path / "out#1", ExportOptions())
+    assert not list(tmp_path.iterdir())
+    export("blip3o", sharded, tmp_path / "out")
+    moved = (tmp_path / "out").rename(tmp_path / "out#2")
+    before = contents(moved)
+    with pytest.raises(OutputRefused, match="out#2 has a #"):
+        relocate(moved, Picky())
+    assert contents(moved) == before
 
 
 def test_relocate_leaves_an_instruction_alone_that_looks_like_a_path() -> None:
