@@ -8,7 +8,15 @@ from typing import Any
 
 from mico_150k.builder import Builder
 from mico_150k.columns import Column, ColumnType
-from mico_150k.export.trainer import LAUNCH, Candidate, Exported, Setting, ShardTrainer, Size
+from mico_150k.export.trainer import (
+    LAUNCH,
+    Candidate,
+    Exported,
+    Limit,
+    Setting,
+    ShardTrainer,
+    Size,
+)
 from mico_150k.trainers.bagel import PARQUET_INFO
 
 
@@ -101,12 +109,25 @@ def sample_tokens(row: Candidate, transform: Transform) -> int:
     return inputs + text + _picture_tokens(transform, row.output)
 
 
+def _too_long(budget: Budget) -> Limit:
+    """Over a budget even with the smallest pictures that an export sets."""
+    small = VAE[-1]
+    return Limit(
+        f"{budget.sample:,} tokens",
+        f"a sample of more than about {budget.sample:,} tokens, its pictures at "
+        f"{small.longest}/{small.shortest}",
+        "data/dataset_base.py skips it",
+        lambda row: sample_tokens(row, small) > budget.sample,
+    )
+
+
 class BagelTrainer(ShardTrainer):
     """Trains on `data/interleave_datasets`, with a class for MICo that `mico patch` adds."""
 
     name = "bagel"
     title = "BAGEL"
     url = "https://github.com/ByteDance-Seed/Bagel"
+    skips = tuple(map(_too_long, BUDGETS))
     settings = (
         Setting("--lr", "2e-5", "upstream's TRAIN.md, fine-tuning"),
         Setting("--max_latent_size", "64", "the same; 32 does not fit the published weights"),

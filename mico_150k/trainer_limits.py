@@ -1,4 +1,4 @@
-"""Which rows each trainer cannot take: the limits of `mico export`, and BAGEL's own budgets.
+"""Which rows each trainer cannot take: the limits of `mico export`, and what it skips by itself.
 
 They are tested on `index` alone, row by row, by the code that an export leaves rows out by.
 """
@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from mico_150k.builders import TRAINERS
-from mico_150k.builders.bagel import BUDGETS, VAE, BagelTrainer, sample_tokens
 from mico_150k.export.fitting import candidates
 from mico_150k.export.trainer import Candidate, Limit, Trainer
 
@@ -41,33 +40,14 @@ def _limits_of(trainer: Trainer) -> Iterator[TrainerLimit]:
             f"more than {most} inputs",
             lambda row: f"{len(row.inputs)} inputs, at most {most}" * (len(row.inputs) > most),
         )
-    for limit in trainer.limits:
+    for limit in (*trainer.limits, *trainer.skips):
         yield TrainerLimit(trainer.title, limit.name, limit.why, _applying(limit, most))
-    if isinstance(trainer, BagelTrainer):
-        for budget in BUDGETS:
-            yield _bagel_budget(trainer, budget.sample)
 
 
 def _applying(limit: Limit, most: int | None) -> Callable[[Candidate], str]:
     """The limit on rows with no more inputs than the trainer takes: on others it means nothing."""
     return lambda row: (
         limit.why if (most is None or len(row.inputs) <= most) and limit.applies(row) else ""
-    )
-
-
-def _bagel_budget(trainer: Trainer, most: int) -> TrainerLimit:
-    """A sample's tokens with the smallest pictures that an export sets: what it can still skip."""
-    sides = f"{VAE[-1].longest}/{VAE[-1].shortest}"
-
-    def exceeded(row: Candidate) -> str:
-        tokens = sample_tokens(row, VAE[-1])
-        return f"about {tokens:,} tokens, at most {most:,}" * (tokens > most)
-
-    return TrainerLimit(
-        trainer.title,
-        f"{most:,} tokens",
-        f"a sample of more than about {most:,} tokens, its pictures at {sides}",
-        exceeded,
     )
 
 

@@ -90,6 +90,9 @@ class Trainer(ABC):
     max_inputs_source: ClassVar[str] = ""
     limits: ClassVar[Sequence[Limit]] = ()
     """What leaves a row out, besides too many inputs."""
+    skips: ClassVar[Sequence[Limit]] = ()
+    """What the trainer may skip by itself, as it is set: `mico inspect` tells it, and an export
+    keeps it. Of those that include each other, the narrow ones come first."""
     remarks: ClassVar[Sequence[Limit]] = ()
     """What is counted and told, and leaves nothing out."""
     settings: ClassVar[Sequence[Setting]] = ()

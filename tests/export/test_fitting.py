@@ -113,3 +113,14 @@ def test_candidates_have_their_sizes_in_the_order_of_the_index() -> None:
     (row,) = candidates(index(("text", [(1, 2), (3, 4), (5, 6)])))
     assert row.inputs == ((1, 2), (3, 4))
     assert row.output == (5, 6)
+
+
+def test_what_bagel_skips_by_itself_is_in_the_export() -> None:
+    long = inputs(120)
+    [row] = candidates(index(long))
+    assert [limit.name for limit in TRAINERS["bagel"].skips if limit.applies(row)] == [
+        "10,240 tokens",
+        "16,384 tokens",
+        "36,864 tokens",
+    ]
+    assert left_out("bagel", index(long)) == {}
