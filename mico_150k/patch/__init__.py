@@ -1,16 +1,21 @@
 """The code changes that each trainer needs, as edits of a few lines in its clone.
 
-What the lines call is in `mico_150k.trainers`; one trainer is one file here.
+What the lines call is in `mico_150k.trainers`; one trainer is one file here, and is found by the
+`Patch` in it.
 """
 
-from mico_150k.errors import UnknownConfig
-from mico_150k.patch.bagel import BAGEL
-from mico_150k.patch.blip3o import BLIP3O
-from mico_150k.patch.dimoo import DIMOO
-from mico_150k.patch.edit import Patch
-from mico_150k.patch.omnigen2 import OMNIGEN2
+import importlib
+import pkgutil
 
-PATCHES: dict[str, Patch] = {patch.name: patch for patch in (BAGEL, BLIP3O, DIMOO, OMNIGEN2)}
+from mico_150k.errors import UnknownConfig
+from mico_150k.patch.edit import Patch
+
+PATCHES: dict[str, Patch] = {
+    value.name: value
+    for module in pkgutil.iter_modules(__path__)
+    for value in vars(importlib.import_module(f"{__name__}.{module.name}")).values()
+    if isinstance(value, Patch)
+}
 """Configuration name → the changes to its trainer's code."""
 
 

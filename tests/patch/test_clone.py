@@ -4,7 +4,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from mico_150k.builders import TRAINERS
 
+import mico_150k.patch
 from mico_150k.errors import CloneRefused, UnknownConfig
 from mico_150k.patch import PATCHES, get_patch
 from mico_150k.patch.clone import make_changes, plan_changes
@@ -28,8 +30,10 @@ def diff(clone: Path, model: str) -> bytes:
 
 
 def test_each_trainer_has_a_patch_and_its_name_is_its_configurations() -> None:
-    assert list(PATCHES) == list(CLONES) == ["bagel", "blip3o", "dimoo", "omnigen2"]
-    with pytest.raises(UnknownConfig, match="bagel, blip3o, dimoo, omnigen2"):
+    files = {path.stem for path in Path(mico_150k.patch.__path__[0]).glob("[a-z]*.py")}
+    assert set(PATCHES) == set(CLONES) == files - {"clone", "edit"}
+    assert set(PATCHES) <= set(TRAINERS)
+    with pytest.raises(UnknownConfig, match=", ".join(PATCHES)):
         get_patch("flux")
 
 
