@@ -1,26 +1,11 @@
 """DiffSynth-Studio (modelscope/DiffSynth-Studio): Qwen-Image-Edit, by JSON lines of image paths."""
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
-from mico_150k.export.trainer import LAUNCH, Exported, Limit, PathTrainer, Setting
+from mico_150k.builders.qwen_image_edit import MANY_INPUTS, MARKER
 
-_MARK = re.compile(r"<\|\w+\|>")
-MARKER = Limit(
-    "marker",
-    "a mark of the chat, such as `<|image_pad|>`, in the instruction",
-    "transformers' Qwen2VLProcessor: one `<|image_pad|>` too many is an IndexError",
-    lambda row: _MARK.search(row.instruction) is not None,
-)
-USUAL_INPUTS = 3
-MANY_INPUTS = Limit(
-    "many-inputs",
-    f"more than {USUAL_INPUTS} inputs: they train as any do, but Qwen-Image-Edit was published for "
-    "one to three, and each is some 4,096 tokens",
-    'musubi-tuner\'s docs/qwen_image.md; `--where "num_inputs <= 3"` leaves these rows out',
-    lambda row: len(row.inputs) > USUAL_INPUTS,
-)
+from mico_150k.export.trainer import LAUNCH, Exported, PathTrainer, Setting
 
 
 class DiffSynthTrainer(PathTrainer):

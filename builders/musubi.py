@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import xxhash
-from mico_150k.builders.diffsynth import MANY_INPUTS, MARKER
+from mico_150k.builders.qwen_image_edit import MANY_INPUTS, MARKER
 
 from mico_150k.export.trainer import (
     LAUNCH,

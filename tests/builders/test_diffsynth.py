@@ -45,13 +45,18 @@ def test_braces_and_angles_are_no_marks() -> None:
     assert not any(limit.applies(row) for limit in DiffSynthTrainer.limits)
 
 
-def test_more_than_three_inputs_are_told_and_kept(dataset: Path) -> None:
+def test_more_than_three_inputs_are_told_and_kept(dataset: Path, exported: Exported) -> None:
     index = open_dataset(dataset).index()
     many = sum(count > 3 for count in index["num_inputs"].to_pylist())
     fitted = fit(DiffSynthTrainer(), index, OverLimitPolicy.ERROR)
     assert many
     assert fitted.remarks == {"many-inputs": many}
     assert fitted.index.num_rows == index.num_rows
+    start = (Path(exported.root) / "START.md").read_text()
+    [told] = [line for line in start.splitlines() if "`--max-inputs 3` leaves them out" in line]
+    assert told.startswith(f"| {many} | more than 3 inputs")
+    few = fit(DiffSynthTrainer(), index, OverLimitPolicy.DROP, max_inputs=3)
+    assert (few.left_out, few.remarks) == ({"max-inputs": many}, {})
 
 
 def test_a_full_training_of_2511_is_the_default(exported: Exported, tmp_path: Path) -> None:
