@@ -1,19 +1,21 @@
 """The registry: one file in this folder for each configuration, each trainer, or both.
 
-They are found by what they define, so that to add one is to add its file.
+They are found by what they define, so that to add one is to add its file. What several share is in
+a file as well, which defines neither.
 """
 
 import importlib
+import inspect
 import pkgutil
 from collections.abc import Iterator
 from types import ModuleType
 from typing import TypeVar
 
 from mico_150k.builder import Builder
-from mico_150k.errors import UnknownConfig
+from mico_150k.errors import BuilderRefused, UnknownConfig
 from mico_150k.export.trainer import Trainer
 
-T = TypeVar("T")
+Defined = TypeVar("Defined", Builder, Trainer)
 
 _SCRIPT = "mico_150k"
 """The loading script of `datasets` before 4: it lies here, and registers nothing."""
@@ -27,8 +29,8 @@ def _modules() -> Iterator[ModuleType]:
         yield importlib.import_module(f"{__name__}.{name}")
 
 
-def _defined(kind: type[T]) -> Iterator[T]:
-    """One instance of every class of a kind that a module here defines."""
+def _defined(kind: type[Defined]) -> Iterator[type[Defined]]:
+    """Every class of a kind that a module here defines."""
     for module in _modules():
         for value in vars(module).values():
             if (
@@ -37,16 +39,39 @@ def _defined(kind: type[T]) -> Iterator[T]:
                 and value.__module__ == module.__name__
                 and issubclass(value, kind)
             ):
-                yield value()
+                yield value
 
 
-BUILDERS: dict[str, Builder] = {builder.name: builder for builder in _defined(Builder)}
+def _by_name(kind: type[Defined]) -> dict[str, Defined]:
+    """One of every class of a kind, by its name.
+
+    Raises `BuilderRefused` where a class lacks something, or has the name of another.
+    """
+    found: dict[str, Defined] = {}
+    for each in _defined(kind):
+        where = f"{inspect.getfile(each)}: {each.__name__}"
+        if missing := _missing(each):
+            msg = f"{where} has no {', '.join(missing)}; see docs/adding-a-trainer.md."
+            raise BuilderRefused(msg)
+        if each.name in found:
+            other = inspect.getfile(type(found[each.name]))
+            msg = f"{where} is named {each.name!r}, as is a class in {other}."
+            raise BuilderRefused(msg)
+        found[each.name] = each()
+    return found
+
+
+def _missing(defined: type) -> list[str]:
+    """What its bases declare, and it has not."""
+    declared = [name for base in defined.__mro__ for name in inspect.get_annotations(base)]
+    values = [name for name in declared if not hasattr(defined, name)]
+    return [*dict.fromkeys(values), *sorted(getattr(defined, "__abstractmethods__", ()))]
+
+
+BUILDERS = _by_name(Builder)
 """Configuration name → its builder, in the order of the card."""
 
-TRAINERS: dict[str, Trainer] = {
-    trainer.name: trainer
-    for trainer in _defined(Trainer)  # type: ignore[type-abstract] # concrete ones are found
-}
+TRAINERS = _by_name(Trainer)  # type: ignore[type-abstract] # concrete ones are found
 """Trainer's name on the command line → what an export has to know of it."""
 
 

@@ -1,6 +1,6 @@
 """What a configuration is: its name and its columns. All else follows from these.
 
-A builder lies in a file of its own in `builders/`, and is registered in `builders/__init__.py`.
+A builder lies in a file of its own in `builders/`, where `builders/__init__.py` finds it.
 """
 
 from collections.abc import Mapping

@@ -4,6 +4,7 @@ MicoError                      the message says what is wrong, where, and the wa
 ├── UsageError                 what was asked for cannot be (exit status 2)
 │   ├── UnknownConfig          no configuration of that name
 │   ├── BadSelection           a `--where` that is no SQL over the index, or that finds nothing
+│   ├── BuilderRefused         a class in builders/ that lacks something, or has another's name
 │   ├── CloneRefused           a trainer's clone that is not as `mico patch` knows it
 │   ├── MissingPackage         a package that only this needs is not installed
 │   ├── OutputRefused          the output folder is somebody else's, or another build's
@@ -68,6 +69,10 @@ class ExecutorMissing(UsageError):
 
 class OutputRefused(UsageError):
     """The output folder is somebody else's, or another build's."""
+
+
+class BuilderRefused(UsageError):
+    """A class in builders/ that lacks something, or has another's name."""
 
 
 class CloneRefused(UsageError):
