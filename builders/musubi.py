@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import xxhash
@@ -168,10 +169,10 @@ class MusubiTrainer(PathTrainer):
                 # JSON's strings are TOML's, whatever is in the path.
                 records=json.dumps(f"{exported.root}/{name}", ensure_ascii=False),
                 cache=json.dumps(
-                    f"{exported.root}/{_cache(exported)}/{number}", ensure_ascii=False
+                    f"{exported.root}/{_cache(exported)}/{Path(name).stem}", ensure_ascii=False
                 ),
             )
-            for number, name in enumerate(exported.record_files, 1)
+            for name in sorted(exported.record_files)
         )
         return {CONFIG: "\n".join([_CONFIG, *datasets]), CACHE: _CACHE, LAUNCH: _LAUNCH}
 

@@ -89,22 +89,40 @@ def test_inputs_keep_their_own_shape(exported: Exported) -> None:
     assert all(dataset["control_resolution"] == [1024, 1024] for dataset in found["datasets"])
 
 
-def test_caches_belong_to_an_exports_rows_and_move_with_it(
+def caches(folder: Path) -> dict[str, Path]:
+    """The cache folder of each file of records."""
+    return {
+        Path(dataset["image_jsonl_file"]).name: Path(dataset["cache_directory"])
+        for dataset in config(folder)["datasets"]
+    }
+
+
+def test_each_file_of_records_keeps_its_caches(
     exported: Exported, repeated: Path, tmp_path: Path
 ) -> None:
-    def cache(folder: Path) -> Path:
-        return Path(config(folder)["datasets"][0]["cache_directory"])
+    folder = Path(exported.root)
+    first = caches(folder)
+    written = (folder / "musubi-mico.toml").read_bytes()
+    own = {name: cache.relative_to(folder) for name, cache in first.items()}
+    assert list(own) == ["musubi-mico-2.jsonl", "musubi-mico-3.jsonl", "musubi-mico.jsonl"]
+    assert {Path(name).stem for name in own} == {cache.name for cache in own.values()}
+    again = export(MusubiTrainer(), repeated, folder)
+    assert again == exported
+    assert (folder / "musubi-mico.toml").read_bytes() == written
+    moved = folder.rename(tmp_path / "moved")
+    relocate(moved, MusubiTrainer())
+    assert caches(moved) == {name: moved / cache for name, cache in own.items()}
 
-    first = cache(Path(exported.root))
+
+def test_other_rows_have_other_caches(exported: Exported, repeated: Path, tmp_path: Path) -> None:
+    def cache(folder: Path) -> str:
+        return caches(folder)["musubi-mico.jsonl"].parent.name
+
     # With fewer rows, the first of several rows with one target is another.
     options = ExportOptions(selection=Selection(where="source_id <> '0'"))
     job = ExportJob.prepare(open_dataset(repeated), MusubiTrainer(), tmp_path / "fewer", options)
     fewer = run_export(job)
-    assert cache(Path(fewer.root)).parent.name != first.parent.name
-
-    Path(exported.root).rename(tmp_path / "moved")
-    relocate(tmp_path / "moved", MusubiTrainer())
-    assert cache(tmp_path / "moved") == tmp_path / "moved" / first.parent.name / "1"
+    assert cache(Path(fewer.root)) != cache(Path(exported.root))
 
 
 def limits(row: Candidate) -> list[str]:
