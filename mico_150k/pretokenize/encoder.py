@@ -18,9 +18,9 @@ from mico_150k.errors import UnusableImage
 from mico_150k.images.reader import digest_of
 from mico_150k.pretokenize.cells import Cells
 from mico_150k.pretokenize.crop import Pixels, crop_all
+from mico_150k.pretokenize.material import CellPlace, Fault
 from mico_150k.pretokenize.plan import Chunk, Item
 from mico_150k.pretokenize.sizes import Shape
-from mico_150k.pretokenize.material import CellPlace, Fault
 from mico_150k.pretokenize.vq import VQ, Codes, Precision
 from mico_150k.reason import Reason
 from mico_150k.sample import Buffer

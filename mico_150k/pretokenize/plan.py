@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 
-from mico_150k.pretokenize.sizes import Shape, SizeTable, code_count, shape_for
 from mico_150k.pretokenize.material import Material, Place
+from mico_150k.pretokenize.sizes import Shape, SizeTable, code_count, shape_for
 
 CHUNK = 2048
 """Encodings in a chunk: some seconds on a GPU, and its pictures that wait for others of their

@@ -17,11 +17,11 @@ from mico_150k.forecast import existing, gigabytes
 from mico_150k.names import QUARANTINE
 from mico_150k.pretokenize.codes import CodedPicture, CodedRow, write_codes
 from mico_150k.pretokenize.encoder import ChunkCodes, Encoder, EncoderOptions
+from mico_150k.pretokenize.material import Fault, Material
 from mico_150k.pretokenize.pickles import FIRST_TOKEN, PicklesResult, RecordOptions, write_pickles
 from mico_150k.pretokenize.plan import CHUNK, Chunk, EncodingPlan
 from mico_150k.pretokenize.ray_workers import Cluster, encode_with_ray
 from mico_150k.pretokenize.sizes import SizeTable, grid
-from mico_150k.pretokenize.material import Fault, Material
 from mico_150k.pretokenize.vq import VQ, check_device
 from mico_150k.pretokenize.workers import encode_here, encode_in_processes
 from mico_150k.pretokenize.workspace import ChunkStore, Workspace, faults_of

@@ -18,8 +18,8 @@ from mico_150k.files import disk_errors, read_json, settle, write_json
 from mico_150k.names import QUARANTINE, partial
 from mico_150k.pretokenize import codes, pickles
 from mico_150k.pretokenize.encoder import ChunkCodes, Encoded
-from mico_150k.pretokenize.sizes import Shape, grid
 from mico_150k.pretokenize.material import Fault
+from mico_150k.pretokenize.sizes import Shape, grid
 from mico_150k.pretokenize.vq import Codes
 from mico_150k.reason import Reason
 
