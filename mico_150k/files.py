@@ -1,7 +1,6 @@
 """Files that are whole or not there: written under another name, then renamed."""
 
 import errno
-import fcntl
 import hashlib
 import json
 import os
@@ -26,16 +25,25 @@ def write_atomically(path: Path, data: bytes) -> None:
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
-    """A place to write a file at, which gets its name at the end and is on the disk then.
+    """A place to write a file at, which gets its name at the end and is on the disk then."""
+    with disk_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    with named_at_the_end(path) as temporary:
+        yield temporary
+        _bring_to_disk(temporary)
 
-    It is this thread's own, since several may write one file at once; removed where writing fails.
+
+@contextmanager
+def named_at_the_end(path: Path) -> Iterator[Path]:
+    """The same in a folder that is there, without waiting for the disk.
+
+    The place is this thread's own, since several may write one file; a failure leaves nothing.
     """
     temporary = partial(path, f"{process_mark()}-{threading.get_ident()}")
     with disk_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
         try:
             yield temporary
-            settle(path, temporary)
+            temporary.replace(path)
         except BaseException:
             with suppress(OSError):  # a disk that takes no file lets none be removed either
                 temporary.unlink(missing_ok=True)
@@ -84,9 +92,13 @@ def settle(path: Path, temporary: Path | None = None) -> None:
     """
     temporary = temporary or partial(path)
     with disk_errors(path):
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
+        _bring_to_disk(temporary)
         temporary.replace(path)
+
+
+def _bring_to_disk(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
 
 
 def link(source: Path, target: Path) -> None:
@@ -103,33 +115,6 @@ def link(source: Path, target: Path) -> None:
 def absolute(path: Path) -> Path:
     """The path from the root on. A link in it keeps its name, unless `..` leads out of it."""
     return path.resolve() if ".." in path.parts else path.absolute()
-
-
-@contextmanager
-def lock_folder(folder: Path) -> Iterator[None]:
-    """Keep whoever asks for the same lock out of a folder, which is made where it is not there.
-
-    It goes with the process, however that ends. Where the file system has no locks, nobody is kept
-    out. Raises `OutputRefused` where another run has it, or a file is in the folder's place.
-    """
-    try:
-        with disk_errors(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-            handle = os.open(folder, os.O_RDONLY)
-    except (FileExistsError, NotADirectoryError) as error:
-        msg = f"{folder}: there is a file in its place. Choose another folder."
-        raise OutputRefused(msg) from error
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            msg = f"{folder}: another run is writing in it. Wait for its end, or choose another."
-            raise OutputRefused(msg) from error
-        except OSError:
-            pass
-        yield
-    finally:
-        os.close(handle)
 
 
 def same_disk(one: Path, other: Path) -> bool:

@@ -12,13 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from mico_150k.errors import DiskTooSmall, OutputRefused
+from mico_150k.errors import DiskTooSmall
 from mico_150k.files import (
     GrowingHash,
     absolute,
     create_json,
     link,
-    lock_folder,
     sha256,
     write_atomically,
 )
@@ -78,34 +77,6 @@ def test_without_links_a_file_is_created_all_the_same(
     assert [left.name for left in tmp_path.iterdir()] == ["build.json"]
 
 
-def test_a_locked_folder_is_refused_to_others_until_its_process_ends(tmp_path: Path) -> None:
-    folder = tmp_path / "to"
-    code = (
-        "import sys, pathlib\n"
-        "from mico_150k.files import lock_folder\n"
-        "with lock_folder(pathlib.Path(sys.argv[1])):\n"
-        "    print('locked', flush=True)\n"
-        "    sys.stdin.read()\n"
-    )
-    other = subprocess.Popen(
-        [sys.executable, "-c", code, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
-    assert other.stdout
-    assert other.stdin
-    assert other.stdout.readline() == b"locked\n"
-    with pytest.raises(OutputRefused, match="another run is writing in it"), lock_folder(folder):
-        pass
-    other.kill()
-    other.communicate()
-    with lock_folder(folder), lock_folder(tmp_path):
-        assert list(folder.iterdir()) == []
-    with lock_folder(folder):
-        pass
-    (tmp_path / "file").touch()
-    with pytest.raises(OutputRefused, match="a file in its place"), lock_folder(tmp_path / "file"):
-        pass
-
-
 def test_a_second_name_of_the_file_itself_changes_nothing(tmp_path: Path) -> None:
     path = tmp_path / "train-00000.parquet"
     path.write_bytes(b"all there is")
@@ -156,12 +127,9 @@ def test_a_file_that_cannot_be_written_leaves_nothing(
 
 
 def test_a_file_is_abandoned_once_its_writer_has_ended(tmp_path: Path) -> None:
-    script = (
-        "from mico_150k.names import partial, process_mark; from pathlib import Path; import sys"
-    )
-    show = f"{script}; print(partial(Path('a.png'), process_mark() + '-1'))"
+    show = "from mico_150k.names import process_mark; print(process_mark())"
     ended = subprocess.run([sys.executable, "-c", show], check=True, capture_output=True, text=True)
-    assert is_abandoned(tmp_path / ended.stdout.strip())
+    assert is_abandoned(partial(tmp_path / "a.png", f"{ended.stdout.strip()}-1"))
     assert not is_abandoned(partial(tmp_path / "a.png", process_mark()))
     for others in ("a.png", "a.png.partial", "a.png.elsewhere-1-abcd.partial"):
         assert not is_abandoned(tmp_path / others)
