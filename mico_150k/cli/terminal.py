@@ -6,11 +6,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from itertools import chain, zip_longest
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
 from mico_150k.forecast import gigabytes
 from mico_150k.watch import Progress as Done
@@ -21,17 +22,39 @@ PLAIN_SECONDS = 10.0
 PASTED_WIDTH = 140
 """Columns of a table that goes to a file or a message."""
 
+_CONTROLS = {
+    code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\n\t"
+}
+
+
+class _Plain(Console):
+    """Shows every text as it is, wherever it stands: no data is markup or an emoji's name."""
+
+    def render_str(self, text: str, **how: Any) -> Text:  # noqa: ANN401 - rich's
+        return super().render_str(visible(text), **how)
+
+
 _talk = Console(stderr=True, highlight=False)
-_data = Console(highlight=False, width=None if sys.stdout.isatty() else PASTED_WIDTH)
+_data = _Plain(
+    highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else PASTED_WIDTH
+)
+
+
+def visible(text: str) -> str:
+    """The text with names for what would command a terminal, or cannot be written."""
+    return text.encode("utf-8", "backslashreplace").decode().translate(_CONTROLS)
 
 
 def say(text: str, *values: object) -> None:
     """A line of talk; `text` may have markup, the values in its `{}` are shown as they are."""
-    _talk.print(text.format(*(escape(str(value)) for value in values)), soft_wrap=True)
+    pieces = (Text.from_markup(piece, emoji=False) for piece in text.split("{}"))
+    shown = (visible(str(value)) for value in values)
+    line = Text.assemble(*chain.from_iterable(zip_longest(pieces, shown, fillvalue="")))
+    _talk.print(line, soft_wrap=True)
 
 
 def show(renderable: Any) -> None:  # noqa: ANN401 - whatever rich can show
-    """Data for a person, on stdout."""
+    """Data for a person, on stdout: none of its texts is taken for markup."""
     _data.print(renderable)
 
 
