@@ -23,6 +23,7 @@ from mico_150k.executors import Delivering, Executor, InProcess, Outlet
 from mico_150k.finish import Report, finish
 from mico_150k.forecast import Forecast, make_forecast
 from mico_150k.images.header import Verify
+from mico_150k.output import refuse_source
 from mico_150k.plan import SHARD_BYTES, Plan, Unit, make_plan
 from mico_150k.records import ShardRecord
 from mico_150k.row_group import MAX_BYTES, MAX_ROWS
@@ -107,10 +108,11 @@ class Build:
     def prepare(
         cls, source: Source, out: Path, options: BuildOptions, location: str = ""
     ) -> "Build":
-        """Plan a build from headers. Raises `DuplicateIds`.
+        """Plan a build from headers. Raises `DuplicateIds`, `EmptySource`, `OutputRefused`.
 
         `location` is what the user knows `out` as, where it stands for a folder elsewhere.
         """
+        refuse_source(out, source)
         plan = make_plan(source, shard_bytes=options.shard_bytes, seed=options.seed)
         forecast = make_forecast(
             source,
@@ -204,7 +206,9 @@ class Build:
 
     @property
     def _workspace(self) -> Workspace:
-        return Workspace(self.out, dataset_folder.CONFIGS, self.location)
+        # Absolute: pyarrow takes some relative paths for a URI or a home folder.
+        known_as = self.location or str(self.out)
+        return Workspace(self.out.absolute(), dataset_folder.CONFIGS, known_as)
 
     @contextmanager
     def _claimed(
@@ -222,7 +226,9 @@ class Build:
         """
         workspace, identity = self._workspace, self.identity()
         stamps = {file.name: file.stamp for file in self.source.files}
-        if not overwrite and workspace.is_finished(identity, stamps):
+        if overwrite:
+            workspace.refuse_foreign()
+        elif workspace.is_finished(identity, stamps):
             workspace.remove_work()  # killed in its very last step
             yield None
             return

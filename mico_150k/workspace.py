@@ -55,6 +55,13 @@ class Workspace:
         """What overwriting the folder gives back to the disk."""
         return sum(path.stat().st_size for path in self._ours() if path.is_file())
 
+    def refuse_foreign(self) -> None:
+        """Raise `OutputRefused` where no build has been: a README.md there is somebody else's."""
+        manifest = read_json(self.folder / names.MANIFEST)
+        ours = self.identity_file.exists() or manifest.get("format") == names.MANIFEST_FORMAT
+        if self._holds_anything() and not ours:
+            raise self._refusal({}, {})
+
     @contextmanager
     def held(self, *, shared: bool) -> Iterator[None]:
         """Keep other builds out of the folder meanwhile; `shared` holders keep out only others.
@@ -189,7 +196,7 @@ class Workspace:
         if not isinstance(present.get("identity"), dict) or "stamps" not in present:
             return OutputRefused(
                 f"{where} is not empty, and not a folder that `mico build` has begun.\n"
-                "Choose another with --out, or write over what a build writes with --overwrite."
+                "Choose another with --out, or remove what is in it."
             )
         overwrite = "" if self.location else ", or --overwrite it"
         return OutputRefused(
@@ -199,6 +206,7 @@ class Workspace:
 
     def _clear(self) -> None:
         """Remove what a build writes, and nothing else."""
+        self.refuse_foreign()
         for path in self._ours():
             path.unlink(missing_ok=True)
 

@@ -247,9 +247,52 @@ def test_a_folder_of_somebody_else_is_refused_and_left_alone(release: Path, tmp_
     with pytest.raises(OutputRefused, match="not a folder that `mico build` has begun"):
         build(release, out)
     assert sorted(contents(out)) == ["bagel/recipe.txt", "thesis.tex"]
-    build(release, out, overwrite=True)
+    (out / names.CARD).write_text("my thesis")
+    (out / names.MANIFEST).write_text('{"format": "of my own"}')
+    with pytest.raises(OutputRefused, match="not a folder that `mico build` has begun"):
+        build(release, out, overwrite=True)
+    assert (out / names.CARD).read_text() == "my thesis"
+
+
+def test_overwriting_leaves_what_no_build_has_written(release: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    build(release, out)
+    (out / "thesis.tex").write_text("mine")
+    (out / "bagel" / "recipe.txt").write_text("mine too")
+    build(release, out, replace(SMALL, seed=5), overwrite=True)
     assert (out / "thesis.tex").read_text() == "mine"
     assert (out / "bagel" / "recipe.txt").read_text() == "mine too"
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_build_never_writes_over_its_source_or_around_it(
+    samples: list[Case], tmp_path: Path, overwrite: bool
+) -> None:
+    source = write_release(tmp_path / "data" / "r", samples)
+    build(source, source / "default")  # within it is fine, whatever it is called
+    (tmp_path / "link").symlink_to(source)
+    before = contents(tmp_path)
+    for out, what in (
+        (source, "is the source itself"),
+        (tmp_path / "link", "is the source itself"),
+        (source / "default" / "..", "is the source itself"),
+        (tmp_path / "data", "contains the source"),
+    ):
+        with pytest.raises(OutputRefused, match=what):
+            build(source, out, overwrite=overwrite)
+    file = next(source.glob("*/*.parquet"))
+    with pytest.raises(OutputRefused, match="is the source itself"):
+        build(file, file.parent, overwrite=overwrite)
+    assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize("name", ["x:y", "~", "a b"])
+def test_a_folder_may_have_any_name(
+    release: Path, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    build(release, Path(name))
+    assert len(contents(tmp_path / name)) == len(contents(tmp_path))
 
 
 def test_overwriting_a_refined_folder_leaves_none_of_its_shards(

@@ -36,6 +36,7 @@ from mico_150k.executors.processes import Processes
 from mico_150k.forecast import building_memory, choose_workers, gigabytes
 from mico_150k.images.header import Verify
 from mico_150k.machine import parse_size
+from mico_150k.output import refuse_file
 from mico_150k.plan import SHARD_BYTES
 from mico_150k.refine.options import RefineOptions
 from mico_150k.refine.validation import MAX_LOSS
@@ -233,7 +234,9 @@ def build(
     `quarantine.jsonl` and `report.json` in the folder.
     """
     is_refined = DatasetFolder.is_built(Path(source))
-    _check_out(out, as_folder=bool(is_refined or units or finish or overwrite or recheck or push))
+    out = _checked_out(
+        out, as_folder=bool(is_refined or units or finish or overwrite or recheck or push)
+    )
     refining = RefineOptions(
         remove=remove,
         selection=Selection(where=where, sample=sample, seed=seed),
@@ -307,17 +310,28 @@ def build(
             _show(result, options, as_json=as_json)
 
 
-def _check_out(out: str, *, as_folder: bool) -> None:
-    """Raise `UsageError` for what `load_dataset` would not find, or a URL where none will do."""
+def _checked_out(out: str, *, as_folder: bool) -> str:
+    """The folder that is meant: a shell leaves the ~ of --out=~/x as it is.
+
+    Raises `UsageError` for what `load_dataset` would not find, or a URL where none will do.
+    """
     if is_url(out) and as_folder:
         msg = (
             f"--out {out}: --units, --finish, --overwrite, --recheck, --push and a source that is "
             "a dataset folder need a folder of this machine."
         )
         raise UsageError(msg)
+    if not out:
+        msg = "--out '' names no folder."
+        raise UsageError(msg)
     if glob.has_magic(out):
         msg = f"--out {out}: `load_dataset` takes *, ? and [ in a folder's name for a pattern."
         raise UsageError(msg)
+    if is_url(out):
+        return out
+    folder = Path(out).expanduser() if out.startswith("~/") else Path(out)
+    refuse_file(folder)
+    return str(folder)
 
 
 def _check_executor(name: ExecutorName, address: str | None, *, limited: bool) -> None:

@@ -38,7 +38,7 @@ def first_rows(folder: Path, configs: list[str]) -> Table:
     table.add_column("configuration", style="bold")
     table.add_column("row")
     for config in configs:
-        row = read_first_row(str(folder), config) or {}
+        row = read_first_row(str(folder.absolute()), config) or {}
         table.add_row(config, "\n".join(_lines(row)))
     return table
 

@@ -88,7 +88,7 @@ class Refinement:
         Raises `OutputRefused`, `DiskTooSmall`, `BrokenFile`.
         """
         started = time.monotonic()
-        workspace = Workspace(self.out, CONFIGS)
+        workspace = Workspace(self.out.absolute(), CONFIGS, str(self.out))
         identity = self.identity()
         if not workspace.claim(identity, {}, overwrite=overwrite):
             return self._result(Report.of_folder(self.out), len(self.shards), started)
