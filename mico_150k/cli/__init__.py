@@ -2,6 +2,8 @@
 
 import sys
 
+import pyarrow as pa
+
 from mico_150k.cli.terminal import say
 from mico_150k.errors import MicoError, UsageError
 
@@ -21,6 +23,10 @@ def main() -> None:
     except MicoError as error:
         say("[red]mico:[/red] {}", error)
         sys.exit(FAILED)
+    except (OSError, pa.ArrowException) as error:
+        # What a disk, a network or a file may do at any place; they name what it was done to.
+        say("[red]mico:[/red] {}: {}", type(error).__name__, str(error).partition("\n")[0])
+        sys.exit(FAILED)
     except KeyboardInterrupt:
         say("stopped; the same command goes on from here")
         sys.exit(FAILED)
@@ -32,7 +38,8 @@ def _spread(arguments: list[str]) -> list[str]:
     option = ""
     for argument in arguments:
         if argument.startswith("-"):
-            option = argument if argument in {"--map", "--task-map"} else ""
+            named = argument.partition("=")[0]
+            option = named if named in {"--map", "--task-map"} else ""
         elif option and "=" in argument and spread[-1] != option:
             spread.append(option)
         spread.append(argument)

@@ -40,6 +40,14 @@ def open_source(
             msg = "--map, --task-map, --exclude and --allow-outside have no use for the demo."
             raise UsageError(msg)
         return DemoSource()
+    source = _open(location, reading, problems)
+    if not problems and not any(file.rows for file in source.files):
+        msg = f"{location}: no row in its {len(source.files)} files."
+        raise EmptySource(msg)
+    return source
+
+
+def _open(location: str, reading: Reading, problems: list[SourceError] | None) -> Source:
     storage, name = Storage.at(location)
     if name is not None:
         if reading.exclude:

@@ -264,7 +264,7 @@ def _read_footer(storage: Storage, name: str, reading: Reading) -> ParquetSource
     with storage.opened(name) as handle:
         try:
             return _of_footer(storage, name, reading, handle)
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             msg = (
                 f"{name}: not a Parquet file, or not whole: {error}\n"
                 f"Fetch it again. {leave_out(name)}"

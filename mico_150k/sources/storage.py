@@ -179,4 +179,6 @@ def _join(folder: str, path: str) -> str:
 
 
 def _said(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
     return f"{type(error).__name__}: {error}"

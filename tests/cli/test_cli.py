@@ -7,8 +7,10 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
+from mico_150k import cli
 from mico_150k.cli import _spread
 
 from ..factories import cases, write_release
@@ -56,6 +58,45 @@ def test_a_folder_that_datasets_would_not_find_is_refused(release: Path, tmp_pat
     assert done.returncode == WRONG_USAGE
     assert "a [1]: `load_dataset` takes *, ? and [" in done.stderr
     assert not (tmp_path / "a [1]").exists()
+
+
+def test_the_home_folder_and_the_working_directory_are_what_they_are_to_a_shell(
+    release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    (tmp_path / "here").mkdir()
+    for out, folder in (("--out=.", tmp_path / "here"), ("--out=~/x", tmp_path / "home" / "x")):
+        options = ("--config", "bagel", out)
+        done = mico("build", release, *options, folder=tmp_path / "here")
+        assert done.returncode == DONE, done.stderr
+        assert "image_list: [" in done.stdout
+        assert (folder / "bagel").is_dir()
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (PermissionError(13, "Permission denied", "/x/y"),
+         "mico: PermissionError: [Errno 13] Permission denied: '/x/y'"),
+        (pa.ArrowInvalid("Not aligned\nat some place"), "mico: ArrowInvalid: Not aligned"),
+    ],
+)  # fmt: skip
+def test_what_the_machine_does_is_said_in_a_line_and_a_bug_is_not_hidden(
+    error: Exception, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(args: list[str]) -> None:
+        assert args == ["inspect"]
+        raise error
+
+    monkeypatch.setattr(sys, "argv", ["mico", "inspect"])
+    monkeypatch.setattr("mico_150k.cli.app.app", fail)
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == FAILED
+    assert capsys.readouterr().err == f"{said}\n"
+    error = ZeroDivisionError()
+    with pytest.raises(ZeroDivisionError):
+        cli.main()
 
 
 def test_json_is_all_that_stdout_holds(release: Path, tmp_path: Path) -> None:
@@ -175,6 +216,11 @@ def test_the_tolerance_that_is_advised_is_one_that_can_be_given(tmp_path: Path) 
         (("build", "--tolerance", "2"), WRONG_USAGE, "--tolerance"),
         (("build", "--nothing"), WRONG_USAGE, "--nothing"),
         (("build", "--out", "."), WRONG_USAGE, "not a folder that `mico build` has begun"),
+        (("build", "--out", ""), WRONG_USAGE, "names no folder"),
+        (("build", "--out", "mine.txt"), WRONG_USAGE, "mine.txt is a file"),
+        (("build", "--out", "mine.txt/x"), WRONG_USAGE, "mine.txt is a file"),
+        (("build", "--map", "id=a", "id=b"), WRONG_USAGE, "id is 'a' already"),
+        (("build", ""), FAILED, "no such file or folder"),
     ],
 )
 def test_what_cannot_be_done_is_said_without_a_traceback(
@@ -240,6 +286,8 @@ def test_a_build_that_loses_too_much_fails_and_names_the_reason(tmp_path: Path) 
         (["--map", "a=b", "--task-map", "c=d", "e=f"],
          ["--map", "a=b", "--task-map", "c=d", "--task-map", "e=f"]),
         (["--out", "a=b", "c=d"], ["--out", "a=b", "c=d"]),
+        (["--map=a=b", "c=d e", "x"], ["--map=a=b", "--map", "c=d e", "x"]),
+        (["--out=x", "c=d"], ["--out=x", "c=d"]),
         ([], []),
     ],
 )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from mico_150k.errors import EmptySource, SourceNotFound, UsageError
@@ -28,6 +29,17 @@ def test_an_unknown_protocol_is_an_error_of_ours() -> None:
 def test_an_empty_folder(tmp_path: Path) -> None:
     with pytest.raises(EmptySource, match="no .parquet, .json or .jsonl"):
         open_source(str(tmp_path))
+
+
+def test_files_without_a_row(tmp_path: Path) -> None:
+    folder = write_release(tmp_path / "r", cases(1))
+    paths = list(folder.rglob("*.parquet"))
+    for path in paths:
+        pq.write_table(pq.read_table(path).slice(0, 0), path)
+    with pytest.raises(EmptySource, match="no row in its 4 files"):
+        open_source(str(folder))
+    write_release(folder, [case for case in cases(1) if case.task == "hoi"])
+    assert sum(file.rows for file in open_source(str(folder)).files) == 1
 
 
 def test_a_dataset_folder_is_no_source(dataset: Path) -> None:
