@@ -29,7 +29,7 @@ from mico_150k.forecast import gigabytes
 from mico_150k.images.rule import CAUSES
 from mico_150k.page_rows import Choice, Chosen, rows_to_show
 from mico_150k.reason import Reason
-from mico_150k.references import Span, spans
+from mico_150k.references import Span, named_images, spans
 from mico_150k.sample import Sample
 from mico_150k.statistics import make_statistics
 from mico_150k.thumbnail import Thumbnail, make_thumbnails
@@ -205,7 +205,7 @@ def _marks(index: pa.Table) -> Iterator[list[Mark]]:
         # Of the limits of one trainer, the last that is exceeded: the widest budget.
         over = {limit.trainer: f"{limit.trainer}: {words}" for limit, words in exceeded}
         marks = [Mark("limit", words) for words in over.values()]
-        named = {span.image for span in spans(row["instruction"]) if span.image}
+        named = named_images(row["instruction"])
         if missing := sorted(number for number in named if number > row["num_inputs"]):
             numbers = ", ".join(map(str, missing))
             marks.append(Mark("dangling", f"speaks of image {numbers} of {row['num_inputs']}"))

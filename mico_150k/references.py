@@ -36,60 +36,70 @@ _REFERENCE = re.compile(
     rf"""
     \b(?=[ipfstne\d])  # how any of these begins: most words are passed by at once
     (?:
-    {_PICTURE}s[ ]?{_NUMBER}(?:(?:,[ ]?(?:and[ ])?|[ ](?:and|or|to|&)[ ])\#?{_NUMBER}){{0,12}}
+    {_PICTURE}s[ ]?{_NUMBER}
+        (?:(?:,[ ]?(?:and[ ])?|[ ](?:and|or|to|through|&)[ ]|[ ]?[-–][ ]?)\#?{_NUMBER}){{0,12}}
     | {_PICTURE}[ ]?[#_-]?[ ]?{_NUMBER}
     | (?:{_ORDINALS})(?:[ ](?:input|reference|source))?[ ]{_PICTURE}\b
     )
     """,
     re.IGNORECASE | re.VERBOSE | re.ASCII,
 )
+_RANGE = {"to", "through", "-", "–"}
 _PART = re.compile(rf"(?:{_PICTURE}s?[ ]?[#_-]?[ ]?)?\#?({_NUMBER})", re.IGNORECASE | re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A piece of an instruction; `image` is the input it speaks of, from 1, or None."""
+    """A piece of an instruction; `images` are the inputs it speaks of, from 1; of a range, all."""
 
     text: str
-    image: int | None = None
+    images: tuple[int, ...] = ()
 
 
 def spans(instruction: str) -> list[Span]:
     """The instruction in pieces, which joined give it again.
 
-    >>> [span.image for span in spans("Put images 1 and 2 beside the third image.")]
-    [None, 1, None, 2, None, 3, None]
+    >>> [span.images for span in spans("Put images 1 and 2 beside the third image.")]
+    [(), (1,), (), (2,), (), (3,), ()]
+    >>> spans("Mix images 2 to 4")[1:]
+    [Span(text='images 2 to 4', images=(2, 3, 4))]
     """
     return list(_spans(instruction))
 
 
 def named_images(instruction: str) -> set[int]:
     """The numbers of the inputs that an instruction speaks of."""
-    return {span.image for span in _spans(instruction) if span.image is not None}
+    return {image for span in _spans(instruction) for image in span.images}
 
 
 def _spans(text: str) -> Iterator[Span]:
     end = 0
     for found in _REFERENCE.finditer(text):
-        for start, stop, number in _parts(found):
-            if number is None:
-                continue
+        for start, stop, images in _parts(found):
             if start > end:
                 yield Span(text[end:start])
-            yield Span(text[start:stop], number)
+            yield Span(text[start:stop], images)
             end = stop
     if end < len(text):
         yield Span(text[end:])
 
 
-def _parts(found: re.Match[str]) -> Iterator[tuple[int, int, int | None]]:
-    """Start, end and number of each input that one reference names."""
-    text = found.group().lower()
-    if ordinal := _WORDS.get(text.partition(" ")[0]):
-        yield found.start(), found.end(), ordinal
+def _parts(found: re.Match[str]) -> Iterator[tuple[int, int, tuple[int, ...]]]:
+    """Start, end and inputs of each place at which one reference names any."""
+    text = found.group()
+    if ordinal := _WORDS.get(text.lower().partition(" ")[0]):
+        yield found.start(), found.end(), (ordinal,)
         return
-    for part in _PART.finditer(found.group()):
-        word = part.group(1).lower()
-        number = int(word) if word.isdecimal() else _WORDS[word]
-        known = number if 1 <= number <= MOST_NAMED else None
-        yield found.start() + part.start(), found.start() + part.end(), known
+    parts = [(part.start(), part.end(), _number(part.group(1))) for part in _PART.finditer(text)]
+    while parts:
+        start, end, first = parts.pop(0)
+        last = first
+        ranges = parts and text[end : parts[0][0]].strip().lower() in _RANGE
+        if ranges and first < parts[0][2] <= MOST_NAMED:
+            _, end, last = parts.pop(0)
+        if 1 <= first <= last <= MOST_NAMED:
+            yield found.start() + start, found.start() + end, tuple(range(first, last + 1))
+
+
+def _number(word: str) -> int:
+    return int(word) if word.isdecimal() else _WORDS[word.lower()]

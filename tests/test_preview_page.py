@@ -33,7 +33,9 @@ def odd_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     samples = cases(3)
     samples[0] = replace(samples[0], instruction=EVIL)
     clear = encode(picture(7, mode="RGBA"))
-    samples[4] = replace(samples[4], instruction="Mix image 6.", inputs=(clear,) * 6)
+    samples[4] = replace(
+        samples[4], instruction="Mix image 6 with images 2 to 4.", inputs=(clear,) * 6
+    )
     samples[8] = replace(samples[8], output=b"no <b>image</b>")
     release = write_release(folder / "release", samples)
     Build.prepare(open_source(str(release)), folder / "made", BuildOptions()).run(tolerance=0.5)
@@ -145,6 +147,16 @@ def test_hovering_a_reference_lights_up_its_input_and_no_other(page: Any, words:
     assert "lit" in row.locator(".ref", has_text=words).get_attribute("class").split()
 
 
+def test_a_range_lights_up_all_its_inputs(page: Any) -> None:
+    row = page.locator(".row", has_text="Mix image 6")
+    row.locator(".ref", has_text="images 2 to 4").hover()
+    assert [tile.get_attribute("data-image") for tile in row.locator(".tile.lit").all()] == [
+        "2", "3", "4",
+    ]  # fmt: skip
+    row.locator(".tile[data-image='3']").hover()
+    assert row.locator(".ref.lit").all_inner_texts() == ["images 2 to 4"]
+
+
 def test_focus_and_number_keys_light_up_as_well(page: Any) -> None:
     row = page.locator(".row", has=page.locator(".ref.missing"))
     row.locator(".ref", has_text="second image").focus()
@@ -167,8 +179,8 @@ def test_a_tap_on_a_phone_lights_up_and_brings_the_input_into_view(
     page.goto(page_file.as_uri())
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert not page.locator(".charts").is_visible()  # the rows come first
-    row = page.locator(".row", has_text="Mix image 6.")
-    reference = row.locator(".ref")
+    row = page.locator(".row", has_text="Mix image 6")
+    reference = row.locator(".ref").first
     reference.scroll_into_view_if_needed()
     reference.tap()
     tile = row.locator(".tile[data-image='6']")

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mico_150k.references import named_images, spans
+from mico_150k.references import Span, named_images, spans
 
 
 @pytest.mark.parametrize(
@@ -20,6 +20,11 @@ from mico_150k.references import named_images, spans
         ("an image of 2 cats; image 2024; image 2.5; image 30%; image 12a; imaginary 2", []),
         ("image 10 is the last.", [10]),
         ("image 0 and image 21", []),
+        ("IMAGES 1 to 3 beside images two through four", [1, 2, 3, 2, 3, 4]),
+        ("images 2-4, pictures 1 – 2 and images 5", [2, 3, 4, 1, 2, 5]),
+        ("images 3 to 1 or images 1 to 900", [3, 1, 1]),
+        ("from image 1 to image 3", [1, 3]),
+        ("images 1, 3 to 5 and 7", [1, 3, 4, 5, 7]),
         (
             "image \u017feven, the \u017fecond image, image \u0663",
             [],
@@ -28,7 +33,7 @@ from mico_150k.references import named_images, spans
     ],
 )
 def test_inputs_that_a_text_names(text: str, named: list[int]) -> None:
-    assert [span.image for span in spans(text) if span.image is not None] == named
+    assert [image for span in spans(text) for image in span.images] == named
     assert named_images(text) == set(named)
 
 
@@ -36,9 +41,12 @@ def test_a_span_is_the_words_that_name_the_input() -> None:
     assert [span.text for span in spans("Put images 1 and 2 beside the third image.")] == [
         "Put ", "images 1", " and ", "2", " beside the ", "third image", ".",
     ]  # fmt: skip
+    assert spans("Mix images 1 to 3.")[1] == Span("images 1 to 3", (1, 2, 3))
 
 
-WORDS = st.sampled_from(["image", "images", " ", "1", "22", ", ", " and ", "second", "#", "İ", "<"])
+WORDS = st.sampled_from(
+    ["image", "images", " ", "1", "22", ", ", " and ", "second", "#", "İ", "<", " to ", "-"]
+)
 
 
 @given(st.one_of(st.text(), st.lists(WORDS).map("".join)))

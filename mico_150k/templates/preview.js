@@ -82,17 +82,21 @@ one("#reset").addEventListener("click", () => {
 // ---- "image 2" and the second input light up together
 let pinned = null;
 
-function light(row, image) {
+// A reference speaks of one input or, as "images 2 to 4", of some.
+const imagesOf = (that) => (that.dataset.images ?? that.dataset.image).split(" ");
+
+function light(row, images = []) {
   for (const lit of all(".lit, .lighting")) lit.classList.remove("lit", "lighting");
-  if (!row || !image) return;
-  const both = all(`.inputs [data-image="${image}"], .ref[data-image="${image}"]`, row);
-  if (!both.length) return;
-  for (const element of both) element.classList.add("lit");
-  row.classList.add("lighting");
+  for (const image of images) {
+    for (const that of all(`.inputs [data-image="${image}"], .ref[data-images~="${image}"]`, row)) {
+      that.classList.add("lit");
+      row.classList.add("lighting");
+    }
+  }
 }
 
-const lightable = (event) => event.target.closest?.(".ref[data-image], .inputs .tile");
-const lightThat = (that) => light(that.closest(".row"), that.dataset.image);
+const lightable = (event) => event.target.closest?.(".ref[data-images], .inputs .tile");
+const lightThat = (that) => light(that.closest(".row"), imagesOf(that));
 const unlight = () => (pinned ? lightThat(pinned) : light());
 
 for (const kind of ["pointerover", "focusin"]) {
@@ -105,12 +109,12 @@ for (const kind of ["pointerout", "focusout"]) {
   document.addEventListener(kind, (event) => { if (lightable(event)) unlight(); });
 }
 document.addEventListener("click", (event) => {
-  const ref = event.target.closest(".ref[data-image]");
+  const ref = event.target.closest(".ref[data-images]");
   if (ref) {
     event.preventDefault();
     pinned = pinned === ref ? null : ref;
     unlight();
-    one(`.inputs [data-image="${ref.dataset.image}"]`, ref.closest(".row"))
+    one(`.inputs [data-image="${imagesOf(ref)[0]}"]`, ref.closest(".row"))
       .scrollIntoView({ block: "nearest", inline: "center" });
   } else if (pinned) {
     pinned = null;
