@@ -99,6 +99,11 @@ class Dataset:
                 tables.append(file.read(columns=columns))
         return pa.concat_tables(tables)
 
+    def indexes(self) -> dict[str, pa.Table]:
+        """The index of each split that there is. Raises `UnknownConfig`."""
+        splits = (split for split in names.SPLITS if self.files(names.INDEX, split))
+        return {split: self.index(split=split) for split in splits}
+
     def read(
         self,
         config: str,

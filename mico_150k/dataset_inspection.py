@@ -5,11 +5,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from mico_150k.charts import bubbles, make_charts
 from mico_150k.collage import CANDIDATES, QUALITY, make_collage, spread
 from mico_150k.dataset import Dataset
 from mico_150k.errors import UsageError
-from mico_150k.names import ASSETS, COLLAGE, PLOTS, partial
+from mico_150k.names import ASSETS, COLLAGE, PLOTS, SPLIT, partial
 from mico_150k.page_rows import Choice, rows_to_show
 from mico_150k.plots import write_plots
 from mico_150k.statistics import Statistics, make_statistics
@@ -17,10 +19,14 @@ from mico_150k.statistics import Statistics, make_statistics
 
 @dataclass(frozen=True, slots=True)
 class DatasetInspection:
-    """A dataset by its manifest and its `index`. `left_out` are rows by reason."""
+    """A dataset by its manifest and its `index`: all splits together.
+
+    `splits` are rows by split, and `left_out` rows by reason.
+    """
 
     location: str
     configs: dict[str, dict[str, int]]
+    splits: dict[str, int]
     left_out: dict[str, int]
     statistics: Statistics
 
@@ -31,6 +37,7 @@ class DatasetInspection:
 
 def inspect_dataset(dataset: Dataset) -> DatasetInspection:
     """Count over the manifest and the index; no image is read. Raises `BrokenFile`."""
+    indexes = dataset.indexes()
     return DatasetInspection(
         location=dataset.location,
         configs={
@@ -41,8 +48,9 @@ def inspect_dataset(dataset: Dataset) -> DatasetInspection:
             }
             for config, files in dataset.manifest["configs"].items()
         },
+        splits={split: index.num_rows for split, index in indexes.items()},
         left_out=dict(dataset.manifest.get("left_out", {})),
-        statistics=make_statistics(dataset.index()),
+        statistics=make_statistics(pa.concat_tables(indexes.values())),
     )
 
 
@@ -62,7 +70,7 @@ def write_assets(
     write_plots(make_charts(statistics), sizes, plots)
     on_file(plots)
     collage = folder / ASSETS / COLLAGE
-    chosen = rows_to_show(dataset, dataset.index(), Choice(CANDIDATES))
+    (chosen,) = rows_to_show(dataset, {SPLIT: dataset.index()}, Choice(CANDIDATES))
     groups = dataset.samples(chosen.rows, config=chosen.config)
     samples = spread(sample for group in groups for sample in group)
     make_collage(samples).save(partial(collage), "JPEG", quality=QUALITY)

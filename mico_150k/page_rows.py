@@ -5,15 +5,15 @@ each; so a few neighbours are taken at each of several places.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from mico_150k import names
 from mico_150k.dataset import Dataset
-from mico_150k.index import INDEX_COLUMNS
 from mico_150k.selection import Selection
 
 NEIGHBOURS = 10
@@ -31,52 +31,62 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """Rows to show: the configuration to read, their rows of `index`, and how many would fit."""
+    """Rows of a split to show: the configuration to read, their rows of `index`, and how many fit.
 
+    `sample` has places of its own: there the rows of `index` have these.
+    """
+
+    split: str
     config: str
     rows: pa.Table
     fitting: int
 
 
-def rows_to_show(dataset: Dataset, index: pa.Table, choice: Choice) -> Chosen:
-    """Choose rows of a dataset, whose index this is.
+def rows_to_show(dataset: Dataset, indexes: Mapping[str, pa.Table], choice: Choice) -> list[Chosen]:
+    """Choose rows of a dataset, whose indexes these are; of each split and task about as many.
 
     Raises `BadSelection`, and `UnknownConfig` where no configuration holds images.
     """
-    sample = None if choice.where else _sample_index(dataset)
-    if sample is not None and sample.num_rows >= choice.rows:
-        # Its neighbours come from all over the dataset: whole row groups can be taken.
-        places = _places(dataset, names.SAMPLE, sample, choice.seed)
-        rows = _of_few_places(sample, places, choice.rows, choice.rows)
-        return Chosen(names.SAMPLE, rows, index.num_rows)
-    config = dataset.whole_config
+    whole = pa.concat_tables(indexes.values())
+    fitting = Selection(where=choice.where).places(whole)
+    ends = np.cumsum([index.num_rows for index in indexes.values()])[:-1]
+    by_split = dict(zip(indexes, np.split(fitting, np.searchsorted(fitting, ends)), strict=True))
+    rows = _quotas(Counter({split: len(places) for split, places in by_split.items()}), choice.rows)
+    return [
+        _rows_of_split(
+            dataset, split, whole.take(by_split[split]), replace(choice, rows=rows[split])
+        )
+        for split in indexes
+        if rows[split]
+    ]
+
+
+def _rows_of_split(dataset: Dataset, split: str, fitting: pa.Table, choice: Choice) -> Chosen:
+    config, neighbours, table = dataset.whole_config, NEIGHBOURS, fitting
     dataset.files(config)  # there is one, or that is said
-    fitting = Selection(where=choice.where).of(index)
-    places = _places(dataset, config, fitting, choice.seed)
-    rows = _of_few_places(fitting, places, choice.rows, NEIGHBOURS)
-    return Chosen(config, rows, fitting.num_rows)
+    if split == names.SPLIT and not choice.where:
+        sample = _sample_of(dataset, fitting)
+        if sample.num_rows >= choice.rows:
+            # Its neighbours come from all over the dataset: whole row groups can be taken.
+            config, neighbours, table = names.SAMPLE, choice.rows, sample
+    places = _places(dataset, config, table, choice.seed)
+    rows = _of_few_places(table, places, choice.rows, neighbours)
+    return Chosen(split, config, rows, fitting.num_rows)
 
 
-def _sample_index(dataset: Dataset) -> pa.Table | None:
-    """`sample` as an index of itself: its columns but the images, with each row's place."""
+def _sample_of(dataset: Dataset, index: pa.Table) -> pa.Table:
+    """The rows of the index that are in `sample`, with their places there, in its order."""
     if names.SAMPLE not in dataset.configs:
-        return None
+        return index.slice(0, 0)
     records = dataset.manifest["configs"][names.SAMPLE]
     rows = sum(int(record["rows"]) for record in records.values())
-    places = pa.table(
-        {
-            "shard": pa.array(np.zeros(rows, np.int32)),
-            "row": pa.array(np.arange(rows, dtype=np.int32)),
-        }
-    )
-    columns = [name for name in INDEX_COLUMNS if name not in places.column_names]
-    groups = [chosen.rows for chosen in dataset.read(names.SAMPLE, places, columns)]
-    if not groups:
-        return None
-    table = pa.concat_tables(groups)
-    for name in places.column_names:
-        table = table.append_column(name, places[name])
-    return table
+    every = pa.table({"shard": np.zeros(rows, np.int32), "row": np.arange(rows, dtype=np.int32)})
+    groups = dataset.read(names.SAMPLE, every, ["id"])
+    ids = [sample_id for chosen in groups for sample_id in chosen.rows["id"].to_pylist()]
+    places = pc.index_in(index["id"], pa.array(ids, pa.string()))
+    found = index.filter(pc.is_valid(places)).drop_columns(every.column_names)
+    found = found.append_column("shard", every["shard"].slice(0, found.num_rows))
+    return found.append_column("row", pc.drop_null(places)).sort_by("row")
 
 
 def _of_few_places(
@@ -122,15 +132,15 @@ def _places(dataset: Dataset, config: str, index: pa.Table, seed: int) -> Iterat
         yield rng.permutation(places[keys[key]]).tolist()
 
 
-def _quotas(tasks: Counter[str], rows: int) -> dict[str, int]:
-    """Equal shares; what a small task cannot fill goes to the others."""
-    quota = dict.fromkeys(tasks, 0)
+def _quotas(there: Counter[str], rows: int) -> dict[str, int]:
+    """Equal shares; what a small task or split cannot fill goes to the others."""
+    quota = dict.fromkeys(there, 0)
     left = rows
     while left:
-        open_tasks = [task for task in sorted(tasks) if quota[task] < tasks[task]]
-        if not open_tasks:
+        still_open = [name for name in sorted(there) if quota[name] < there[name]][:left]
+        if not still_open:
             break
-        for task in open_tasks[:left]:
-            quota[task] += 1
-        left -= len(open_tasks[:left])
+        for name in still_open:
+            quota[name] += 1
+        left -= len(still_open)
     return quota

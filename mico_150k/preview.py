@@ -5,9 +5,8 @@ policy in the page lets only its own script and style run and loads nothing from
 """
 
 import base64
-import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -20,15 +19,14 @@ import jinja2
 import pyarrow as pa
 from markupsafe import Markup
 
-from mico_150k import names
 from mico_150k.charts import bubbles, colour_of, make_charts, task_words
 from mico_150k.dataset import Dataset
 from mico_150k.errors import OutputRefused
 from mico_150k.files import write_atomically
 from mico_150k.forecast import gigabytes
 from mico_150k.images.rule import CAUSES
+from mico_150k.page_left_out import count_left_out, read_left_out
 from mico_150k.page_rows import Choice, Chosen, rows_to_show
-from mico_150k.reason import Reason
 from mico_150k.references import Span, named_images, spans
 from mico_150k.sample import Sample
 from mico_150k.statistics import make_statistics
@@ -40,11 +38,8 @@ from mico_150k.watch import Progress
 INPUT_SIDE = 320
 OUTPUT_SIDE = 560
 """Pixels of the longest side of a small picture: twice what a page shows on most screens."""
-MOST_LEFT_OUT = 200
-"""Quarantined rows that are listed; the rest are one number."""
-QUARANTINE_BYTES = 4 << 20
-"""Of the quarantine file that is read: a stranger's may be of any size."""
 KINDS = {
+    "overlap": "in the benchmark",
     "limit": "over a limit",
     "normalised": "normalised",
     "dangling": "speaks of a missing image",
@@ -81,6 +76,7 @@ class Mark:
 class Row:
     """A row on the page."""
 
+    split: str
     id: str
     task: str
     subtask: str
@@ -122,27 +118,30 @@ def write_preview(
     Raises `OutputRefused`, `BadSelection`, `UnknownConfig`, `BrokenFile`.
     """
     _check_path(path)
-    index = dataset.index()
-    chosen = rows_to_show(dataset, index, choice)
+    indexes = dataset.indexes()
+    chosen = rows_to_show(dataset, indexes, choice)
+    total = sum(part.rows.num_rows for part in chosen)
     shown = []
     read = 0
-    for row in _read_rows(dataset, chosen):
+    for row in chain.from_iterable(_read_rows(dataset, part) for part in chosen):
         shown.append(row)
         read += row.size
-        on_progress(Progress(len(shown), chosen.rows.num_rows, read, 0, 0))
-    data = _render(dataset, index, choice, chosen, _in_turn(shown)).encode()
+        on_progress(Progress(len(shown), total, read, 0, 0))
+    fitting = sum(part.fitting for part in chosen)
+    data = _render(dataset, indexes, choice, fitting, _in_turn(shown)).encode()
     write_atomically(path, data)
-    return Preview(path, len(shown), chosen.fitting, index.num_rows, len(data))
+    rows = sum(index.num_rows for index in indexes.values())
+    return Preview(path, len(shown), fitting, rows, len(data))
 
 
 def _in_turn(rows: Iterable[Row]) -> list[Row]:
-    """A row of each task after another, each task's in the order that they have."""
-    seen: Counter[str] = Counter()
+    """A row of each task and split after another, those of each in the order that they have."""
+    seen: Counter[tuple[str, str]] = Counter()
     turns = []
     for row in rows:
-        seen[row.task] += 1
-        turns.append((seen[row.task], row.colour, row.task, row))
-    return [row for *_, row in sorted(turns, key=lambda turn: turn[:3])]
+        seen[row.split, row.task] += 1
+        turns.append((seen[row.split, row.task], row.colour, row.task, row.split, row))
+    return [row for *_, row in sorted(turns, key=lambda turn: turn[:4])]
 
 
 def _check_path(path: Path) -> None:
@@ -158,7 +157,7 @@ def _check_path(path: Path) -> None:
 
 def _read_rows(dataset: Dataset, chosen: Chosen) -> Iterator[Row]:
     marks = _marks(chosen.rows)
-    samples = dataset.samples(chosen.rows, config=chosen.config)
+    samples = dataset.samples(chosen.rows, chosen.split, chosen.config)
     with ThreadPoolExecutor() as pool, closing(samples) as groups:
         for sample in chain.from_iterable(groups):
             data = [image.data for image in sample.images]
@@ -171,10 +170,10 @@ def _read_rows(dataset: Dataset, chosen: Chosen) -> Iterator[Row]:
                 )
                 for thumbnail, image, bytes_ in zip(small, sample.images, data, strict=True)
             ]  # fmt: skip
-            yield _row(sample, tiles, next(marks))
+            yield _row(chosen.split, sample, tiles, next(marks))
 
 
-def _row(sample: Sample, tiles: list[Tile], marks: list[Mark]) -> Row:
+def _row(split: str, sample: Sample, tiles: list[Tile], marks: list[Mark]) -> Row:
     for place, tile in enumerate(tiles, start=1):
         where = "output" if place == len(tiles) else f"image {place}"
         if tile.changes:
@@ -182,6 +181,7 @@ def _row(sample: Sample, tiles: list[Tile], marks: list[Mark]) -> Row:
         if tile.thumbnail.fault:
             marks.append(Mark("broken", f"{where} cannot be shown: {tile.thumbnail.fault}"))
     return Row(
+        split=split,
         id=sample.id,
         task=sample.task.value,
         subtask=sample.subtask,
@@ -200,11 +200,12 @@ def _changes(actions: Iterable[str]) -> tuple[str, ...]:
 
 def _marks(index: pa.Table) -> Iterator[list[Mark]]:
     """What the metadata alone shows to be odd, row by row."""
-    texts = index.select(["instruction", "num_inputs"]).to_pylist()
+    texts = index.select(["instruction", "num_inputs", "overlap"]).to_pylist()
     for row, exceeded in zip(texts, exceeded_limits(index), strict=True):
+        marks = [Mark("overlap", f"in the benchmark: {row['overlap']}")] if row["overlap"] else []
         # Of the limits of one trainer, the last that is exceeded: the widest budget.
         over = {limit.trainer: f"{limit.trainer}: {words}" for limit, words in exceeded}
-        marks = [Mark("limit", words) for words in over.values()]
+        marks += [Mark("limit", words) for words in over.values()]
         named = named_images(row["instruction"])
         if missing := sorted(number for number in named if number > row["num_inputs"]):
             numbers = ", ".join(map(str, missing))
@@ -212,35 +213,14 @@ def _marks(index: pa.Table) -> Iterator[list[Mark]]:
         yield marks
 
 
-def _read_left_out(dataset: Dataset) -> list[dict[str, str]]:
-    """The first lines of the quarantine file, with each reason in words; [] where there is none."""
-    path = dataset.storage.path(names.QUARANTINE)
-    try:
-        text = dataset.storage.fs.cat_file(path, start=0, end=QUARANTINE_BYTES)
-    except Exception:  # noqa: BLE001 - most datasets have none; each file system says so its own way
-        return []
-    return list(_left_out(text.decode(errors="replace").splitlines()[:MOST_LEFT_OUT]))
-
-
-def _left_out(lines: Iterable[str]) -> Iterator[dict[str, str]]:
-    meanings = {reason.value: reason.meaning for reason in Reason}
-    for line in lines:
-        try:
-            row = json.loads(line)
-        except ValueError:  # the last line, where the file was cut
-            continue
-        if isinstance(row, dict):
-            reason = str(row.get("reason", ""))
-            shown = {name: str(row.get(name) or "") for name in ("file", "id", "image", "detail")}
-            task, number = str(row.get("task", "")), str(row.get("row", ""))
-            why = meanings.get(reason, reason)
-            yield {**shown, "task": task, "row": number, "why": why}
-
-
 def _render(
-    dataset: Dataset, index: pa.Table, choice: Choice, chosen: Chosen, rows: Sequence[Row]
+    dataset: Dataset,
+    indexes: Mapping[str, pa.Table],
+    choice: Choice,
+    fitting: int,
+    rows: Sequence[Row],
 ) -> str:
-    statistics = make_statistics(index)
+    statistics = make_statistics(pa.concat_tables(indexes.values()))
     folder = files("mico_150k").joinpath("templates")
     style = folder.joinpath("preview.css").read_text()
     script = folder.joinpath("preview.js").read_text()
@@ -250,8 +230,7 @@ def _render(
     environment.filters["size"] = gigabytes
     environment.filters["task"] = task_words
     environment.globals["colour_of"] = colour_of
-    counts = dataset.manifest.get("left_out")
-    left_out = sum(counts.values()) if isinstance(counts, dict) else 0
+    reasons = count_left_out(dataset)
     template = environment.from_string(folder.joinpath("preview.html.jinja").read_text())
     return template.render(
         generator=f"{GENERATOR} {__version__}",
@@ -267,9 +246,11 @@ def _render(
         statistics=statistics,
         charts=make_charts(statistics),
         bubbles=bubbles(statistics.input_images, statistics.output_images),
-        left_out=_read_left_out(dataset) if left_out else [],
-        left_out_rows=left_out,
-        fitting=chosen.fitting,
+        splits={split: index.num_rows for split, index in indexes.items()},
+        reasons=reasons,
+        left_out=read_left_out(dataset) if reasons else [],
+        left_out_rows=sum(reasons.values()),
+        fitting=fitting,
         where=choice.where,
         seed=choice.seed,
         style=Markup(style),  # noqa: S704 - our own file

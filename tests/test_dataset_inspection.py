@@ -23,6 +23,7 @@ from mico_150k.task import Task
 from mico_150k.trainer_limits import exceeded_limits, trainer_limits
 
 from .factories import Case, encode
+from .refining import refine
 from .web import serve
 
 
@@ -47,6 +48,14 @@ def test_configurations_limits_and_counts(dataset: Path, samples: list[Case]) ->
     over = [case for case in samples if len(case.inputs) > 4]
     assert (blip3o.limit, blip3o.rows) == ("4 inputs", len(over))
     assert sum(blip3o.tasks.values()) == len(over) > 0
+
+
+def test_every_split_is_counted(dataset: Path, tmp_path: Path) -> None:
+    refine(dataset, tmp_path / "split", validation=4, max_loss=1.0)
+    found = inspect_dataset(open_dataset(tmp_path / "split"))
+    assert found.splits["validation"] == 4
+    assert found.statistics.rows == sum(found.splits.values())
+    assert found.statistics.rows == found.configs["default"]["rows"]
 
 
 def test_a_dataset_behind_a_url_is_inspected_by_its_index_alone(copy: Path) -> None:

@@ -3,7 +3,7 @@
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator
-from itertools import accumulate
+from itertools import accumulate, chain
 from pathlib import Path
 
 import pyarrow as pa
@@ -14,10 +14,11 @@ from mico_150k import names
 from mico_150k.build import Build, BuildOptions
 from mico_150k.dataset import Dataset, open_dataset
 from mico_150k.errors import BadSelection, UnknownConfig
-from mico_150k.page_rows import Choice, rows_to_show
+from mico_150k.page_rows import Choice, Chosen, rows_to_show
 from mico_150k.sources import open_source
 
 from .factories import cases, write_release
+from .refining import refine
 from .web import Web, serve
 
 
@@ -42,13 +43,19 @@ def web(folder: Path) -> Iterator[Web]:
         yield found
 
 
+def choose(dataset: Dataset, choice: Choice) -> Chosen:
+    """The rows to show, all of one split."""
+    (chosen,) = rows_to_show(dataset, dataset.indexes(), choice)
+    return chosen
+
+
 def tasks_of(rows: pa.Table) -> Counter[str]:
     return Counter(rows["task"].to_pylist())
 
 
 def test_each_task_has_its_share(many: Dataset) -> None:
     index = many.index()
-    chosen = rows_to_show(many, index, Choice(20))
+    chosen = choose(many, Choice(20))
     assert chosen.config == names.DEFAULT
     assert chosen.fitting == 160
     assert tasks_of(chosen.rows) == dict.fromkeys(tasks_of(index), 5)
@@ -59,7 +66,7 @@ def test_each_task_has_its_share(many: Dataset) -> None:
 
 
 def test_rows_come_from_few_row_groups(many: Dataset) -> None:
-    chosen = rows_to_show(many, many.index(), Choice(20))
+    chosen = choose(many, Choice(20))
     read = list(many.read(names.DEFAULT, chosen.rows))
     assert sum(part.rows.num_rows for part in read) == 20
     (shard,) = many.files(names.DEFAULT)
@@ -73,7 +80,7 @@ def test_rows_come_from_few_row_groups(many: Dataset) -> None:
 
 def test_a_page_of_a_dataset_behind_a_url_fetches_a_part_of_it(web: Web, folder: Path) -> None:
     far = open_dataset(web.address)
-    chosen = rows_to_show(far, far.index(), Choice(8))
+    chosen = choose(far, Choice(8))
     assert sum(map(len, far.samples(chosen.rows, config=chosen.config))) == 8
     size = (folder / names.DEFAULT / names.shard_name(0)).stat().st_size
     assert web.sent["default/train-00000.parquet"] < 0.4 * size
@@ -85,39 +92,48 @@ def test_a_page_of_a_dataset_behind_a_url_fetches_a_part_of_it(web: Web, folder:
 
 
 def test_the_seed_decides_and_nothing_else_does(many: Dataset) -> None:
-    index = many.index()
-    ids = [
-        rows_to_show(many, index, Choice(12, seed=seed)).rows["id"].to_pylist()
-        for seed in (0, 0, 1)
-    ]
+    ids = [choose(many, Choice(12, seed=seed)).rows["id"].to_pylist() for seed in (0, 0, 1)]
     assert ids[0] == ids[1] != ids[2]
 
 
 def test_where_decides_which_rows_may_be_shown(many: Dataset) -> None:
-    index = many.index()
-    chosen = rows_to_show(many, index, Choice(60, where="task = 'hoi' and num_inputs = 3"))
+    chosen = choose(many, Choice(60, where="task = 'hoi' and num_inputs = 3"))
     assert 0 < chosen.fitting < 40
     assert chosen.rows.num_rows == chosen.fitting
     assert set(chosen.rows["num_inputs"].to_pylist()) == {3}
     with pytest.raises(BadSelection, match="no row of 160"):
-        rows_to_show(many, index, Choice(60, where="num_inputs = 99"))
+        choose(many, Choice(60, where="num_inputs = 99"))
 
 
 def test_a_small_task_leaves_its_share_to_others(many: Dataset) -> None:
-    index = many.index()
     few = "task = 'hoi' or source_id in ('0', '1')"
-    assert tasks_of(rows_to_show(many, index, Choice(20, where=few)).rows) == {
+    assert tasks_of(choose(many, Choice(20, where=few)).rows) == {
         "hoi": 14, "object_centric": 2, "human_centric": 2, "de_re": 2,
     }  # fmt: skip
 
 
 def test_the_sample_is_read_where_there_is_one(dataset: Path) -> None:
     opened = open_dataset(dataset)
-    chosen = rows_to_show(opened, opened.index(), Choice(8))
+    chosen = choose(opened, Choice(8))
     assert chosen.config == names.SAMPLE
     read = [one for group in opened.samples(chosen.rows, config=names.SAMPLE) for one in group]
     assert [one.id for one in read] == chosen.rows["id"].to_pylist()
     assert all(image.width for one in read for image in one.images)
+
+
+def test_every_split_has_its_share_of_its_own_files(folder: Path, tmp_path: Path) -> None:
+    refine(folder, tmp_path / "split", validation=8, max_loss=1.0)
+    split = open_dataset(tmp_path / "split")
+    parts = rows_to_show(split, split.indexes(), Choice(20))
+    assert [(part.split, part.rows.num_rows) for part in parts] == [
+        ("train", 12),
+        ("validation", 8),
+    ]
+    for part in parts:
+        read = list(chain.from_iterable(split.samples(part.rows, part.split, part.config)))
+        assert [one.id for one in read] == part.rows["id"].to_pylist()
+    (part,) = rows_to_show(split, split.indexes(), Choice(1))
+    assert part.split == "train"
 
 
 def test_without_images_that_is_said(folder: Path) -> None:
@@ -126,4 +142,4 @@ def test_without_images_that_is_said(folder: Path) -> None:
         names.INDEX: opened.manifest["configs"][names.INDEX]
     }})  # fmt: skip
     with pytest.raises(UnknownConfig, match="no configuration 'default'"):
-        rows_to_show(bare, bare.index(), Choice(8))
+        choose(bare, Choice(8))

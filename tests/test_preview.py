@@ -20,6 +20,7 @@ from mico_150k.sources import open_source
 from mico_150k.thumbnail import make_thumbnail
 
 from .factories import cases, encode, picture, write_release
+from .refining import build_of_them, distinct_cases, planted_bench, refine
 
 
 class Page(HTMLParser):
@@ -121,6 +122,23 @@ def test_every_text_of_a_stranger_is_escaped(tmp_path: Path) -> None:
     page = Page((tmp_path / "p.html").read_text())
     assert all(tag != "i" or attributes.get("class") for tag, attributes in page.tags)
     assert (tmp_path / "p.html").read_text().count("</script>") == 1
+
+
+def test_splits_and_rows_of_the_benchmark_are_told_apart(tmp_path: Path) -> None:
+    distinct = distinct_cases()
+    bench = planted_bench(tmp_path / "bench", distinct)
+    made = build_of_them(distinct, tmp_path)
+    options = {"bench": str(bench), "mark": True, "exact": True, "validation": 4}
+    refine(made, tmp_path / "other", **options, max_loss=1.0)
+    written = write_preview(open_dataset(tmp_path / "other"), tmp_path / "p.html", Choice(60))
+    assert (written.rows, written.total) == (48, 48)
+    text = (tmp_path / "p.html").read_text()
+    assert text.count("in the benchmark: same output as hoi/1") == 1
+    assert text.count("in the benchmark: same inputs as de_re/2") == 1
+    rows = [attributes for tag, attributes in Page(text).tags if tag == "article"]
+    assert [row["data-split"] for row in rows].count("validation") == 4
+    assert ["overlap" in str(row["data-kinds"]) for row in rows].count(True) == 2
+    assert "<small>44 train, 4 validation</small>" in text
 
 
 def test_a_picture_that_does_not_decode_is_marked_and_the_page_is_made() -> None:

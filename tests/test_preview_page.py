@@ -198,7 +198,7 @@ def test_words_of_strangers_are_shown_and_never_run(page: Any) -> None:
     assert "owned" not in page.title()
     assert page.locator("script").count() == 1
     assert "starts with b'no <b>im'" in page.inner_text("#left-out")
-    assert page.locator("#left-out b").count() == 0
+    assert page.locator("#left-out td b").count() == 0
 
 
 def test_what_got_in_all_the_same_would_neither_run_nor_load(
@@ -234,7 +234,9 @@ def test_what_got_in_all_the_same_would_neither_run_nor_load(
 def test_rows_left_out_are_listed_with_their_reason(page: Any) -> None:
     table = page.locator("#left-out")
     assert "1 rows left out" in table.inner_text()
-    assert "bytes that are no image" in table.inner_text()
+    assert table.locator(".reasons li").all_inner_texts() == ["1 bytes that are no image"]
+    assert table.locator("tbody tr").count() == 1
+    assert "bytes that are no image" in table.locator("tbody").inner_text()
 
 
 def test_keys_go_from_row_to_row_and_open_the_output(page: Any) -> None:

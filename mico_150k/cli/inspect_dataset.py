@@ -43,6 +43,7 @@ def show_dataset(dataset: "Dataset", *, plots: bool, as_json: bool) -> None:
         _show(found)
     if plots:
         write_assets(dataset, found.statistics, lambda path: say("wrote {}", path))
+        say("`mico card {}` shows them", dataset.location)
     statistics = found.statistics
     say(
         "{}: {} rows, {} images",
@@ -54,6 +55,8 @@ def show_dataset(dataset: "Dataset", *, plots: bool, as_json: bool) -> None:
 
 def _show(found: "DatasetInspection") -> None:
     statistics = found.statistics
+    if len(found.splits) > 1:
+        show(_splits(found.splits))
     show(_tasks(found))
     if any(subtask for subtasks in statistics.subtasks.values() for subtask in subtasks):
         show(_subtasks(found))
@@ -71,6 +74,11 @@ def _show(found: "DatasetInspection") -> None:
     reasons = ", ".join(f"{rows} {reason}" for reason, rows in found.left_out.items())
     show(f"left out by the build: {reasons or 'no row'}")
     show(_configs(found))
+
+
+def _splits(splits: dict[str, int]) -> str:
+    """The rows of each split, in one line."""
+    return "splits: " + ", ".join(f"{rows:,} {split}" for split, rows in splits.items())
 
 
 def _tasks(found: "DatasetInspection") -> Table:
@@ -126,8 +134,11 @@ def _limits(found: "DatasetInspection") -> Table:
     rows = found.statistics.rows
     table = _table("trainer", "does not take", "rows", "", "of tasks")
     for limit in found.statistics.over_limits:
-        share = f"{limit.rows / rows:.1%}" if rows else ""
-        table.add_row(limit.trainer, limit.why, f"{limit.rows:,}", share, _counts(limit.tasks))
+        if limit.rows:
+            share = f"{limit.rows / rows:.1%}"
+            table.add_row(limit.trainer, limit.why, f"{limit.rows:,}", share, _counts(limit.tasks))
+    if not table.row_count:
+        table.add_row("all", "nothing: every row fits", "0", "", "")
     return table
 
 

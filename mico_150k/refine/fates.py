@@ -51,11 +51,7 @@ class Fates:
     @classmethod
     def of(cls, dataset: Dataset) -> "Fates":
         """Of a dataset as it is."""
-        tables = {
-            split: dataset.index(split=split)
-            for split in (names.SPLIT, names.VALIDATION)
-            if dataset.files(names.INDEX, split)
-        }
+        tables = dataset.indexes()
         rows = [
             Row(split, shard, row, sample_id, task, tuple(digests))
             for split, table in tables.items()

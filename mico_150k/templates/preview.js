@@ -7,6 +7,7 @@ const search = one("#search"), viewer = one("#viewer"), help = one("#help");
 const rows = all(".row").map((element) => ({
   element,
   task: element.dataset.task,
+  split: element.dataset.split,
   kinds: element.dataset.kinds.split(" "),
   text: ["header", ".instruction"].map((part) => one(part, element).textContent).join(" ")
     .toLowerCase().replace(/\s+/g, " "),
@@ -22,10 +23,11 @@ const pressed = (name) =>
 
 function filter() {
   const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
-  const tasks = pressed("task"), kinds = pressed("kind");
+  const tasks = pressed("task"), splits = pressed("split"), kinds = pressed("kind");
   let shown = 0;
   for (const row of rows) {
     const fits = (!tasks.length || tasks.includes(row.task)) &&
+      (!splits.length || splits.includes(row.split)) &&
       (!kinds.length || kinds.some((kind) => row.kinds.includes(kind))) &&
       words.every((word) => row.text.includes(word));
     row.element.hidden = !fits;
@@ -67,7 +69,7 @@ function mark(words) {
 }
 
 search.addEventListener("input", filter);
-for (const chip of all(".chip[data-task], .chip[data-kind]")) {
+for (const chip of all(".chip[aria-pressed]")) {
   chip.addEventListener("click", () => {
     chip.setAttribute("aria-pressed", chip.getAttribute("aria-pressed") !== "true");
     filter();

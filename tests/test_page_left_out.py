@@ -1,0 +1,48 @@
+"""Rows that a dataset lacks, as a page lists them."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mico_150k import names
+from mico_150k.dataset import open_dataset
+from mico_150k.page_left_out import MOST_OF_A_REASON, count_left_out, read_left_out
+
+
+@pytest.fixture
+def copy(dataset: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(dataset, tmp_path / "made"))
+
+
+def say_left_out(folder: Path, counts: Any) -> None:
+    path = folder / names.MANIFEST
+    path.write_text(json.dumps({**json.loads(path.read_text()), "left_out": counts}))
+
+
+def test_a_common_reason_does_not_hide_the_others(copy: Path) -> None:
+    many, one = {"reason": "not-selected", "row": 7}, {"reason": "truncated", "id": "hoi/3"}
+    case = {"reason": "file-missing", "config": "bench"}
+    lines = [*[many] * 300, case, one, "no row"]
+    (copy / names.QUARANTINE).write_text("".join(json.dumps(line) + "\n" for line in lines) + "{")
+    found = read_left_out(open_dataset(copy))
+    assert len(found) == MOST_OF_A_REASON + 1
+    assert found[0]["row"] == "7"
+    assert found[-1] == {
+        "id": "hoi/3", "why": "an image that ends too early",
+        "file": "", "image": "", "detail": "", "task": "", "row": "",
+    }  # fmt: skip
+
+
+def test_reasons_are_counted_in_words_and_a_strangers_are_his_own(copy: Path) -> None:
+    say_left_out(copy, {"empty": 2, "<b>odd": 1, "truncated": "many"})
+    assert count_left_out(open_dataset(copy)) == {"an image of zero bytes": 2, "<b>odd": 1}
+    say_left_out(copy, ["empty"])
+    assert count_left_out(open_dataset(copy)) == {}
+
+
+def test_a_dataset_without_the_file_lists_none(copy: Path) -> None:
+    (copy / names.QUARANTINE).unlink(missing_ok=True)
+    assert read_left_out(open_dataset(copy)) == []
