@@ -48,6 +48,12 @@ class Storage:
         if info["type"] == "directory":
             return cls(fs, path, location), None
         folder, name = posixpath.split(path)
+        if location.endswith("/") or folder.endswith(":"):  # a page, such as http://host/data/
+            msg = (
+                f"{location}: no folder whose files can be listed. "
+                "Name one file, or download them and name the folder."
+            )
+            raise SourceNotFound(msg)
         return cls(fs, folder, posixpath.dirname(location) or "."), name
 
     @property

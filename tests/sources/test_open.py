@@ -1,5 +1,7 @@
 """What a location is taken for."""
 
+from functools import partial
+from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -9,6 +11,7 @@ from mico_150k.errors import EmptySource, SourceNotFound, UsageError
 from mico_150k.sources import Reading, open_source
 
 from ..factories import cases, write_json, write_release
+from ..loopback import Loopback
 
 
 def test_nothing_there(tmp_path: Path) -> None:
@@ -24,6 +27,17 @@ def test_an_empty_name_is_not_the_working_directory() -> None:
 def test_an_unknown_protocol_is_an_error_of_ours() -> None:
     with pytest.raises(SourceNotFound):
         open_source("nowhere://x/y")
+
+
+@pytest.mark.parametrize("folder", ["", "/", "/HumanObjectInteraction/"])
+def test_a_page_of_a_web_server_is_no_folder(release: Path, folder: str) -> None:
+    class Pages(SimpleHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = Loopback(partial(Pages, directory=str(release)))
+    with server.running(), pytest.raises(SourceNotFound, match="no folder.*Name one file"):
+        open_source(f"{server.address}{folder}")
 
 
 def test_an_empty_folder(tmp_path: Path) -> None:
