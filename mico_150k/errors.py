@@ -12,6 +12,7 @@ MicoError                      the message says what is wrong, where, and the wa
 │   └── ExecutorMissing        the executor asked for is not installed, or does not answer
 ├── SourceError                the source cannot be read as it is
 │   ├── SourceNotFound         no such file, folder or repository
+│   ├── SourceLost             a file that was there at the start, and cannot be read any more
 │   ├── EmptySource            nothing in it that a source is made of
 │   ├── BrokenFile             a file that is damaged, or not what its name says
 │   ├── UnknownShape           a file whose columns fit nothing that is known
@@ -89,6 +90,10 @@ class SourceError(MicoError):
 
 class SourceNotFound(SourceError):
     """No such file, folder or repository."""
+
+
+class SourceLost(SourceError):
+    """A file that was there at the start, and cannot be read any more."""
 
 
 class EmptySource(SourceError):

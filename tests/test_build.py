@@ -24,9 +24,11 @@ from mico_150k.errors import (
     CountMismatch,
     DiskTooSmall,
     OutputRefused,
+    SourceLost,
     TooManyLeftOut,
     UnknownConfig,
 )
+from mico_150k.executors.processes import Processes
 from mico_150k.files import disk_errors
 from mico_150k.finish import finish
 from mico_150k.names import partial, process_mark
@@ -582,6 +584,32 @@ def test_a_disk_that_fills_up_under_the_index_leaves_nothing_half_written(
     with pytest.raises(DiskTooSmall, match="the disk is full"):
         build(release, tmp_path / "out")
     assert not list((tmp_path / "out").rglob("*.partial"))
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("kind", ["release", "manifest"])
+def test_a_source_file_that_goes_away_is_named_and_what_is_finished_is_kept(
+    tmp_path: Path, kind: str, workers: int
+) -> None:
+    hoi = [case for case in cases(6) if case.task == "hoi"]
+    source = tmp_path / "source"
+    if kind == "release":
+        write_release(source, hoi, rows_per_file=2)
+    else:
+        for number in range(3):
+            path = source / "hoi" / f"part-{number}.json"
+            write_json(path, manifest_rows(path.parent, hoi[number * 2 : number * 2 + 2]))
+    options = BuildOptions(configs=("bagel",), shard_bytes=1000)
+    build(source, tmp_path / "whole", options)
+    prepared = Build.prepare(open_source(str(source)), tmp_path / "out", options)
+    lost = next(source.rglob("part-1.*"))
+    lost.rename(tmp_path / "elsewhere")
+    executor = Processes(2) if workers > 1 else None
+    with pytest.raises(SourceLost, match=r"part-1\..* cannot be read any more: .*No such file"):
+        prepared.run(executor=executor)
+    (tmp_path / "elsewhere").rename(lost)
+    build(source, tmp_path / "out", options)
+    assert contents(tmp_path / "out") == contents(tmp_path / "whole")
 
 
 def test_manifests_and_releases_of_the_same_samples_give_the_same_rows(tmp_path: Path) -> None:

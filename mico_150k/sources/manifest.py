@@ -69,6 +69,8 @@ class ManifestFile:
 
     def read(self, start: int = 0, *, ahead: bool = False) -> Generator[RawSample, None, None]:
         """The rows from `start` on, each with its images read from their files."""
+        with self.storage.losses(self.name):  # where the source is not, no image is
+            self.storage.stamp(self.name)
         samples = (self._sample(row, self.entries[row]) for row in range(start, self.rows))
         # `yield from` closes what it reads from when it is closed.
         yield from read_ahead(samples) if ahead else samples

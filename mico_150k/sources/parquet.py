@@ -132,13 +132,12 @@ class ParquetSourceFile:
 
     def _open(self) -> pq.ParquetFile:
         # Without pre_buffer and through a buffer, a column chunk is never held whole.
-        if self.storage.is_local:
-            return pq.ParquetFile(
-                self.storage.path(self.name), pre_buffer=False, buffer_size=LOCAL_BUFFER
-            )
-        return pq.ParquetFile(
-            self.storage.open(self.name), pre_buffer=False, buffer_size=REMOTE_BUFFER
-        )
+        with self._damage("its footer"):
+            if self.storage.is_local:
+                path = self.storage.path(self.name)
+                return pq.ParquetFile(path, pre_buffer=False, buffer_size=LOCAL_BUFFER)
+            handle = self.storage.open(self.name)
+            return pq.ParquetFile(handle, pre_buffer=False, buffer_size=REMOTE_BUFFER)
 
     def _batches(self, file: pq.ParquetFile, group: int) -> Generator[pa.RecordBatch, None, None]:
         rows = self.footer.row_groups[group]
@@ -151,9 +150,13 @@ class ParquetSourceFile:
 
     @contextmanager
     def _damage(self, where: str) -> Iterator[None]:
-        """Name the file and the place where it cannot be read."""
+        """Name the file, and the place where its content is damaged.
+
+        Raises `BrokenFile`, and `SourceLost` where the file system is to blame.
+        """
         try:
-            yield
+            with self.storage.losses(self.name):
+                yield
         except (pa.ArrowException, OSError) as error:
             msg = f"{self.name}: {where} cannot be read: {error}"
             raise BrokenFile(msg) from error

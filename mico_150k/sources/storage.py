@@ -9,10 +9,17 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 import fsspec
+import pyarrow as pa
 from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
-from mico_150k.errors import BrokenFile, PathOutsideSource, SourceNotFound
+from mico_150k.errors import (
+    BrokenFile,
+    MicoError,
+    PathOutsideSource,
+    SourceLost,
+    SourceNotFound,
+)
 from mico_150k.images.probe import MAX_BYTES
 from mico_150k.pattern import leave_out
 from mico_150k.reason import Reason
@@ -97,6 +104,26 @@ class Storage:
         """A file for reading at any place; nothing is read ahead over a network."""
         options = {} if self.is_local else {"cache_type": "none"}
         return self.fs.open(self.path(name), "rb", **options)  # type: ignore[no-any-return]
+
+    @contextmanager
+    def losses(self, name: str) -> Iterator[None]:
+        """Turn what the file system says of a file that was there before into `SourceLost`."""
+        try:
+            yield
+        except (MicoError, pa.ArrowException):
+            raise
+        except Exception as error:
+            # pyarrow's own word for damage is a bare OSError, without a number.
+            if type(error) is OSError and not error.errno:
+                raise
+            if self.is_local and not isinstance(error, OSError):
+                raise
+            msg = (
+                f"{name} of {self.location} was there at the start, and cannot be read any more: "
+                f"{error or type(error).__name__}\n"
+                "Finished shards are kept: when it is there again, the same command goes on."
+            )
+            raise SourceLost(msg) from error
 
     def stamp(self, name: str) -> str:
         """What changes when the file does: its content's name on the Hub, else size and time."""
