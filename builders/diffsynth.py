@@ -30,7 +30,7 @@ class DiffSynthTrainer(PathTrainer):
             "5000",
             "ours: upstream saves once an epoch, days here; each is 40 GB, and all stay",
         ),
-        Setting("batch", "GPUS × --gradient_accumulation_steps", "runner.py: one row a step"),
+        Setting("batch", "GPUS × ACCUMULATION, which is 1", "runner.py: one row a GPU and step"),
     )
     steps = (
         (
@@ -43,9 +43,11 @@ class DiffSynthTrainer(PathTrainer):
         ),
         (
             (
-                "Start, with `GPUS` GPUs. `TRAIN` is `full` or `lora`, `VERSION` 2511 or 2509. The "
-                "model is fetched from ModelScope at the first start, or from the Hub with "
-                "`DIFFSYNTH_DOWNLOAD_SOURCE=huggingface`."
+                "Start, with `GPUS` GPUs. `TRAIN` is `full` or `lora`, `VERSION` 2511 or 2509, and "
+                "`ACCUMULATION` how many rows each GPU takes before the weights change. They are "
+                "written to `OUTPUT`, `models/train/mico-150k` if that is not set; a relative path "
+                "is one in the clone. The model is fetched from ModelScope at the first start, or "
+                "from the Hub with `DIFFSYNTH_DOWNLOAD_SOURCE=huggingface`."
             ),
             "TRAIN=full VERSION=2511 GPUS=8 bash {root}/train.sh",
         ),
@@ -64,12 +66,14 @@ class DiffSynthTrainer(PathTrainer):
 _LAUNCH = """\
 #!/usr/bin/env bash
 # Trains Qwen-Image-Edit on this export with DiffSynth-Studio. DIFFSYNTH is a clone, TRAIN full or
-# lora, VERSION the model's, 2511 or 2509, and GPUS how many there are here.
+# lora, VERSION the model's, 2511 or 2509, GPUS how many there are here, ACCUMULATION how many rows
+# each takes before the weights change, and OUTPUT the folder that they are written to.
 set -euo pipefail
 : "${DIFFSYNTH:?set DIFFSYNTH to a clone of modelscope/DiffSynth-Studio}"
 MICO_150K_DATA=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 VERSION=${VERSION:-2511}
 GPUS=${GPUS:-8}
+ACCUMULATION=${ACCUMULATION:-1}
 # The trainer opens its records in the locale's encoding; they are UTF-8.
 export PYTHONUTF8=1
 qwen=Qwen/Qwen-Image
@@ -81,6 +85,8 @@ launch=(--num_processes="$GPUS")
 case "${TRAIN:-full}" in
 full)
     launch+=(--config_file "$examples/full/accelerate_config_zero2offload.yaml")
+    # The config has a number of its own, which wins over the trainer's option, not over this one.
+    launch+=(--gradient_accumulation_steps "$ACCUMULATION")
     train=(--learning_rate 1e-5 --trainable_models dit)
     ;;
 lora)
@@ -110,6 +116,7 @@ accelerate launch "${launch[@]}" "$examples/train.py" \\
     --dataset_num_workers 8 \\
     --model_id_with_origin_paths "$models" \\
     --num_epochs 2 \\
+    --gradient_accumulation_steps "$ACCUMULATION" \\
     --save_steps 5000 \\
     --remove_prefix_in_ckpt pipe.dit. \\
     --output_path "${OUTPUT:-models/train/mico-150k}" \\

@@ -77,6 +77,19 @@ def test_a_full_training_of_2511_is_the_default(exported: Exported, tmp_path: Pa
     assert command[-2:] == ["--num_epochs", "7"]
 
 
+@pytest.mark.parametrize("train", ["full", "lora"])
+def test_rows_are_accumulated(exported: Exported, tmp_path: Path, train: str) -> None:
+    script = Path(exported.root) / "train.sh"
+    settings = {"DIFFSYNTH": str(tmp_path), "TRAIN": train, "ACCUMULATION": "4"}
+    [command] = run_script(script, tmp_path, **settings).commands
+    of_script = next(place for place, word in enumerate(command) if word.endswith("train.py"))
+    before, after = command[:of_script], command[of_script:]
+    assert option(after, "--gradient_accumulation_steps") == "4"
+    # With a config, accelerate's own option is the one that counts.
+    if train == "full":
+        assert option(before, "--gradient_accumulation_steps") == "4"
+
+
 def test_lora_of_2509_on_several_gpus(exported: Exported, tmp_path: Path) -> None:
     script = Path(exported.root) / "train.sh"
     ran = run_script(script, tmp_path, DIFFSYNTH=str(tmp_path), TRAIN="lora", VERSION="2509")
