@@ -1,5 +1,6 @@
 """musubi-tuner (kohya-ss/musubi-tuner): Qwen-Image-Edit, by JSON lines and a dataset config."""
 
+import glob
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,6 +10,7 @@ from typing import Any
 import xxhash
 from mico_150k.builders.qwen_image_edit import MANY_INPUTS, MARKER
 
+from mico_150k.errors import OutputRefused
 from mico_150k.export.trainer import (
     LAUNCH,
     Candidate,
@@ -25,11 +27,16 @@ SIDE = 1024
 """Each input is scaled to this squared, and a target of more pixels as well."""
 WIDEST_TARGET = 4
 """The aspect of the longest bucket: half of `SIDE` and twice."""
-TALLEST_INPUT = 64
+TALLEST_INPUT = 72
 POSITIONS = 4096
 """Rows of the model's position table, for text after pictures."""
-INPUT_TOKENS = 213
-"""Of an input in the text: at most 205 at 384 × 384 pixels, and `Picture 1: ` with its marks."""
+INPUT_TOKENS = 205
+"""Of an input in the text, at about 384 × 384 pixels: no shape up to `NARROW` has more."""
+NARROW = 44
+NARROW_INPUT_TOKENS = 220
+"""Of an input more than `NARROW` times as long as wide, whose sides are rounded more."""
+MARK_TOKENS = 8
+"""`Picture 1: ` with the marks of a picture."""
 TEMPLATE_TOKENS = 8
 BYTES_PER_TOKEN = 3
 """Of UTF-8: fewer than the tokenizer needs on English, so that the estimate is a high one."""
@@ -50,9 +57,13 @@ def _target(size: Size) -> float:
     return SIDE * math.sqrt(min(_aspect(size), WIDEST_TARGET))
 
 
+def _input_tokens(size: Size) -> int:
+    return MARK_TOKENS + (NARROW_INPUT_TOKENS if _aspect(size) > NARROW else INPUT_TOKENS)
+
+
 def _text_tokens(row: Candidate) -> int:
     text = -(-len(row.instruction.encode()) // BYTES_PER_TOKEN)
-    return TEMPLATE_TOKENS + text + INPUT_TOKENS * len(row.inputs)
+    return TEMPLATE_TOKENS + text + sum(map(_input_tokens, row.inputs))
 
 
 def positions(row: Candidate) -> int:
@@ -136,8 +147,23 @@ class MusubiTrainer(PathTrainer):
             "Encode all pictures and texts, once, on a GPU (stopped by anything, it goes on):",
             "bash {root}/cache.sh",
         ),
-        ("Start, with `GPUS` GPUs:", "GPUS=1 bash {root}/train.sh"),
+        (
+            (
+                "Start, with `GPUS` GPUs. The LoRA is written to `OUTPUT`, `output/mico-150k` if "
+                "that is not set; a relative path is one in the folder that you are in."
+            ),
+            "GPUS=1 bash {root}/train.sh",
+        ),
     )
+
+    def check_place(self, root: Path) -> None:
+        """It looks for its caches by a pattern, in which it leaves the folder's name as it is."""
+        if glob.has_magic(str(root)):
+            msg = (
+                f"{root}: musubi-tuner takes `*`, `?` and `[` in the path of its caches for a "
+                "pattern, and would find others or none; choose a path without them."
+            )
+            raise OutputRefused(msg)
 
     def record(self, inputs: list[str], output: str, instruction: str) -> dict[str, Any]:
         """The target is `image_path`, and inputs are numbered from 0."""
@@ -241,8 +267,8 @@ python "$scripts/qwen_image_cache_text_encoder_outputs.py" \\
 _LAUNCH = f"""\
 #!/usr/bin/env bash
 # Trains a LoRA of Qwen-Image-Edit on this export with musubi-tuner, after cache.sh. MUSUBI is a
-# clone; DIT, VAE and TEXT_ENCODER are files of the model, VERSION is its version, 2511 or 2509, and
-# GPUS how many there are here.
+# clone; DIT, VAE and TEXT_ENCODER are files of the model, VERSION is its version, 2511 or 2509,
+# GPUS how many there are here, and OUTPUT the folder that the LoRA is written to.
 {_HEAD}\
 GPUS=${{GPUS:-1}}
 launch=(--num_processes="$GPUS" --num_cpu_threads_per_process=1 --mixed_precision=bf16)

@@ -12,6 +12,7 @@ from mico_150k.builders.musubi import POSITIONS, MusubiTrainer, cache_bytes, pos
 
 from mico_150k.build import Build, BuildOptions
 from mico_150k.dataset import open_dataset
+from mico_150k.errors import OutputRefused
 from mico_150k.export.job import ExportJob, ExportOptions
 from mico_150k.export.run import relocate, run_export
 from mico_150k.export.trainer import Candidate, Exported
@@ -125,15 +126,29 @@ def test_other_rows_have_other_caches(exported: Exported, repeated: Path, tmp_pa
     assert cache(Path(fewer.root)) != cache(Path(exported.root))
 
 
+@pytest.mark.parametrize("odd", ["all*", "what?", "a [new] one"])
+def test_a_path_that_would_be_a_pattern_is_refused(
+    exported: Exported, repeated: Path, tmp_path: Path, odd: str
+) -> None:
+    folder = tmp_path / odd / "out"
+    with pytest.raises(OutputRefused, match="for a pattern"):
+        export(MusubiTrainer(), repeated, folder)
+    assert not folder.parent.exists()
+    folder.parent.mkdir()
+    moved = Path(exported.root).rename(folder)
+    with pytest.raises(OutputRefused, match="for a pattern"):
+        relocate(moved, MusubiTrainer())
+
+
 def limits(row: Candidate) -> list[str]:
     return [limit.name for limit in MusubiTrainer.limits if limit.applies(row)]
 
 
-def test_an_input_may_be_64_times_as_tall_as_wide() -> None:
-    row = Candidate("hoi/1", "a", (SQUARE, (16, 1024)), SQUARE)
+def test_an_input_may_be_72_times_as_tall_as_wide() -> None:
+    row = Candidate("hoi/1", "a", (SQUARE, (16, 1152)), SQUARE)
     assert not limits(row)
     assert not limits(replace(row, inputs=((2048, 16),)))
-    assert limits(replace(row, inputs=(SQUARE, (16, 1025)))) == ["too-tall"]
+    assert limits(replace(row, inputs=(SQUARE, (16, 1153)))) == ["too-tall"]
 
 
 def test_inputs_and_text_fit_the_table_of_positions() -> None:
@@ -142,6 +157,9 @@ def test_inputs_and_text_fit_the_table_of_positions() -> None:
     assert POSITIONS - 213 < positions(row) < POSITIONS
     assert not limits(row)
     assert limits(replace(row, inputs=(SQUARE,) * 19)) == ["positions"]
+    # A narrow input may have 15 tokens more, and reaches further along its own axis.
+    narrow = replace(row, inputs=((64, 4096),))
+    assert positions(narrow) == 256 + 8 + 200 + 228
     assert limits(replace(row, instruction="a" * 2400)) == ["positions"]
 
 
