@@ -3,11 +3,12 @@
 `Mico150k` can be used directly, by `load_dataset` where it is registered
 (`mico_150k.registration`), and by the loading script of `datasets` before 4.
 
-Given a source, it yields what `mico build` would write, in the order of the plan's units. Given
-a dataset folder, or nothing, it yields that folder's own rows: a registered name hides a folder
-of the same name, and must not change what `load_dataset` gives.
+Given a source, it yields what `mico build` would write, unit by unit in the order of the shards.
+Given a dataset folder, or nothing, it yields that folder's own rows: a registered name hides a
+folder of the same name, and must not change what `load_dataset` gives.
 """
 
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,7 @@ import datasets
 from mico_150k import names
 from mico_150k.card import COLUMNS, PURPOSES
 from mico_150k.columns import features
+from mico_150k.errors import UsageError
 from mico_150k.images.header import Verify
 from mico_150k.loading import Given, find_given
 from mico_150k.package_hash import package_hash
@@ -37,10 +39,12 @@ class MicoConfig(datasets.BuilderConfig):
 
     map: str = ""
     task_map: str = ""
+    exclude: str = ""
     allow_outside: bool = False
     verify: str = Verify.STRUCTURE.value
     tolerance: float = TOLERANCE
     shard_bytes: int = SHARD_BYTES
+    seed: int = 0
 
     def create_config_id(
         self, config_kwargs: dict[str, Any], custom_features: datasets.Features | None = None
@@ -54,9 +58,13 @@ class MicoConfig(datasets.BuilderConfig):
 
     def given(self) -> Given:
         """The source or the dataset folder that `data_dir` names. Raises `MicoError`."""
+        if self.verify not in {known.value for known in Verify}:
+            msg = f"verify={self.verify!r} is none of {', '.join(map(str, Verify))}."
+            raise UsageError(msg)
         reading = Reading(
             columns=parse_map([self.map]),
-            tasks=parse_task_map(self.task_map.split()),
+            tasks=parse_task_map(shlex.split(self.task_map)),
+            exclude=tuple(shlex.split(self.exclude)),
             allow_outside=self.allow_outside,
         )
         return find_given(
@@ -65,6 +73,7 @@ class MicoConfig(datasets.BuilderConfig):
             verify=Verify(self.verify),
             tolerance=self.tolerance,
             shard_bytes=self.shard_bytes,
+            seed=self.seed,
         )
 
 
@@ -96,6 +105,4 @@ class Mico150k(datasets.GeneratorBasedBuilder):
         ]
 
     def _generate_examples(self, shards: list[Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-        given = self.config.given()
-        for shard in shards:
-            yield from given.rows(self.config.name, shard)
+        yield from self.config.given().rows(self.config.name, shards)

@@ -36,8 +36,8 @@ class Given(Protocol):
     def splits(self, config: str) -> dict[str, list[Any]]:
         """What can be read side by side, by split. Raises `UnknownConfig`."""
 
-    def rows(self, config: str, shard: Any) -> Iterator[KeyedRow]:  # noqa: ANN401 - of either kind
-        """A shard's rows, each with a key that no other row has."""
+    def rows(self, config: str, shards: list[Any]) -> Iterator[KeyedRow]:
+        """The rows of some shards, each with a key that no other row has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +62,11 @@ class GivenFolder:
         self.folder.shards(config)
         return self.folder.splits(config)
 
-    def rows(self, config: str, shard: Path) -> Iterator[KeyedRow]:
-        """The rows as they stand in the file."""
-        for row, values in enumerate(read_rows(shard)):
-            yield f"{config}/{shard.name}/{row}", values
+    def rows(self, config: str, shards: list[Path]) -> Iterator[KeyedRow]:
+        """The rows as they stand in the files."""
+        for shard in shards:
+            for row, values in enumerate(read_rows(shard)):
+                yield f"{config}/{shard.name}/{row}", values
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,35 +86,44 @@ class GivenSource:
         return xxhash.xxh3_128_hexdigest("\n".join(parts).encode())
 
     def splits(self, config: str) -> dict[str, list[Unit]]:
-        """The plan's units."""
+        """The plan's units, in the order of their shards: all tasks come in turn."""
         if config not in BUILDERS:
             msg = f"{config!r} is made by `mico build`, and cannot be generated from a source."
             raise UsageError(msg)
-        return {names.SPLIT: list(self.plan.units)}
+        units = sorted(self.plan.units, key=lambda unit: unit.shards[0].number)
+        return {names.SPLIT: units}
 
-    def rows(self, config: str, shard: Unit) -> Iterator[KeyedRow]:
-        """The rows that `mico build` would write. Raises `TooManyLeftOut`."""
+    def rows(self, config: str, shards: list[Unit]) -> Iterator[KeyedRow]:
+        """The rows that `mico build` would write.
+
+        Nobody knows what other processes leave out, so that the tolerance is of the rows read here.
+        Raises `TooManyLeftOut`.
+        """
         builder = get_builder(config)
-        examiner = Examiner(self.verify)
-        watch = Watch(self.plan, self.tolerance)
+        watch = Watch(self.plan.part(shards), self.tolerance)
         reasons: Counter[str] = Counter()
-        for result in examiner.examine(unit_rows(self.source, self.plan, shard)):
-            if isinstance(result, LeftOut):
-                watch.on_group(1, 0, [result])
-                reasons[result.reason.value] += 1
-            else:
-                yield result.id, builder.row(result)
+        rows = 0
+        for shard in shards:
+            for result in Examiner(self.verify).examine(unit_rows(self.source, self.plan, shard)):
+                rows += 1
+                if isinstance(result, LeftOut):
+                    watch.on_group(rows, 0, [result])
+                    reasons[result.reason.value] += 1
+                    rows = 0
+                else:
+                    yield result.id, builder.row(result)
         if reasons:
             logger.warning("left out %d rows: %s", reasons.total(), dict(reasons))
 
 
-def find_given(
+def find_given(  # noqa: PLR0913 - each is a choice of its own
     data_dir: str | None,
     reading: Reading,
     *,
     verify: Verify,
     tolerance: float,
     shard_bytes: int,
+    seed: int,
 ) -> Given:
     """The dataset folder or the source at `data_dir`; without one, `./mico-150k`.
 
@@ -129,4 +139,5 @@ def find_given(
         )
         raise SourceNotFound(msg)
     source = open_source(data_dir, reading)
-    return GivenSource(source, make_plan(source, shard_bytes=shard_bytes), verify, tolerance)
+    plan = make_plan(source, shard_bytes=shard_bytes, seed=seed)
+    return GivenSource(source, plan, verify, tolerance)

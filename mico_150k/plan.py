@@ -9,7 +9,7 @@ at once: they depend neither on workers nor on what is left out later.
 import heapq
 import random
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import takewhile
 from math import ceil
 from typing import TypeVar
@@ -100,6 +100,11 @@ class Plan:
     def unit_bytes(self, unit: Unit) -> int:
         """Bytes of images in the files of a unit."""
         return sum(self.files[place].image_bytes for place in unit.files)
+
+    def part(self, units: Sequence[Unit]) -> "Plan":
+        """The plan of some units alone, for what adds up their rows and bytes."""
+        places = sorted({place for unit in units for place in unit.files})
+        return replace(self, files=tuple(self.files[place] for place in places), units=tuple(units))
 
     @property
     def shards(self) -> int:

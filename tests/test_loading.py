@@ -6,6 +6,7 @@ The folder, the registered builder, and the builder class by itself; the loading
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -278,6 +279,34 @@ class TestRegistered:
             "mico-150k", "default", data_dir=str(source), split="train", task_map="stuff=de_re"
         )
         assert set(rows["task"][:]) == {"de_re"}
+        shutil.copytree(source / "stuff", source / "a b")
+        rows = load_dataset(
+            "mico-150k", "default", data_dir=str(source), split="train",
+            task_map="stuff=hoi", exclude="'a b' 'a b/*'",
+        )  # fmt: skip
+        assert set(rows["task"][:]) == {"hoi"}
+        with pytest.raises(MicoError, match="'x' is none of header, structure, decode"):
+            load_dataset("mico-150k", "default", data_dir=str(source), verify="x")
+
+    def test_the_tolerance_is_of_the_rows_that_are_read(self, tmp_path: Path) -> None:
+        """Else a process that reads a broken part of a large source would yield nothing of it."""
+        samples = [case for case in cases(40) if case.task == "hoi"]
+        odd = [replace(case, output=b"no image") for case in samples[-4:]]
+        source = write_release(tmp_path / "r", [*samples[:-4], *odd], rows_per_file=4)
+        load = {"data_dir": str(source), "split": "train", "shard_bytes": 1, "tolerance": 0.2}
+        assert load_dataset("mico-150k", "bagel", **load).num_rows == 36
+        with pytest.raises(MicoError, match="20.00% of 4"):
+            list(load_dataset("mico-150k", "bagel", streaming=True, **load))
+
+    def test_the_seed_says_in_which_order_a_stream_comes(self, source: Path) -> None:
+        def words(seed: int) -> list[str]:
+            load = {"data_dir": str(source), "split": "train", "streaming": True}
+            rows = load_dataset("mico-150k", "bagel", **load, shard_bytes=1, seed=seed)
+            return [row["instruction"] for row in rows]
+
+        assert words(0) == words(0)
+        assert words(0) != words(1)
+        assert sorted(words(0)) == sorted(words(1))
 
 
 def test_importing_the_package_registers_nothing() -> None:
@@ -294,6 +323,13 @@ def test_the_builder_class_by_itself(release: Path, dataset: Path, tmp_path: Pat
     assert by_words([plain(row) for row in undecoded(rows)]) == by_words(stored(dataset, "bagel"))
     stream = Mico150k(config_name="bagel", data_dir=str(release)).as_streaming_dataset("train")
     assert len(list(undecoded(stream))) == 24
+
+
+def test_the_builder_class_by_itself_takes_a_single_file(release: Path) -> None:
+    """`load_dataset` looks for a folder at `data_dir`, before any builder is asked."""
+    file = release / "HumanObjectInteraction" / "part-0.parquet"
+    stream = Mico150k(config_name="bagel", data_dir=str(file)).as_streaming_dataset("train")
+    assert len(list(undecoded(stream))) == 6
 
 
 def test_the_builder_class_by_itself_returns_no_stale_rows(
