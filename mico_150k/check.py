@@ -5,8 +5,9 @@ The viewer's limits were read in huggingface/dataset-viewer (`libs/libcommon`, `
 
 import itertools
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,7 @@ def check_dataset(folder: DatasetFolder, *, hashes: bool = True) -> Iterator[Fin
         yield from _check_config(config, of_config)
     yield from _check_cuts(footers)
     yield from _check_names(folder)
+    yield from _check_rests(folder)
 
 
 def _check_files(
@@ -70,6 +72,12 @@ def _check_files(
         if path not in known:
             wrong += 1
             yield Finding(True, str(path.relative_to(folder.path)), "is not in the manifest")
+    for config, files in manifest["configs"].items():
+        for split, rows in _rows_by_split(files).items():
+            if not rows:
+                wrong += 1
+                what = f"no row in {split}: load_dataset takes no split without one"
+                yield Finding(True, config, what)
     if not wrong:
         compared = "SHA-256" if hashes else "size"
         yield Finding(False, names.MANIFEST, f"{len(known)} files, each with its {compared}")
@@ -87,38 +95,62 @@ def _file_fault(path: Path, record: dict[str, Any], *, hashes: bool) -> str:
 
 
 def check_header(header: dict[str, Any] | None, manifest: dict[str, Any]) -> Iterator[Finding]:
-    """A card's configurations, features and counts; wrong counts stop `load_dataset`."""
+    """A card's configurations, files, features and counts; wrong ones stop `load_dataset`."""
     if header is None:
         yield Finding(True, names.CARD, "has no YAML header")
         return
-    faults = 0
+    try:
+        faults = [*_header_faults(header, manifest)]
+    except (AttributeError, KeyError, TypeError) as error:
+        faults = [f"has configs or dataset_info of another form than a card's: {error!r}"]
+    yield from (Finding(True, names.CARD, what) for what in faults)
+    if not faults:
+        count = len(header["configs"])
+        what = f"{count} configurations, their files, features and counts hold"
+        yield Finding(False, names.CARD, what)
+
+
+def _header_faults(header: dict[str, Any], manifest: dict[str, Any]) -> Iterator[str]:
     infos = {info["config_name"]: info for info in header.get("dataset_info", [])}
-    paths = {config["config_name"]: config for config in header.get("configs", [])}
+    cards = {config["config_name"]: config for config in header.get("configs", [])}
     for config, files in manifest["configs"].items():
-        rows = _rows_by_split(files)
-        info = infos.get(config)
-        if info is None or config not in paths:
-            faults += 1
-            yield Finding(True, names.CARD, f"does not name the configuration {config}")
+        if config not in infos or config not in cards:
+            yield f"does not name the configuration {config}"
             continue
-        said = {split["name"]: split["num_examples"] for split in info["splits"]}
+        if config not in COLUMNS:
+            yield f"names the configuration {config}, which this installation does not know"
+            continue
+        rows = _rows_by_split(files)
+        said = {split["name"]: split["num_examples"] for split in infos[config]["splits"]}
         for split in sorted({*said, *rows}):
             if said.get(split) != rows.get(split):
-                faults += 1
-                what = (
+                yield (
                     f"says {said.get(split, 'no')} rows of {config}, {split}; "
                     f"there are {rows.get(split, 'none')}"
                 )
-                yield Finding(True, names.CARD, what)
-        if info["features"] != card_features(COLUMNS[config]):
-            faults += 1
-            yield Finding(True, names.CARD, f"gives {config} other features than its columns")
-    for config in paths:
+        if infos[config]["features"] != card_features(COLUMNS[config]):
+            yield f"gives {config} other features than its columns"
+        for split, patterns in _data_files(cards[config], rows).items():
+            of_split = {f"{config}/{name}" for name in files if names.split_of(name) == split}
+            if of_split != _named_by(patterns, manifest):
+                yield f"gives {config}, {split} the files {patterns}, which are others than it has"
+    for config in cards:
         if config not in manifest["configs"]:
-            faults += 1
-            yield Finding(True, names.CARD, f"names the configuration {config}, which is not there")
-    if not faults:
-        yield Finding(False, names.CARD, f"{len(infos)} configurations, features and counts hold")
+            yield f"names the configuration {config}, which is not there"
+
+
+def _data_files(config: dict[str, Any], splits: Iterable[str]) -> dict[str, list[str]]:
+    """The patterns that a card gives the splits of a configuration, and those that there are."""
+    said: dict[str, list[str]] = {split: [] for split in splits}
+    for entry in config["data_files"]:
+        path = entry["path"]
+        said.setdefault(entry["split"], []).extend([path] if isinstance(path, str) else path)
+    return said
+
+
+def _named_by(patterns: list[str], manifest: dict[str, Any]) -> set[str]:
+    files = (f"{config}/{name}" for config, of in manifest["configs"].items() for name in of)
+    return {file for file in files if any(fnmatchcase(file, pattern) for pattern in patterns)}
 
 
 def _rows_by_split(files: dict[str, dict[str, Any]]) -> dict[str, int]:
@@ -222,3 +254,13 @@ def _check_names(folder: DatasetFolder) -> Iterator[Finding]:
                 yield Finding(True, config, f"a column's name of {len(column)} characters")
     if total > HUB_MAX_FILES:
         yield Finding(True, ".", f"{total} files; the Hub takes {HUB_MAX_FILES}")
+
+
+def _check_rests(folder: DatasetFolder) -> Iterator[Finding]:
+    """What runs that were killed have left, which would take room and be sent along."""
+    work = folder.path / names.WORK
+    found = [*([work] if work.exists() else []), *sorted(folder.path.rglob("*.partial"))]
+    for path in found:
+        if path.parent != work:
+            what = "is left of a run that was stopped: run the same command again, or remove it"
+            yield Finding(True, str(path.relative_to(folder.path)), what)

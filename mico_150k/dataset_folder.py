@@ -41,6 +41,12 @@ class DatasetFolder:
         if found.get("format") != names.MANIFEST_FORMAT:
             msg = f"{self.path}: no {names.MANIFEST} of a finished build in it."
             raise NotADataset(msg)
+        if not _is_whole(found):
+            msg = (
+                f"{self.path / names.MANIFEST} is damaged: it lacks what every manifest has of the "
+                "build, its configurations and their files.\nFetch it again, or build again."
+            )
+            raise NotADataset(msg)
         return found
 
     @property
@@ -77,3 +83,17 @@ def read_rows(shard: Path) -> Iterator[dict[str, Any]]:
 
 def _is_ours(manifest: Path) -> bool:
     return read_json(manifest).get("format") == names.MANIFEST_FORMAT
+
+
+def _is_whole(manifest: dict[str, Any]) -> bool:
+    """Whether a manifest has what is read of it: the build, and each file's record."""
+    try:
+        records = [record for of in manifest["configs"].values() for record in of.values()]
+        return isinstance(manifest["build"], dict) and all(map(_is_record, records))
+    except (AttributeError, KeyError, TypeError):
+        return False
+
+
+def _is_record(record: dict[str, Any]) -> bool:
+    counts = isinstance(record["bytes"], int) and isinstance(record["rows"], int)
+    return counts and isinstance(record["sha256"], str)

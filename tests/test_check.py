@@ -4,15 +4,23 @@ import json
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+import yaml
 
 from mico_150k import names
+from mico_150k.build import Build, BuildOptions
 from mico_150k.check import Finding, check_dataset
 from mico_150k.dataset_folder import DatasetFolder
 from mico_150k.errors import NotADataset
+from mico_150k.names import partial
+from mico_150k.sources import open_source
+
+from .factories import cases, write_release
 
 
 @pytest.fixture
@@ -84,6 +92,33 @@ def write_one_row_group(folder: Path) -> None:
     pq.write_table(pq.read_table(path), path)
 
 
+def edit_header(folder: Path, **keys: Any) -> None:
+    card = folder / names.CARD
+    _, header, text = card.read_text().split("---\n", 2)
+    card.write_text(f"---\n{yaml.safe_dump({**yaml.safe_load(header), **keys})}---\n{text}")
+
+
+def give_other_files(folder: Path) -> None:
+    card = folder / names.CARD
+    card.write_text(card.read_text().replace("path: dimoo/train-*", "path: blip3o/train-*", 1))
+
+
+def give_no_files(folder: Path) -> None:
+    edit_header(folder, configs=["bagel"])
+
+
+def give_counts_of_another_form(folder: Path) -> None:
+    edit_header(folder, dataset_info={"bagel": 24})
+
+
+def leave_a_half_written_file(folder: Path) -> None:
+    partial(folder / "bagel" / names.shard_name(3), "host-1-2").write_bytes(b"PAR1")
+
+
+def leave_a_build(folder: Path) -> None:
+    (folder / names.WORK / "records").mkdir(parents=True)
+
+
 @pytest.mark.parametrize(
     ("damage", "where", "what"),
     [
@@ -95,6 +130,11 @@ def write_one_row_group(folder: Path) -> None:
         (change_a_feature, "README.md", "other features"),
         (remove_the_cards_header, "README.md", "no YAML header"),
         (break_the_cards_header, "README.md", "no YAML header"),
+        (give_other_files, "README.md", "dimoo, train the files ['blip3o/train-*.parquet']"),
+        (give_no_files, "README.md", "of another form"),
+        (give_counts_of_another_form, "README.md", "of another form"),
+        (leave_a_half_written_file, "bagel/train-00003.parquet.host-1-2.partial", "is left of"),
+        (leave_a_build, ".build", "is left of"),
         (add_a_script, "mico-150k.py", "stops load_dataset"),
         (write_with_another_schema, "omnigen2/train-00000.parquet", "another schema"),
         (write_one_row_group, "omnigen2", "not cut into row groups as dimoo is"),
@@ -128,6 +168,32 @@ def test_too_many_files_for_the_hub_are_found(copy: Path, monkeypatch: pytest.Mo
     found = [finding.what for finding in faults(copy)]
     assert "1 files; the Hub takes 0" in found
     assert "7 files; the Hub takes 3" in found
+
+
+def test_a_dataset_all_of_whose_rows_were_left_out_is_found(tmp_path: Path) -> None:
+    odd = [replace(case, output=b"no image") for case in cases(1)]
+    source = open_source(str(write_release(tmp_path / "r", odd)))
+    Build.prepare(source, tmp_path / "out", BuildOptions()).run(tolerance=1)
+    assert Finding(True, "bagel", "no row in train: load_dataset takes no split without one") in (
+        faults(tmp_path / "out")
+    )
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"configs": []},
+        {"configs": {"bagel": ["train-00000.parquet"]}},
+        {"configs": {"bagel": {"train-00000.parquet": {"bytes": 4}}}},
+        {"configs": {"bagel": {"train-00000.parquet": {"bytes": "4", "rows": 1, "sha256": ""}}}},
+        {"build": None},
+    ],
+)
+def test_a_damaged_manifest_is_an_error_that_names_it(copy: Path, damage: dict[str, Any]) -> None:
+    manifest = json.loads((copy / names.MANIFEST).read_text())
+    (copy / names.MANIFEST).write_text(json.dumps({**manifest, **damage}))
+    with pytest.raises(NotADataset, match="manifest.json is damaged"):
+        faults(copy)
 
 
 @pytest.mark.parametrize("text", [None, "not json", "[]", json.dumps({"format": "other"})])
