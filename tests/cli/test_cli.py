@@ -293,3 +293,12 @@ def test_a_build_that_loses_too_much_fails_and_names_the_reason(tmp_path: Path) 
 )  # fmt: skip
 def test_map_takes_several_words(given: list[str], expected: list[str]) -> None:
     assert _spread(given) == expected
+
+
+def test_where_the_command_line_lacks_a_package_it_says_so_in_a_line() -> None:
+    code = "import sys; sys.modules['typer'] = None; from mico_150k.__main__ import main; main()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == FAILED
+    assert "typer" in done.stderr
+    assert "run `mico` where mico-150k is installed with its dependencies" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
