@@ -112,11 +112,29 @@ def write_pickles(
     pickles.finish()
     options.refuse(too_long.total())
     random.Random(options.seed).shuffle(records)  # noqa: S311 - an order, and no secret
+    _write_records(to, records)
+    return PicklesResult(to, len(records), pickles.count, dict(sorted(too_long.items())))
+
+
+def relocate_pickles(folder: Path, old: str) -> None:
+    """Put the paths of the records here, if there are any, below `folder` instead of `old`."""
+    if not (folder / RECORDS).exists():
+        return
+    records = json.loads((folder / RECORDS).read_text(encoding="utf-8"))
+    for record in records:
+        paths = [*record["user_image"], record["answer_image"]]
+        *record["user_image"], record["answer_image"] = [
+            f"{folder}{path.removeprefix(old)}" if path.startswith(f"{old}/") else path
+            for path in paths
+        ]
+    _write_records(folder, records)
+
+
+def _write_records(to: Path, records: list[dict[str, Any]]) -> None:
     lines = ",\n".join(json.dumps(record, ensure_ascii=False) for record in records)
     write_atomically(to / RECORDS, f"[\n{lines}\n]\n".encode())
     config = yaml.safe_dump({"META": [{"path": str(to / RECORDS)}]}, width=10_000)
     write_atomically(to / CONFIG, (_CONFIG_HEAD + config).encode())
-    return PicklesResult(to, len(records), pickles.count, dict(sorted(too_long.items())))
 
 
 def _record(row: CodedRow, paths: list[str], tokens: int, system_prompt: str) -> dict[str, Any]:

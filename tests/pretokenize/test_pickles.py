@@ -11,7 +11,7 @@ import yaml
 from mico_150k.errors import OutputRefused, UsageError
 from mico_150k.pretokenize import pickles
 from mico_150k.pretokenize.codes import CodedRow, write_codes
-from mico_150k.pretokenize.pickles import RecordOptions, write_pickles
+from mico_150k.pretokenize.pickles import RecordOptions, relocate_pickles, write_pickles
 from mico_150k.pretokenize.text import SYSTEM_PROMPT
 
 from .material import coded, coded_rows, contents
@@ -130,3 +130,18 @@ def test_a_folder_that_is_something_elses_is_left_alone(codes: Path, tmp_path: P
         write_pickles(tmp_path / "others", to)
     write_pickles(tmp_path / "others", to, overwrite=True)
     assert len(list((to / "files").rglob("*.pkl"))) == 3
+
+
+def test_records_of_a_folder_that_has_moved_name_it_again(codes: Path, tmp_path: Path) -> None:
+    old = tmp_path / "before"
+    write_pickles(codes, old)
+    before = records_of(old)
+    moved = old.rename(tmp_path / "a way off")
+    relocate_pickles(moved, str(old))
+    after = records_of(moved)
+    for record, was in zip(after, before, strict=True):
+        paths = [*record["user_image"], record["answer_image"]]
+        assert all(path.startswith(f"{moved}/") and Path(path).is_file() for path in paths)
+        assert record["user_prompt"] == was["user_prompt"]
+    assert str(old) not in (moved / "data.yaml").read_text()
+    relocate_pickles(tmp_path, str(old))  # nothing was pre-tokenized there
