@@ -9,6 +9,7 @@ from typing import Any
 from mico_150k.builder import Builder
 from mico_150k.columns import Column, ColumnType
 from mico_150k.export.trainer import (
+    INSTALL_STEP,
     LAUNCH,
     Candidate,
     Exported,
@@ -114,10 +115,10 @@ def _too_long(budget: Budget) -> Limit:
     small = VAE[-1]
     return Limit(
         f"{budget.sample:,} tokens",
-        f"a sample of more than about {budget.sample:,} tokens, its pictures at "
+        f"a sample of about {budget.sample:,} tokens or more, its pictures at "
         f"{small.longest}/{small.shortest}",
         "data/dataset_base.py skips it",
-        lambda row: sample_tokens(row, small) > budget.sample,
+        lambda row: sample_tokens(row, small) >= budget.sample,
     )
 
 
@@ -127,27 +128,50 @@ class BagelTrainer(ShardTrainer):
     name = "bagel"
     title = "BAGEL"
     url = "https://github.com/ByteDance-Seed/Bagel"
-    skips = tuple(map(_too_long, BUDGETS))
+    limits = (_too_long(BUDGETS[-1]),)
+    skips = tuple(map(_too_long, BUDGETS[:-1]))
     settings = (
         Setting("--lr", "2e-5", "upstream's TRAIN.md, fine-tuning"),
         Setting("--max_latent_size", "64", "the same; 32 does not fit the published weights"),
-    )
+        Setting(
+            "--expected_num_tokens, --max_num_tokens, --max_num_tokens_per_sample", "see above",
+            "upstream's TRAIN.md has 10240, 11520, 10240, and its code 32768, 36864, 16384",
+        ),
+        Setting("--num_shard", "GPUS", "train/fsdp_utils.py wants one for each GPU; 8 as it is"),
+        Setting(
+            "--total_steps, --warmup_steps, --lr_scheduler", "500000, 2000, constant",
+            "the defaults of train/pretrain_unified_navit.py; add others to the command",
+        ),
+        Setting(
+            "--text_cond_dropout_prob, --vae_…, --vit_…", "0.1, 0.3, 0.3",
+            "the defaults of the same file, of each text and each input by itself",
+        ),
+        Setting(
+            "--wandb_offline", "True",
+            "ours: upstream logs to wandb.ai at once; with WANDB_MODE=online this does, too",
+        ),
+    )  # fmt: skip
     steps = (
         (
-            "Install mico-150k's clone in the trainer's environment; none of its versions moves:",
-            "pip install --no-deps PATH/TO/mico-150k",
-        ),
-        (
-            "In a clone, add the class that reads these rows (`--dry-run` shows it first):",
+            "Get the trainer, in an environment of its own with Python 3.10:",
             (
                 'export BAGEL="$PWD/Bagel"\n'
                 'git clone https://github.com/ByteDance-Seed/Bagel "$BAGEL"\n'
-                'mico patch bagel "$BAGEL"'
+                'pip install -r "$BAGEL/requirements.txt"\n'
+                "pip install flash_attn==2.5.8 --no-build-isolation"
             ),
         ),
+        INSTALL_STEP,
         (
-            "Start, with `GPUS` GPUs and the model's folder:",
-            "MODEL=models/BAGEL-7B-MoT GPUS=8 bash {root}/train.sh",
+            "Patch the trainer's clone, to read these rows (`--dry-run` shows how):",
+            'mico patch bagel "$BAGEL"',
+        ),
+        (
+            (
+                "Start, with the folder of the published model. `GPUS` and `WORKERS` are as below "
+                "unless set."
+            ),
+            "MODEL=models/BAGEL-7B-MoT bash {root}/train.sh",
         ),
     )
 
@@ -160,7 +184,7 @@ class BagelTrainer(ShardTrainer):
             for place, transform in enumerate(VAE):
                 tokens = sample_tokens(row, transform)
                 for at, budget in enumerate(BUDGETS):
-                    kept[place][at] += tokens <= budget.sample
+                    kept[place][at] += tokens < budget.sample
         return {"rows": total, "kept": kept}
 
     def tables(self, exported: Exported) -> Sequence[str]:
@@ -169,8 +193,8 @@ class BagelTrainer(ShardTrainer):
         total = exported.measured["rows"]
         lines = [
             (
-                "BAGEL skips a sample of more than `--max_num_tokens_per_sample` tokens. Samples "
-                f"kept, text estimated at {BYTES_PER_TOKEN} bytes a token:"
+                "BAGEL skips a sample that has `--max_num_tokens_per_sample` tokens or more. "
+                f"Samples kept, text estimated at {BYTES_PER_TOKEN} bytes a token:"
             ),
             "",
             f"| pictures, longest/shortest | {' | '.join(f'{each.sample}' for each in BUDGETS)} |",
@@ -188,20 +212,34 @@ class BagelTrainer(ShardTrainer):
                 "if one does."
             ),
         ]
-        groups = sum(exported.row_groups.values())
-        readers = exported.identity["readers"]
+        gpus, workers = _readers(exported)
         sharing = (
-            f"{len(exported.row_groups)} files with {groups} row groups. BAGEL gives each of "
-            "`GPUS` × `WORKERS` readers the same number of row groups, and never reads the rest."
+            f"{len(exported.row_groups)} files with {sum(exported.row_groups.values())} row "
+            "groups. BAGEL gives each of `GPUS` × `WORKERS` readers the same number of row groups, "
+            f"and never reads the rest. `train.sh` has {gpus} GPUs and {workers} workers for each "
+            + ("as was said with --ranks and --workers." if exported.readers else "by default.")
         )
-        if readers > 1:
-            unread = groups % readers
-            sharing += f" Of {readers} readers, {unread} row groups are read by none" + (
-                "; `mico export bagel --to FOLDER` with the same --ranks and --workers leaves none."
-                if unread
-                else "."
+        return ["\n".join(lines), sharing, *self.notes(exported)]
+
+    def notes(self, exported: Exported) -> Sequence[str]:
+        """Rows that will not be read."""
+        found = []
+        transform, budget = _fitting(exported)
+        kept = exported.measured["kept"][VAE.index(transform)][BUDGETS.index(budget)]
+        skipped = exported.measured["rows"] - kept
+        if skipped:
+            found.append(
+                f"{skipped} of {exported.measured['rows']} samples are longer than train.sh's "
+                f"{budget.sample:,} tokens, and BAGEL skips them."
             )
-        return ["\n".join(lines), sharing]
+        groups = sum(exported.row_groups.values())
+        if exported.readers and groups % exported.readers:
+            found.append(
+                f"{groups % exported.readers} of {groups} row groups are never read by "
+                f"{exported.readers} readers; mico export bagel --to FOLDER with the same --ranks "
+                "and --workers splits some, so that all are."
+            )
+        return found
 
     def files(self, exported: Exported) -> Mapping[str, str]:
         """The row groups of each file, the data's yaml, and the launch script."""
@@ -218,11 +256,18 @@ class BagelTrainer(ShardTrainer):
         launch = _LAUNCH
         for name in ("sample", "expected", "most"):
             launch = launch.replace(f"@{name}@", str(getattr(budget, name)))
+        for name, number in zip(("gpus", "workers"), _readers(exported), strict=True):
+            launch = launch.replace(f"@{name}@", str(number))
         return {
             PARQUET_INFO: json.dumps(info, indent=2, ensure_ascii=False) + "\n",
             "mico-150k.yaml": yaml,
             LAUNCH: launch,
         }
+
+
+def _readers(exported: Exported) -> tuple[int, int]:
+    """GPUs and workers for each, as the export was asked for."""
+    return exported.identity["ranks"] or 8, exported.identity["workers"] or 1
 
 
 def _fitting(exported: Exported) -> tuple[Transform, Budget]:
@@ -258,15 +303,21 @@ mico-150k:
 _LAUNCH = """\
 #!/usr/bin/env bash
 # Trains BAGEL on this export. BAGEL is the patched clone, MODEL the folder of the published model,
-# GPUS how many there are here, WORKERS how many processes read for each.
+# GPUS how many there are here, WORKERS how many processes read for each. WANDB_MODE=online sends
+# the log to wandb.ai. Further arguments go to the trainer; paths in them are relative to the clone.
 set -euo pipefail
 : "${BAGEL:?set BAGEL to a clone of ByteDance-Seed/Bagel, after mico patch bagel}"
 : "${MODEL:?set MODEL to the folder of BAGEL-7B-MoT}"
 MICO_150K_DATA=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 export MICO_150K_DATA
+GPUS=${GPUS:-@gpus@}
 MODEL=$(cd "$MODEL" && pwd)
+offline=True
+if [ "${WANDB_MODE:-offline}" = online ]; then offline=False; fi
 cd "$BAGEL"
-torchrun --nnodes=1 --nproc_per_node="${GPUS:-8}" --master_port="${PORT:-29501}" \\
+# torchrun puts the script's folder on Python's path, and the script imports from the clone's.
+export PYTHONPATH="$PWD${PYTHONPATH:+:$PYTHONPATH}"
+torchrun --nnodes=1 --nproc_per_node="$GPUS" --master_port="${PORT:-29501}" \\
     train/pretrain_unified_navit.py \\
     --dataset_config_file "$MICO_150K_DATA/mico-150k.yaml" \\
     --model_path "$MODEL" \\
@@ -277,9 +328,11 @@ torchrun --nnodes=1 --nproc_per_node="${GPUS:-8}" --master_port="${PORT:-29501}"
     --auto_resume True \\
     --resume-model-only True \\
     --finetune-from-ema True \\
+    --num_shard "$GPUS" \\
+    --wandb_offline "$offline" \\
     --log_every 1 \\
     --lr 2e-5 \\
-    --num_workers "${WORKERS:-1}" \\
+    --num_workers "${WORKERS:-@workers@}" \\
     --expected_num_tokens @expected@ \\
     --max_num_tokens @most@ \\
     --max_num_tokens_per_sample @sample@ \\

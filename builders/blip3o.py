@@ -5,7 +5,14 @@ from typing import Any
 
 from mico_150k.builder import Builder
 from mico_150k.columns import Column, ColumnType
-from mico_150k.export.trainer import LAUNCH, Exported, Limit, PathTrainer, Setting
+from mico_150k.export.trainer import (
+    INSTALL_STEP,
+    LAUNCH,
+    Exported,
+    Limit,
+    PathTrainer,
+    Setting,
+)
 from mico_150k.trainers.blip3o import FILE, MOST_INPUTS
 
 
@@ -57,7 +64,16 @@ class Blip3oTrainer(PathTrainer):
     )
     settings = (
         Setting("--learning_rate", "5e-5", "upstream's scripts/blip3o_next_edit_image_id.sh"),
+        Setting(
+            "--lr_scheduler_type", "cosine_with_min_lr, down to 1e-5; --warmup_ratio 0.01",
+            "the same script",
+        ),
+        Setting("--weight_decay", "0", "the same script"),
         Setting("--num_train_epochs", "1", "the same script"),
+        Setting(
+            "--gradient_accumulation_steps", "96 / GPUS",
+            "the same script has 8 GPUs with 12 rows each: 96 rows are one step here as well",
+        ),
         Setting(
             "--model_max_length", "5120",
             "MICo's guide; 730 tokens an image and 730 for the target: at upstream's 2048, even "
@@ -72,19 +88,24 @@ class Blip3oTrainer(PathTrainer):
             "--use_und_image_vae_as_noise", "False",
             "blip3o_qwen.py asserts exactly one input where it is True",
         ),
+        Setting(
+            "WANDB_MODE", "offline",
+            "ours: upstream logs to wandb.ai at once; with WANDB_MODE=online this does, too",
+        ),
     )  # fmt: skip
     steps = (
         (
-            "Install mico-150k's clone in the trainer's environment; none of its versions moves:",
-            "pip install --no-deps PATH/TO/mico-150k",
-        ),
-        (
-            "In a clone of the branch, add what reads these files (`--dry-run` shows it first):",
+            "Get the trainer, in an environment of its own with Python 3.11:",
             (
                 'export BLIP3O="$PWD/BLIP3o"\n'
                 'git clone -b BLIP3o-NEXT-edit https://github.com/JiuhaiChen/BLIP3o "$BLIP3O"\n'
-                'mico patch blip3o "$BLIP3O"'
+                'pip install -r "$BLIP3O/requirements.txt" -e "$BLIP3O"'
             ),
+        ),
+        INSTALL_STEP,
+        (
+            "Patch the trainer's clone, to read these files (`--dry-run` shows how):",
+            'mico patch blip3o "$BLIP3O"',
         ),
         ("Start, with `GPUS` GPUs:", "GPUS=8 bash {root}/train.sh"),
     )
@@ -101,20 +122,31 @@ class Blip3oTrainer(PathTrainer):
 
 _LAUNCH = """\
 #!/usr/bin/env bash
-# Trains BLIP3o-Next on this export. BLIP3O is the patched clone, GPUS how many there are here.
+# Trains BLIP3o-Next on this export. BLIP3O is the patched clone, GPUS how many there are here,
+# MODEL and DIFFUSION the models, folders or names on the Hub. WANDB_MODE=online sends the log to
+# wandb.ai. Further arguments go to the trainer; paths in them are relative to the clone.
 set -euo pipefail
 : "${BLIP3O:?set BLIP3O to a clone of branch BLIP3o-NEXT-edit, after mico patch blip3o}"
 MICO_150K_DATA=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-export MICO_150K_DATA
+export MICO_150K_DATA WANDB_MODE="${WANDB_MODE:-offline}"
+GPUS=${GPUS:-8}
+MODEL=${MODEL:-BLIP3o/BLIP3o-NEXT-SFT-3B}
+DIFFUSION=${DIFFUSION:-Efficient-Large-Model/SANA1.5_1.6B_1024px_diffusers}
+# From here on, folders are seen from the clone.
+if [ -e "$MODEL" ]; then MODEL=$(realpath "$MODEL"); fi
+if [ -e "$DIFFUSION" ]; then DIFFUSION=$(realpath "$DIFFUSION"); fi
+if [ -n "${OUTPUT:-}" ]; then mkdir -p "$OUTPUT" && OUTPUT=$(realpath "$OUTPUT"); fi
 cd "$BLIP3O"
-torchrun --nproc_per_node="${GPUS:-8}" --nnodes=1 --master_port="${PORT:-16556}" \\
+# torchrun puts the script's folder on Python's path, and the script imports from the clone's.
+export PYTHONPATH="$PWD${PYTHONPATH:+:$PYTHONPATH}"
+torchrun --nproc_per_node="$GPUS" --nnodes=1 --master_port="${PORT:-16556}" \\
     blip3o/train/train.py \\
     --deepspeed scripts/zero1.json \\
     --num_image_tokens 65536 \\
     --num_scale_tokens 3 \\
     --load_embeddings_from_vision True \\
-    --model_name_or_path "${MODEL:-BLIP3o/BLIP3o-NEXT-SFT-3B}" \\
-    --diffusion_name_or_path "${DIFFUSION:-Efficient-Large-Model/SANA1.5_1.6B_1024px_diffusers}" \\
+    --model_name_or_path "$MODEL" \\
+    --diffusion_name_or_path "$DIFFUSION" \\
     --version qwen_1_5 \\
     --dataset_cls mix \\
     --data_list mico \\
@@ -129,7 +161,7 @@ torchrun --nproc_per_node="${GPUS:-8}" --nnodes=1 --master_port="${PORT:-16556}"
     --output_dir "${OUTPUT:-output/mico-150k}" \\
     --num_train_epochs 1 \\
     --per_device_train_batch_size 1 \\
-    --gradient_accumulation_steps "${ACCUMULATION:-12}" \\
+    --gradient_accumulation_steps "${ACCUMULATION:-$(((95 + GPUS) / GPUS))}" \\
     --save_strategy steps \\
     --save_steps 4000 \\
     --save_total_limit 10 \\

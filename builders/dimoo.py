@@ -1,11 +1,22 @@
 """Lumina-DiMOO (Alpha-VLLM/Lumina-DiMOO): JSON of image paths, pre-tokenized before training."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from mico_150k.builder import Builder
 from mico_150k.columns import Column, ColumnType
-from mico_150k.export.trainer import LAUNCH, Exported, PathTrainer, Setting
+from mico_150k.export.trainer import (
+    INSTALL_STEP,
+    LAUNCH,
+    Candidate,
+    Exported,
+    Limit,
+    PathTrainer,
+    Setting,
+)
+from mico_150k.pretokenize.pickles import MAX_SEQ_LEN, RecordOptions, relocate_pickles
+from mico_150k.pretokenize.sizes import SizeTable, grid, shape_for
 
 
 class Dimoo(Builder):
@@ -22,6 +33,16 @@ class Dimoo(Builder):
 
 CODES = "codes"
 """Where `mico pretokenize` writes in an export, and `train.sh` looks."""
+_SIZES = SizeTable.parse()
+_RECORDS = RecordOptions()
+
+
+def record_tokens(row: Candidate) -> int:
+    """A record's length in training, as `mico pretokenize` makes it by default."""
+    size = _SIZES.of_inputs(len(row.inputs))
+    shapes = [shape_for(*picture, size) for picture in row.inputs]
+    shapes.append(shape_for(*row.output, _SIZES.output))
+    return _RECORDS.tokens(row.instruction, [grid(shape) for shape in shapes])
 
 
 class DimooTrainer(PathTrainer):
@@ -34,14 +55,27 @@ class DimooTrainer(PathTrainer):
     ids = "dimoo-mico.ids.json"
     max_inputs = 19
     max_inputs_source = "pre_tokenizer/pre_tokenize.py tells one image from many by 20 tokens"
+    remarks = (
+        Limit(
+            "length",
+            f"more than about {MAX_SEQ_LEN:,} tokens at the default sizes of `mico pretokenize`, "
+            "which leaves them out, or takes smaller pictures (--sizes)",
+            "train/train.sh: `max_seq_len`; longer records take more memory",
+            lambda row: record_tokens(row) > MAX_SEQ_LEN,
+        ),
+    )
     settings = (
-        Setting("--lr", "2e-5", "upstream's train/train.sh"),
+        Setting("--lr, --min_lr", "2e-5, so that it stays", "upstream's train/train.sh"),
+        Setting("--warmup_epochs", "0.001", "the same script"),
+        Setting("--wd", "0.1", "the same script"),
+        Setting("--clip_grad", "4", "the same script"),
+        Setting("--dropout", "0.05", "the same script"),
         Setting("--batch_size", "2", "the same script"),
         Setting("--epochs", "2", "the same script"),
         Setting(
             "--accum_iter", "4",
-            "the same script; ranks × batch_size × accum_iter records are one step, and what is "
-            "left over at the end of the file is never trained on",
+            "the same script, which is for 64 GPUs; GPUs × batch_size × accum_iter records are one "
+            "step, and what is left over at the end of the file is never trained on",
         ),
         Setting(
             "--max_seq_len", "5120",
@@ -55,16 +89,17 @@ class DimooTrainer(PathTrainer):
             "mico pretokenize {root} --vq Alpha-VLLM/Lumina-DiMOO --device cuda",
         ),
         (
-            "Install mico-150k's clone in the trainer's environment; none of its versions moves:",
-            "pip install --no-deps PATH/TO/mico-150k",
-        ),
-        (
-            "In a clone, add what reads several inputs (`--dry-run` shows it first):",
+            "Get the trainer, in an environment of its own with Python 3.10:",
             (
                 'export DIMOO="$PWD/Lumina-DiMOO"\n'
                 'git clone https://github.com/Alpha-VLLM/Lumina-DiMOO "$DIMOO"\n'
-                'mico patch dimoo "$DIMOO"'
+                'pip install -r "$DIMOO/requirements.txt"'
             ),
+        ),
+        INSTALL_STEP,
+        (
+            "Patch the trainer's clone, to read several inputs (`--dry-run` shows how):",
+            'mico patch dimoo "$DIMOO"',
         ),
         ("Start, with `GPUS` GPUs:", "GPUS=8 bash {root}/train.sh"),
     )
@@ -78,16 +113,26 @@ class DimooTrainer(PathTrainer):
         del exported
         return {LAUNCH: LAUNCH_SCRIPT}
 
+    def relocate(self, old: Exported, new: Exported) -> None:
+        """The codes' records hold absolute paths of their own."""
+        relocate_pickles(Path(new.root, CODES), f"{old.root}/{CODES}")
+
 
 LAUNCH_SCRIPT = """\
 #!/usr/bin/env bash
 # Trains Lumina-DiMOO on this export, after mico pretokenize. DIMOO is the patched clone, GPUS how
-# many there are here.
+# many there are here, MODEL the model, a folder or a name on the Hub. Further arguments go to the
+# trainer; paths in them are relative to the clone.
 set -euo pipefail
 : "${DIMOO:?set DIMOO to a clone of Lumina-DiMOO, after mico patch dimoo}"
 MICO_150K_DATA=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 CODES=${CODES:-$MICO_150K_DATA/codes}
 [ -f "$CODES/data.yaml" ] || { echo "no $CODES/data.yaml: run mico pretokenize first" >&2; exit 1; }
+# From here on, folders are seen from the clone.
+CODES=$(realpath "$CODES")
+MODEL=${MODEL:-Alpha-VLLM/Lumina-DiMOO}
+if [ -e "$MODEL" ]; then MODEL=$(realpath "$MODEL"); fi
+if [ -n "${OUTPUT:-}" ]; then mkdir -p "$OUTPUT" && OUTPUT=$(realpath "$OUTPUT"); fi
 cd "$DIMOO"
 # The trainer keeps a copy of the records by the name of data.yaml, and would read it for ever.
 rm -rf xllmx_data_cache
@@ -109,6 +154,6 @@ torchrun --nproc_per_node="${GPUS:-8}" --nnodes=1 --master_port="${PORT:-16558}"
     --save_iteration_interval 1000 \\
     --max_seq_len 5120 \\
     --dropout 0.05 \\
-    --init_from "${MODEL:-Alpha-VLLM/Lumina-DiMOO}" \\
+    --init_from "$MODEL" \\
     "$@"
 """

@@ -91,27 +91,48 @@ class OmniGen2Trainer(PathTrainer):
     )
     settings = (
         Setting("train.learning_rate", "8e-7", "upstream's options/ft.yml"),
-        Setting("train.global_batch_size", "16", "the same file"),
+        Setting(
+            "train.lr_scheduler, train.warmup_t", "constant, 500 steps of warmup", "the same file"
+        ),
+        Setting("train.adam_weight_decay, train.max_grad_norm", "0.01, 1", "the same file"),
+        Setting("data.ref_img_dropout_prob", "0.5", "the same file"),
         Setting("train.max_train_steps", "4000", "the same file"),
+        Setting("train.batch_size", "2", "the same file"),
+        Setting(
+            "train.global_batch_size", "16, or as near as GPUS allows",
+            "the same file; it must be batch_size × gradient_accumulation_steps × GPUs, and "
+            "train.sh sets the second of these for that",
+        ),
         Setting(
             "data.max_input_pixels", str(list(MAX_INPUT_PIXELS)),
             "upstream's four, and a fifth: without it a sample with five inputs is an error, "
             "which the loader hides by taking another sample",
         ),
+        Setting(
+            "WANDB_MODE", "offline",
+            "ours: upstream logs to wandb.ai at once; with WANDB_MODE=online this does, too",
+        ),
     )  # fmt: skip
     steps = (
         (
             (
-                "Get the trainer, and install what its README says. Its loader reads these files "
-                "as they are; `mico patch omnigen2` only adds the pixels of a fifth input to its "
-                "options, which `train.sh` does by itself."
+                "Get the trainer, in an environment of its own with Python 3.11. It needs three "
+                "packages that it does not list:"
             ),
             (
                 'export OMNIGEN2="$PWD/OmniGen2"\n'
-                'git clone https://github.com/VectorSpaceLab/OmniGen2 "$OMNIGEN2"'
+                'git clone https://github.com/VectorSpaceLab/OmniGen2 "$OMNIGEN2"\n'
+                'pip install -r "$OMNIGEN2/requirements.txt" datasets peft tensorboard'
             ),
         ),
-        ("Start, with `GPUS` GPUs:", "GPUS=8 bash {root}/train.sh"),
+        (
+            (
+                "Start, with `GPUS` GPUs. The loader reads these files as they are; `mico patch "
+                "omnigen2` only adds the pixels of a fifth input to its options, which `train.sh` "
+                "does by itself."
+            ),
+            "GPUS=8 bash {root}/train.sh",
+        ),
     )
 
     def record(self, inputs: list[str], output: str, instruction: str) -> dict[str, Any]:
@@ -142,23 +163,28 @@ data:
 _LAUNCH = """\
 #!/usr/bin/env bash
 # Trains OmniGen2 on this export. OMNIGEN2 is a clone, GPUS how many there are here.
+# WANDB_MODE=online sends the log to wandb.ai. Further arguments go to the trainer.
 set -euo pipefail
 : "${OMNIGEN2:?set OMNIGEN2 to a clone of VectorSpaceLab/OmniGen2}"
 MICO_150K_DATA=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-export MICO_150K_DATA
+export MICO_150K_DATA GPUS="${GPUS:-8}" WANDB_MODE="${WANDB_MODE:-offline}"
 cd "$OMNIGEN2"
-# Upstream's options with this data, and pixels for a fifth input.
+# Upstream's options with this data, pixels for a fifth input, and a batch that fits the GPUs.
 python - options/ft.yml options/mico-150k.yml <<'PYTHON'
 import os, sys, yaml
 options = yaml.safe_load(open(sys.argv[1]))
 options["name"] = "mico-150k"
 options["data"]["data_path"] = os.environ["MICO_150K_DATA"] + "/omnigen2-mico.yml"
 options["data"]["max_input_pixels"] = @max_input_pixels@
+train, gpus = options["train"], int(os.environ["GPUS"])
+at_once = train["batch_size"] * gpus
+train["gradient_accumulation_steps"] = max(1, train["global_batch_size"] // at_once)
+train["global_batch_size"] = train["gradient_accumulation_steps"] * at_once
 yaml.safe_dump(options, open(sys.argv[2], "w"), sort_keys=False)
 PYTHON
 accelerate launch \\
     --num_machines=1 \\
-    --num_processes="${GPUS:-8}" \\
+    --num_processes="$GPUS" \\
     --main_process_port="${PORT:-29500}" \\
     --use_fsdp \\
     --fsdp_offload_params false \\

@@ -40,7 +40,7 @@ def _limits_of(trainer: Trainer) -> Iterator[TrainerLimit]:
             f"more than {most} inputs",
             lambda row: f"{len(row.inputs)} inputs, at most {most}" * (len(row.inputs) > most),
         )
-    for limit in (*trainer.limits, *trainer.skips):
+    for limit in (*trainer.skips, *trainer.limits):
         yield TrainerLimit(trainer.title, limit.name, limit.why, _applying(limit, most))
 
 

@@ -14,11 +14,13 @@ from mico_150k.dataset import open_dataset
 from mico_150k.errors import UsageError
 from mico_150k.export.fitting import OverLimitPolicy
 from mico_150k.export.folder import START, ExportFolder
+from mico_150k.export.forecast import ExportForecast
 from mico_150k.export.job import ExportJob, ExportOptions
 from mico_150k.export.run import relocate as relocate_export
 from mico_150k.export.run import run_export
 from mico_150k.export.trainer import LAUNCH, Exported, Trainer
 from mico_150k.files import write_atomically
+from mico_150k.forecast import gigabytes
 from mico_150k.selection import Selection
 
 
@@ -104,7 +106,8 @@ def export(
     """
     trainer = get_trainer(model)
     if codes:
-        if model != "dimoo" or to is None or where or sample or limit or max_inputs or images:
+        chosen = (where, sample, limit, max_inputs, ranks, workers, images)
+        if model != "dimoo" or to is None or any(chosen):
             msg = "--codes makes all records of dimoo-codes: mico export dimoo --codes --from --to"
             raise UsageError(msg)
         _export_codes(Path(from_), to, overwrite=overwrite, as_json=as_json)
@@ -120,8 +123,21 @@ def export(
     fitted = job.fitted
     say("{} rows chosen, {} to export to {}", fitted.chosen, fitted.index.num_rows, job.to)
     with progress("exporting") as on_progress:
-        exported = run_export(job, overwrite=overwrite, on_progress=on_progress)
+        exported = run_export(
+            job, overwrite=overwrite, on_forecast=_say_forecast, on_progress=on_progress
+        )
     _report(trainer, exported, as_json=as_json)
+
+
+def _say_forecast(forecast: ExportForecast) -> None:
+    fetched = f"{gigabytes(forecast.fetched)} to fetch, " if forecast.fetched else ""
+    say(
+        "about {}{} to write to {}, which has {} free",
+        fetched,
+        gigabytes(forecast.written),
+        forecast.folder,
+        gigabytes(forecast.free),
+    )
 
 
 def _export_codes(codes: Path, to: Path, *, overwrite: bool, as_json: bool) -> None:
@@ -161,9 +177,11 @@ def _report(trainer: Trainer, exported: Exported, *, as_json: bool) -> None:
         show_json(asdict(exported))
     for name, rows in exported.left_out.items():
         say("left out: {} rows ({})", rows, name)
-    for remark in trainer.remarks:
+    for remark in (*trainer.remarks, *trainer.limits):
         if remark.name in exported.remarks:
             say("{} rows with {}", exported.remarks[remark.name], remark.why)
+    for note in trainer.notes(exported):
+        say("{}", note)
     most = exported.identity["max_inputs"]
     say(
         "[green]done[/green]: {} of {} rows for {}{}{}; {} says how to start",

@@ -44,6 +44,17 @@ class Fitted:
         for row, count in zip(candidates(self.index), self.inputs, strict=True):
             yield replace(row, inputs=row.inputs[:count])
 
+    def with_all(self, chosen: pa.Table) -> "Fitted":
+        """Every chosen row, as an export in place has them; what is over a limit is a remark."""
+        counts = tuple(chosen["num_inputs"].to_pylist())
+        return replace(
+            self,
+            index=chosen,
+            inputs=counts,
+            left_out={},
+            remarks={**self.remarks, **self.left_out},
+        )
+
 
 def fit(
     trainer: Trainer, chosen: pa.Table, policy: OverLimitPolicy, max_inputs: int | None = None

@@ -2,13 +2,15 @@
 
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from mico_150k import names
 from mico_150k.errors import NotAnExport, OutputRefused
 from mico_150k.export.trainer import LAUNCH, Exported
-from mico_150k.files import read_json, write_atomically, write_json
+from mico_150k.files import disk_errors, read_json, write_atomically, write_json
+from mico_150k.forecast import existing
 
 EXPORT = "export.json"
 """What an export is and holds; written last."""
@@ -34,27 +36,29 @@ class ExportFolder:
         return self.work / "parts" / name
 
     def claim(self, identity: Mapping[str, Any], *, overwrite: bool) -> Exported | None:
-        """Make the folder this export's; what was exported where this is finished already.
+        """Ask for the folder; what was exported where this export is finished already.
 
-        Raises `OutputRefused` where it holds something else.
+        Nothing changes before `begin`. Raises `OutputRefused` where it holds something else.
         """
-        begun = read_json(self.work / "identity.json")
-        present = begun or read_json(self.path / EXPORT).get("identity")
+        present = self._begun or read_json(self.path / EXPORT).get("identity")
         if present == identity and not overwrite:
-            return None if begun else self.exported
-        if present or self._holds_anything():
-            if not overwrite:
-                held = "another export" if present else "files that no export has written"
-                msg = (
-                    f"{self.path} holds {held}.\n"
-                    "Choose another folder with --to, or replace what an export has written in "
-                    "this one with --overwrite; images stay, and are used again."
-                )
-                raise OutputRefused(msg)
-            (self.path / EXPORT).unlink(missing_ok=True)
-            shutil.rmtree(self.work, ignore_errors=True)
-        write_json(self.work / "identity.json", dict(identity))
+            return None if self._begun else self.exported
+        if (present or self._holds_anything()) and not overwrite:
+            held = "another export" if present else "files that no export has written"
+            msg = (
+                f"{self.path} holds {held}.\n"
+                "Choose another folder with --to, or replace what an export has written in "
+                "this one with --overwrite; images stay, and are used again."
+            )
+            raise OutputRefused(msg)
         return None
+
+    def begin(self, identity: Mapping[str, Any], *, overwrite: bool) -> None:
+        """Make the folder this export's, without the files of another that it overwrites."""
+        if overwrite:
+            self._clear()
+        if self._begun != identity:
+            write_json(self.work / "identity.json", dict(identity))
 
     @property
     def exported(self) -> Exported:
@@ -63,10 +67,15 @@ class ExportFolder:
         if found.pop("format", None) != _FORMAT:
             msg = f"{self.path}: no {EXPORT} of a finished export in it."
             raise NotAnExport(msg)
-        return Exported(**found)
+        try:
+            return Exported(**found)
+        except TypeError as error:
+            msg = f"{self.path}: its {EXPORT} is not as an export writes it: export again."
+            raise NotAnExport(msg) from error
 
-    def finish(self, exported: Exported, files: Mapping[str, str]) -> None:
-        """Write the small files, and last that the export is finished."""
+    def finish(self, exported: Exported, files: Mapping[str, str]) -> Exported:
+        """Write the small files, and last that the export is finished; returns what is there."""
+        exported = replace(exported, files=sorted({*exported.files, *files}))
         for name, text in files.items():
             write_atomically(self.path / name, text.encode())
         launch = self.path / LAUNCH
@@ -74,7 +83,45 @@ class ExportFolder:
             launch.chmod(0o755)
         write_json(self.path / EXPORT, {"format": _FORMAT, **asdict(exported)})
         shutil.rmtree(self.work, ignore_errors=True)
+        for path in self.path.glob("*.partial"):
+            if names.is_abandoned(path):
+                path.unlink(missing_ok=True)
+        return exported
+
+    @property
+    def _begun(self) -> dict[str, Any]:
+        """The identity of an export that is not finished."""
+        return read_json(self.work / "identity.json")
+
+    def _clear(self) -> None:
+        """Remove what another export has written, but for images."""
+        written = set(read_json(self.path / EXPORT).get("files", ()))
+        written.update(path.stem for path in (self.work / "parts").glob("*.parquet.json"))
+        with disk_errors(self.path):
+            for path in self.path.iterdir() if self.path.exists() else ():
+                if path.name in written or path.name == EXPORT:
+                    path.unlink()
+        shutil.rmtree(self.work, ignore_errors=True)
 
     def _holds_anything(self) -> bool:
         there = self.path.iterdir() if self.path.exists() else ()
         return any(path.name not in {_WORK, IMAGES} for path in there)
+
+
+def check_folder(path: Path, option: str) -> None:
+    """Raise `OutputRefused` where an export cannot write to a folder, or must not.
+
+    In a dataset folder it could put its own shards in the place of those that it reads.
+    """
+    there = existing(path)
+    if not there.is_dir():
+        msg = f"{path}: {there} is no folder. Choose another place with {option}."
+        raise OutputRefused(msg)
+    place = path.resolve()
+    for folder in (place, *place.parents):
+        if read_json(folder / names.MANIFEST).get("format") == names.MANIFEST_FORMAT:
+            msg = (
+                f"{path} lies in the dataset folder {folder}. "
+                f"Choose a place outside of it with {option}."
+            )
+            raise OutputRefused(msg)

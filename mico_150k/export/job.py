@@ -13,8 +13,9 @@ import xxhash
 from mico_150k.dataset import Dataset
 from mico_150k.errors import UsageError
 from mico_150k.export.fitting import Fitted, OverLimitPolicy, fit
-from mico_150k.export.folder import IMAGES, ExportFolder
+from mico_150k.export.folder import IMAGES, ExportFolder, check_folder
 from mico_150k.export.trainer import Exported, PathTrainer, ShardTrainer, Trainer
+from mico_150k.files import absolute
 from mico_150k.selection import Selection
 from mico_150k.version import __version__
 from mico_150k.watch import Progress
@@ -38,8 +39,8 @@ class ExportOptions:
 
     @property
     def readers(self) -> int:
-        """How many read at once; 1 where that is not known."""
-        return max(1, self.ranks) * max(1, self.workers)
+        """How many read at once; 0 where that is not known."""
+        return self.ranks * max(1, self.workers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,17 +76,24 @@ class ExportJob:
 
         Raises `BadSelection`, `OutputRefused`, `OverLimit`, `UsageError`.
         """
-        place = _place_of(dataset, trainer, options) if to is None else to
-        trainer.check_place(place.absolute())
+        _check_options(trainer, options)
+        place = _place_of(dataset, trainer, options) if to is None else absolute(to)
+        trainer.check_place(place)
+        if to is not None:
+            check_folder(place, "--to")
+        if options.images is not None:
+            check_folder(options.images, "--images")
         chosen = options.selection.of(dataset.index())
         fitted = fit(trainer, chosen, options.over_limit, options.max_inputs)
+        if to is None:
+            fitted = fitted.with_all(chosen)
         if not fitted.index.num_rows:
             msg = (
                 f"none of {fitted.chosen} rows is left for {trainer.title}: {fitted.left_out}. "
                 "Choose others with --where, or see --over-limit."
             )
             raise UsageError(msg)
-        return cls(dataset, trainer, fitted, options, place.absolute(), in_place=to is None)
+        return cls(dataset, trainer, fitted, options, place, in_place=to is None)
 
     @property
     def folder(self) -> ExportFolder:
@@ -95,7 +103,7 @@ class ExportJob:
     @property
     def images(self) -> Path:
         """Where its images are, for a trainer that reads files."""
-        return (self.options.images or self.to / IMAGES).absolute()
+        return absolute(self.options.images or self.to / IMAGES)
 
     def shards(self) -> Iterator[ChosenShard]:
         """The shards that hold rows to export, in order."""
@@ -120,7 +128,8 @@ class ExportJob:
             "selection": asdict(self.options.selection),
             "over_limit": self.options.over_limit.value,
             "max_inputs": self.options.max_inputs or self.trainer.max_inputs,
-            "readers": self.options.readers,
+            "ranks": self.options.ranks,
+            "workers": self.options.workers,
             "version": __version__,
         }
 
@@ -141,6 +150,20 @@ class ExportJob:
             measured=self.trainer.measure(fitted.rows()),
             **found,
         )
+
+
+def _check_options(trainer: Trainer, options: ExportOptions) -> None:
+    """Raise `UsageError` where an option says nothing to the trainer."""
+    if isinstance(trainer, ShardTrainer):
+        if options.workers and not options.ranks:
+            msg = "--workers are those of each rank: say how many ranks with --ranks."
+            raise UsageError(msg)
+        if options.images is not None:
+            msg = f"{trainer.title} reads images from Parquet: there are none for --images."
+            raise UsageError(msg)
+    elif options.ranks or options.workers:
+        msg = f"{trainer.title} shares rows out by itself: --ranks and --workers are for bagel."
+        raise UsageError(msg)
 
 
 def _place_of(dataset: Dataset, trainer: Trainer, options: ExportOptions) -> Path:
@@ -165,4 +188,4 @@ def _place_of(dataset: Dataset, trainer: Trainer, options: ExportOptions) -> Pat
             f"{others[0]} there, of another split: say where with --to."
         )
         raise UsageError(msg)
-    return dataset.folder / trainer.name
+    return absolute(dataset.folder / trainer.name)

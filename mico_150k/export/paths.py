@@ -19,22 +19,13 @@ from typing import Any
 import pyarrow as pa
 
 from mico_150k.background import in_order
+from mico_150k.export.forecast import ExportForecast, forecast_images
 from mico_150k.export.image_store import ImageStore
 from mico_150k.export.job import ChosenShard, ExportJob
 from mico_150k.export.trainer import Exported, PathTrainer
-from mico_150k.files import disk_errors, settle, write_atomically
-from mico_150k.names import partial as partial_path
+from mico_150k.files import write_atomically, written_whole
 from mico_150k.sample import Sample
 from mico_150k.watch import Progress
-
-
-def export_paths(job: ExportJob, trainer: PathTrainer) -> Exported:
-    """Write the images, then the records."""
-    store = ImageStore(job.images)
-    work = _Work(job, store)
-    rows = (row for part in work.parts() for row in _read_lines(part))
-    files = _write_files(job, trainer, rows)
-    return job.exported(unique_images=len(work.digests), record_files=files)
 
 
 def relocate_paths(old: Exported, new: Exported) -> None:
@@ -102,15 +93,37 @@ class _Shard:
     lines: list[dict[str, Any]] | None
 
 
-class _Work:
-    """An export under way: which shards are done, and the images of those that are not."""
+class PathsExport:
+    """An export of image files: which are there, and those that are to be written."""
 
-    def __init__(self, job: ExportJob, store: ImageStore) -> None:
+    def __init__(self, job: ExportJob, trainer: PathTrainer) -> None:
+        """Nothing is written yet."""
         self._job = job
-        self._store = store
-        self.digests: set[str] = set()
+        self._trainer = trainer
+        self._store = ImageStore(job.images)
+        self._digests: set[str] = set()
 
-    def parts(self) -> list[Path]:
+    def is_whole(self, finished: Exported) -> bool:
+        """Whether the files of this export, once finished, are still there."""
+        rows = (row for shard in self._job.shards() for row, _ in self._rows_of(shard))
+        return all((self._job.to / name).is_file() for name in finished.files) and all(
+            self._store.known.issuperset(row) for row in rows
+        )
+
+    def forecast(self) -> ExportForecast:
+        """What it will take."""
+        return forecast_images(self._job, self._store.known)
+
+    def run(self) -> Exported:
+        """Write the images, then the records."""
+        rows = (row for part in self._parts() for row in _read_lines(part))
+        files = _write_files(self._job, self._trainer, rows)
+        ids = [self._trainer.ids] if self._trainer.ids else []
+        return self._job.exported(
+            unique_images=len(self._digests), record_files=files, files=[*files, *ids]
+        )
+
+    def _parts(self) -> list[Path]:
         """Write what is missing of all shards, row groups beside each other; returns the parts.
 
         The next shard's images are on their way while one is finished: no core waits at its end.
@@ -140,13 +153,13 @@ class _Work:
             digests = frozenset(digest for row, _ in rows for digest in row)
             is_done = part.exists() and digests <= self._store.known
             if not is_done:
-                wanted = digests - self._store.known - self.digests
+                wanted = digests - self._store.known - self._digests
                 wants = [not wanted.isdisjoint(row) for row, _ in rows]
                 to_fetch = shard.index.filter(pa.array(wants))
                 still_wanted = set(wanted)
                 for read in self._job.dataset.sample_groups(to_fetch):
                     yield partial(self._write_group, read, still_wanted)
-            self.digests |= digests
+            self._digests |= digests
             lines = None if is_done else [line for _, line in rows]
             yield partial(_Shard, part, len(rows), digests, lines)
 
@@ -195,15 +208,12 @@ def _take(wanted: set[str], digest: str) -> bool:
 def _write_records(path: Path, records: Iterable[dict[str, Any]]) -> None:
     """Write a JSON array or JSON lines, by the path's ending; one record in memory at a time."""
     is_array = path.suffix == ".json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with disk_errors(path):
-        with partial_path(path).open("w", encoding="utf-8") as file:
-            between = "[\n" if is_array else ""
-            for record in records:
-                file.write(f"{between}{json.dumps(record, ensure_ascii=False)}")
-                between = ",\n" if is_array else "\n"
-            file.write("\n]\n" if is_array else "\n")
-        settle(path)
+    with written_whole(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+        between = "[\n" if is_array else ""
+        for record in records:
+            file.write(f"{between}{json.dumps(record, ensure_ascii=False)}")
+            between = ",\n" if is_array else "\n"
+        file.write("\n]\n" if is_array else "\n")
 
 
 def _read_records(path: Path) -> list[dict[str, Any]]:

@@ -6,11 +6,13 @@ from pathlib import Path
 
 from mico_150k.errors import NotAnExport
 from mico_150k.export.folder import IMAGES, START, ExportFolder
+from mico_150k.export.forecast import ExportForecast
 from mico_150k.export.job import ExportJob
-from mico_150k.export.paths import export_paths, relocate_paths
-from mico_150k.export.shards import export_shards
+from mico_150k.export.paths import PathsExport, relocate_paths
+from mico_150k.export.shards import ShardsExport
 from mico_150k.export.start import render_start
 from mico_150k.export.trainer import Exported, PathTrainer, Trainer
+from mico_150k.files import absolute
 from mico_150k.watch import Progress
 
 
@@ -18,24 +20,29 @@ def run_export(
     job: ExportJob,
     *,
     overwrite: bool = False,
+    on_forecast: Callable[[ExportForecast], None] = lambda _: None,
     on_progress: Callable[[Progress], None] = lambda _: None,
 ) -> Exported:
     """Export, or go on with an export that was stopped.
 
-    Raises `OutputRefused`, `DiskTooSmall`, `BrokenFile`; what is finished by then is kept.
+    `on_forecast` is told before anything is written what that will take. Raises `OutputRefused`,
+    `DiskTooSmall`, `BrokenFile`; what is finished by then is kept.
     """
     # What lies beside a configuration is written anew whenever that is another.
-    finished = job.folder.claim(job.identity(), overwrite=overwrite or job.in_place)
-    if finished is not None:
-        return relocate(job.to, job.trainer, job.options.images)
+    overwrite = overwrite or job.in_place
+    finished = job.folder.claim(job.identity(), overwrite=overwrite)
     running = replace(job, on_progress=on_progress)
     trainer = job.trainer
-    if isinstance(trainer, PathTrainer):
-        exported = export_paths(running, trainer)
-    else:
-        exported = export_shards(running)
-    _finish(trainer, exported)
-    return exported
+    work = (
+        PathsExport(running, trainer) if isinstance(trainer, PathTrainer) else ShardsExport(running)
+    )
+    if finished is not None and work.is_whole(finished):
+        return relocate(job.to, trainer, job.options.images)
+    forecast = work.forecast()
+    on_forecast(forecast)
+    forecast.check_disk()
+    job.folder.begin(job.identity(), overwrite=overwrite)
+    return _finish(trainer, work.run())
 
 
 def relocate(folder: Path, trainer: Trainer, images: Path | None = None) -> Exported:
@@ -44,14 +51,15 @@ def relocate(folder: Path, trainer: Trainer, images: Path | None = None) -> Expo
     `images` is where its images are now, where they have a folder of their own. Raises
     `NotAnExport`, and `OutputRefused` where the trainer cannot read from there.
     """
-    place = folder.absolute()
+    place = absolute(folder)
     trainer.check_place(place)
     old = ExportFolder(place).exported
     new = replace(old, root=str(place), images=_images_of(old, place, images))
     if isinstance(trainer, PathTrainer) and new.images != old.images:
         relocate_paths(old, new)
-    _finish(trainer, new)
-    return new
+    if new.root != old.root:
+        trainer.relocate(old, new)
+    return _finish(trainer, new)
 
 
 def _images_of(old: Exported, place: Path, images: Path | None) -> str:
@@ -62,9 +70,9 @@ def _images_of(old: Exported, place: Path, images: Path | None) -> str:
     if not new.is_dir():
         msg = f"{new}: the export's images are not there; say where with --images."
         raise NotAnExport(msg)
-    return str(new.absolute())
+    return str(absolute(new))
 
 
-def _finish(trainer: Trainer, exported: Exported) -> None:
+def _finish(trainer: Trainer, exported: Exported) -> Exported:
     files = {**trainer.files(exported), START: render_start(trainer, exported)}
-    ExportFolder(Path(exported.root)).finish(exported, files)
+    return ExportFolder(Path(exported.root)).finish(exported, files)

@@ -7,7 +7,9 @@ division is never read in any epoch.
 
 from collections.abc import Iterator
 from contextlib import closing
+from itertools import filterfalse
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -15,6 +17,7 @@ import pyarrow.parquet as pq
 from mico_150k.builders import get_builder
 from mico_150k.config_file import ConfigFile
 from mico_150k.errors import OverLimit
+from mico_150k.export.forecast import ExportForecast, forecast_shards
 from mico_150k.export.job import ChosenShard, ExportJob
 from mico_150k.export.trainer import Exported
 from mico_150k.files import link, read_json, write_json
@@ -30,40 +33,113 @@ def groups_of_file(path: Path) -> list[int]:
     return [metadata.row_group(place).num_rows for place in range(metadata.num_row_groups)]
 
 
-def export_shards(job: ExportJob) -> Exported:
-    """Say what is there, in place; else link or write the shards with the chosen rows.
+def _row_groups(path: Path) -> int | None:
+    """How many row groups a file has; None where it cannot be read."""
+    try:
+        return len(groups_of_file(path))
+    except (OSError, pa.ArrowException):
+        return None
 
-    Raises `OverLimit` where there are fewer rows than readers.
-    """
-    if job.in_place:
-        records = job.dataset.manifest["configs"][job.trainer.name]
-        names = (Path(name).name for name in job.dataset.files(job.trainer.name))
-        return job.exported(row_groups={name: records[name]["row_groups"] for name in names})
-    rows = job.fitted.index.num_rows
-    readers = job.options.readers
-    if rows < readers:
-        msg = (
-            f"{rows} rows are fewer than {job.options.ranks} ranks × {job.options.workers} "
-            "workers: some would wait for ever. Choose more rows, or fewer ranks or workers."
+
+class ShardsExport:
+    """An export whose trainer reads Parquet: what is there of it, and what is to be written."""
+
+    def __init__(self, job: ExportJob) -> None:
+        """Nothing is written yet. Raises `OverLimit` where some readers would get nothing."""
+        self._job = job
+        if not job.options.readers:
+            return
+        if job.in_place:
+            there = sum(file["row_groups"] for file in self._records().values())
+            what, way_out = "row groups", "Split them in a copy with --to FOLDER, or take"
+        else:
+            there = job.fitted.index.num_rows
+            what, way_out = "rows", "Choose more rows, or"
+        if there < job.options.readers:
+            msg = (
+                f"{there} {what} are fewer than {job.options.ranks} ranks × "
+                f"{max(1, job.options.workers)} workers: some would wait for ever. "
+                f"{way_out} fewer ranks or workers."
+            )
+            raise OverLimit(msg)
+
+    def is_whole(self, finished: Exported) -> bool:
+        """Whether the files of this export, once finished, are still there."""
+        return all(
+            _row_groups(self._job.to / name) == count for name, count in finished.row_groups.items()
         )
-        raise OverLimit(msg)
-    groups: dict[str, list[int]] = {}
-    done = 0
-    for shard in job.shards():
-        name = shard_name(shard.number)
-        part = job.folder.part(f"{name}.json")
-        path = job.to / name
-        if not (part.exists() and path.exists()):
-            _make(job, path, shard)
-            write_json(part, {"row_groups": groups_of_file(path)})
-        groups[name] = read_json(part)["row_groups"]
-        done += shard.index.num_rows
-        job.on_progress(Progress(done, rows, 0, 0, sum(job.fitted.left_out.values())))
-    wanted = spread(groups, readers)
-    for name, cuts in wanted.items():
-        if groups_of_file(job.to / name) != cuts:
-            _recut(job.to / name, job.trainer.name, cuts)
-    return job.exported(row_groups={name: len(cuts) for name, cuts in wanted.items()})
+
+    def forecast(self) -> ExportForecast:
+        """What it will take."""
+        if self._job.in_place:
+            return ExportForecast.of(0, 0, self._job.to)
+        missing = filterfalse(self._is_done, self._job.shards())
+        linked = {shard_name(shard.number) for shard in self._job.shards() if self._is_whole(shard)}
+        return forecast_shards(self._job, missing, linked)
+
+    def run(self) -> Exported:
+        """Say what is there, in place; else link or write the shards with the chosen rows."""
+        job = self._job
+        if job.in_place:
+            counts = {name: file["row_groups"] for name, file in self._records().items()}
+            return job.exported(row_groups=counts)
+        rows = job.fitted.index.num_rows
+        groups: dict[str, list[int]] = {}
+        done = 0
+        for shard in job.shards():
+            name = shard_name(shard.number)
+            if not self._is_done(shard):
+                # First that the file is ours to remove, where another export takes the folder.
+                write_json(self._part(shard), {})
+                self._make(job.to / name, shard)
+                write_json(self._part(shard), {"row_groups": groups_of_file(job.to / name)})
+            groups[name] = read_json(self._part(shard))["row_groups"]
+            done += shard.index.num_rows
+            job.on_progress(Progress(done, rows, 0, 0, sum(job.fitted.left_out.values())))
+        wanted = spread(groups, max(1, job.options.readers))
+        for name, cuts in wanted.items():
+            if groups_of_file(job.to / name) != cuts:
+                _recut(job.to / name, job.trainer.name, cuts)
+        return job.exported(
+            row_groups={name: len(cuts) for name, cuts in wanted.items()}, files=list(wanted)
+        )
+
+    def _records(self) -> dict[str, Any]:
+        """The manifest's records of the configuration's files, of the split that is exported."""
+        config = self._job.trainer.name
+        records = self._job.dataset.manifest["configs"][config]
+        names = (Path(name).name for name in self._job.dataset.files(config))
+        return {name: records[name] for name in names}
+
+    def _part(self, shard: ChosenShard) -> Path:
+        return self._job.folder.part(f"{shard_name(shard.number)}.json")
+
+    def _is_done(self, shard: ChosenShard) -> bool:
+        there = (self._job.to / shard_name(shard.number)).exists()
+        return there and "row_groups" in read_json(self._part(shard))
+
+    def _is_whole(self, shard: ChosenShard) -> bool:
+        """Whether every row of it is wanted as it is."""
+        records = self._job.dataset.manifest["configs"].get(self._job.trainer.name, {})
+        rows: int | None = records.get(shard_name(shard.number), {}).get("rows")
+        inputs: list[int] = shard.index["num_inputs"].to_pylist()
+        return rows == shard.index.num_rows and list(shard.inputs) == inputs
+
+    def _make(self, path: Path, shard: ChosenShard) -> None:
+        dataset, config = self._job.dataset, self._job.trainer.name
+        if dataset.folder is not None and self._is_whole(shard):
+            link(dataset.folder / config / path.name, path)
+            return
+        file = ConfigFile(path, get_builder(config).columns)
+        try:
+            with closing(dataset.samples(shard.index)) as found:
+                samples = (sample for group in found for sample in group)
+                for group in cut(_first(samples, shard.inputs)):
+                    file.write(RowGroup(group))
+            file.finish()
+        except BaseException:
+            file.abandon()
+            raise
 
 
 def spread(groups: dict[str, list[int]], multiple: int) -> dict[str, list[int]]:
@@ -85,29 +161,6 @@ def spread(groups: dict[str, list[int]], multiple: int) -> dict[str, list[int]]:
             cuts[place : place + 1] = [half, cuts[place] - half]
             missing -= 1
     return wanted
-
-
-def _make(job: ExportJob, path: Path, shard: ChosenShard) -> None:
-    config = job.trainer.name
-    records = job.dataset.manifest["configs"].get(config, {})
-    whole = (
-        path.name in records
-        and records[path.name]["rows"] == shard.index.num_rows
-        and list(shard.inputs) == shard.index["num_inputs"].to_pylist()
-    )
-    if whole and job.dataset.folder is not None:
-        link(job.dataset.folder / config / path.name, path)
-        return
-    file = ConfigFile(path, get_builder(config).columns)
-    try:
-        with closing(job.dataset.samples(shard.index)) as found:
-            samples = (sample for group in found for sample in group)
-            for group in cut(_first(samples, shard.inputs)):
-                file.write(RowGroup(group))
-        file.finish()
-    except BaseException:
-        file.abandon()
-        raise
 
 
 def _first(samples: Iterator[Sample], inputs: tuple[int, ...]) -> Iterator[Sample]:

@@ -20,7 +20,8 @@ def render_start(trainer: Trainer, exported: Exported) -> str:
         ],
         remarks=[
             (exported.remarks[remark.name], remark.why, remark.source)
-            for remark in trainer.remarks
+            # Limits as well: an export in place has every row.
+            for remark in (*trainer.remarks, *trainer.limits)
             if remark.name in exported.remarks
         ],
         steps=[

@@ -56,6 +56,7 @@ class Exported:
     the images lie in Parquet. `dataset` is what it was made from. `left_out` and `remarks` are
     rows by the limit's name; `unique_images` are files of images, `record_files` the rows of each
     file of records, `row_groups` those of each Parquet file, and `measured` is the trainer's own.
+    `files` are those that the export has written to its folder.
     """
 
     trainer: str
@@ -72,6 +73,20 @@ class Exported:
     record_files: dict[str, int] = field(default_factory=dict)
     row_groups: dict[str, int] = field(default_factory=dict)
     measured: dict[str, Any] = field(default_factory=dict)
+    files: list[str] = field(default_factory=list)
+
+    @property
+    def readers(self) -> int:
+        """Ranks times workers that the export was made for; 0 where that was not said."""
+        ranks, workers = self.identity["ranks"], self.identity["workers"]
+        return int(ranks) * max(1, int(workers))
+
+
+INSTALL_STEP = (
+    "Install mico-150k's clone there, without what it needs itself; no version moves:",
+    "pip install --no-deps PATH/TO/mico-150k",
+)
+"""For a trainer whose patched clone calls this package."""
 
 
 class Trainer(ABC):
@@ -120,6 +135,15 @@ class Trainer(ABC):
         """Markdown that START.md shows below the counts."""
         del exported
         return ()
+
+    def notes(self, exported: Exported) -> Sequence[str]:
+        """What a person should know at once, a line each; START.md shows it as well."""
+        del exported
+        return ()
+
+    def relocate(self, old: Exported, new: Exported) -> None:
+        """Rewrite absolute paths in what was made of the export since, where it has moved."""
+        del old, new
 
 
 class PathTrainer(Trainer):

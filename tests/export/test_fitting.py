@@ -17,6 +17,7 @@ def index(*rows: tuple[str, list[tuple[int, int]]]) -> pa.Table:
     return pa.table(
         {
             "id": [f"hoi/{number}" for number in range(len(rows))],
+            "num_inputs": [len(sizes) - 1 for _, sizes in rows],
             "instruction": [text for text, _ in rows],
             "widths": [[width for width, _ in sizes] for _, sizes in rows],
             "heights": [[height for _, height in sizes] for _, sizes in rows],
@@ -42,8 +43,16 @@ def test_a_row_with_more_inputs_than_a_trainer_takes_is_left_out(trainer: str, m
     assert fitted.chosen == 3
 
 
-def test_bagel_takes_any_number_of_inputs() -> None:
-    assert left_out("bagel", index(inputs(30))) == {}
+def test_bagel_takes_as_many_inputs_as_a_batch_has_tokens_for() -> None:
+    # 1,026 as VAE tokens and 1,371 as ViT tokens each; the target and the text are about 1,036.
+    assert left_out("bagel", index(inputs(14), inputs(15))) == {"36,864 tokens": 1}
+
+
+def test_records_of_dimoo_that_pretokenizing_will_leave_out_are_counted_and_kept() -> None:
+    # At its sizes, 4,892 tokens and 5,314.
+    fitted = fit(TRAINERS["dimoo"], index(inputs(9), inputs(10)), OverLimitPolicy.DROP)
+    assert fitted.index.num_rows == 2
+    assert fitted.remarks == {"length": 1}
 
 
 def test_error_names_the_rows_and_what_to_do() -> None:
@@ -109,6 +118,17 @@ def test_omnigen2_leaves_out_long_texts_too_many_positions_and_slivers() -> None
     assert left_out("omnigen2", table) == {"text": 1, "too-thin": 1, "positions": 1}
 
 
+def test_all_rows_are_in_place_and_what_is_over_a_limit_is_told() -> None:
+    table = index(inputs(2), inputs(40))
+    fitted = fit(TRAINERS["bagel"], table, OverLimitPolicy.DROP).with_all(table)
+    assert fitted.index.num_rows == 2
+    assert fitted.inputs == (2, 40)
+    assert fitted.left_out == {}
+    assert fitted.remarks == {"36,864 tokens": 1}
+    with pytest.raises(OverLimit, match=r"hoi/1 \(36,864 tokens\)"):
+        fit(TRAINERS["bagel"], table, OverLimitPolicy.ERROR)
+
+
 def test_candidates_have_their_sizes_in_the_order_of_the_index() -> None:
     (row,) = candidates(index(("text", [(1, 2), (3, 4), (5, 6)])))
     assert row.inputs == ((1, 2), (3, 4))
@@ -116,11 +136,10 @@ def test_candidates_have_their_sizes_in_the_order_of_the_index() -> None:
 
 
 def test_what_bagel_skips_by_itself_is_in_the_export() -> None:
-    long = inputs(120)
+    long = inputs(14)
     [row] = candidates(index(long))
     assert [limit.name for limit in TRAINERS["bagel"].skips if limit.applies(row)] == [
         "10,240 tokens",
         "16,384 tokens",
-        "36,864 tokens",
     ]
     assert left_out("bagel", index(long)) == {}

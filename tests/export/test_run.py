@@ -235,6 +235,28 @@ def test_bagel_in_place_again_after_the_dataset_has_moved(sharded: Path, tmp_pat
     check_bagel(moved / "bagel")
 
 
+def test_readers_in_place_that_would_starve_are_refused_and_a_remainder_is_told(
+    sharded: Path, tmp_path: Path
+) -> None:
+    dataset = shutil.copytree(sharded, tmp_path / "mico-150k")
+    before = contents(dataset)
+    groups = len(list(row_groups(dataset / "bagel")))
+    with pytest.raises(OverLimit, match=rf"{groups} row groups are fewer than {groups + 1} ranks"):
+        export("bagel", dataset, None, ranks=groups + 1)
+    assert contents(dataset) == before
+    exported = export("bagel", dataset, None, ranks=groups - 1)
+    (note,) = TRAINERS["bagel"].notes(exported)
+    assert note.startswith(f"1 of {groups} row groups are never read by {groups - 1} readers")
+    assert note in (dataset / "bagel" / "START.md").read_text()
+    assert not TRAINERS["bagel"].notes(export("bagel", dataset, None, ranks=groups))
+
+
+def row_groups(folder: Path) -> Iterable[Any]:
+    for path in folder.glob("*.parquet"):
+        metadata = pq.read_metadata(path)
+        yield from map(metadata.row_group, range(metadata.num_row_groups))
+
+
 def test_bagel_elsewhere_links_whole_shards(sharded: Path, tmp_path: Path) -> None:
     export("bagel", sharded, tmp_path / "bagel")
     check_bagel(tmp_path / "bagel")

@@ -1,0 +1,99 @@
+"""An export's folder: where none may be, and what of an old one is gone when it is replaced."""
+
+import json
+from pathlib import Path
+
+import pytest
+from mico_150k.builders import TRAINERS
+
+from mico_150k.dataset import open_dataset
+from mico_150k.errors import NotAnExport, OutputRefused
+from mico_150k.export.job import ExportJob, ExportOptions
+from mico_150k.export.run import relocate, run_export
+from mico_150k.selection import Selection
+
+
+def export(trainer: str, dataset: Path, to: Path, *, overwrite: bool = False, limit: int) -> None:
+    options = ExportOptions(Selection(limit=limit))
+    job = ExportJob.prepare(open_dataset(dataset), TRAINERS[trainer], to, options)
+    run_export(job, overwrite=overwrite)
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize("place", [".", "bagel", "default/out", "new"])
+def test_no_export_goes_into_a_dataset_folder(dataset: Path, place: str) -> None:
+    before = sorted(dataset.rglob("*"))
+    with pytest.raises(OutputRefused, match="lies in the dataset folder .* with --to"):
+        export("bagel", dataset, dataset / place, limit=3)
+    with pytest.raises(OutputRefused, match="lies in the dataset folder .* with --images"):
+        ExportJob.prepare(
+            open_dataset(dataset), TRAINERS["dimoo"], dataset.parent / "out",
+            ExportOptions(images=dataset / place),
+        )  # fmt: skip
+    assert sorted(dataset.rglob("*")) == before
+
+
+def test_a_link_to_a_dataset_folder_is_one_as_well(dataset: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(dataset)
+    with pytest.raises(OutputRefused, match="lies in the dataset folder"):
+        export("bagel", dataset, tmp_path / "link" / "bagel", limit=3)
+
+
+def test_a_file_in_the_way_is_named(dataset: Path, tmp_path: Path) -> None:
+    (tmp_path / "notes").write_text("mine")
+    for place in ("notes", "notes/below"):
+        with pytest.raises(OutputRefused, match=r"notes is no folder.*--to"):
+            export("dimoo", dataset, tmp_path / place, limit=3)
+    assert (tmp_path / "notes").read_text() == "mine"
+
+
+def test_an_export_that_is_replaced_leaves_nothing_but_images_and_what_is_not_its(
+    dataset: Path, tmp_path: Path
+) -> None:
+    to = tmp_path / "out"
+    export("bagel", dataset, to, limit=24)
+    (to / "notes.txt").write_text("mine")
+    assert "train-00000.parquet" in names(to)
+    export("dimoo", dataset, to, overwrite=True, limit=3)
+    small = {"train.sh", "START.md", "export.json", "notes.txt"}
+    assert names(to) == {*small, "images", "dimoo-mico.json", "dimoo-mico.ids.json"}
+    export("omnigen2", dataset, to, overwrite=True, limit=3)
+    assert names(to) == {*small, "images", "omnigen2-mico.jsonl", "omnigen2-mico.yml"}
+    assert any((dataset / "bagel").glob("*.parquet")), "a link is removed, and not what it is to"
+
+
+def test_an_export_that_lacks_a_file_is_made_whole(dataset: Path, tmp_path: Path) -> None:
+    export("dimoo", dataset, tmp_path / "out", limit=5)
+    image = next(path for path in (tmp_path / "out/images").rglob("*.png") if path.is_file())
+    for lost in (tmp_path / "out/dimoo-mico.json", tmp_path / "out/dimoo-mico.ids.json", image):
+        before = lost.read_bytes()
+        lost.unlink()
+        export("dimoo", dataset, tmp_path / "out", limit=5)
+        assert lost.read_bytes() == before
+    export("bagel", dataset, tmp_path / "bagel", limit=5)
+    shard = tmp_path / "bagel/train-00000.parquet"
+    shard.write_bytes(b"cut off")
+    export("bagel", dataset, tmp_path / "bagel", limit=5)
+    assert shard.read_bytes() != b"cut off"
+
+
+def test_an_export_of_another_version_is_named(tmp_path: Path) -> None:
+    (tmp_path / "export.json").write_text('{"format": "mico-150k-export/1", "older": 1}')
+    with pytest.raises(NotAnExport, match="export again"):
+        relocate(tmp_path, TRAINERS["dimoo"])
+
+
+def test_codes_that_were_made_of_an_export_move_with_it(dataset: Path, tmp_path: Path) -> None:
+    export("dimoo", dataset, tmp_path / "before", limit=3)
+    codes = tmp_path / "before" / "codes"
+    codes.mkdir()
+    record = {"user_image": [f"{codes}/1.pkl"], "answer_image": f"{codes}/2.pkl"}
+    (codes / "all_records.json").write_text(json.dumps([record]))
+    moved = (tmp_path / "before").rename(tmp_path / "after")
+    relocate(moved, TRAINERS["dimoo"])
+    text = (moved / "codes" / "all_records.json").read_text()
+    assert f"{moved}/codes/1.pkl" in text
+    assert str(codes) not in text
