@@ -113,9 +113,12 @@ def check_folder(path: Path, option: str) -> None:
 
     In a dataset folder it could put its own shards in the place of those that it reads.
     """
+    if str(path).startswith("~"):
+        msg = f"{path}: the shell has left its ~ as it is; write your home folder in {option}."
+        raise OutputRefused(msg)
     there = existing(path)
     if not there.is_dir():
-        msg = f"{path}: {there} is no folder. Choose another place with {option}."
+        msg = f"{there} is no folder. Choose another place than {path} with {option}."
         raise OutputRefused(msg)
     place = path.resolve()
     for folder in (place, *place.parents):

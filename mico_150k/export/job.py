@@ -80,7 +80,7 @@ class ExportJob:
         place = _place_of(dataset, trainer, options) if to is None else absolute(to)
         trainer.check_place(place)
         if to is not None:
-            check_folder(place, "--to")
+            check_folder(to, "--to")
         if options.images is not None:
             check_folder(options.images, "--images")
         chosen = options.selection.of(dataset.index())

@@ -50,6 +50,16 @@ def test_a_file_in_the_way_is_named(dataset: Path, tmp_path: Path) -> None:
     assert (tmp_path / "notes").read_text() == "mine"
 
 
+@pytest.mark.parametrize("place", ["~", "~/out"])
+def test_a_home_folder_that_the_shell_has_not_put_in_is_no_folder_of_that_name(
+    dataset: Path, place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(OutputRefused, match="the shell has left its ~"):
+        export("dimoo", dataset, Path(place), limit=3)
+    assert not list(tmp_path.iterdir())
+
+
 def test_an_export_that_is_replaced_leaves_nothing_but_images_and_what_is_not_its(
     dataset: Path, tmp_path: Path
 ) -> None:
