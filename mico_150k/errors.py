@@ -26,6 +26,7 @@ MicoError                      the message says what is wrong, where, and the wa
 │   ├── WorkerLost             a process that did a part of the work has ended
 │   ├── MemoryTooSmall         the workers asked for need more than there is, or than is allowed
 │   ├── WorkerDied             a worker process ended without a word
+│   ├── NodesFailed            nodes of a cluster that tried a part of a build lack something
 │   ├── ShardsMissing          a build on many machines is not complete yet
 │   ├── RemoteError            the storage that a build writes to did not do what was asked
 │   └── CountMismatch          rows read are not rows written plus rows left out
@@ -146,6 +147,10 @@ class MemoryTooSmall(BuildError):
 
 class WorkerDied(BuildError):
     """A worker process ended without a word."""
+
+
+class NodesFailed(BuildError):
+    """The nodes of a cluster that tried a part of a build lack something for it."""
 
 
 class ShardsMissing(BuildError):

@@ -67,6 +67,11 @@ class UnitBuilder:
     verify: Verify
     threaded: bool
 
+    @property
+    def sees_output(self) -> bool:
+        """Whether the folder that the build has claimed is seen from here."""
+        return self.workspace.is_begun
+
     def build(self, unit: Unit, finished: set[int], on_group: OnGroup) -> Iterator[ShardRecord]:
         """Write the unit's shards that are not finished; yields each when it is."""
         yield from self.build_all([unit], finished, on_group)

@@ -359,11 +359,17 @@ def _executor(
     address: str | None,
 ) -> Executor:
     """Who does the work; says what it will be. Raises `MemoryTooSmall`, `ExecutorMissing`."""
+    executor: Executor
     if name is ExecutorName.RAY:
         from mico_150k.executors.ray import RayCluster
 
-        return RayCluster(address)
-    workers = choose_workers(planned.source, planned.plan, asked, max_memory)
+        executor = RayCluster(address)
+        workers = 1
+        who = "{} nodes with {} cores, each unit at most".format(*executor.size)
+    else:
+        workers = choose_workers(planned.source, planned.plan, asked, max_memory)
+        executor = InProcess() if workers == 1 else Processes(workers)
+        who = "1 worker" if workers == 1 else f"{workers} workers"
     forecast = planned.forecast
     say(
         "{} rows of {} files, {} of images → {} shards, {} in {}; {}, about {} memory",
@@ -373,10 +379,10 @@ def _executor(
         planned.plan.shards,
         gigabytes(forecast.output),
         planned.location or planned.out,
-        "1 worker" if workers == 1 else f"{workers} workers",
+        who,
         gigabytes(building_memory(planned.source, planned.plan, workers)),
     )
-    return InProcess() if workers == 1 else Processes(workers)
+    return executor
 
 
 def _show(result: BuildResult, options: BuildOptions, *, as_json: bool) -> None:

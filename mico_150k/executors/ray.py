@@ -2,23 +2,56 @@
 
 All nodes see the source and the output folder at the same paths, or read and write them by URLs
 (`sending`). What is finished is known from the folder alone, so that a task that died is simply
-begun again, anywhere, and goes on at the first shard that is missing. Needs the extra `ray`.
+begun again, anywhere, and goes on at the first shard that is missing. What a node lacks, such as
+room on its disk, is no reason to stop: another one gets the unit. Needs the extra `ray`.
 """
 
 import os
-from collections.abc import Generator, Iterator, Sequence
+from collections import Counter
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from mico_150k.errors import ExecutorMissing, MicoError, WorkerDied
-from mico_150k.forecast import WRITING_MEMORY
+from mico_150k.errors import (
+    DiskTooSmall,
+    ExecutorMissing,
+    MemoryTooSmall,
+    MicoError,
+    NodesFailed,
+    OutputRefused,
+    RemoteError,
+    SourceLost,
+    WorkerDied,
+)
+from mico_150k.forecast import WRITING_MEMORY, gigabytes
 from mico_150k.plan import Unit
 from mico_150k.records import ShardRecord
 from mico_150k.sample import LeftOut
 from mico_150k.unit import OnGroup, UnitBuilder
 
 RETRIES = 3
-"""Of a task that died with its process or its node; what it raises is not tried again."""
+"""Of a task that died with its process or its node, and of a unit that a node could not build."""
 SECONDS_BETWEEN_LOOKS = 1.0
+OF_A_NODE = (OSError, MemoryError, DiskTooSmall, OutputRefused, RemoteError, SourceLost)
+"""What may be wrong with one node and not with the next. All else that a unit raises is the
+source's, or ours, and would be raised anywhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Trouble:
+    """Why a node could not build a unit. `node` is Ray's name of it."""
+
+    node: str
+    address: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """A unit that is being built, and what has become of it before."""
+
+    unit: Unit
+    troubles: list[_Trouble] = field(default_factory=list)
 
 
 class RayCluster:
@@ -43,35 +76,100 @@ class RayCluster:
                 msg = f"no Ray cluster at {address or 'this machine'}: {error}"
                 raise ExecutorMissing(msg) from error
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Its nodes, and their cores."""
+        nodes = self._nodes()
+        return len(nodes), int(sum(node["Resources"]["CPU"] for node in nodes))
+
     def build(
         self, builder: UnitBuilder, units: Sequence[Unit], finished: set[int], on_group: OnGroup
     ) -> Generator[ShardRecord, None, None]:
-        """As `Executor` says. Raises `WorkerDied` where a task dies again and again."""
+        """As `Executor` says.
+
+        Raises `MemoryTooSmall` where a unit fits no node, `NodesFailed` where those that tried
+        one lack something, and `WorkerDied` where a task dies again and again.
+        """
         ray = self._ray
         waiting = [unit for unit in units if builder.missing_bytes(unit, finished)]
         waiting.sort(key=lambda unit: -builder.missing_bytes(unit, finished))
+        self._refuse_what_fits_nowhere(builder, waiting)
         shared = ray.put(builder)
-        running = {
-            ray.remote(_build)
-            .options(num_cpus=1, memory=_memory(builder, unit), max_retries=RETRIES)
-            .remote(shared, unit, finished): unit
-            for unit in waiting
-        }
+        remote = ray.remote(num_cpus=1, max_retries=RETRIES)(_build)
+        moved = Counter[str]()
+
+        def begin(unit: Unit, **where: Any) -> Any:  # noqa: ANN401 - Ray's reference
+            task = remote.options(memory=_memory(builder, unit), **where)
+            return task.remote(shared, unit, finished)
+
+        running = {begin(unit): _Task(unit) for unit in waiting}
         missing = {shard.number for unit in waiting for shard in unit.shards} - finished
         try:
             while running:
                 ready, _ = ray.wait(list(running), timeout=SECONDS_BETWEEN_LOOKS)
-                for task in ready:
-                    del running[task]
-                    self._raise_what_it_raised(task)
-                yield from _new_records(builder, missing, on_group)
+                for reference in ready:
+                    task = running.pop(reference)
+                    became = self._result(reference)
+                    if isinstance(became, _Trouble):
+                        task.troubles.append(became)
+                        node = self._another_node(builder, task, moved)
+                        running[begin(task.unit, scheduling_strategy=node)] = task
+                    else:
+                        yield from _new(became, missing, on_group)
+                yield from _new(builder.records(missing), missing, on_group)
         finally:
-            for task in running:
-                ray.cancel(task, force=True)
+            for reference in running:
+                ray.cancel(reference, force=True)
 
-    def _raise_what_it_raised(self, task: Any) -> None:  # noqa: ANN401 - Ray's reference
+    def _nodes(self) -> list[dict[str, Any]]:
+        """Those that are there, and do work."""
+        nodes: list[dict[str, Any]] = self._ray.nodes()
+        return [node for node in nodes if node["Alive"] and node["Resources"].get("CPU", 0) >= 1]
+
+    def _refuse_what_fits_nowhere(self, builder: UnitBuilder, units: Sequence[Unit]) -> None:
+        """Raise `MemoryTooSmall` for a unit that Ray would let wait for ever.
+
+        Where no node works yet, a cluster that grows by itself is to begin some.
+        """
+        most = max((node["Resources"].get("memory", 0) for node in self._nodes()), default=None)
+        hungriest = max(units, key=lambda unit: _memory(builder, unit), default=None)
+        if most is None or hungriest is None or _memory(builder, hungriest) <= most:
+            return
+        msg = (
+            f"{_files(builder, hungriest)} needs {gigabytes(_memory(builder, hungriest))} of "
+            f"memory to be built, and no node of the cluster gives Ray more than "
+            f"{gigabytes(most)}: a reader must hold the largest pages of a file.\n"
+            "Add a larger node, or give it more: `ray start --memory BYTES`."
+        )
+        raise MemoryTooSmall(msg)
+
+    def _another_node(self, builder: UnitBuilder, task: _Task, moved: Counter[str]) -> Any:  # noqa: ANN401 - Ray's
+        """A node that has not tried the unit, of all such the one that was `moved` to least."""
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        tried = {trouble.node for trouble in task.troubles}
+        fitting = [
+            node["NodeID"]
+            for node in self._nodes()
+            if node["Resources"].get("memory", 0) >= _memory(builder, task.unit)
+        ]
+        others = sorted(set(fitting) - tried, key=lambda node: (moved[node], node))
+        if not others or len(task.troubles) > RETRIES:
+            said = "\n".join(f"  {one.address}: {one.reason}" for one in task.troubles)
+            msg = (
+                f"{_files(builder, task.unit)} could not be built by the nodes that tried:\n"
+                f"{said}\n"
+                "Finished shards are kept: the same command goes on from there."
+            )
+            raise NodesFailed(msg)
+        moved[others[0]] += 1
+        # Soft: should it be lost meanwhile, any other may do it.
+        return NodeAffinitySchedulingStrategy(others[0], soft=True)
+
+    def _result(self, reference: Any) -> "list[ShardRecord] | _Trouble":  # noqa: ANN401 - Ray's
+        """What `_build` has returned; raises what it raised."""
         try:
-            self._ray.get(task)
+            result: list[ShardRecord] | _Trouble = self._ray.get(reference)
         except self._ray.exceptions.RayTaskError as error:
             if isinstance(error.cause, MicoError):
                 raise error.cause from error
@@ -82,26 +180,46 @@ class RayCluster:
                 "Finished shards are kept: the same command goes on from there."
             )
             raise WorkerDied(msg) from error
+        return result
 
 
-def _build(builder: UnitBuilder, unit: Unit, finished: set[int]) -> None:
+def _build(builder: UnitBuilder, unit: Unit, finished: set[int]) -> "list[ShardRecord] | _Trouble":
     """A task: the shards of the unit that nobody has finished, an earlier try of it included."""
-    done = {record.number for record in builder.records(shard.number for shard in unit.shards)}
-    for _ in builder.build(unit, done | finished, lambda *_: None):
-        pass
+    numbers = [shard.number for shard in unit.shards]
+    try:
+        if not builder.sees_output:
+            msg = f"{builder.workspace.folder} is not the build's folder there."
+            raise OutputRefused(msg)
+        done = list(builder.records(numbers))
+        built = builder.build(unit, {record.number for record in done} | finished, lambda *_: None)
+        records = [*done, *built]
+    except OF_A_NODE as error:
+        import ray
+
+        node = ray.get_runtime_context().get_node_id()
+        address = ray.util.get_node_ip_address()
+        reason = str(error) if isinstance(error, MicoError) else f"{type(error).__name__}: {error}"
+        return _Trouble(node, address, reason)
+    return records
 
 
-def _new_records(
-    builder: UnitBuilder, missing: set[int], on_group: OnGroup
+def _new(
+    records: Iterable[ShardRecord], missing: set[int], on_group: OnGroup
 ) -> Iterator[ShardRecord]:
-    """The shards that any node has finished since the last look."""
-    for record in builder.records(missing):
-        missing.discard(record.number)
-        written = max((file.bytes for file in record.files.values()), default=0)
-        on_group(record.rows_read, written, [LeftOut.from_dict(row) for row in record.left_out])
-        yield record
+    """Those of the records that nobody has told of before."""
+    for record in records:
+        if record.number in missing:
+            missing.discard(record.number)
+            written = max((file.bytes for file in record.files.values()), default=0)
+            on_group(record.rows_read, written, [LeftOut.from_dict(row) for row in record.left_out])
+            yield record
 
 
 def _memory(builder: UnitBuilder, unit: Unit) -> int:
     """What building the unit holds at most: Ray looks for a node that has it."""
     return WRITING_MEMORY + sum(builder.source.files[place].memory for place in unit.files)
+
+
+def _files(builder: UnitBuilder, unit: Unit) -> str:
+    more = f" with {len(unit.files) - 1} more" if len(unit.files) > 1 else ""
+    return f"{builder.plan.files[unit.files[0]].name}{more}"

@@ -50,6 +50,10 @@ class _Sender(UnitBuilder):
 
     remote: RemoteFolder
 
+    @property
+    def sees_output(self) -> bool:
+        return True  # by its URL: what cannot be reached is a `RemoteError`
+
     def build_all(
         self, units: Iterable[Unit], finished: set[int], on_group: OnGroup
     ) -> Iterator[ShardRecord]:
