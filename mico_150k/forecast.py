@@ -28,7 +28,7 @@ class Forecast:
 
     `images` are the bytes of all images once; `output` is what all configurations that are
     asked for will take together, `small` those of the index and the sample among it; `memory`
-    is one worker's peak; `free` is what the disk has.
+    is one worker's peak; `free` is what the disk has, where it tells.
     """
 
     rows: int
@@ -37,7 +37,7 @@ class Forecast:
     small: int
     memory: int
     seconds: float
-    free: int
+    free: int | None
 
     def check_disk(self, folder: Path, there: int, share: float = 1.0, kept: float = 1.0) -> None:
         """Raise `DiskTooSmall` where the disk cannot take what `there` does not cover yet.
@@ -48,7 +48,7 @@ class Forecast:
         shards = self.output - self.small
         needed = round(share * (shards * kept + 2 * self.small)) - there
         free = free_space(folder)
-        if needed > free:
+        if free is not None and needed > free:
             msg = (
                 f"{folder}: the build will need {gigabytes(needed)} more, "
                 f"and the disk has {gigabytes(free)} free.\n"
@@ -135,9 +135,12 @@ def gigabytes(size: float) -> str:
     return f"{size / 1e3:.3g} kB"
 
 
-def free_space(path: Path) -> int:
-    """Bytes that are free where a folder is, or will be."""
-    return shutil.disk_usage(existing(path)).free
+def free_space(path: Path) -> int | None:
+    """Bytes that are free where a folder is, or will be; None where the file system tells none."""
+    try:
+        return shutil.disk_usage(existing(path)).free
+    except OSError:
+        return None
 
 
 def existing(path: Path) -> Path:

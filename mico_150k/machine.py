@@ -2,6 +2,7 @@
 
 import os
 import re
+import sys
 from pathlib import Path
 
 from mico_150k.errors import UsageError
@@ -20,7 +21,10 @@ def cores() -> int:
 
 
 def free_memory() -> int:
-    """Bytes that can be had without swapping, as far as the machine or its container tells."""
+    """Bytes that can be had without swapping, as far as the machine or its container tells.
+
+    Where neither does, no limit is known.
+    """
     free = _available()
     limit, used = _number(_CGROUP / "memory.max"), _number(_CGROUP / "memory.current")
     if limit is not None and used is not None:
@@ -35,10 +39,11 @@ def parse_size(text: str) -> int:
     1500000000
     """
     found = _SIZE.fullmatch(text.strip())
-    if not found:
-        msg = f"{text!r} is no size; one looks like 12GB, 800MB or 16GiB."
+    size = round(float(found[1]) * _UNITS[found[2].lower()]) if found else 0
+    if not size:
+        msg = f"--max-memory {text}: no size above zero; one looks like 12GB, 800MB or 16GiB."
         raise UsageError(msg)
-    return round(float(found[1]) * _UNITS[found[2].lower()])
+    return size
 
 
 def _available() -> int:
@@ -46,9 +51,12 @@ def _available() -> int:
         for line in _MEMINFO.read_text().splitlines():
             if line.startswith("MemAvailable:"):
                 return int(line.split()[1]) << 10
-    except OSError:
+    except (OSError, ValueError, IndexError):
         pass
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (OSError, ValueError):
+        return sys.maxsize
 
 
 def _number(path: Path) -> int | None:

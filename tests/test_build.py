@@ -523,6 +523,16 @@ def test_a_disk_that_is_too_small_is_refused_and_the_way_out_that_is_told_works(
     build(release, tmp_path / "out", replace(SMALL, configs=("bagel",)))
 
 
+def test_a_disk_that_does_not_tell_what_it_has_stops_no_build(
+    release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def silent(_: Path) -> None:
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr("mico_150k.forecast.shutil.disk_usage", silent)
+    assert build(release, tmp_path / "out", replace(SMALL, configs=("bagel",))).report.rows
+
+
 def test_parts_that_lie_beside_the_shards_until_the_end_are_counted(
     release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

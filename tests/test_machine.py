@@ -17,9 +17,9 @@ def test_sizes_as_people_write_them(text: str, size: int) -> None:
     assert parse_size(text) == size
 
 
-@pytest.mark.parametrize("text", ["", "GB", "-1GB", "12 boxes", "1e9", "nan"])
+@pytest.mark.parametrize("text", ["", "GB", "-1GB", "12 boxes", "1e9", "nan", "0", "0GB"])
 def test_what_is_no_size_is_refused(text: str) -> None:
-    with pytest.raises(UsageError, match="12GB"):
+    with pytest.raises(UsageError, match=f"^--max-memory {text}: .*12GB"):
         parse_size(text)
 
 
@@ -41,6 +41,15 @@ def test_a_containers_limit_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_without_a_word_from_the_kernel_all_memory_counts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(machine, "_MEMINFO", tmp_path / "none")
+    meminfo = tmp_path / "meminfo"
+    monkeypatch.setattr(machine, "_MEMINFO", meminfo)
     monkeypatch.setattr(machine, "_CGROUP", tmp_path)
     assert free_memory() > 1 << 20
+    meminfo.write_text("MemAvailable:\n")
+    assert free_memory() > 1 << 20
+
+    def silent(_: str) -> int:
+        raise ValueError
+
+    monkeypatch.setattr("mico_150k.machine.os.sysconf", silent)
+    assert free_memory() > 1 << 40

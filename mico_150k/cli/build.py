@@ -258,7 +258,7 @@ def build(
         return
     refining.refuse_all(source)
     share = Share.parse(units) if units else None
-    memory = parse_size(max_memory) if max_memory else None
+    memory = parse_size(max_memory) if max_memory is not None else None
     if (share or finish) and (overwrite or (share and finish)):
         msg = "--units, --finish and --overwrite exclude each other."
         raise UsageError(msg)

@@ -108,10 +108,10 @@ def _show_source(inspection: SourceInspection) -> None:
         show(f"    such as {files[0]['file']}")
     show(_file_table(inspection.files))
     if forecast := inspection.forecast:
+        free = "" if forecast.free is None else f" ({gigabytes(forecast.free)} are free here)"
         show(
             f"a build of all configurations: {inspection.shards} shards, "
-            f"{gigabytes(forecast.output)} on disk ({gigabytes(forecast.free)} are free here), "
-            f"about {gigabytes(forecast.memory)} memory"
+            f"{gigabytes(forecast.output)} on disk{free}, about {gigabytes(forecast.memory)} memory"
         )
 
 

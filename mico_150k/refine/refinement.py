@@ -161,7 +161,7 @@ class Refinement:
         there = sum(file.bytes for record in records.values() for file in record.files.values())
         needed = self.bytes_to_write() - there
         free = free_space(self.out)
-        if needed > free:
+        if free is not None and needed > free:
             msg = (
                 f"{self.out}: {gigabytes(needed)} will be written besides what is linked, and the "
                 f"disk has {gigabytes(free)} free."
