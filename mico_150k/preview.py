@@ -21,6 +21,7 @@ from markupsafe import Markup
 
 from mico_150k.charts import bubbles, colour_of, make_charts, task_words
 from mico_150k.dataset import Dataset
+from mico_150k.dataset_folder import DatasetFolder
 from mico_150k.errors import OutputRefused
 from mico_150k.files import write_atomically
 from mico_150k.forecast import gigabytes
@@ -147,6 +148,10 @@ def _in_turn(rows: Iterable[Row]) -> list[Row]:
 def _check_path(path: Path) -> None:
     if path.is_dir():
         msg = f"{path} is a folder; --out takes the name of a file."
+        raise OutputRefused(msg)
+    inside = next(filter(DatasetFolder.is_built, path.absolute().parents), None)
+    if inside:
+        msg = f"{inside} is a dataset folder, and a page is no part of it: give another --out."
         raise OutputRefused(msg)
     if path.exists():
         with path.open("rb") as file:

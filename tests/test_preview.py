@@ -104,6 +104,14 @@ def test_a_page_of_ours_is_replaced_and_no_other_file(dataset: Path, tmp_path: P
     assert mine.read_text() == "<p>mine</p>"
 
 
+@pytest.mark.parametrize("place", ["page.html", "bagel/page.html", "new/folder/page.html"])
+def test_no_page_is_written_into_a_dataset_folder(dataset: Path, place: str) -> None:
+    before = sorted(dataset.rglob("*"))
+    with pytest.raises(OutputRefused, match="is a dataset folder, and a page is no part of it"):
+        write_preview(open_dataset(dataset), dataset / place, Choice(2))
+    assert sorted(dataset.rglob("*")) == before
+
+
 def test_every_text_of_a_stranger_is_escaped(tmp_path: Path) -> None:
     evil = "<i>\"x'&</script><!--"
     samples = cases(2)
