@@ -1,7 +1,10 @@
 """MICo-Bench: its four files in their own spellings become rows of one kind."""
 
 import json
+import re
+from collections import Counter
 from collections.abc import Callable
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +23,7 @@ from mico_150k.errors import (
 from mico_150k.reason import Reason
 from mico_150k.sample import LeftOut
 
-from .factories import cases, write_bench, write_json
+from .factories import BENCH_FILES, cases, encode, picture, write_bench, write_json
 
 
 @pytest.fixture
@@ -69,6 +72,60 @@ def test_every_case_has_the_same_fields_whatever_its_files_spelling(bench: Path)
 def test_a_kind_of_case_has_one_spelling(spelled: str, one: str) -> None:
     assert one_spelling(spelled) == one
     assert one_spelling(one) == one
+
+
+SPELLINGS: dict[str, dict[str | None, int]] = {
+    "object_centric": {
+        "2 Objects": 25, "3 Objects": 25, "4 Objects": 25, "5 Objects": 25, "2 Object + Scene": 20,
+        "Object + Scene": 11, "1 Object + Scene": 7,
+    },
+    "human_centric": {
+        "2 Persons": 45, "1 Human + Scene": 33, "2 Human + Scene": 30, "3 male characters": 15,
+        "3 female characters": 15, "2 male characters and 1 female character": 15,
+        "1 male character and 2 female characters": 15,
+    },
+    "hoi": {
+        "Human + 4 Clothes": 48, "Human + 2 Clothes + 2 Object": 39,
+        "Human + 1 Clothes + 1 Object": 30, "1 Human + 1 Object": 25, "1 Human + 2 Object": 25,
+        "2 Human + 1 Object": 25, "2 Human + 2 Object": 25, "Human + 2 Clothes": 18,
+        "Human + 1 Clothes + 2 Object": 18, "Human + 1 Clothes": 17, "Human + 3 Clothes": 16,
+        "Human + 2 Clothes + 1 Object": 5,
+    },
+    "de_re": {None: 300},
+}  # fmt: skip
+"""Every spelling in the four files of MICo-Bench, and how many cases have it."""
+
+
+def test_all_897_cases_of_the_benchmarks_shape_are_read(tmp_path: Path) -> None:
+    for number in range(3):
+        (tmp_path / f"{number}.png").write_bytes(encode(picture(number, (32, 24))))
+    for task, spellings in SPELLINGS.items():
+        kinds = chain.from_iterable([spelling] * count for spelling, count in spellings.items())
+        samples = [
+            {
+                "ed_idx" if task == "de_re" else "idx": number,
+                "Task": BENCH_FILES[task][0],
+                **({} if kind is None else {"editing_type": kind}),
+                "prompt": "Put image 1 into image 2.",
+                "input": ["0.png", "1.png"],
+                "reference": "2.png",
+                "human_indices": [],
+            }
+            for number, kind in enumerate(kinds)
+        ]
+        write_json(tmp_path / f"mico_bench_{task}.jsonl", samples)
+    found = [case for case in Bench.open(str(tmp_path)).cases() if isinstance(case, BenchCase)]
+    assert Counter(case.task.value for case in found) == {
+        "object_centric": 138, "human_centric": 168, "hoi": 291, "de_re": 300,
+    }  # fmt: skip
+    assert sum(len(spellings) for spellings in SPELLINGS.values()) - 1 == 26
+    kinds_found = Counter(case.editing_type for case in found)
+    # Two of the 26 are one kind: "Object + Scene" and "1 Object + Scene".
+    assert kinds_found.pop("") == 300
+    assert len(kinds_found) == 25
+    assert kinds_found["1 object + 1 scene"] == 18
+    assert kinds_found["2 men + 1 woman"] == 15
+    assert all(re.fullmatch(r"\d [a-z]+( \+ \d [a-z]+)*", kind) for kind in kinds_found)
 
 
 def test_a_case_that_lacks_an_image_is_left_out_with_its_reason(bench: Path) -> None:
