@@ -80,15 +80,19 @@ class Repository:
 
     def at(self, revision: str) -> Commit:
         """The commit of a branch, a tag, a pull request or an id."""
+        return self.commits(revision)[-1]
+
+    def commits(self, revision: str) -> list[Commit]:
+        """The same and those before it, oldest first; the one that all begin with is not shown."""
         for name in (revision, revision.removeprefix("refs/heads/")):
             if name in self.refs:
-                return self.refs[name][-1]
+                return self.refs[name][1:]
         if revision in self.tags:
-            return self.tags[revision]
+            revision = self.tags[revision].oid
         for commits in self.refs.values():
-            for commit in commits:
+            for number, commit in enumerate(commits):
                 if commit.oid == revision:
-                    return commit
+                    return commits[1 : number + 1]
         raise Refused(404, "RevisionNotFound")
 
     def tree(self, revision: str = "main") -> Tree:

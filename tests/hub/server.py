@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, quote, unquote, urlsplit
+from urllib.parse import parse_qs, quote, unquote, urlencode, urlsplit
 
 import yaml
 
@@ -183,6 +183,17 @@ class _Handler(BaseHTTPRequestHandler):
     def json(self, value: Any, **how: Any) -> None:
         headers = {"Content-Type": "application/json", **how.pop("headers", {})}
         self.send(json.dumps(value).encode(), headers=headers, **how)
+
+    def json_page(self, listed: list[Any]) -> None:
+        """A part of a list, and where the next one is."""
+        start = int(self.query.get("cursor", ["0"])[0])
+        page = listed[start : start + self.server.page]
+        headers = {}
+        if start + len(page) < len(listed):
+            asked = {**self.query, "cursor": [str(start + len(page))]}
+            address = f"{self.server.endpoint}{urlsplit(self.path).path}"
+            headers["Link"] = f'<{address}?{urlencode(asked, doseq=True)}>; rel="next"'
+        self.json(page, headers=headers)
 
     def parsed(self) -> Any:
         return json.loads(self.body)
@@ -359,14 +370,25 @@ def _tree(call: _Handler, groups: dict[str, str]) -> None:
         else:
             oid = hash_of(path)
             listed.append({"type": "directory", "path": path, "size": 0, "oid": oid})
-    start = int(call.query.get("cursor", ["0"])[0])
-    page = listed[start : start + call.server.page]
-    headers = {}
-    if start + len(page) < len(listed):
-        next_query = f"recursive={recursive}&cursor={start + len(page)}"
-        address = f"{call.server.endpoint}{urlsplit(call.path).path}?{next_query}"
-        headers["Link"] = f'<{address}>; rel="next"'
-    call.json(page, headers=headers)
+    call.json_page(listed)
+
+
+@route("GET", f"/api/datasets/{REPO}/commits/(?P<revision>[^/]+)")
+def _commits(call: _Handler, groups: dict[str, str]) -> None:
+    """Newest first, as git does."""
+    repository = call.reader(groups["repo"])
+    call.json_page(
+        [
+            {
+                "id": commit.oid,
+                "title": commit.title,
+                "message": "",
+                "authors": [{"user": repository.name.partition("/")[0]}],
+                "date": "2026-01-01T00:00:00.000Z",
+            }
+            for commit in reversed(repository.commits(groups["revision"]))
+        ]
+    )
 
 
 def hash_of(text: str) -> str:
