@@ -223,15 +223,17 @@ def _footer_faults(footer: _Footer, schema: pa.Schema) -> Iterator[str]:
 
 
 def _check_cuts(footers: dict[str, list[_Footer]]) -> Iterator[Finding]:
-    """The same row groups in every configuration that has the same rows."""
-    cuts = {
-        config: [rows for footer in of_config for rows, _ in footer.groups]
-        for config, of_config in footers.items()
-        if config not in {names.SAMPLE, names.INDEX, names.BENCH}
-    }
-    for (one, cut), (other, other_cut) in itertools.pairwise(cuts.items()):
-        if cut != other_cut:
-            yield Finding(True, other, f"is not cut into row groups as {one} is")
+    """The same row groups in every configuration that has the same rows, shard by shard."""
+    cuts: dict[str, dict[str, list[int]]] = {}
+    for config, of_config in footers.items():
+        if config not in {names.SAMPLE, names.INDEX, names.BENCH}:
+            for footer in of_config:
+                shard = cuts.setdefault(footer.where.partition("/")[2], {})
+                shard[config] = [rows for rows, _ in footer.groups]
+    for name, shard in cuts.items():
+        for (one, cut), (other, other_cut) in itertools.pairwise(shard.items()):
+            if cut != other_cut:
+                yield Finding(True, f"{other}/{name}", f"is not cut into row groups as {one} is")
 
 
 def _check_names(folder: DatasetFolder) -> Iterator[Finding]:

@@ -137,7 +137,11 @@ def leave_a_build(folder: Path) -> None:
         (leave_a_build, ".build", "is left of"),
         (add_a_script, "mico-150k.py", "stops load_dataset"),
         (write_with_another_schema, "omnigen2/train-00000.parquet", "another schema"),
-        (write_one_row_group, "omnigen2", "not cut into row groups as dimoo is"),
+        (
+            write_one_row_group,
+            "omnigen2/train-00000.parquet",
+            "not cut into row groups as dimoo",
+        ),
     ],
 )
 def test_damage_is_found_and_named(
