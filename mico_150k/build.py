@@ -18,6 +18,7 @@ from typing import Any
 
 from mico_150k import dataset_folder, names
 from mico_150k.builders import BUILDERS, get_builder
+from mico_150k.commands import RELEASE, build_command, unless
 from mico_150k.errors import ShardsMissing
 from mico_150k.executors import Delivering, Executor, InProcess, Outlet
 from mico_150k.finish import Report, finish
@@ -28,6 +29,7 @@ from mico_150k.plan import SHARD_BYTES, Plan, Unit, make_plan
 from mico_150k.records import ShardRecord
 from mico_150k.row_group import MAX_BYTES, MAX_ROWS
 from mico_150k.share import Share, ShareResult
+from mico_150k.sources import DEMO
 from mico_150k.sources.source import Source
 from mico_150k.unit import UnitBuilder
 from mico_150k.version import __version__
@@ -59,6 +61,17 @@ class BuildOptions:
         """The configurations that are written shard by shard, in the registry's order."""
         return tuple(name for name in BUILDERS if name in self.configs)
 
+    @property
+    def words(self) -> list[str]:
+        """The options of `mico build` that say the same."""
+        some = () if set(self.configs) == set(CONFIGS) else self.configs
+        return [
+            *(word for name in some for word in ("--config", name)),
+            *("--verify", self.verify.value),
+            *("--shard-mb", str(self.shard_bytes >> 20)),
+            *("--seed", str(self.seed)),
+        ]
+
 
 @dataclass(frozen=True, slots=True)
 class BuildResult:
@@ -85,7 +98,7 @@ class BuildResult:
 
 
 SHARDS_AT_ONCE = 3
-"""On the disk where an outlet takes them: one is written, one hashed, and one sent."""
+"""On the disk at least, where an outlet takes them: one is written, one hashed, and one sent."""
 
 
 def versions() -> dict[str, str]:
@@ -157,7 +170,7 @@ class Build:
                 executor = Delivering(executor, outlet)
             self._check_disk(units, _bytes(records, outlet), outlet)
             self._write(workspace, units, records, watch, executor)
-            return self._result(self._finish(workspace, records), resumed, started)
+            return self._result(self._finish(workspace, records, tolerance), resumed, started)
 
     def run_share(
         self,
@@ -202,7 +215,8 @@ class Build:
                 raise self._missing(set(records))
             Watch(self.plan, tolerance, records.values()).check()
             workspace.sweep()
-            return self._result(self._finish(workspace, records), self.plan.shards, started)
+            report = self._finish(workspace, records, tolerance)
+            return self._result(report, self.plan.shards, started)
 
     @property
     def _workspace(self) -> Workspace:
@@ -292,10 +306,23 @@ class Build:
             for record in shards:
                 records[record.number] = record
 
-    def _finish(self, workspace: Workspace, records: dict[int, ShardRecord]) -> Report:
-        in_order = [records[number] for number in sorted(records)]
+    def _finish(
+        self, workspace: Workspace, records: dict[int, ShardRecord], tolerance: float
+    ) -> Report:
         return finish(
-            workspace, self.plan, self.identity(), in_order, with_sample=self._with_sample
+            workspace,
+            self.plan,
+            {"build": self.identity(), "commands": [self._command(tolerance)]},
+            [records[number] for number in sorted(records)],
+            with_sample=self._with_sample,
+        )
+
+    def _command(self, tolerance: float) -> list[str]:
+        return build_command(
+            *self.source.reading.words,
+            *self.options.words,
+            *unless(TOLERANCE, "--tolerance", tolerance),
+            source="" if self.source.kind == DEMO else RELEASE,
         )
 
     def _missing(self, finished: set[int]) -> ShardsMissing:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from mico_150k import names
-from mico_150k.card import LICENCE_KEYS, Card
+from mico_150k.card import Card
+from mico_150k.card_header import LICENCE_KEYS
 from mico_150k.card_text import CardText
 from mico_150k.dataset_folder import DatasetFolder
 from mico_150k.errors import NotADataset, OutputRefused, UsageError
@@ -60,10 +61,10 @@ def read_report(folder: DatasetFolder) -> dict[str, Any]:
     return report
 
 
-def write_card(
+def make_card(
     folder: DatasetFolder, licence: Licence | None = None, *, overwrite: bool = False
 ) -> CardText:
-    """Write the card again, with another licence where one is given; the new card.
+    """The card again, with another licence where one is given; nothing is written.
 
     Raises `NotADataset`, and `OutputRefused` where a person has changed what would be lost.
     """
@@ -72,10 +73,17 @@ def write_card(
         msg = (
             f"{folder.path / names.CARD} was changed outside of the sections that are kept, and "
             "that would be lost. Move it between two lines `<!-- by hand: NAME -->` and "
-            "`<!-- end: NAME -->`, or write over it with --overwrite."
+            "`<!-- end: NAME -->`, or write over it with `mico card --overwrite`."
         )
         raise OutputRefused(msg)
     card = Card.of_folder(folder.path, folder.manifest, read_report(folder), before=before)
-    text = CardText(card.with_licence(licence.header if licence else {}).render())
-    write_atomically(folder.path / names.CARD, text.text.encode())
-    return text
+    return card.with_licence(licence.header if licence else {}).render()
+
+
+def write_card(
+    folder: DatasetFolder, licence: Licence | None = None, *, overwrite: bool = False
+) -> CardText:
+    """The same, written. Raises what `make_card` raises."""
+    card = make_card(folder, licence, overwrite=overwrite)
+    write_atomically(folder.path / names.CARD, card.text.encode())
+    return card

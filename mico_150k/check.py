@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mico_150k import names
-from mico_150k.card import COLUMNS
+from mico_150k.card_header import COLUMNS
 from mico_150k.card_text import CardText
 from mico_150k.columns import arrow_schema, card_features
 from mico_150k.dataset_folder import DatasetFolder

@@ -16,7 +16,8 @@ from typing import Any
 import datasets
 
 from mico_150k import names
-from mico_150k.card import COLUMNS, PURPOSES
+from mico_150k.card import PURPOSES
+from mico_150k.card_header import COLUMNS
 from mico_150k.columns import features
 from mico_150k.errors import UsageError
 from mico_150k.images.header import Verify

@@ -65,12 +65,15 @@ class Report:
 def finish(
     workspace: Workspace,
     plan: Plan,
-    identity: dict[str, Any],
+    made: dict[str, Any],
     records: list[ShardRecord],
     *,
     with_sample: bool,
 ) -> Report:
-    """Write all that follows from the finished shards. Raises `CountMismatch`."""
+    """Write all that follows from the finished shards. Raises `CountMismatch`.
+
+    `made` is what the manifest says of how: the identity as `build`, and the `commands`.
+    """
     _check_counts(plan, records)
     folder = workspace.folder
     first = names.shard_name(0)
@@ -110,9 +113,9 @@ def finish(
         }
         for record in records
     ]
-    manifest = make_manifest(identity, source, shards, configs, report)
+    manifest = make_manifest(made, source, shards, configs, report)
     card = Card.of_folder(folder, manifest, report.to_dict(), before=CardText(""))
-    write_atomically(folder / names.CARD, card.render().encode())
+    write_atomically(folder / names.CARD, card.render().text.encode())
     workspace.keep_stamps()
     write_json(folder / names.MANIFEST, manifest)
     workspace.remove_work()
@@ -166,7 +169,7 @@ def write_quarantine(path: Path, left_out: list[dict[str, Any]]) -> None:
 
 
 def make_manifest(
-    identity: dict[str, Any],
+    made: dict[str, Any],
     source: list[dict[str, Any]],
     shards: list[dict[str, Any]],
     configs: Mapping[str, Mapping[str, FileRecord]],
@@ -175,7 +178,7 @@ def make_manifest(
     """What is in a dataset folder, by file, and what it was made of."""
     return {
         "format": names.MANIFEST_FORMAT,
-        "build": identity,
+        **made,
         "rows_read": report.rows_read,
         "rows": report.rows,
         "left_out": report.reasons,

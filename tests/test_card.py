@@ -2,10 +2,13 @@
 
 import json
 import re
+import shlex
 import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import yaml
 from datasets import Features, load_dataset
@@ -13,13 +16,15 @@ from huggingface_hub import DatasetCard
 
 from mico_150k import names
 from mico_150k.build import Build, BuildOptions
-from mico_150k.card import ASSETS, COLUMNS
 from mico_150k.card_file import Licence, write_card
+from mico_150k.card_header import COLUMNS
 from mico_150k.card_text import CardText
 from mico_150k.check import check_dataset, read_header
+from mico_150k.cli import main
 from mico_150k.columns import features
 from mico_150k.dataset_folder import DatasetFolder
 from mico_150k.errors import NotADataset, OutputRefused, UsageError
+from mico_150k.forecast import gigabytes
 from mico_150k.markdown import SHOWN, quoted
 from mico_150k.sources import open_source
 
@@ -126,19 +131,92 @@ def test_code_in_the_text_runs(
         assert next(iter(eval(line, {"load_dataset": load_dataset})["train"]))
 
 
-def test_the_command_in_the_text_builds_the_same(
-    release: Path, dataset: Path, card: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from mico_150k.cli import main
-
-    (block,) = re.findall(r"```sh\n(.*?)```", card, re.DOTALL)
-    words = block.replace("RELEASE", str(release)).split()
-    monkeypatch.setattr("sys.argv", [*words, "--out", str(tmp_path / "out"), "--json"])
+def mico(line: str, monkeypatch: pytest.MonkeyPatch, *words: str) -> None:
+    """Run a line of a card."""
+    program, *arguments = shlex.split(line)
+    assert program == "mico"
+    monkeypatch.setattr("sys.argv", [program, *arguments, *words])
     with pytest.raises(SystemExit) as end:
         main()
     assert end.value.code == 0
-    built = DatasetFolder(tmp_path / "out").manifest
-    assert built == DatasetFolder(dataset).manifest
+
+
+def commands(card: str) -> list[str]:
+    """The lines that tell how it was built."""
+    pattern = re.compile(r"^(```+)sh\n(mico build .*?)\n\1$", re.DOTALL | re.MULTILINE)
+    ((fence, block),) = pattern.findall(card)
+    assert fence not in block
+    return re.split(r"\n(?=mico build)", block)
+
+
+def test_the_command_in_the_text_builds_the_same(
+    release: Path, dataset: Path, card: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (line,) = commands(card)
+    mico(line.replace("RELEASE", str(release)), monkeypatch, "--json")
+    built = DatasetFolder(tmp_path / "mico-150k")
+    assert built.manifest == DatasetFolder(dataset).manifest
+    assert (built.path / names.CARD).read_text() == card
+
+
+def test_the_command_that_trains_in_the_text_runs(
+    dataset: Path, card: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mico-150k").symlink_to(dataset)
+    (line,) = re.findall(r"^mico export .*$", card, re.MULTILINE)
+    mico(line, monkeypatch)
+    assert (tmp_path / "bagel-data" / "START.md").exists()
+
+
+def test_the_demo_is_built_by_a_command_without_a_release(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    mico("mico build --out made --config bagel", monkeypatch)
+    (line,) = commands((tmp_path / "made" / names.CARD).read_text())
+    mico(line, monkeypatch)
+    assert DatasetFolder(tmp_path / "mico-150k").manifest == DatasetFolder(Path("made")).manifest
+
+
+def test_the_commands_of_a_refinement_make_it_again_with_all_that_was_said_of_the_source(
+    samples: list[Case], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    source = tmp_path / "elsewhere"
+    for number, path in enumerate(write_release(tmp_path / "release", samples).rglob("*.parquet")):
+        table = pq.read_table(path)
+        words = ["said" if name == "instruction" else name for name in table.column_names]
+        (source / f"a part, {number}").mkdir(parents=True)
+        pq.write_table(table.rename_columns(words), source / f"a part, {number}" / "x.parquet")
+    (source / "notes").mkdir()
+    pq.write_table(pa.table({"x": [1]}), source / "notes" / "odd.parquet")
+    rules = " ".join(f"'{folder.name}=hoi'" for folder in source.glob("a part*"))
+    query = "instruction not like '```%' and\n  task = 'hoi' and  instruction <> 'a  b`'"
+    mico(
+        f"mico build {source} --out first --map instruction=said id=@row --task-map {rules} "
+        "--exclude 'notes/*' --allow-outside --tolerance 0.5 --config bagel --config default "
+        "--shard-mb 3 --seed 4 --verify header",
+        monkeypatch,
+    )
+    mico(
+        f"mico build first --out second --where {shlex.quote(query)} --validation 3 "
+        "--max-loss 0.9 --seed 7 --tolerance 0.2",
+        monkeypatch,
+    )
+    mico("mico build second --out third --sample 5", monkeypatch)
+    card = (tmp_path / "third" / names.CARD).read_text()
+    lines = commands(card)
+    assert [line.split("--out ")[1].split()[0] for line in lines] == [
+        "mico-150k", "mico-150k-2", "mico-150k-3",
+    ]  # fmt: skip
+    assert str(tmp_path) not in card
+    for line in lines:
+        mico(line.replace("RELEASE", str(source)), monkeypatch)
+    again = DatasetFolder(tmp_path / "mico-150k-3")
+    assert again.manifest == DatasetFolder(tmp_path / "third").manifest
+    assert CardText(card).is_untouched
 
 
 def test_tables_have_as_many_cells_in_every_row(card: str) -> None:
@@ -212,10 +290,8 @@ def test_what_is_added_by_hand_stays_when_the_card_is_written_again(folder: Data
     own = "<!-- by hand: mine -->\nA section of its own.\n<!-- end: mine -->\n"
     text = text.replace("<!-- end: about -->", f"<!-- end: about -->\n\n{own}")
     path.write_text(text)
-    with pytest.raises(OutputRefused, match="by hand: NAME"):
-        write_card(folder)
-    write_card(folder, Licence("mit"), overwrite=True)
-    again = write_card(folder)
+    assert CardText(text).is_untouched
+    again = write_card(folder, Licence("mit"))
     assert again.sections == {"notes": added, "mine": "A section of its own.\n"}
     assert again.header is not None
     assert again.header["viewer"] is False
@@ -226,12 +302,50 @@ def test_what_is_added_by_hand_stays_when_the_card_is_written_again(folder: Data
     assert not [f for f in check_dataset(folder, hashes=False) if f.fault]
 
 
-def test_a_card_that_was_changed_elsewhere_is_not_written_over(folder: DatasetFolder) -> None:
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        ("one composed image out", "one picture out"),
+        ("num_examples: 24", "num_examples: 25"),
+        ("- config_name: bagel", "- config_name: beagle"),
+    ],
+)
+def test_a_card_that_was_changed_elsewhere_is_not_written_over(
+    folder: DatasetFolder, ours: str, theirs: str
+) -> None:
     path = folder.path / names.CARD
-    path.write_text(path.read_text().replace("one composed image out", "one picture out"))
+    path.write_text(path.read_text().replace(ours, theirs, 1))
     with pytest.raises(OutputRefused, match="changed outside"):
         write_card(folder)
-    assert "one picture out" in path.read_text()
+    assert theirs in path.read_text()
+
+
+def test_what_the_refusal_says_to_do_keeps_what_was_written(folder: DatasetFolder) -> None:
+    path = folder.path / names.CARD
+    path.write_text(path.read_text().replace("## Rows", "My own words.\n\n## Rows"))
+    with pytest.raises(OutputRefused) as refused:
+        write_card(folder)
+    begin, end = re.findall(r"`(<!-- .*? -->)`", str(refused.value))
+    section = "\n".join(line.replace("NAME", "mine") for line in (begin, "My own words.", end))
+    for odd in (section, section.replace("\n", "\r\n"), f"\n\n{section}\n"):
+        path.write_text(path.read_text().replace("My own words.", odd, 1), newline="")
+        assert write_card(folder).sections == {"mine": "My own words.\n"}
+        path.write_text(write_card(folder).text.replace(section, "My own words."))
+
+
+def test_what_a_person_adds_to_our_keys_stays(folder: DatasetFolder) -> None:
+    path = folder.path / names.CARD
+    text = path.read_text().replace("pretty_name: MICo-150K", "pretty_name: Ours")
+    text = text.replace("- multi-image-composition", "- art\n- multi-image-composition")
+    path.write_text(text.replace("language:\n- en", "language: de"))
+    header = write_card(folder).header
+    assert header is not None
+    assert header["pretty_name"] == "Ours"
+    assert header["tags"] == [
+        "multi-image-composition", "image-editing", "image-generation", "arxiv:2512.07348", "art",
+    ]  # fmt: skip
+    assert header["language"] == ["en", "de"]
+    assert write_card(folder).header == header
 
 
 def test_a_lost_card_is_written_anew(folder: DatasetFolder) -> None:
@@ -242,13 +356,21 @@ def test_a_lost_card_is_written_anew(folder: DatasetFolder) -> None:
 
 
 def test_pictures_in_assets_are_shown_and_odd_names_are_not(folder: DatasetFolder) -> None:
-    assets = folder.path / ASSETS
+    assets = folder.path / names.ASSETS
     assets.mkdir()
-    for name in ("tasks_by-inputs.png", "a) ![x](y.png", "notes.txt"):
+    for name in ("tasks_by-inputs.png", "a) ![x](y.png", "notes.txt", names.COLLAGE):
         (assets / name).write_bytes(encode(picture()))
     text = write_card(folder).text
     assert "![tasks by inputs](assets/tasks_by-inputs.png)" in text
-    assert text.count("](assets/") == 1
+    caption = "Rows of the dataset: the inputs, and the image composed of them"
+    assert f"![{caption}](assets/{names.COLLAGE})\n\n*{caption}.*\n" in text
+    assert text.count("](assets/") == 2
+
+
+def test_the_sizes_of_all_configurations_together_are_said(dataset: Path, card: str) -> None:
+    files = list(dataset.glob("*/*.parquet"))
+    size = gigabytes(sum(file.stat().st_size for file in files))
+    assert f"All together {size} in {len(files)} files" in card
 
 
 def test_without_a_report_there_is_no_card(folder: DatasetFolder) -> None:

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from mico_150k import names
-from mico_150k.card import ASSETS, COLUMNS, Card
+from mico_150k.card import Card
 from mico_150k.card_file import read_card, read_report
+from mico_150k.card_header import COLUMNS
 from mico_150k.card_text import CardText
 from mico_150k.dataset_folder import DatasetFolder
 from mico_150k.errors import PushRefused, UnknownConfig
@@ -71,7 +72,7 @@ class Publication:
             for name, record in files.items()
         }
         paths = [folder.path / name for name in (names.REPORT, names.QUARANTINE)]
-        paths += sorted((folder.path / ASSETS).glob("*.*"))
+        paths += sorted((folder.path / names.ASSETS).glob("*.*"))
         small = {
             names.CARD: _card(folder, repository, manifest, card_there).encode(),
             names.MANIFEST: _json(manifest),
@@ -161,7 +162,7 @@ def _card(folder: DatasetFolder, repository: str, manifest: dict[str, Any], ther
     if not here.is_untouched:
         return here.text
     card = Card.of_folder(folder.path, manifest, read_report(folder), before=here, name=repository)
-    return card.joined_with(there).render()
+    return card.joined_with(there).render().text
 
 
 def _json(plain: dict[str, Any]) -> bytes:

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from mico_150k import names
-from mico_150k.card import COLUMNS
+from mico_150k.card_header import COLUMNS
 from mico_150k.card_text import CardText
 from mico_150k.check import Finding, check_header
 from mico_150k.first_row import read_first_row

@@ -36,9 +36,12 @@ def finish_refinement(
     dataset: Dataset,
     decision: Decision,
     finished: Sequence[tuple[NewShard, ShardRecord]],
-    identity: dict[str, Any],
+    made: dict[str, Any],
 ) -> Report:
-    """Write all that follows from the finished shards. Raises `CountMismatch`."""
+    """Write all that follows from the finished shards, `made` as of a build.
+
+    Raises `CountMismatch`.
+    """
     shards = [shard for shard, _ in finished]
     records = [record for _, record in finished]
     folder = workspace.folder
@@ -56,7 +59,7 @@ def finish_refinement(
         chosen = refine_sample(dataset, fates, path, sample_seed(dataset))
         configs[names.SAMPLE] = {path.name: chosen}
     configs[names.INDEX] = _write_indexes(folder, decision, shards)
-    shard_bytes = identity["options"]["shard_bytes"]
+    shard_bytes = made["build"]["options"]["shard_bytes"]
     now = decision.removal.entries if decision.removal else frozenset[str]()
     removed = now.union(removed_before(dataset))
     if decision.bench:
@@ -73,10 +76,10 @@ def finish_refinement(
         for record in records
     ]
     source = dataset.manifest["source"]
-    manifest = make_manifest(identity, source, written, configs, report)
+    manifest = make_manifest(made, source, written, configs, report)
     manifest["removed"] = sorted(removed)
     card = Card.of_folder(folder, manifest, report.to_dict(), before=_card_of(dataset))
-    write_atomically(folder / names.CARD, card.render().encode())
+    write_atomically(folder / names.CARD, card.render().text.encode())
     write_json(folder / names.MANIFEST, manifest)
     workspace.remove_work()
     return report

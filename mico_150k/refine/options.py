@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mico_150k.commands import unless
 from mico_150k.errors import UsageError
 from mico_150k.refine.validation import MAX_LOSS
 from mico_150k.selection import Selection
@@ -42,6 +43,22 @@ class RefineOptions:
         """Whether the dataset would stay as it is."""
         asked = (self.remove, self.bench, self.validation)
         return self.selection.is_all and all(value is None for value in asked)
+
+    @property
+    def words(self) -> list[str]:
+        """The options of `mico build` that say the same; not where the list and the bench lie."""
+        selection = self.selection
+        return [
+            *(["--remove", "LIST"] if self.remove else []),
+            *(["--where", selection.where] if selection.where is not None else []),
+            *(["--sample", str(selection.sample)] if selection.sample else []),
+            *(["--bench", "MICO_BENCH"] if self.bench is not None else []),
+            *(["--mark"] if self.mark else []),
+            *(["--exact"] if self.exact else []),
+            *(["--validation", str(self.validation)] if self.validation else []),
+            *unless(MAX_LOSS, "--max-loss", self.max_loss),
+            *("--seed", str(self.seed)),
+        ]
 
     def require_something(self, dataset: object) -> None:
         """Raise `UsageError` where a dataset would only be copied."""

@@ -17,6 +17,7 @@ from typing import Any
 from mico_150k import names
 from mico_150k.build import BuildResult, versions
 from mico_150k.builders import BUILDERS
+from mico_150k.commands import refine_command, unless
 from mico_150k.dataset import Dataset, open_dataset
 from mico_150k.dataset_folder import CONFIGS
 from mico_150k.errors import BrokenFile, DiskTooSmall, NotADataset, OutputRefused
@@ -47,6 +48,7 @@ class Refinement:
     options: RefineOptions
     decision: Decision
     shards: tuple[NewShard, ...]
+    tolerance: float = TOLERANCE
 
     @classmethod
     def prepare(
@@ -73,7 +75,7 @@ class Refinement:
         sizes = _sizes(dataset, _configs(dataset)[:1])
         pack = not options.selection.is_all
         shards = plan_shards(decision.fates, sizes, shard_bytes, pack=pack)
-        return cls(dataset, out, options, decision, shards)
+        return cls(dataset, out, options, decision, shards, tolerance)
 
     @property
     def linked(self) -> int:
@@ -106,7 +108,8 @@ class Refinement:
             else:
                 records[key] = self._rewrite(workspace, shard, progress)
         finished = [(shard, records[shard.split, shard.number]) for shard in self.shards]
-        report = finish_refinement(workspace, self.dataset, self.decision, finished, identity)
+        made = {"build": identity, "commands": self._commands()}
+        report = finish_refinement(workspace, self.dataset, self.decision, finished, made)
         return self._result(report, resumed, started)
 
     def identity(self) -> dict[str, Any]:
@@ -136,6 +139,11 @@ class Refinement:
             "versions": versions(),
             "of": {"manifest": hashlib.sha256(manifest).hexdigest(), "build": build},
         }
+
+    def _commands(self) -> list[list[str]]:
+        before: list[list[str]] = self.dataset.manifest["commands"]
+        tolerance = unless(TOLERANCE, "--tolerance", self.tolerance)
+        return [*before, refine_command(before, *self.options.words, *tolerance)]
 
     def bytes_to_write(self) -> int:
         """About how many bytes of files will be new; all of them where links cannot be made."""

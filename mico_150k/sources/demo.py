@@ -7,7 +7,7 @@ a sample is the same everywhere, for one Pillow.
 
 import io
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from typing import Any
 
@@ -19,6 +19,7 @@ from mico_150k.background import read_ahead
 from mico_150k.sample import Origin, RawSample
 from mico_150k.sources import drawing
 from mico_150k.sources.drawing import Draw, on_paper
+from mico_150k.sources.source import Reading
 from mico_150k.task import Task
 
 DEMO = "demo"
@@ -131,6 +132,7 @@ class DemoSource:
     """A few dozen samples of all four tasks."""
 
     files: tuple[DemoFile, ...] = (DemoFile(),)
+    reading: Reading = field(default_factory=Reading)
     kind: str = DEMO
     location: str = DEMO
 

@@ -142,6 +142,7 @@ class ManifestSource:
     """A folder of manifests, or one of them."""
 
     storage: Storage
+    reading: Reading
     files: tuple[ManifestFile, ...]
     kind: str = "manifest"
 
@@ -167,7 +168,7 @@ class ManifestSource:
             files = tuple(collect(opened, problems))
         if not problems:
             refuse_unheard(reading, storage.location, files)
-        return cls(storage, files)
+        return cls(storage, reading, files)
 
 
 def _read_manifest(storage: Storage, name: str, reading: Reading) -> ManifestFile:

@@ -222,6 +222,7 @@ class ParquetSource:
     """A folder of Parquet files, or one of them."""
 
     storage: Storage
+    reading: Reading
     files: tuple[ParquetSourceFile, ...]
     kind: str = "parquet"
 
@@ -247,7 +248,7 @@ class ParquetSource:
             files = tuple(collect(opened, problems))
         if not problems:
             refuse_unheard(reading, storage.location, files)
-        return cls(storage, files)
+        return cls(storage, reading, files)
 
 
 def _rows(batch: pa.RecordBatch) -> Iterator[dict[str, Any]]:

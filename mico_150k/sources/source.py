@@ -24,6 +24,18 @@ class Reading:
     exclude: tuple[str, ...] = ()
     allow_outside: bool = False
 
+    @property
+    def words(self) -> list[str]:
+        """The options that say the same."""
+        columns = [f"{part}={names}" for part, names in self.columns.items()]
+        tasks = [f"{folder}={task}" for folder, task in self.tasks.items()]
+        return [
+            *(["--map", *columns] if columns else []),
+            *(["--task-map", *tasks] if tasks else []),
+            *(word for pattern in self.exclude for word in ("--exclude", pattern)),
+            *(["--allow-outside"] if self.allow_outside else []),
+        ]
+
 
 class SourceFile(Protocol):
     """One file of a source, which can be read forwards only."""
@@ -75,6 +87,10 @@ class Source(Protocol):
     @property
     def location(self) -> str:
         """Where it was opened."""
+
+    @property
+    def reading(self) -> Reading:
+        """How it is read."""
 
     @property
     def files(self) -> Sequence[SourceFile]:
