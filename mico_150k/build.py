@@ -164,6 +164,7 @@ class Build:
             if outlet:
                 for record in records.values():
                     outlet.take(record)
+                outlet.deliver()
             watch = Watch(self.plan, tolerance, records.values(), on_progress)
             executor = executor or InProcess()
             if outlet:

@@ -19,10 +19,12 @@ os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
 import datasets
 
 from mico_150k.build import Build, BuildOptions
+from mico_150k.dataset_folder import DatasetFolder
 from mico_150k.sources import open_source
 
 from .factories import Case, cases, write_release
 from .hub import Hub, running
+from .hub.folders import build
 
 
 @pytest.fixture(scope="session")
@@ -50,6 +52,18 @@ def dataset(release: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("dataset") / "mico-150k"
     Build.prepare(open_source(str(release)), folder, BuildOptions()).run()
     return folder
+
+
+@pytest.fixture(scope="session")
+def small(samples: list[Case], tmp_path_factory: pytest.TempPathFactory) -> DatasetFolder:
+    """A dataset to push: `default` and `bagel` in several shards, with a licence."""
+    return build(samples, tmp_path_factory.mktemp("small"))
+
+
+@pytest.fixture(scope="session")
+def smaller(samples: list[Case], tmp_path_factory: pytest.TempPathFactory) -> DatasetFolder:
+    """Another build, of fewer rows and shards."""
+    return build(samples[:9], tmp_path_factory.mktemp("smaller"))
 
 
 @pytest.fixture

@@ -58,7 +58,7 @@ def mico(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
     return run
 
 
-def test_push_then_check_then_push_again(hub: Hub, mico: Mico) -> None:
+def test_push_then_check_then_push_again(hub: Hub, folder: Path, mico: Mico) -> None:
     unstated = mico("push", "mico-150k", NAME, "--config", "bagel")
     assert unstated.returncode == 2
     assert "--licence" in unstated.stderr
@@ -71,8 +71,11 @@ def test_push_then_check_then_push_again(hub: Hub, mico: Mico) -> None:
     assert "at 1 Gbit/s" in planned.stderr
     assert not hub.repositories
 
-    pushed = mico("push", "mico-150k", NAME, "--config", "bagel")
+    assert "license:" not in (folder / names.CARD).read_text()
+
+    pushed = mico("push", "mico-150k", NAME, "--config", "bagel", "--licence", "cc-by-nc-4.0")
     assert pushed.returncode == 0, pushed.stderr
+    assert "license: cc-by-nc-4.0" in (folder / names.CARD).read_text()
     last = pushed.stderr.strip().splitlines()[-1]
     assert last.startswith("done: 2 shards sent")
     assert f"/datasets/{NAME}" in last
@@ -113,7 +116,8 @@ def test_what_differs_on_the_hub_is_listed_and_the_exit_status_is_1(
     assert found.returncode == 1
     said = {(f["where"], f["what"]) for f in json.loads(found.stdout)["findings"] if f["fault"]}
     assert (f"blip3o/{shard}", "is missing on the Hub") in said
-    assert ("bagel/train-00009.parquet", "is on the Hub and not in the manifest") in said
+    unknown = "is on the Hub, and no part of this dataset"
+    assert ("bagel/train-00009.parquet", unknown) in said
     assert any(where == f"dimoo/{shard}" and "bytes on the Hub" in what for where, what in said)
     assert any(where == f"omnigen2/{shard}" and "SHA-256" in what for where, what in said)
     assert ("README.md", "says 25 rows of default, train; there are 24") in said

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import signal
 from pathlib import Path
 
 import pytest
@@ -13,37 +12,34 @@ from mico_150k.card_file import write_card
 from mico_150k.card_text import CardText
 from mico_150k.dataset_folder import DatasetFolder, read_rows
 from mico_150k.errors import (
-    HubError,
-    NoAccess,
-    NoLicence,
-    NoRepository,
     NotSent,
     PushRefused,
     UnknownConfig,
     UsageError,
 )
 from mico_150k.files import sha256
-from mico_150k.hub.patience import Patience
-from mico_150k.hub.push import TITLE, Push, PushOptions, PushResult, Way
-from mico_150k.hub.repository import Repository
+from mico_150k.hub.placeholder import is_placeholder
+from mico_150k.hub.pull_requests import TITLE
+from mico_150k.hub.push import Way
 from mico_150k.refine.options import RefineOptions
 from mico_150k.refine.refinement import Refinement
 
-from .factories import Case
-from .hub import Account, Hub
-from .hub.folders import LICENCE, build, local
-from .hub.repository import Entry
+from .factories import encode, picture
+from .hub import Hub
+from .hub.folders import LICENCE, local
+from .hub.pushing import NAME, TWO, prepare, push, remote, small_file, write_there
+from .hub.repository import Commit, Entry
 
 pytest.importorskip("huggingface_hub", minversion="2.0", reason="push needs it")
 
 pytestmark = pytest.mark.usefixtures("hub")
 
-NAME = "user/mico-150k"
-QUICK = Patience(tries=5, first=0.01, longest=0.02)
-TWO = ("bagel",)
-"""`bagel` and, as always, `index`: what most tests push."""
 # The client's own way of large files, which its HTTP library finds fault with.
 WITHOUT_XET = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
+
+
+def card_of(hub: Hub, commit: Commit) -> CardText:
+    return CardText(hub.content(commit.tree[names.CARD]).decode())
 
 
 @pytest.fixture(scope="session")
@@ -54,36 +50,6 @@ def all_of_it(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Datase
     return made
 
 
-@pytest.fixture(scope="session")
-def small(samples: list[Case], tmp_path_factory: pytest.TempPathFactory) -> DatasetFolder:
-    """`default` and `bagel` in several shards."""
-    return build(samples, tmp_path_factory.mktemp("small"))
-
-
-@pytest.fixture(scope="session")
-def smaller(samples: list[Case], tmp_path_factory: pytest.TempPathFactory) -> DatasetFolder:
-    """Another build, of fewer rows and shards."""
-    return build(samples[:9], tmp_path_factory.mktemp("smaller"))
-
-
-def prepare(folder: DatasetFolder, name: str = NAME, **options: object) -> Push:
-    return Push.prepare(folder, Repository(name, QUICK), PushOptions(**options))  # type: ignore[arg-type]
-
-
-def push(folder: DatasetFolder, **options: object) -> PushResult:
-    return prepare(folder, **options).run()
-
-
-def remote(hub: Hub, revision: str = "main") -> dict[str, str]:
-    """The same of the Hub."""
-    tree = hub.repositories[NAME].tree(revision)
-    return {path: entry.sha256 for path, entry in tree.items() if path.endswith(".parquet")}
-
-
-def small_file(hub: Hub, name: str, revision: str = "main") -> str:
-    return hub.content(hub.repositories[NAME].tree(revision)[name]).decode()
-
-
 def test_a_first_push_ends_with_the_card(hub: Hub, small: DatasetFolder) -> None:
     planned = prepare(small)
     assert (planned.way, planned.creates) == (Way.FIRST, True)
@@ -92,7 +58,11 @@ def test_a_first_push_ends_with_the_card(hub: Hub, small: DatasetFolder) -> None
     assert remote(hub) == local(small)
     repository = hub.repositories[NAME]
     *first, last = repository.refs["main"][2:]
-    assert not any(names.CARD in commit.tree for commit in first)
+    assert [commit.title for commit in first] == [
+        "A placeholder for the card, while shards are sent", "Add shards",
+    ]  # fmt: skip
+    assert all(is_placeholder(card_of(hub, commit)) for commit in first)
+    assert not is_placeholder(card_of(hub, last))
     assert {names.CARD, names.MANIFEST, names.REPORT} <= set(last.tree)
     assert set(local(small)) <= set(first[-1].tree)
     assert small_file(hub, names.MANIFEST) == (small.path / names.MANIFEST).read_text()
@@ -144,6 +114,19 @@ def test_without_xet_the_same_state_comes_of_it(
     assert hub.asked("info/lfs/objects/batch")
     assert not hub.asked("xet-write-token")
     assert hub.storage.cas_bytes == 0
+
+
+def test_after_each_batch_only_what_was_sent_is_looked_at(
+    hub: Hub, small: DatasetFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mico_150k.hub.push.BATCH_FILES", 2)
+    push(small)
+    assert remote(hub) == local(small)
+    batches = hub.repositories[NAME].history().count("Add shards")
+    assert batches > 3
+    assert len(hub.asked("POST .*/paths-info/")) == batches + 2
+    listings = len(hub.asked("GET .*/tree/.*recursive=true"))
+    assert listings < batches
 
 
 def test_a_dry_run_sends_nothing(hub: Hub, small: DatasetFolder) -> None:
@@ -231,11 +214,35 @@ def test_a_pull_request_that_conflicts_is_closed_and_another_opened(
     push(small)
     repository = hub.repositories[NAME]
     old = repository.open_pull(TITLE, "user")
-    repository.commit(old.ref, {names.CARD: Entry(3, content=b"one")}, "theirs")
-    repository.commit("main", {names.CARD: Entry(3, content=b"two")}, "by hand")
+    repository.commit(old.ref, {names.REPORT: Entry(3, content=b"one")}, "theirs")
+    write_there(hub, names.REPORT, "two")
     push(small)
     assert [pull.status for pull in repository.pulls] == ["closed", "merged"]
-    assert CardText(small_file(hub, names.CARD)).is_untouched
+    assert small_file(hub, names.REPORT) == (small.path / names.REPORT).read_text()
+
+
+def test_an_empty_pull_request_of_an_older_state_is_closed_and_another_opened(
+    hub: Hub, small: DatasetFolder, smaller: DatasetFolder
+) -> None:
+    push(small)
+    repository = hub.repositories[NAME]
+    repository.open_pull(TITLE, "user")  # and killed; then another state was published
+    newer = hub.repositories[NAME].refs["main"]
+    push(smaller, revision="other")
+    repository.refs["main"] = [*newer, *repository.refs["other"][len(newer) :]]
+    # What the old one holds is what is pushed now, so that nothing would be sent to it.
+    push(small)
+    assert [pull.status for pull in repository.pulls] == ["closed", "merged"]
+    assert remote(hub) == local(small)
+
+
+def test_an_empty_pull_request_of_this_state_is_used(
+    hub: Hub, small: DatasetFolder, smaller: DatasetFolder
+) -> None:
+    push(small)
+    hub.repositories[NAME].open_pull(TITLE, "user")
+    push(smaller)
+    assert [pull.status for pull in hub.repositories[NAME].pulls] == ["merged"]
 
 
 def test_a_split_that_a_later_build_adds_is_pushed_and_its_absence_as_well(
@@ -255,6 +262,22 @@ def test_a_split_that_a_later_build_adds_is_pushed_and_its_absence_as_well(
     assert remote(hub) == local(small)
 
 
+def test_pictures_of_ours_that_are_no_more_are_removed_and_other_peoples_stay(
+    hub: Hub, small: DatasetFolder, tmp_path: Path
+) -> None:
+    copy = DatasetFolder(Path(shutil.copytree(small.path, tmp_path / "mico-150k")))
+    assets = copy.path / names.ASSETS
+    assets.mkdir()
+    for name in (names.PLOTS, names.COLLAGE):
+        (assets / name).write_bytes(encode(picture()))
+    push(copy, configs=TWO)
+    write_there(hub, f"{names.ASSETS}/theirs.svg", "<svg/>")
+    assert f"{names.ASSETS}/{names.PLOTS}" in hub.repositories[NAME].tree()
+    push(small, configs=TWO)
+    there = {path for path in hub.repositories[NAME].tree() if path.startswith(names.ASSETS)}
+    assert there == {f"{names.ASSETS}/theirs.svg"}
+
+
 def test_other_peoples_files_and_pull_requests_stay(
     hub: Hub, small: DatasetFolder, smaller: DatasetFolder
 ) -> None:
@@ -268,7 +291,7 @@ def test_other_peoples_files_and_pull_requests_stay(
     assert [pull.status for pull in repository.pulls] == ["draft", "merged"]
 
 
-def test_on_a_branch_the_card_is_down_while_shards_change(
+def test_on_a_branch_a_placeholder_stops_readers_while_shards_change(
     hub: Hub, small: DatasetFolder, smaller: DatasetFolder
 ) -> None:
     push(small)
@@ -277,10 +300,13 @@ def test_on_a_branch_the_card_is_down_while_shards_change(
     planned.run()
     assert remote(hub, "next") == local(smaller)
     assert remote(hub) == local(small)
-    shards = [commit for commit in hub.repositories[NAME].refs["next"] if "shards" in commit.title]
-    assert shards
-    assert not any(names.CARD in commit.tree for commit in shards)
-    assert names.CARD in hub.repositories[NAME].tree("next")
+    shards = [commit for commit in hub.repositories[NAME].refs["next"] if "Add" in commit.title]
+    replaced = shards[-1]
+    assert is_placeholder(card_of(hub, replaced))
+    assert names.MANIFEST not in replaced.tree
+    with pytest.raises((FileNotFoundError, ValueError)):
+        load_dataset(NAME, "bagel", revision=replaced.oid, streaming=True)
+    assert not is_placeholder(CardText(small_file(hub, names.CARD, "next")))
     assert prepare(smaller, revision="next").way is Way.NOTHING
 
 
@@ -288,6 +314,40 @@ def test_a_branch_of_what_is_there_already_is_made(hub: Hub, small: DatasetFolde
     push(small)
     push(small, revision="v1")
     assert remote(hub, "v1") == local(small)
+
+
+def test_a_tag_that_somebody_sets_meanwhile_is_no_success(hub: Hub, small: DatasetFolder) -> None:
+    push(small, configs=TWO)
+
+    def steal() -> None:
+        repository = hub.repositories[NAME]
+        repository.tags["v1"] = repository.refs["main"][1]
+
+    hub.fail("POST .*/tag/", status=409, act=steal)
+    with pytest.raises(UsageError, match="tag 'v1' of another state"):
+        push(small, tag="v1")
+
+
+def test_the_commit_that_is_named_and_tagged_is_the_one_that_was_verified(
+    hub: Hub, small: DatasetFolder, smaller: DatasetFolder
+) -> None:
+    def commit() -> None:
+        write_there(hub, "notes.txt", "hi")
+
+    for folder, way in ((small, Way.FIRST), (smaller, Way.PULL_REQUEST), (smaller, Way.NOTHING)):
+        # The very last that is asked for, after all was looked at.
+        fault = hub.fail("POST .*/tag/", status=503, act=commit)
+        planned = prepare(folder, tag=f"after-{way.name}")
+        assert planned.way is way
+        result = planned.run()
+        assert fault.times == 0
+        repository = hub.repositories[NAME]
+        tagged = repository.tags[f"after-{way.name}"]
+        assert tagged.oid == result.commit != repository.at("main").oid
+        assert {path: e.sha256 for path, e in tagged.tree.items() if path in local(folder)} == (
+            local(folder)
+        )
+        del repository.refs["main"][-1]
 
 
 def test_a_tag_names_the_state(hub: Hub, small: DatasetFolder, smaller: DatasetFolder) -> None:
@@ -332,308 +392,3 @@ def test_a_configuration_of_another_build_is_no_company(
 def test_a_configuration_that_is_not_there_is_an_error(small: DatasetFolder) -> None:
     with pytest.raises(UnknownConfig, match="'dimoo'; it has bagel, default, index"):
         prepare(small, configs=("dimoo",))
-
-
-# The card
-
-
-def test_the_card_on_the_hub_names_the_repository(hub: Hub, small: DatasetFolder) -> None:
-    push(small)
-    assert f'load_dataset("{NAME}", "default"' in small_file(hub, names.CARD)
-
-
-def test_without_a_licence_nothing_is_pushed(hub: Hub, dataset: Path) -> None:
-    with pytest.raises(NoLicence, match="states no licence"):
-        prepare(DatasetFolder(dataset))
-    assert not hub.repositories
-
-
-def test_what_a_person_added_on_the_hub_stays(
-    hub: Hub, small: DatasetFolder, smaller: DatasetFolder
-) -> None:
-    push(small)
-    text = small_file(hub, names.CARD).replace(
-        "<!-- by hand: about -->\n", "<!-- by hand: about -->\nOurs, with love.\n"
-    )
-    text = text.replace("---\n", "---\nviewer: true\n", 1).encode()
-    hub.repositories[NAME].commit("main", {names.CARD: Entry(len(text), content=text)}, "by hand")
-    push(smaller)
-    card = CardText(small_file(hub, names.CARD))
-    assert card.sections == {"about": "Ours, with love.\n"}
-    assert card.header is not None
-    assert card.header["viewer"] is True
-
-
-def test_a_card_that_the_hub_refuses_stops_before_anything_is_sent(
-    hub: Hub, small: DatasetFolder, tmp_path: Path
-) -> None:
-    copy = DatasetFolder(Path(shutil.copytree(small.path, tmp_path / "mico-150k")))
-    card = copy.path / names.CARD
-    card.write_text(card.read_text().replace("license: cc-by-nc-4.0", "license: Mine Alone"))
-    with pytest.raises(PushRefused, match="does not take the card's header"):
-        prepare(copy)
-    assert not hub.repositories
-
-
-# Faults
-
-
-FAULTS = [
-    # Every fault that was seen to stop a client (upload_folder, create_repo, repo_info), or to
-    # make it send twice.
-    ("POST .*/commit/main", {"status": 429, "headers": {"Retry-After": "0"}}),
-    ("POST .*/commit/main", {"status": 500}),
-    ("POST .*/commit/main", {"status": 504, "after": True}),
-    ("POST .*/commit/main", {"status": 0}),
-    ("POST .*/commit/main", {"status": 0, "after": True}),
-    ("POST .*/commit/main", {"status": 409}),
-    ("POST .*/commit/main", {"status": 412}),
-    ("POST .*/commit/main", {"status": 504, "after": True, "skip": 1}),
-    ("POST .*/commit/main", {"status": 0, "after": True, "skip": 1}),
-    ("POST .*/commit/main", {"status": 409, "skip": 1}),
-    ("POST .*/commit/main", {"status": 429, "skip": 1}),
-    ("POST .*/preupload/", {"status": 503}),
-    ("POST .*/preupload/", {"status": 429, "headers": {"Retry-After": "0"}}),
-    ("GET .*/xet-write-token/", {"status": 500}),
-    ("GET .*/xet-write-token/", {"status": 429, "headers": {"Retry-After": "0"}}),
-    ("POST .*repos/create", {"status": 500}),
-    ("POST .*repos/create", {"status": 504, "after": True}),
-    ("GET .*/revision/main", {"status": 503}),
-    ("GET .*/revision/main", {"status": 0, "times": 2}),
-    ("GET .*/tree/", {"status": 429, "headers": {"Retry-After": "0"}}),
-    ("GET /api/whoami", {"status": 502}),
-    ("GET /api/datasets/user/mico-150k$", {"status": 503}),
-    ("POST .*/validate-yaml", {"status": 503}),
-    ("POST .*/validate-yaml", {"status": 503, "skip": 1}),
-    ("HEAD .*/resolve/.*README.md", {"status": 503}),
-]
-FAULTS_WITHOUT_XET = [
-    ("POST .*/objects/batch", {"status": 503}),
-    ("PUT /lfs/", {"status": 500}),
-    ("PUT /lfs/", {"status": 0}),
-    ("POST /lfs-verify/", {"status": 500}),
-    ("POST .*/commit/main", {"status": 504, "after": True}),
-    ("POST .*/commit/main", {"status": 429}),
-    ("POST .*/commit/main", {"status": 0}),
-    ("POST .*/commit/main", {"status": 409}),
-]
-
-
-@pytest.fixture
-def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The client's own waits are a second and more; the order of things is the same without."""
-    monkeypatch.setattr("huggingface_hub.utils._http.time.sleep", lambda _: None)
-
-
-@pytest.mark.usefixtures("no_waiting")
-@pytest.mark.parametrize(("pattern", "how"), FAULTS, ids=str)
-def test_a_fault_is_survived_and_nothing_is_committed_twice(
-    hub: Hub, small: DatasetFolder, pattern: str, how: dict[str, object]
-) -> None:
-    fault = hub.fail(pattern, **how)  # type: ignore[arg-type]
-    push(small, configs=TWO)
-    assert fault.times == 0, "the fault was never met"
-    assert remote(hub) == local(small, *TWO, "index")
-    assert len(hub.repositories[NAME].history()) == 2
-
-
-@pytest.mark.usefixtures("no_waiting")
-@WITHOUT_XET
-@pytest.mark.parametrize(("pattern", "how"), FAULTS_WITHOUT_XET, ids=str)
-def test_a_fault_is_survived_without_xet_as_well(
-    hub: Hub,
-    small: DatasetFolder,
-    pattern: str,
-    how: dict[str, object],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", True)
-    fault = hub.fail(pattern, **how)  # type: ignore[arg-type]
-    push(small, configs=TWO)
-    assert fault.times == 0, "the fault was never met"
-    assert remote(hub) == local(small, *TWO, "index")
-    assert len(hub.repositories[NAME].history()) == 2
-
-
-@pytest.mark.usefixtures("no_waiting")
-def test_a_hub_that_stays_down_is_reported_and_what_is_there_is_kept(
-    hub: Hub, small: DatasetFolder
-) -> None:
-    fault = hub.fail("POST .*/commit/main", status=503, times=1000, skip=1)
-    with pytest.raises(NotSent, match=r"(?s)5 times in a row.*status 503.*goes on from there"):
-        push(small, configs=TWO)
-    fault.times = 0
-    assert remote(hub) == local(small, *TWO, "index")
-    push(small, configs=TWO)
-    assert len(hub.repositories[NAME].history()) == 2
-
-
-def test_another_commit_in_between_is_taken_in(hub: Hub, small: DatasetFolder) -> None:
-    def commit() -> None:
-        text = Entry(2, content=b"hi")
-        hub.repositories[NAME].commit("main", {"notes.txt": text}, "by somebody")
-
-    # Answered with nothing but a broken connection, so that the client asks again by itself,
-    # with a parent that is no longer the last commit.
-    hub.fail("POST .*/commit/main", status=412, act=commit)
-    push(small, configs=TWO)
-    assert remote(hub) == local(small, *TWO, "index")
-    assert "notes.txt" in hub.repositories[NAME].tree()
-
-
-def test_a_short_lived_xet_token_is_asked_for_again(hub: Hub, small: DatasetFolder) -> None:
-    hub.xet_seconds = 0
-    push(small)
-    assert remote(hub) == local(small)
-
-
-# What a person must put right
-
-
-def test_no_token_is_a_plain_message(
-    small: DatasetFolder, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.delenv("HF_TOKEN")
-    monkeypatch.setattr("huggingface_hub.constants.HF_TOKEN_PATH", str(tmp_path / "token"))
-    with pytest.raises(NoAccess, match="hf auth login"):
-        prepare(small)
-
-
-def test_a_token_that_is_none_is_a_plain_message(
-    small: DatasetFolder, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HF_TOKEN", "hf_nonsense")
-    with pytest.raises(NoAccess, match=r"status 401.*hf auth login"):
-        prepare(small)
-
-
-def test_a_token_that_may_only_read_is_refused_first(
-    hub: Hub, small: DatasetFolder, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HF_TOKEN", "hf_read")
-    with pytest.raises(NoAccess, match="may only read"):
-        prepare(small)
-    assert len(hub.asked("/api/")) <= 2
-
-
-def test_an_owner_whom_the_token_is_not_of_is_refused_first(hub: Hub, small: DatasetFolder) -> None:
-    with pytest.raises(NoAccess, match="no member of 'stranger': it can push to user"):
-        prepare(small, name="stranger/mico-150k")
-    hub.accounts["hf_write"] = Account(organisations=("stranger",))
-    assert prepare(small, name="stranger/mico-150k").creates
-
-
-def test_a_token_without_rights_to_this_repository_is_a_plain_message(
-    hub: Hub, small: DatasetFolder
-) -> None:
-    push(small, configs=TWO)
-    hub.fail("auth-check/write", status=403, message="no such right")
-    with pytest.raises(NoAccess, match=r"status 403 \(no such right\).*write access"):
-        prepare(small)
-
-
-def test_a_token_that_expires_on_the_way_is_a_plain_message_and_the_next_one_goes_on(
-    hub: Hub, small: DatasetFolder
-) -> None:
-    planned = prepare(small, configs=TWO)
-    hub.accounts["hf_write"].requests_left = 6
-    with pytest.raises(NoAccess, match="expired"):
-        planned.run()
-    hub.accounts["hf_write"] = Account()
-    push(small, configs=TWO)
-    assert remote(hub) == local(small, *TWO, "index")
-
-
-def test_a_repository_that_is_gone_meanwhile_is_a_plain_message(
-    hub: Hub, small: DatasetFolder
-) -> None:
-    push(small, configs=TWO)
-    planned = prepare(small)
-    del hub.repositories[NAME]
-    with pytest.raises(NoRepository, match="no such dataset"):
-        planned.run()
-
-
-@pytest.mark.parametrize("name", ["mico-150k", "user/mico 150k", "a/b/c", ""])
-def test_a_name_that_is_none_is_wrong_usage(name: str) -> None:
-    with pytest.raises(UsageError):
-        Repository(name)
-
-
-def test_an_old_client_is_told_what_to_install(
-    small: DatasetFolder, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("huggingface_hub.__version__", "1.33.0")
-    with pytest.raises(UsageError, match="needs huggingface_hub 2.0 or later, and 1.33.0"):
-        prepare(small)
-
-
-def test_a_folder_that_is_not_what_its_manifest_says_is_refused(
-    small: DatasetFolder, tmp_path: Path
-) -> None:
-    copy = DatasetFolder(Path(shutil.copytree(small.path, tmp_path / "mico-150k")))
-    (copy.path / "bagel" / names.shard_name(0)).unlink()
-    with pytest.raises(PushRefused, match=r"(?s)not fit to be pushed.*bagel/train-00000.*missing"):
-        prepare(copy)
-    # What the Hub holds need not be here.
-    push(small)
-    assert prepare(copy).way is Way.NOTHING
-
-
-def test_a_script_in_the_folder_is_refused(small: DatasetFolder, tmp_path: Path) -> None:
-    copy = DatasetFolder(Path(shutil.copytree(small.path, tmp_path / "mico-150k")))
-    (copy.path / "mico-150k.py").write_text("")
-    with pytest.raises(PushRefused, match="stops load_dataset"):
-        prepare(copy)
-
-
-def test_a_damaged_shard_is_found_before_readers_can_see_it(
-    hub: Hub, small: DatasetFolder, tmp_path: Path
-) -> None:
-    copy = DatasetFolder(Path(shutil.copytree(small.path, tmp_path / "mico-150k")))
-    path = copy.path / "bagel" / names.shard_name(0)
-    data = bytearray(path.read_bytes())
-    data[3000] ^= 1
-    path.write_bytes(data)
-    with pytest.raises(PushRefused, match="bagel/train-00000.parquet is not what the manifest"):
-        push(copy)
-    assert names.CARD not in hub.repositories[NAME].tree()
-    push(small)
-    assert remote(hub) == local(small)
-
-
-def test_a_script_on_the_hub_that_stops_readers_is_reported(hub: Hub, small: DatasetFolder) -> None:
-    push(small, configs=TWO)
-    script = Entry(1, content=b"\n")
-    hub.repositories[NAME].commit("main", {"mico-150k.py": script}, "an old loader")
-    with pytest.raises(HubError, match=r"mico-150k.py: a script named like the repository"):
-        push(small)
-    assert signal.alarm(0) == 0, "`datasets` before 4 was let ask whether to run the script"
-
-
-@pytest.mark.parametrize(
-    ("account", "private", "total", "said"),
-    [
-        (Account(), False, 10**12, ""),
-        (Account(), False, 2 * 10**12, "2 TB of public storage is more than the 1 TB that a free"),
-        (Account(pro=True), False, 2 * 10**12, ""),
-        (Account(), True, 2 * 10**11, "200 GB of private storage is more than the 100 GB"),
-        (Account(pro=True), True, 2 * 10**12, "more than the 1 TB that a PRO"),
-    ],
-)
-def test_storage_that_the_account_may_not_have_is_said(
-    hub: Hub, account: Account, private: bool, total: int, said: str
-) -> None:
-    from mico_150k.hub.preflight import storage_warnings
-
-    hub.accounts["hf_write"] = account
-    repository = Repository(NAME, QUICK)
-    found = list(storage_warnings(repository.account(), repository, total, private=private))
-    assert bool(found) == bool(said)
-    assert not said or said in found[0]
-
-
-def test_a_repository_is_private_where_that_is_asked(hub: Hub, small: DatasetFolder) -> None:
-    push(small, configs=TWO, private=True)
-    assert hub.repositories[NAME].private
-    assert prepare(small, configs=TWO).way is Way.NOTHING

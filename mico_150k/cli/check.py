@@ -7,11 +7,11 @@ from typing import Annotated
 import typer
 
 from mico_150k.check import check_dataset
+from mico_150k.cli.hub import open_repository
 from mico_150k.cli.options import AsJson
 from mico_150k.cli.terminal import say, show_json
 from mico_150k.dataset_folder import DatasetFolder
 from mico_150k.hub.remote_check import check_remote
-from mico_150k.hub.repository import Repository
 
 
 def check(
@@ -36,7 +36,7 @@ def check(
     """
     folder = DatasetFolder(dataset)
     checks = (
-        check_remote(Repository(remote), revision, folder.manifest)
+        check_remote(open_repository(remote), revision, folder)
         if remote
         else check_dataset(folder, hashes=hashes)
     )

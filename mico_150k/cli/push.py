@@ -1,13 +1,14 @@
 """`mico push`."""
 
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from mico_150k.card_file import Licence, write_card
+from mico_150k.cli.hub import open_repository, say_transfer
 from mico_150k.cli.options import (
     AsJson,
     LicenceLink,
@@ -20,9 +21,7 @@ from mico_150k.dataset_folder import DatasetFolder
 from mico_150k.errors import NoLicence
 from mico_150k.forecast import gigabytes
 from mico_150k.hub.push import Push, PushOptions, PushProgress, PushResult, Way
-from mico_150k.hub.repository import DEFAULT_BRANCH, Repository
-
-SPEEDS = ((100, "100 Mbit/s"), (1000, "1 Gbit/s"))
+from mico_150k.hub.repository import DEFAULT_BRANCH
 
 
 def push(
@@ -33,13 +32,22 @@ def push(
         typer.Option(help="A configuration to push; all by default. `index` always comes along."),
     ] = None,
     private: Annotated[
-        bool, typer.Option("--private", help="Create the repository for the owner's eyes alone.")
+        bool,
+        typer.Option(
+            "--private", help="For the owner's eyes alone; refused where it is public already."
+        ),
     ] = False,
     revision: Annotated[str, typer.Option(help="The branch to push to.")] = DEFAULT_BRANCH,
     tag: Annotated[str, typer.Option(help="A name for the state that comes of it.")] = "",
     licence: LicenceOption = "",
     licence_name: LicenceName = "",
     licence_link: LicenceLink = "",
+    overwrite: Annotated[
+        bool,
+        typer.Option(
+            "--overwrite", help="Lose what people have changed in the card on the Hub by hand."
+        ),
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Look and say what would be sent; send nothing.")
     ] = False,
@@ -51,20 +59,23 @@ def push(
     published already is updated by a pull request, which is read back and merged.
     """
     folder = DatasetFolder(dataset)
-    given = make_licence(licence, licence_name, licence_link)
-    if given:
-        write_card(folder, given)
-    options = PushOptions(tuple(config or ()), private, revision, tag)
+    options = PushOptions(
+        configs=tuple(config or ()),
+        private=private,
+        revision=revision,
+        tag=tag,
+        licence=make_licence(licence, licence_name, licence_link),
+        overwrite=overwrite,
+    )
     planned = _prepare(folder, repository, options)
-    forecast = planned.forecast
-    say("{}", _outlook(planned))
-    for warning in forecast.warnings:
-        say("[yellow]note[/yellow]: {}", warning)
+    _say_outlook(planned)
     if dry_run:
         if as_json:
-            show_json({"way": planned.way.value, **asdict(forecast)})
+            show_json({"way": planned.way.value, **asdict(planned.forecast)})
         say("[green]done[/green]: nothing was sent (--dry-run)")
         return
+    if planned.options.licence:
+        write_card(folder, planned.options.licence)
     result = planned.run(_say_progress)
     if as_json:
         show_json(asdict(result))
@@ -74,37 +85,23 @@ def push(
 def _prepare(folder: DatasetFolder, repository: str, options: PushOptions) -> Push:
     """Plan; a person at a terminal is asked for the licence where none is stated."""
     try:
-        return Push.prepare(folder, Repository(repository), options)
+        return Push.prepare(folder, open_repository(repository), options)
     except NoLicence:
         if not (sys.stdin.isatty() and sys.stderr.isatty()):
             raise
         answer = typer.prompt("Licence of the dataset, as `cc-by-nc-4.0`", err=True)
-        write_card(folder, Licence(answer.strip()))
-        return Push.prepare(folder, Repository(repository), options)
+        stated = replace(options, licence=Licence(answer.strip()))
+        return Push.prepare(folder, open_repository(repository), stated)
 
 
-def _outlook(planned: Push) -> str:
+def _say_outlook(planned: Push) -> None:
     forecast = planned.forecast
     if planned.way is Way.NOTHING:
-        return f"{planned.repository.name} holds all of it already"
-    times = " or ".join(
-        f"{_duration(forecast.seconds(megabits))} at {name}" for megabits, name in SPEEDS
-    )
-    stale = f", {forecast.stale} old files to remove" if forecast.stale else ""
+        say("{} holds all of it already", planned.repository.name)
+        return
     new = "a new repository, " if planned.creates else ""
-    return (
-        f"{planned.repository.name}: {new}{planned.way.value}\n"
-        f"{forecast.files} of {len(planned.publication.shards)} shards to send, "
-        f"{gigabytes(forecast.bytes)}, of which Xet will transfer about "
-        f"{gigabytes(forecast.new)}: {times}{stale}; {gigabytes(forecast.total)} in all"
-    )
-
-
-def _duration(seconds: float) -> str:
-    """`40 s`, `12 min`, `3.5 h`."""
-    if seconds < _MINUTE * 2:
-        return f"{seconds:.0f} s"
-    return f"{seconds / _MINUTE:.0f} min" if seconds < _HOUR * 2 else f"{seconds / _HOUR:.1f} h"
+    say("{}: {}{}", planned.repository.name, new, planned.way.value)
+    say_transfer(forecast, f"{forecast.files} of {forecast.total_files} shards to send")
 
 
 def _say_progress(progress: PushProgress) -> None:
@@ -131,6 +128,3 @@ def say_pushed(result: PushResult, way: Way) -> None:
         result.commit[:8],
         f"{result.seconds:.1f}",
     )
-
-
-_MINUTE, _HOUR = 60, 3600

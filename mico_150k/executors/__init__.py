@@ -47,11 +47,14 @@ class Outlet(Protocol):
         """Whether it has all files of a shard."""
 
     def take(self, record: ShardRecord) -> None:
-        """Take a finished shard, whose files are here or there."""
+        """Take a finished shard, whose files are here or there; they may wait here for others."""
+
+    def deliver(self) -> None:
+        """Send what waits."""
 
 
 class Delivering:
-    """Hands each shard to an outlet as soon as it is finished."""
+    """Hands each shard to an outlet as soon as it is finished; at the end it has all of them."""
 
     def __init__(self, executor: Executor, outlet: Outlet) -> None:
         """`executor` does the work."""
@@ -66,3 +69,4 @@ class Delivering:
             for record in records:
                 self._outlet.take(record)
                 yield record
+            self._outlet.deliver()

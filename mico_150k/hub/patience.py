@@ -15,10 +15,17 @@ T = TypeVar("T")
 
 TRANSIENT = frozenset({408, 409, 412, 425, 429, 500, 502, 503, 504})
 """Statuses that another moment may cure. 409 and 412 are another's commit at the same time."""
+MOST_ASKED = 15 * 60.0
+"""Seconds that the Hub may ask us to wait; of more, a person is told."""
 
 UNAUTHORISED, PAYMENT, FORBIDDEN, NOT_FOUND = 401, 402, 403, 404
 
 _LOG_IN = "Log in with `hf auth login`, or set HF_TOKEN (huggingface.co/settings/tokens)."
+_XET_STATUS = re.compile(r"HTTP status \w+ error \((\d{3}) ([\w ]+)\)")
+"""In the text of hf_xet's errors, which are ConnectionErrors whatever the status."""
+
+OnWait = Callable[[str, float], None]
+"""Told before each wait: why, and for how many seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +35,7 @@ class Patience:
     tries: int = 8
     first: float = 2.0
     longest: float = 120.0
-
-    def wait(self, failures: int, error: BaseException) -> None:
-        """Sleep after so many failures in a row, or longer if the Hub asks for it."""
-        most = min(self.longest, self.first * 2 ** (failures - 1))
-        jittered = most * random.uniform(0.5, 1.0)  # noqa: S311 - so that clients do not march in step
-        time.sleep(max(jittered, _asked_to_wait(error)))
+    on_wait: OnWait = lambda _, __: None
 
     def ask(self, repository: str, doing: str, call: Callable[[], T]) -> T:
         """What `call` gives, tried again while that may help. Raises `HubError`.
@@ -44,32 +46,41 @@ class Patience:
         while True:
             try:
                 return call()
-            except Exception as error:  # noqa: PERF203 - to try again is what it is for
+            except Exception as error:  # noqa: BLE001, PERF203 - to try again is what it is for
                 if not is_transient(error):
-                    raise plain_error(error, repository, doing) from error
+                    told = plain_error(error, repository, doing)
+                    raise told from (None if told is error else error)
                 failures += 1
-                if failures == self.tries:
-                    raise self.gave_up(error, repository, doing) from error
-                self.wait(failures, error)
+                self.wait(failures, error, repository, doing)
 
-    def gave_up(self, error: BaseException, repository: str, doing: str) -> NotSent:
-        """The error at the end of all patience."""
-        return NotSent(
-            f"{repository}: {doing} failed {self.tries} times in a row, at last with "
-            f"{_said(error)}.\nWhat is there is kept: the same command goes on from there."
-        )
+    def wait(self, failures: int, error: Exception, repository: str, doing: str) -> None:
+        """Sleep after so many failures in a row, or longer if the Hub asks for it.
+
+        Raises `NotSent` at the end of all patience.
+        """
+        failed = f"{repository}: {doing} failed"
+        kept = "What is there is kept: the same command goes on from there."
+        asked = _asked_to_wait(error)
+        if failures == self.tries:
+            msg = f"{failed} {failures} times in a row, at last with {_said(error)}.\n{kept}"
+            raise NotSent(msg) from error
+        if asked > MOST_ASKED:
+            msg = f"{failed} with {_said(error)}: not before {asked / 60:.0f} minutes.\n{kept}"
+            raise NotSent(msg) from error
+        most = min(self.longest, self.first * 2 ** (failures - 1))
+        jittered = most * random.uniform(0.5, 1.0)  # noqa: S311 - so that clients do not march in step
+        seconds = max(jittered, asked)
+        self.on_wait(f"{failed} with {_said(error)}", seconds)
+        time.sleep(seconds)
 
 
 def is_transient(error: BaseException) -> bool:
     """Whether the same request may succeed in another moment."""
-    from huggingface_hub.errors import (
-        HfHubHTTPError,
-        LocalEntryNotFoundError,
-        OfflineModeIsEnabled,
-    )
+    from huggingface_hub.errors import LocalEntryNotFoundError, OfflineModeIsEnabled
 
-    if isinstance(error, HfHubHTTPError):
-        return _status(error) in TRANSIENT
+    status = status_of(error)
+    if status:
+        return status in TRANSIENT
     if isinstance(error, OfflineModeIsEnabled):
         return False
     if isinstance(error, LocalEntryNotFoundError):
@@ -81,23 +92,19 @@ def is_transient(error: BaseException) -> bool:
 
 def plain_error(error: BaseException, repository: str, doing: str) -> BaseException:
     """An error of the client as one of ours that a person can act on; others as they are."""
-    from huggingface_hub.errors import (
-        HfHubHTTPError,
-        LocalTokenNotFoundError,
-        OfflineModeIsEnabled,
-    )
+    from huggingface_hub.errors import LocalTokenNotFoundError, OfflineModeIsEnabled
 
     if isinstance(error, LocalTokenNotFoundError):
         return NoAccess(f"No token for the Hub. {_LOG_IN}")
     if isinstance(error, OfflineModeIsEnabled):
         return HubError("HF_HUB_OFFLINE is set: the Hub may not be asked.")
-    if isinstance(error, HfHubHTTPError):
+    if status_of(error):
         return _of_status(error, repository, doing)
     return error
 
 
 def _of_status(error: BaseException, repository: str, doing: str) -> HubError:
-    status = _status(error)
+    status = status_of(error)
     said = _said(error)
     if status == NOT_FOUND:
         from huggingface_hub.errors import RevisionNotFoundError
@@ -118,18 +125,26 @@ def _of_status(error: BaseException, repository: str, doing: str) -> HubError:
     return HubError(f"{repository}: {doing}: {said}.")
 
 
-def _status(error: BaseException) -> int:
+def status_of(error: BaseException) -> int:
+    """The status of the answer that an error is about; 0 where there was none."""
     response = getattr(error, "response", None)
-    return response.status_code if response is not None else 0
+    if response is not None:
+        return int(response.status_code)
+    if type(error).__name__ == "XetAuthenticationError":
+        return UNAUTHORISED
+    found = _XET_STATUS.search(str(error))
+    return int(found[1]) if found else 0
 
 
 def _said(error: BaseException) -> str:
     """What the Hub said, in one line."""
     response = getattr(error, "response", None)
-    if response is None:
-        return f"{type(error).__name__}: {error}".strip().splitlines()[0]
-    message = response.headers.get("X-Error-Message") or response.reason_phrase
-    return f"status {response.status_code} ({message})"
+    if response is not None:
+        message = response.headers.get("X-Error-Message") or response.reason_phrase
+        return f"status {response.status_code} ({message})"
+    if found := _XET_STATUS.search(str(error)):
+        return f"status {found[1]} ({found[2]})"
+    return f"{type(error).__name__}: {error}".strip().splitlines()[0]
 
 
 def _asked_to_wait(error: BaseException) -> float:
@@ -139,7 +154,7 @@ def _asked_to_wait(error: BaseException) -> float:
         return 0.0
     after = response.headers.get("Retry-After", "")
     limit = re.search(r"\bt=(\d+)", response.headers.get("RateLimit", ""))
-    if _status(error) == 429 and limit:  # noqa: PLR2004 - too many requests
+    if status_of(error) == 429 and limit:  # noqa: PLR2004 - too many requests
         return float(limit[1])
     return float(after) if after.isdigit() else 0.0
 

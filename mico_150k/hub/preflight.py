@@ -1,108 +1,19 @@
-"""What is looked at before anything is sent, and what a push will take."""
+"""What would stop a push half way, or spoil what readers get: looked at before anything is sent."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable
 from typing import Any
 
 from mico_150k import names
-from mico_150k.builders import BUILDERS
 from mico_150k.check import check_dataset, check_header
 from mico_150k.dataset_folder import DatasetFolder
 from mico_150k.errors import NoAccess, NoLicence, PushRefused
 from mico_150k.forecast import gigabytes
-from mico_150k.hub.publication import Publication
+from mico_150k.hub.publication import Publication, foreign_files
 from mico_150k.hub.repository import Repository
 
 MOST_SHOWN = 5
-NEW_SHARE = 0.06
-"""New bytes of each further configuration of the same images. Measured with hf_xet over four of
-them (`scripts/measure_xet.py`): 1 % in the mean with images of 1.2 MB, 8 % with 0.3 MB."""
-
-# huggingface.co/docs/hub/storage-limits
 FILE_BYTES = 500 * 10**9
-FREE_PRIVATE = 100 * 10**9
-PAID_PRIVATE = 10**12
-FREE_PUBLIC = 10**12
-PAID_PUBLIC = 10 * 10**12
-_GRANT = "a plan or a grant (datasets@huggingface.co)"
-
-
-@dataclass(frozen=True, slots=True)
-class PushForecast:
-    """What a push will send, in files and bytes.
-
-    `new` is what Xet will transfer of it, about: images that several configurations share are
-    sent once. `total` is what the repository holds in the end. `warnings` are for a person.
-    """
-
-    files: int
-    bytes: int
-    new: int
-    total: int
-    stale: int
-    warnings: tuple[str, ...]
-
-    def seconds(self, megabits: float) -> float:
-        """At so many megabits a second."""
-        return self.new * 8 / (megabits * 1e6)
-
-
-def make_push_forecast(
-    publication: Publication,
-    missing: list[str],
-    stale: list[str],
-    warnings: Iterable[str],
-) -> PushForecast:
-    """The forecast for what is missing."""
-    sizes: dict[str, int] = {}
-    for path in missing:
-        config = path.partition("/")[0]
-        sizes[config] = sizes.get(config, 0) + publication.shards[path].bytes
-    return PushForecast(
-        files=len(missing),
-        bytes=sum(sizes.values()),
-        new=_new_bytes(publication, sizes),
-        total=publication.total_bytes,
-        stale=len(stale),
-        warnings=tuple(warnings),
-    )
-
-
-def _new_bytes(publication: Publication, sizes: dict[str, int]) -> int:
-    """The first configuration of images is new, and a share of every further one."""
-    with_images = [config for config in sizes if config in BUILDERS]
-    others = sum(size for config, size in sizes.items() if config not in BUILDERS)
-    there = [
-        config
-        for config in publication.manifest["configs"]
-        if config in BUILDERS and config not in sizes
-    ]
-    first = 0 if there else max((sizes[config] for config in with_images), default=0)
-    rest = sum(sizes[config] for config in with_images) - first
-    return first + round(rest * NEW_SHARE) + others
-
-
-def storage_warnings(
-    account: dict[str, Any], repository: Repository, total: int, *, private: bool
-) -> Iterator[str]:
-    """Where the account may not hold it. The Hub decides; these are its published limits."""
-    owner = repository.name.partition("/")[0]
-    if owner != account["name"]:
-        if total > FREE_PUBLIC:
-            yield f"{gigabytes(total)}: whether {owner} may hold it depends on its plan"
-        return
-    paid = bool(account.get("isPro"))
-    limit = (
-        (PAID_PRIVATE if paid else FREE_PRIVATE)
-        if private
-        else (PAID_PUBLIC if paid else FREE_PUBLIC)
-    )
-    if total > limit:
-        kind = "private" if private else "public"
-        yield (
-            f"{gigabytes(total)} of {kind} storage is more than the {gigabytes(limit)} that "
-            f"{'a PRO' if paid else 'a free'} account may count on: the Hub wants {_GRANT}"
-        )
+"""What the Hub takes as one file: huggingface.co/docs/hub/storage-limits."""
 
 
 def check_account(account: dict[str, Any], repository: Repository) -> None:
@@ -124,12 +35,50 @@ def check_account(account: dict[str, Any], repository: Repository) -> None:
         raise NoAccess(msg)
 
 
+def check_visibility(repository: Repository, *, is_private: bool, asked: bool) -> None:
+    """Raise `PushRefused` where a private repository is asked for, and this one is public."""
+    if asked and not is_private:
+        msg = (
+            f"{repository.url} is public, and a private one is asked for. Make it private "
+            f"({repository.url}/settings), or push without --private."
+        )
+        raise PushRefused(msg)
+
+
+def script_of(repository: Repository) -> str:
+    """The file that stops `load_dataset` where it lies in the repository."""
+    return f"{repository.name.rpartition('/')[2]}.py"
+
+
+def check_remote_files(repository: Repository, revision: str, there: Iterable[str]) -> None:
+    """Raise `PushRefused` for files there that would stop readers, or be taken for ours."""
+    paths = list(there)
+    found = [*(path for path in paths if path == script_of(repository)), *foreign_files(paths)]
+    if found:
+        msg = (
+            f"{repository.url} holds {shown(found)}: a script named like "
+            "the repository stops load_dataset from datasets 4 on, and the folders of "
+            "configurations are for their shards alone. Remove them first:\n"
+            f"    hf repos delete-files {repository.name} --type dataset --revision {revision} "
+            f"{' '.join(map(repr, found[:MOST_SHOWN]))}"
+        )
+        raise PushRefused(msg)
+
+
 def check_folder(folder: DatasetFolder, publication: Publication, missing: list[str]) -> None:
     """Raise `PushRefused` where the folder is not fit to be pushed.
 
     Sizes are compared, not hashes: every byte is hashed while it is sent, and compared with the
     manifest before the card is. Shards that are on the Hub already need not be here.
     """
+    lost = [path for path in missing if not (folder.path / path).is_file()]
+    if lost:
+        msg = (
+            f"{shown(lost)}: neither in {folder.path} nor on the Hub. Build it again into another "
+            "folder, and push that: the same source and options give the same bytes, and what "
+            "the Hub has is not sent again."
+        )
+        raise PushRefused(msg)
     needed = set(missing)
     faults = [
         f"{finding.where}: {finding.what}"
@@ -147,10 +96,15 @@ def check_folder(folder: DatasetFolder, publication: Publication, missing: list[
         if finding.fault
     ]
     if faults:
-        more = [f"and {len(faults) - MOST_SHOWN} more"] if len(faults) > MOST_SHOWN else []
-        lines = "\n    ".join([*faults[:MOST_SHOWN], *more])
+        lines = shown(faults, "\n    ")
         msg = f"{folder.path} is not fit to be pushed (`mico check` says more):\n    {lines}"
         raise PushRefused(msg)
+
+
+def shown(found: list[str], separator: str = ", ") -> str:
+    """The first of them, and how many more there are."""
+    more = [f"and {len(found) - MOST_SHOWN} more"] if len(found) > MOST_SHOWN else []
+    return separator.join([*found[:MOST_SHOWN], *more])
 
 
 def _is_sent(where: str, publication: Publication, needed: set[str]) -> bool:

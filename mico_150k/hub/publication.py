@@ -4,20 +4,22 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from hashlib import sha1, sha256
 from pathlib import Path
 from typing import Any
 
 from mico_150k import names
 from mico_150k.card import Card
-from mico_150k.card_file import read_card, read_report
+from mico_150k.card_file import read_report
 from mico_150k.card_header import COLUMNS
 from mico_150k.card_text import CardText
 from mico_150k.dataset_folder import DatasetFolder
 from mico_150k.errors import PushRefused, UnknownConfig
+from mico_150k.hub.content import Content
 from mico_150k.hub.repository import RemoteFile
 
 _SHARD = re.compile(rf"({'|'.join(COLUMNS)})/({'|'.join(names.SPLITS)})-\d{{5}}\.parquet")
+_OURS = (names.QUARANTINE, *(f"{names.ASSETS}/{name}" for name in (names.PLOTS, names.COLLAGE)))
+"""Small files that we have or not; others in `assets/` are people's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,19 +55,20 @@ class Publication:
         folder: DatasetFolder,
         repository: str,
         configs: Iterable[str],
-        *,
-        there: Mapping[str, Any],
-        card_there: CardText,
+        card: CardText,
+        there: Content,
     ) -> "Publication":
         """What a push of these configurations, or of all, makes of what is `there`.
 
-        `there` is the manifest that the repository has, empty where it has none. Raises
-        `NotADataset`, `UnknownConfig`, and `PushRefused` where the repository has other
-        configurations of another build.
+        `card` is the folder's. Raises `NotADataset`, `UnknownConfig`, and `PushRefused` where the
+        repository has other configurations of another build.
         """
         manifest = folder.manifest
         wanted = _wanted(manifest, tuple(configs))
-        manifest = {**manifest, "configs": _joined(repository, manifest, wanted, there)}
+        manifest = {
+            **manifest,
+            "configs": _joined(repository, manifest, wanted, there.manifest or {}),
+        }
         shards = {
             f"{config}/{name}": Shard(record["bytes"], record["sha256"])
             for config, files in manifest["configs"].items()
@@ -73,8 +76,9 @@ class Publication:
         }
         paths = [folder.path / name for name in (names.REPORT, names.QUARANTINE)]
         paths += sorted((folder.path / names.ASSETS).glob("*.*"))
+        joined_card = _card(folder, repository, manifest, card, there.card)
         small = {
-            names.CARD: _card(folder, repository, manifest, card_there).encode(),
+            names.CARD: joined_card.text.encode(),
             names.MANIFEST: _json(manifest),
             **{
                 path.relative_to(folder.path).as_posix(): path.read_bytes()
@@ -103,7 +107,7 @@ class Publication:
         return {
             path: content
             for path, content in self.small.items()
-            if not _is_content(content, there.get(path))
+            if path not in there or not there[path].holds(content)
         }
 
     def stale(self, there: Iterable[str]) -> list[str]:
@@ -112,8 +116,17 @@ class Publication:
             path
             for path in there
             if (_SHARD.fullmatch(path) and path not in self.shards)
-            or (path == names.QUARANTINE and path not in self.small)
+            or (path in _OURS and path not in self.small)
         ]
+
+
+def foreign_files(there: Iterable[str]) -> list[str]:
+    """Files in the folders of configurations that no push can have left."""
+    return [
+        path
+        for path in there
+        if path.partition("/")[0] in COLUMNS and "/" in path and not _SHARD.fullmatch(path)
+    ]
 
 
 def _wanted(manifest: dict[str, Any], configs: tuple[str, ...]) -> tuple[str, ...]:
@@ -135,7 +148,7 @@ def _joined(
 ) -> dict[str, Any]:
     """Configuration → its files' records: those of this push and those that are there already."""
     others = {k: v for k, v in there.get("configs", {}).items() if k not in wanted}
-    if others and _rows(manifest) != _rows(there):
+    if others and not are_same_rows(manifest, there):
         msg = (
             f"{repository} also holds {', '.join(others)} of another build, whose rows would no "
             "longer be those of the rest. Build and push these as well, or remove their folders "
@@ -146,33 +159,35 @@ def _joined(
     return {config: joined[config] for config in COLUMNS if config in joined}
 
 
-def _rows(manifest: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any JSON value
-    """What decides a build's rows: all of its identity but which configurations were asked for."""
-    build = manifest.get("build", {})
-    options = {k: v for k, v in build.get("options", {}).items() if k != "configs"}
-    return {**build, "options": options}
+def are_same_rows(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two manifests are of one build, but for the configurations that were asked for."""
+    first, second = (
+        {**build, "options": {**build.get("options", {}), "configs": None}}
+        for build in (one.get("build", {}), other.get("build", {}))
+    )
+    return first == second
 
 
-def _card(folder: DatasetFolder, repository: str, manifest: dict[str, Any], there: CardText) -> str:
+def _card(
+    folder: DatasetFolder,
+    repository: str,
+    manifest: dict[str, Any],
+    here: CardText,
+    there: CardText,
+) -> CardText:
     """The folder's card under the repository's name, with what was added by hand in either.
 
-    A card that was changed outside of its kept sections is taken as it is.
+    A card that was changed outside of its kept sections is taken as it is. Where that makes what
+    is there already, it stays, so that it is still known whether a person has changed it.
     """
-    here = read_card(folder)
-    if not here.is_untouched:
-        return here.text
-    card = Card.of_folder(folder.path, manifest, read_report(folder), before=here, name=repository)
-    return card.joined_with(there).render().text
+    if here.is_untouched:
+        report = read_report(folder)
+        card = Card.of_folder(folder.path, manifest, report, before=here, name=repository)
+        joined = card.joined_with(there).render()
+    else:
+        joined = here.sign_again()
+    return there if there.says(joined) else joined
 
 
 def _json(plain: dict[str, Any]) -> bytes:
     return (json.dumps(plain, indent=2, ensure_ascii=False, sort_keys=True) + "\n").encode()
-
-
-def _is_content(content: bytes, remote: RemoteFile | None) -> bool:
-    if remote is None or remote.size != len(content):
-        return False
-    if remote.sha256:
-        return remote.sha256 == sha256(content).hexdigest()
-    # git's name for a blob.
-    return remote.blob == sha1(b"blob %d\0" % len(content) + content).hexdigest()  # noqa: S324

@@ -2,7 +2,7 @@
 
     look ──► compare ──► check the folder ──► shards ──► compare ──► card, last ──► read it back
 
-A first push goes to the branch; without a card, `load_dataset` does not take it for finished. A
+A first push goes to the branch, behind a placeholder for the card at which `load_dataset` stops. A
 later one goes to a pull request, is read back there, and is merged.
 """
 
@@ -11,22 +11,26 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
-from mico_150k import names
+from mico_150k.card_file import Licence, make_card, read_card
 from mico_150k.check import Finding
 from mico_150k.dataset_folder import DatasetFolder
 from mico_150k.errors import HubError, UsageError
 from mico_150k.hub import preflight
-from mico_150k.hub.preflight import PushForecast
+from mico_150k.hub.edits import refuse_to_lose
+from mico_150k.hub.placeholder import is_placeholder, put_placeholder
 from mico_150k.hub.publication import Publication
-from mico_150k.hub.remote_check import check_remote, read_manifest, read_remote_card
-from mico_150k.hub.repository import DEFAULT_BRANCH, Repository, Snapshot, require_client
+from mico_150k.hub.pull_requests import merge, open_pull_request
+from mico_150k.hub.push_forecast import PushForecast, storage_warnings
+from mico_150k.hub.remote_check import check_publication
+from mico_150k.hub.remote_state import RemoteState, create
+from mico_150k.hub.repository import (
+    BATCH_FILES,
+    DEFAULT_BRANCH,
+    PULL_REQUESTS,
+    Repository,
+    Snapshot,
+)
 from mico_150k.hub.settling import until_so
-
-BATCH_FILES = 100
-"""Shards in one commit: what the Hub recommends at most, 50 GB of them."""
-TITLE = "Update by mico push"
-"""Of pull requests; by it, an interrupted push finds its own again."""
-_PULL_REQUESTS = "refs/pr/"
 
 
 class Way(str, Enum):
@@ -34,18 +38,24 @@ class Way(str, Enum):
 
     NOTHING = "nothing to do"
     FIRST = "to the branch, card last"
-    REPLACE = "to the branch, its card taken down meanwhile"
+    REPLACE = "to the branch, with a placeholder for its card meanwhile"
     PULL_REQUEST = "to a pull request, which is merged"
 
 
 @dataclass(frozen=True, slots=True)
 class PushOptions:
-    """`configs` are those to push, all where there are none. `tag` names the result."""
+    """`configs` are those to push, all where there are none. `tag` names the result.
+
+    `licence` is another one than the folder's card states. `overwrite` lets go what people have
+    written into the card on the Hub.
+    """
 
     configs: tuple[str, ...] = ()
     private: bool = False
     revision: str = DEFAULT_BRANCH
     tag: str = ""
+    licence: Licence | None = None
+    overwrite: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +70,10 @@ class PushProgress:
 
 @dataclass(frozen=True, slots=True)
 class PushResult:
-    """A finished push. `files` and `bytes` are of shards that were sent; `commit` is the state."""
+    """A finished push. `files` and `bytes` are of shards that were sent.
+
+    `commit` is the state that was compared with the folder.
+    """
 
     url: str
     commit: str
@@ -75,118 +88,99 @@ class PushResult:
 class Push:
     """A push that is planned, and may start."""
 
-    folder: DatasetFolder
     repository: Repository
     options: PushOptions
+    state: RemoteState
     publication: Publication
-    author: str
     way: Way
-    creates: bool
     forecast: PushForecast
 
     @classmethod
     def prepare(cls, folder: DatasetFolder, repository: Repository, options: PushOptions) -> "Push":
-        """Look at what is here and there; sends nothing.
+        """Look at what is here and there; sends nothing, and writes nothing.
 
         Raises `UsageError`, `HubError` in all its kinds, and `NotADataset`.
         """
-        require_client()
-        account = repository.account()
-        preflight.check_account(account, repository)
-        exists = repository.exists()
-        snapshot = _look(repository, options.revision) if exists else Snapshot("", {})
-        if exists:
-            repository.check_writable()
-        card = read_remote_card(repository, snapshot)
-        there = read_manifest(repository, snapshot)
+        state = RemoteState.look(repository, options.revision, private=options.private)
+        card = make_card(folder, options.licence) if options.licence else read_card(folder)
         publication = Publication.of_folder(
-            folder,
-            repository.name,
-            options.configs,
-            there=there or {},
-            card_there=card,
+            folder, repository.name, options.configs, card, state.content
         )
         preflight.check_licence(publication)
-        missing = publication.missing_shards(snapshot.files)
-        stale = publication.stale(snapshot.files)
-        small = publication.changed_small(snapshot.files)
-        published = there is not None or not {"configs", "dataset_info"}.isdisjoint(
-            card.header or {}
-        )
-        way = _way(options.revision, published=published, changes=bool(missing or stale or small))
+        there = state.content.files
+        missing = publication.missing_shards(there)
+        changes = bool(missing or publication.stale(there) or publication.changed_small(there))
+        way = _way(options.revision, published=state.content.is_published, changes=changes)
         if way is not Way.NOTHING:
+            if not options.overwrite:
+                relicensed = options.licence is not None
+                refuse_to_lose(repository, folder, card, state.content.card, relicensed=relicensed)
             preflight.check_folder(folder, publication, missing)
             repository.patience.ask(
                 repository.name,
                 "asking whether its card is valid",
                 lambda: preflight.check_metadata(publication),
             )
-        if options.tag and exists:
-            _check_tag(repository, options.tag, snapshot.commit, way)
-        warnings = preflight.storage_warnings(
-            account, repository, publication.total_bytes, private=options.private
-        )
-        forecast = preflight.make_push_forecast(publication, missing, stale, warnings)
-        return cls(
-            folder, repository, options, publication, account["name"], way, not exists, forecast
-        )
+        if options.tag and state.private is not None:
+            _check_tag(repository, options.tag, state.content.snapshot.commit, way)
+        total = publication.total_bytes
+        warnings = storage_warnings(repository, state, total, private=options.private)
+        forecast = PushForecast.of_push(publication, state, warnings)
+        return cls(repository, options, state, publication, way, forecast)
+
+    @property
+    def creates(self) -> bool:
+        """Whether the repository is made by it."""
+        return self.state.private is None
 
     def run(self, on_progress: Callable[[PushProgress], None] = lambda _: None) -> PushResult:
         """Send what is missing. Raises `HubError` in all its kinds; what is sent is kept."""
         started = time.monotonic()
-        repository, options = self.repository, self.options
-        findings: list[Finding] = []
         if self.creates:
-            repository.create(private=options.private)
+            create(self.repository, private=self.options.private)
         self._create_branch()
-        if self.way is not Way.NOTHING:
-            target = self._target()
-            self._send_shards(target, on_progress)
-            commit = self._close(target)
-            findings = self._check(commit)
-            if self.way is Way.PULL_REQUEST:
-                repository.merge(int(target.removeprefix(_PULL_REQUESTS)))
-                self._check_merged()
-        commit = repository.snapshot(options.revision).commit
-        if options.tag:
-            repository.tag(options.tag, commit)
+        commit = self.state.content.snapshot.commit
+        findings: tuple[Finding, ...] = ()
+        if self.way is Way.PULL_REQUEST:
+            pull = open_pull_request(self.repository, self.state.account["name"])
+            findings = self._publish(pull.revision, on_progress)[1]
+            merge(self.repository, pull.number)
+            commit = self._check_merged()
+        elif self.way is not Way.NOTHING:
+            commit, findings = self._publish(self.options.revision, on_progress)
+        if self.options.tag:
+            self.repository.tag(self.options.tag, commit)
         return PushResult(
-            url=repository.url,
+            url=self.repository.url,
             commit=commit,
             files=self.forecast.files,
             bytes=self.forecast.bytes,
             removed=self.forecast.stale,
-            findings=tuple(findings),
+            findings=findings,
             seconds=time.monotonic() - started,
         )
 
     def _create_branch(self) -> None:
         revision = self.options.revision
-        given = revision == DEFAULT_BRANCH or revision.startswith(_PULL_REQUESTS)
+        given = revision == DEFAULT_BRANCH or revision.startswith(PULL_REQUESTS)
         if not given and revision not in self.repository.branches():
             self.repository.create_branch(revision)
 
-    def _target(self) -> str:
-        """The revision that commits go to."""
-        if self.way is Way.PULL_REQUEST:
-            return self.repository.pull_request(TITLE, self.author).revision
-        if self.way is Way.REPLACE:
-            down = (names.CARD, names.MANIFEST)
-            until_so(
-                self.repository,
-                self.options.revision,
-                lambda snapshot: (
-                    [path for path in down if path in snapshot.files]
-                    if self.publication.missing_shards(snapshot.files)
-                    else []
-                ),
-                lambda paths, snapshot: self.repository.commit(
-                    {}, paths, self.options.revision, _TAKE_DOWN, snapshot.commit
-                ),
-            )
-        return self.options.revision
+    def _publish(
+        self, target: str, on_progress: Callable[[PushProgress], None]
+    ) -> tuple[str, tuple[Finding, ...]]:
+        """Have everything at a revision; the commit that was read back, and what was found."""
+        seen_meanwhile = self.way is not Way.PULL_REQUEST and self.forecast.files > 0
+        known = None
+        if seen_meanwhile and not is_placeholder(self.state.content.card):
+            known = put_placeholder(self.repository, target, self.state.content.card)
+        self._send_shards(target, known, on_progress)
+        closed = self._close(target)
+        return closed.commit, self._check(closed)
 
-    def _send_shards(self, target: str, on_progress: Callable[[PushProgress], None]) -> None:
+    def _send_shards(
+        self, target: str, known: Snapshot | None, on_progress: Callable[[PushProgress], None]
+    ) -> None:
         """Send shards in batches until none is missing."""
         shards = self.publication.shards
         total = self.publication.total_bytes
@@ -202,12 +196,13 @@ class Push:
             target,
             missing,
             lambda paths, snapshot: self.repository.upload(
-                self.folder.path, paths, target, _ADD_SHARDS, snapshot.commit
+                self.publication.folder, paths, target, _ADD_SHARDS, snapshot.commit
             ),
+            known,
         )
 
-    def _close(self, target: str) -> str:
-        """The card and all small files, and stale ones away, in one commit; its id."""
+    def _close(self, target: str) -> Snapshot:
+        """The card and all small files, and stale ones away, in one commit; what is there then."""
 
         def different(snapshot: Snapshot) -> list[str]:
             changed = self.publication.changed_small(snapshot.files)
@@ -224,34 +219,33 @@ class Push:
 
         return until_so(self.repository, target, different, commit)
 
-    def _check(self, commit: str) -> list[Finding]:
+    def _check(self, snapshot: Snapshot) -> tuple[Finding, ...]:
         """Read back what is there. Raises `HubError` where something is wrong."""
-        findings = list(check_remote(self.repository, commit, self.publication.manifest))
+        findings = tuple(check_publication(self.repository, snapshot, self.publication))
         faults = [f"{found.where}: {found.what}" for found in findings if found.fault]
         if faults:
-            lines = "\n    ".join(faults[: preflight.MOST_SHOWN])
-            msg = f"{self.repository.url} at {commit[:8]}: not what was sent:\n    {lines}"
+            lines = preflight.shown(faults, "\n    ")
+            commit = snapshot.commit[:8]
+            msg = f"{self.repository.url} at {commit}: not what was sent:\n    {lines}"
             raise HubError(msg)
         return findings
 
-    def _check_merged(self) -> None:
-        """Whether the branch holds what the pull request did."""
-        there = self.repository.snapshot(self.options.revision).files
-        left = [*self.publication.missing_shards(there), *self.publication.changed_small(there)]
+    def _check_merged(self) -> str:
+        """Whether the branch holds what the pull request did; the commit that was looked at."""
+        snapshot = self.repository.snapshot(self.options.revision)
+        there = snapshot.files
+        left = [
+            *self.publication.missing_shards(there),
+            *self.publication.changed_small(there),
+            *self.publication.stale(there),
+        ]
         if left:
             msg = (
                 f"{self.repository.url}: the pull request is merged, and {left[0]} is not what it "
                 "should be: somebody has committed meanwhile. Push again."
             )
             raise HubError(msg)
-
-
-def _look(repository: Repository, revision: str) -> Snapshot:
-    """What a revision holds; nothing, where it is a branch that will be made."""
-    if revision == DEFAULT_BRANCH or revision.startswith(_PULL_REQUESTS):
-        return repository.snapshot(revision)
-    there = revision in repository.branches()
-    return repository.snapshot(revision if there else DEFAULT_BRANCH)
+        return snapshot.commit
 
 
 def _way(revision: str, *, published: bool, changes: bool) -> Way:
@@ -276,4 +270,3 @@ def _message(publication: Publication) -> str:
 
 
 _ADD_SHARDS = "Add shards"
-_TAKE_DOWN = "Take the card down while shards are replaced"

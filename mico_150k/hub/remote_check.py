@@ -1,88 +1,65 @@
-"""Compares a repository with a manifest, and reads a row of each configuration as users will."""
+"""Compares a repository with what a push makes of a folder, and reads rows as users will."""
 
-import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from mico_150k import names
-from mico_150k.card_header import COLUMNS
-from mico_150k.card_text import CardText
+from mico_150k.card_file import read_card
 from mico_150k.check import Finding, check_header
+from mico_150k.dataset_folder import DatasetFolder
 from mico_150k.first_row import read_first_row
-from mico_150k.hub.publication import Shard
+from mico_150k.hub.content import Content
+from mico_150k.hub.preflight import script_of, shown
+from mico_150k.hub.publication import Publication, Shard, are_same_rows, foreign_files
 from mico_150k.hub.repository import RemoteFile, Repository, Snapshot
 
+_OF_THE_HUB = ".gitattributes"
 
-def check_remote(
-    repository: Repository, revision: str, manifest: dict[str, Any]
-) -> Iterator[Finding]:
-    """Everything that differs from a dataset folder's manifest, and what holds.
+
+def check_remote(repository: Repository, revision: str, folder: DatasetFolder) -> Iterator[Finding]:
+    """Everything that differs from what a push of a dataset folder makes, and what holds.
 
     Where the repository holds some of the configurations of the same build, these are compared.
     Raises `HubError` where it cannot be asked.
     """
     snapshot = repository.snapshot(revision)
-    there = read_manifest(repository, snapshot)
-    if there is None:
-        yield Finding(True, names.MANIFEST, "is not on the Hub: no push was finished")
-        there = manifest
-    if there.get("build") != manifest["build"]:
-        yield Finding(True, names.MANIFEST, "on the Hub is another build's")
-    configs = {
-        config: manifest["configs"].get(config, there["configs"].get(config))
-        for config in COLUMNS
-        if config in there["configs"]
-    }
-    left = [config for config in manifest["configs"] if config not in configs]
+    content = Content.read(repository, snapshot)
+    manifest = folder.manifest
+    pushed = manifest["configs"] if content.manifest is None else content.manifest["configs"]
+    if content.manifest and not are_same_rows(manifest, content.manifest):
+        content = replace(content, manifest=None)
+    left = [config for config in manifest["configs"] if config not in pushed]
     if left:
         yield Finding(False, ", ".join(left), "not on the Hub, and not in its card")
-    yield from _compare(configs, snapshot.files)
-    yield from _check_scripts(repository.name, snapshot.files)
-    yield from _check_card(repository, snapshot, {**manifest, "configs": configs})
-    for config in configs:
+    compared = [config for config in manifest["configs"] if config in pushed]
+    publication = Publication.of_folder(
+        folder, repository.name, compared, read_card(folder), content
+    )
+    yield from check_publication(repository, snapshot, publication)
+
+
+def check_publication(
+    repository: Repository, snapshot: Snapshot, publication: Publication
+) -> Iterator[Finding]:
+    """The same, of what a push was to make. Raises `HubError` where it cannot be asked."""
+    there = Content.read(repository, snapshot)
+    yield from _check_shards(publication, there.files)
+    yield from _check_small(publication, there)
+    yield from _check_others(repository, publication, there.files)
+    yield from _check_card(publication, there)
+    for config in publication.manifest["configs"]:
         yield _read_row(repository, config, snapshot.commit)
 
 
-def read_manifest(repository: Repository, snapshot: Snapshot) -> dict[str, Any] | None:
-    """The manifest of ours that lies in a repository, if any."""
-    if names.MANIFEST not in snapshot.files:
-        return None
-    try:
-        found = json.loads(repository.read(names.MANIFEST, snapshot.commit))
-    except ValueError:
-        return None
-    ours = isinstance(found, dict) and found.get("format") == names.MANIFEST_FORMAT
-    return found if ours else None
-
-
-def read_remote_card(repository: Repository, snapshot: Snapshot) -> CardText:
-    """The card that lies in a repository; an empty one where there is none."""
-    if names.CARD not in snapshot.files:
-        return CardText("")
-    return CardText(repository.read(names.CARD, snapshot.commit).decode(errors="replace"))
-
-
-def _compare(
-    configs: Mapping[str, dict[str, Any]], there: Mapping[str, RemoteFile]
-) -> Iterator[Finding]:
-    faults = 0
-    known = set()
-    for config, files in configs.items():
-        for name, record in files.items():
-            path = f"{config}/{name}"
-            known.add(path)
-            what = _difference(Shard(record["bytes"], record["sha256"]), there.get(path))
-            if what:
-                faults += 1
-                yield Finding(True, path, what)
-    for path in there:
-        folder = path.partition("/")[0]
-        if path.endswith(".parquet") and folder in COLUMNS and path not in known:
-            faults += 1
-            yield Finding(True, path, "is on the Hub and not in the manifest")
-    if not faults:
-        yield Finding(False, "files", f"{len(known)} with the size and SHA-256 of the manifest")
+def _check_shards(publication: Publication, there: Mapping[str, RemoteFile]) -> Iterator[Finding]:
+    differing = publication.missing_shards(there)
+    for path in differing:
+        yield Finding(True, path, _difference(publication.shards[path], there.get(path)))
+    if not differing:
+        count = len(publication.shards)
+        yield Finding(False, "files", f"{count} with the size and SHA-256 of the manifest")
 
 
 def _difference(shard: Shard, remote: RemoteFile | None) -> str:
@@ -90,24 +67,61 @@ def _difference(shard: Shard, remote: RemoteFile | None) -> str:
         return "is missing on the Hub"
     if remote.size != shard.bytes:
         return f"has {remote.size} bytes on the Hub, and {shard.bytes} in the manifest"
-    return "" if shard.is_at(remote) else "has another SHA-256 on the Hub than in the manifest"
+    return "has another SHA-256 on the Hub than in the manifest"
 
 
-def _check_scripts(name: str, there: Mapping[str, RemoteFile]) -> Iterator[Finding]:
-    script = f"{name.rpartition('/')[2]}.py"
+def _check_small(publication: Publication, there: Content) -> Iterator[Finding]:
+    """Manifest, report, quarantine and pictures by their content."""
+    small = [path for path in publication.small if path != names.CARD]
+    changed = [path for path in publication.changed_small(there.files) if path in small]
+    for path in changed:
+        if path not in there.files:
+            unfinished = ": no push was finished" if path == names.MANIFEST else ""
+            yield Finding(True, path, f"is missing on the Hub{unfinished}")
+        elif path == names.MANIFEST:
+            yield Finding(True, path, _manifest_fault(publication.manifest, there.manifest))
+        else:
+            yield Finding(True, path, "has another content on the Hub than here")
+    if not changed:
+        yield Finding(False, ", ".join(small), "with the content that they have here")
+
+
+def _manifest_fault(here: Mapping[str, Any], there: Mapping[str, Any] | None) -> str:
+    if there is None:
+        return "on the Hub is no manifest of ours"
+    keys = [key for key in {**here, **there} if there.get(key) != here.get(key)]
+    return f"on the Hub differs in {', '.join(keys) or 'how it is written'}"
+
+
+def _check_others(
+    repository: Repository, publication: Publication, there: Mapping[str, RemoteFile]
+) -> Iterator[Finding]:
+    """What is there besides: faults where readers might take it for the dataset."""
+    stale = [*publication.stale(there), *foreign_files(there)]
+    for path in stale:
+        yield Finding(True, path, "is on the Hub, and no part of this dataset")
+    script = script_of(repository)
     if script in there:
         yield Finding(
             True, script, "a script named like the repository stops load_dataset from datasets 4 on"
         )
+    known = {*publication.shards, *publication.small, *stale, script, _OF_THE_HUB}
+    others = [path for path in there if path not in known]
+    if others:
+        yield Finding(False, shown(others), "somebody's own, and no part of this dataset")
 
 
-def _check_card(
-    repository: Repository, snapshot: Snapshot, manifest: dict[str, Any]
-) -> Iterator[Finding]:
-    if names.CARD not in snapshot.files:
+def _check_card(publication: Publication, there: Content) -> Iterator[Finding]:
+    if names.CARD not in there.files:
         yield Finding(True, names.CARD, "is missing on the Hub")
         return
-    yield from check_header(read_remote_card(repository, snapshot).header, manifest)
+    yield from check_header(there.card.header, publication.manifest)
+    if there.card.says(publication.card):
+        yield Finding(False, names.CARD, "with the text that a push gives it")
+    elif there.card.is_untouched:
+        yield Finding(False, names.CARD, "is ours, and not as a push would write it now")
+    else:
+        yield Finding(True, names.CARD, "was changed on the Hub outside of its kept sections")
 
 
 def _read_row(repository: Repository, config: str, commit: str) -> Finding:

@@ -1,10 +1,13 @@
 """One dataset repository on the Hub, asked with patience; its errors are plain ones."""
 
+import os
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha1, sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
 
 from mico_150k.errors import NoRepository, UsageError
 from mico_150k.hub.patience import Patience
@@ -15,10 +18,14 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 DEFAULT_BRANCH = "main"
+PULL_REQUESTS = "refs/pr/"
+"""A pull request's revision begins with it."""
+KIND = "dataset"
 MIN_CLIENT = 2
 """The first major version of huggingface_hub whose `upload_folder` goes on after interruptions."""
-
-KIND = "dataset"
+BATCH_FILES = 100
+"""Shards in one commit: what the Hub recommends at most, 50 GB of them. Of so many paths at once
+it is asked what they are, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +36,15 @@ class RemoteFile:
     sha256: str
     blob: str
 
+    def holds(self, content: bytes) -> bool:
+        """Whether this is its content."""
+        if self.size != len(content):
+            return False
+        if self.sha256:
+            return self.sha256 == sha256(content).hexdigest()
+        # git's name for a blob.
+        return self.blob == sha1(b"blob %d\0" % len(content) + content).hexdigest()  # noqa: S324
+
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
@@ -38,25 +54,12 @@ class Snapshot:
     files: dict[str, RemoteFile]
 
 
-@dataclass(frozen=True, slots=True)
-class PullRequest:
-    """One of ours. `conflicts` where it can no longer be merged."""
-
-    number: int
-    status: str
-    conflicts: bool
-
-    @property
-    def revision(self) -> str:
-        """What commits to it go to."""
-        return f"refs/pr/{self.number}"
-
-
 class Repository:
     """A dataset repository by its name, `user/name`."""
 
     def __init__(self, name: str, patience: Patience | None = None) -> None:
         """Nothing is asked yet. Raises `UsageError` where that is no name of a repository."""
+        _check_endpoint()
         from huggingface_hub.errors import HFValidationError
         from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
@@ -81,85 +84,99 @@ class Repository:
 
         return HfApi()
 
-    def _ask(self, doing: str, call: Callable[["HfApi"], T]) -> T:
+    def ask(self, doing: str, call: Callable[["HfApi"], T]) -> T:
+        """What `call` gives, with patience; `doing` says for a person what it does."""
         return self.patience.ask(self.name, doing, lambda: call(self._api))
 
     def account(self) -> dict[str, Any]:
         """Whose the token is. Raises `NoAccess`."""
-        found: dict[str, Any] = self._ask("asking whose the token is", lambda api: api.whoami())
+        found: dict[str, Any] = self.ask("asking whose the token is", lambda api: api.whoami())
         return found
 
-    def exists(self) -> bool:
-        """Whether it is there for this token."""
+    def is_private(self) -> bool | None:
+        """Whether it is for its owner's eyes alone; None where it is not there for this token."""
         try:
-            self._ask("looking for it", lambda api: api.dataset_info(self.name))
+            info = self.ask("looking for it", lambda api: api.dataset_info(self.name))
         except NoRepository:
-            return False
-        return True
+            return None
+        return bool(info.private)
 
     def create(self, *, private: bool) -> None:
-        """Create it; no error where it is there."""
-        self._ask(
+        """Create it; no error where it is there. If not private, it is as its owner's are."""
+        self.ask(
             "creating it",
-            lambda api: api.create_repo(self.name, repo_type=KIND, private=private, exist_ok=True),
+            lambda api: api.create_repo(
+                self.name, repo_type=KIND, private=private or None, exist_ok=True
+            ),
         )
 
     def check_writable(self) -> None:
         """Raise `NoAccess` where the token may not write to it."""
-        self._ask(
+        self.ask(
             "asking whether the token may write",
             lambda api: api.auth_check(self.name, repo_type=KIND, write=True),
         )
 
     def branches(self) -> dict[str, str]:
         """Branch → its commit."""
-        refs = self._ask(
+        refs = self.ask(
             "listing branches", lambda api: api.list_repo_refs(self.name, repo_type=KIND)
         )
         return {branch.name: branch.target_commit for branch in refs.branches}
 
     def tags(self) -> dict[str, str]:
         """Tag → its commit."""
-        refs = self._ask("listing tags", lambda api: api.list_repo_refs(self.name, repo_type=KIND))
+        refs = self.ask("listing tags", lambda api: api.list_repo_refs(self.name, repo_type=KIND))
         return {tag.name: tag.target_commit for tag in refs.tags}
 
     def create_branch(self, name: str) -> None:
         """Create a branch of the default one's state; no error where it is there."""
-        self._ask(
+        self.ask(
             f"creating the branch {name}",
             lambda api: api.create_branch(self.name, branch=name, repo_type=KIND, exist_ok=True),
         )
 
     def tag(self, name: str, commit: str) -> None:
-        """Name a commit; no error where the name is there."""
-        self._ask(
+        """Name a commit. Raises `UsageError` where the name is another's."""
+        self.ask(
             f"setting the tag {name}",
             lambda api: api.create_tag(
                 self.name, tag=name, revision=commit, repo_type=KIND, exist_ok=True
             ),
         )
+        there = self.tags().get(name)
+        if there != commit:
+            msg = f"{self.name} has a tag {name!r} of another state. Choose another name."
+            raise UsageError(msg)
 
     def snapshot(self, revision: str) -> Snapshot:
         """All files of a revision. Raises `NoRepository` where there is no such revision."""
-        info = self._ask(
-            f"looking at {revision}", lambda api: api.dataset_info(self.name, revision=revision)
-        )
-        return self.files_at(str(info.sha))
-
-    def files_at(self, commit: str) -> Snapshot:
-        """All files of a commit."""
+        commit = self.commit_of(revision)
 
         def list_files(api: "HfApi") -> dict[str, RemoteFile]:
-            tree: Iterable[Any] = api.list_repo_tree(
-                self.name, recursive=True, revision=commit, repo_type=KIND
-            )
-            return {
-                file.path: RemoteFile(file.size, file.lfs.sha256 if file.lfs else "", file.blob_id)
-                for file in tree
-                if hasattr(file, "blob_id")
-            }
+            tree = api.list_repo_tree(self.name, recursive=True, revision=commit, repo_type=KIND)
+            return _files(tree)
 
-        return Snapshot(commit, self._ask("listing its files", list_files))
+        return Snapshot(commit, self.ask("listing its files", list_files))
+
+    def commit_of(self, revision: str) -> str:
+        """The commit that a revision is at. Raises `NoRepository` where there is none."""
+        info = self.ask(
+            f"looking at {revision}", lambda api: api.dataset_info(self.name, revision=revision)
+        )
+        return str(info.sha)
+
+    def after(self, before: Snapshot, commit: str, paths: Sequence[str]) -> Snapshot:
+        """What there is after a commit of ours to these paths: they alone are asked for."""
+        files = {path: file for path, file in before.files.items() if path not in set(paths)}
+        for start in range(0, len(paths), BATCH_FILES):
+            some = list(paths[start : start + BATCH_FILES])
+
+            def look(api: "HfApi", some: list[str] = some) -> dict[str, RemoteFile]:
+                return _files(api.get_paths_info(self.name, some, revision=commit, repo_type=KIND))
+
+            files |= self.ask("looking at what was sent", look)
+        return Snapshot(commit, files)
 
     def read(self, path: str, commit: str) -> bytes:
         """A small file's content."""
@@ -171,7 +188,7 @@ class Repository:
                 )
                 return Path(file).read_bytes()
 
-        return self._ask(f"reading {path}", download)
+        return self.ask(f"reading {path}", download)
 
     def upload(
         self, folder: Path, paths: Sequence[str], revision: str, message: str, parent: str
@@ -215,57 +232,27 @@ class Repository:
         )
         return done.oid
 
-    def pull_request(self, title: str, author: str) -> PullRequest:
-        """The open pull request of this title and author, or a new one.
 
-        Looks before each try to open one, so that a lost answer opens no second.
-        """
-
-        def find_or_open(api: "HfApi") -> PullRequest:
-            there = api.get_repo_discussions(
-                self.name,
-                author=author,
-                discussion_type="pull_request",
-                repo_type=KIND,
-            )
-            for found in there:
-                if found.title == title and found.status in _UNFINISHED:
-                    pull = self._details(api, found.num)
-                    if not pull.conflicts:
-                        return pull
-                    api.change_discussion_status(
-                        self.name, found.num, "closed", repo_type=KIND, comment=_CONFLICTS
-                    )
-            opened = api.create_pull_request(self.name, title, repo_type=KIND)
-            return PullRequest(opened.num, opened.status, conflicts=False)
-
-        return self._ask("opening a pull request", find_or_open)
-
-    def merge(self, number: int) -> None:
-        """Merge a pull request, which may be a draft; no error where it is merged already."""
-
-        def merge(api: "HfApi") -> None:
-            pull = self._details(api, number)
-            if pull.status == "merged":
-                return
-            if pull.conflicts:
-                raise UsageError(
-                    f"{self.url}/discussions/{number} conflicts with what was committed "
-                    "meanwhile. Push again: that opens another, and sends little anew."
-                )
-            if pull.status == "draft":
-                api.change_discussion_status(self.name, number, "open", repo_type=KIND)
-            api.merge_pull_request(self.name, number, repo_type=KIND)
-
-        self._ask(f"merging pull request {number}", merge)
-
-    def _details(self, api: "HfApi", number: int) -> PullRequest:
-        details = api.get_discussion_details(self.name, number, repo_type=KIND)
-        return PullRequest(number, details.status, bool(details.conflicting_files))
+def _files(listed: Iterable[Any]) -> dict[str, RemoteFile]:
+    """The files among what the client has listed."""
+    return {
+        file.path: RemoteFile(file.size, file.lfs.sha256 if file.lfs else "", file.blob_id)
+        for file in listed
+        if hasattr(file, "blob_id")
+    }
 
 
-_UNFINISHED = {"open", "draft"}
-_CONFLICTS = "It conflicts with what was committed meanwhile; `mico push` opens another."
+def _check_endpoint() -> None:
+    """Raise `UsageError` for an HF_ENDPOINT that is no address; the client fails on it anyhow."""
+    endpoint = os.environ.get("HF_ENDPOINT")
+    try:
+        parts = urlsplit(endpoint or "https://huggingface.co")
+        valid = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        valid = False
+    if not valid:
+        msg = f"HF_ENDPOINT is {endpoint!r}, and no address such as https://huggingface.co."
+        raise UsageError(msg)
 
 
 def require_client() -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from mico_150k.errors import PushRefused
-from mico_150k.hub.patience import is_transient, plain_error
+from mico_150k.hub.patience import is_transient, plain_error, status_of
 from mico_150k.hub.repository import Repository, Snapshot
 
 
@@ -12,16 +12,19 @@ def until_so(
     revision: str,
     different: Callable[[Snapshot], list[str]],
     send: Callable[[list[str], Snapshot], str],
-) -> str:
-    """Look, and send what is `different`, until nothing is; the commit where that is so.
+    known: Snapshot | None = None,
+) -> Snapshot:
+    """Look, and send what is `different`, until nothing is; the state in which that is so.
 
-    A failure that may pass is followed by another look: whether the answer was lost, another
-    has committed meanwhile or nothing has happened makes no difference then.
+    `known` is what the revision holds, where that is known. After a commit of ours only its own
+    files are looked at. A failure that may pass is followed by a look at everything: whether the
+    answer was lost, another has committed meanwhile or nothing has happened makes no difference
+    then.
     """
     failures = 0
     before: list[str] = []
     sent: list[str] = []
-    snapshot = repository.snapshot(revision)
+    snapshot = known or repository.snapshot(revision)
     while paths := different(snapshot):
         wrong = [path for path in paths if path in sent]
         if wrong:
@@ -42,14 +45,12 @@ def until_so(
                 told = error.__cause__ if type(error) is RuntimeError else error
                 raise plain_error(told or error, repository.name, doing) from error
             failures += 1
-            if failures == repository.patience.tries:
-                raise repository.patience.gave_up(error, repository.name, doing) from error
-            repository.patience.wait(failures, error)
+            repository.patience.wait(failures, error, repository.name, doing)
             snapshot = repository.snapshot(revision)
         else:
             sent = paths
-            snapshot = repository.files_at(commit)
-    return snapshot.commit
+            snapshot = repository.after(snapshot, commit, paths)
+    return snapshot
 
 
 def _is_transfer(error: Exception) -> bool:
@@ -57,6 +58,7 @@ def _is_transfer(error: Exception) -> bool:
 
     Both hf_xet and the client without it say so by a RuntimeError, whatever the cause.
     """
+    if type(error) is not RuntimeError or status_of(error):
+        return False
     cause = error.__cause__
-    permanent = isinstance(cause, Exception) and not is_transient(cause)
-    return type(error) is RuntimeError and not permanent
+    return not isinstance(cause, Exception) or is_transient(cause)

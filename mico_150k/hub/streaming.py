@@ -1,55 +1,62 @@
 """Shards go to the Hub as they are finished, and leave the disk: for one smaller than the data.
 
-It is a first push: without a card readers do not take what is there for finished. The card is
-what `mico_150k.hub.push` sends at the end, with the small configurations.
+It is a first push: a placeholder for the card keeps readers away from what is not finished. The
+card is what `mico_150k.hub.push` sends at the end, with the small configurations.
 """
 
 from pathlib import Path
 
 from mico_150k import names
+from mico_150k.build import SHARDS_AT_ONCE
 from mico_150k.errors import PushRefused
-from mico_150k.hub import preflight
+from mico_150k.forecast import free_space
+from mico_150k.hub.placeholder import is_placeholder, put_placeholder
 from mico_150k.hub.publication import Shard
-from mico_150k.hub.remote_check import read_manifest, read_remote_card
-from mico_150k.hub.repository import DEFAULT_BRANCH, RemoteFile, Repository, require_client
+from mico_150k.hub.remote_state import RemoteState, create
+from mico_150k.hub.repository import BATCH_FILES, DEFAULT_BRANCH, Repository, Snapshot
 from mico_150k.hub.settling import until_so
 from mico_150k.records import ShardRecord
 
 
 class StreamingPush:
-    """A repository that takes a build's shards one by one."""
+    """A repository that takes a build's shards, some at a time: each commit is of many files."""
 
-    def __init__(self, repository: Repository, folder: Path, *, keep: bool) -> None:
-        """`begin` is the way to make one. `keep` leaves the files here as well."""
+    def __init__(
+        self, repository: Repository, folder: Path, state: RemoteState, *, keep: bool, private: bool
+    ) -> None:
+        """`prepare` is the way to make one. `keep` leaves the files here as well."""
+        self.state = state
         self._repository = repository
         self._folder = folder
         self._keep = keep
-        self._there: dict[str, RemoteFile] = {}
+        self._private = private
+        self._known = state.content.snapshot
+        self._waiting: list[ShardRecord] = []
 
     @classmethod
-    def begin(
+    def prepare(
         cls, repository: Repository, folder: Path, *, keep: bool, private: bool
     ) -> "StreamingPush":
-        """Make the repository where there is none, and look at what it holds.
+        """Look at what the repository holds; sends nothing.
 
         Raises `UsageError`, `HubError` in all its kinds, and `PushRefused` where it is published
         already: readers must not see a new build beside an old card.
         """
-        require_client()
-        preflight.check_account(repository.account(), repository)
-        repository.create(private=private)
-        repository.check_writable()
-        snapshot = repository.snapshot(DEFAULT_BRANCH)
-        header = read_remote_card(repository, snapshot).header or {}
-        if read_manifest(repository, snapshot) is not None or "dataset_info" in header:
+        state = RemoteState.look(repository, DEFAULT_BRANCH, private=private)
+        if state.content.is_published:
             msg = (
                 f"{repository.url} is published already, and its readers would see half of each "
                 "build. Build without --push, and then `mico push`: that goes by a pull request."
             )
             raise PushRefused(msg)
-        push = cls(repository, folder, keep=keep)
-        push._there = snapshot.files
-        return push
+        return cls(repository, folder, state, keep=keep, private=private)
+
+    def begin(self) -> None:
+        """Make the repository where there is none, and keep its readers away meanwhile."""
+        if self.state.private is None:
+            create(self._repository, private=self._private)
+        if not is_placeholder(self.state.content.card):
+            self._known = put_placeholder(self._repository, DEFAULT_BRANCH, self.state.content.card)
 
     @property
     def keeps(self) -> bool:
@@ -58,30 +65,45 @@ class StreamingPush:
 
     def holds(self, record: ShardRecord) -> bool:
         """Whether the Hub has all files of a shard."""
-        return all(shard.is_at(self._there.get(path)) for path, shard in _shards(record).items())
+        return not _missing(_shards(record), self._known)
 
     def take(self, record: ShardRecord) -> None:
-        """Send a finished shard, look that it is there by its SHA-256, and remove it here."""
-        shards = _shards(record)
-        if not self.holds(record):
-            until_so(
+        """Take a finished shard, and send it with others: once they are many, or room is short."""
+        self._waiting.append(record)
+        files = sum(len(waiting.files) for waiting in self._waiting)
+        if files + len(record.files) > BATCH_FILES or self._is_short_of_room():
+            self.deliver()
+
+    def deliver(self) -> None:
+        """Send what waits, look that it is there by its SHA-256, and remove it here."""
+        shards = {
+            path: shard for record in self._waiting for path, shard in _shards(record).items()
+        }
+        if _missing(shards, self._known):
+            self._known = until_so(
                 self._repository,
                 DEFAULT_BRANCH,
-                lambda snapshot: [
-                    path
-                    for path, shard in shards.items()
-                    if not shard.is_at(snapshot.files.get(path))
-                ],
+                lambda snapshot: _missing(shards, snapshot),
                 lambda paths, snapshot: self._repository.upload(
-                    self._folder, paths, DEFAULT_BRANCH, _ADD_SHARD, snapshot.commit
+                    self._folder, paths, DEFAULT_BRANCH, _ADD_SHARDS, snapshot.commit
                 ),
+                self._known,
             )
-            self._there |= {
-                path: RemoteFile(shard.bytes, shard.sha256, "") for path, shard in shards.items()
-            }
+        self._waiting.clear()
         if not self._keep:
             for path in shards:
                 (self._folder / path).unlink(missing_ok=True)
+
+    def _is_short_of_room(self) -> bool:
+        """Whether what the build writes until it hands over the next shard may not fit."""
+        if self._keep:
+            return False
+        largest = max(sum(file.bytes for file in record.files.values()) for record in self._waiting)
+        return free_space(self._folder) < SHARDS_AT_ONCE * largest
+
+
+def _missing(shards: dict[str, Shard], there: Snapshot) -> list[str]:
+    return [path for path, shard in shards.items() if not shard.is_at(there.files.get(path))]
 
 
 def _shards(record: ShardRecord) -> dict[str, Shard]:
@@ -91,4 +113,4 @@ def _shards(record: ShardRecord) -> dict[str, Shard]:
     }
 
 
-_ADD_SHARD = "Add a shard"
+_ADD_SHARDS = "Add shards"

@@ -33,7 +33,7 @@ class Account:
 
     name: str = "user"
     role: str = "write"
-    pro: bool = False
+    pro: bool = False  # and so are its organisations
     organisations: tuple[str, ...] = ()
     requests_left: int = field(default=1 << 60)
     """The token expires after so many requests."""
@@ -240,7 +240,7 @@ def _whoami(call: _Handler, _: dict[str, str]) -> None:
             "name": account.name,
             "isPro": account.pro,
             "orgs": [
-                {"type": "org", "name": name, "roleInOrg": "write"}
+                {"type": "org", "name": name, "roleInOrg": "write", "isEnterprise": account.pro}
                 for name in account.organisations
             ],
             "auth": {"type": "access_token", "accessToken": token},
@@ -524,6 +524,17 @@ def _commit(call: _Handler, groups: dict[str, str]) -> None:
 
 def _discussion(repository: Repository, number: int) -> dict[str, Any]:
     pull = repository.pull(number)
+    base = [commit.oid for commit in repository.refs["main"]]
+    events = [
+        {
+            "id": commit.oid,
+            "type": "commit",
+            "createdAt": "2026-01-01T00:00:00.000Z",
+            "data": {"subject": commit.title, "oid": commit.oid},
+        }
+        for commit in repository.refs[pull.ref]
+        if commit.oid not in base
+    ]
     return {
         "num": pull.number,
         "title": pull.title,
@@ -534,7 +545,7 @@ def _discussion(repository: Repository, number: int) -> dict[str, Any]:
         "repo": {"name": repository.name, "type": "dataset"},
         "changes": {"base": "refs/heads/main"},
         "filesWithConflicts": repository.conflicts(pull),
-        "events": [],
+        "events": events,
     }
 
 

@@ -1,0 +1,66 @@
+"""The card that a repository has while its shards are on their way: it stops readers.
+
+Without any card, `load_dataset` would take all Parquet files for those of one configuration, and
+mix them. This one names a configuration whose file is not there, and every version of `datasets`
+ends with an error then, whichever configuration it was asked for. What a person wrote stays in it.
+"""
+
+import yaml
+
+from mico_150k import names
+from mico_150k.card_header import by_hand
+from mico_150k.card_text import CardText
+from mico_150k.hub.repository import Repository, Snapshot
+from mico_150k.hub.settling import until_so
+
+CONFIG = "not-finished"
+_NO_FILE = "this-dataset-is-being-pushed-and-not-whole-yet.parquet"
+"""Part of the error that a reader gets."""
+_TITLE = "A placeholder for the card, while shards are sent"
+_BODY = """
+# MICo-150K
+
+**This dataset is being pushed, and not whole yet**: until it is, `load_dataset` stops with an
+error. A push that was interrupted goes on when the same command is run again.
+"""
+
+
+def make_placeholder(card: CardText) -> CardText:
+    """The placeholder for a card."""
+    config = {"config_name": CONFIG, "data_files": _NO_FILE}
+    header = yaml.safe_dump(
+        {**by_hand(card.header), "configs": [config]}, sort_keys=False, allow_unicode=True
+    )
+    sections = "".join(
+        f"\n<!-- by hand: {name} -->\n{text}<!-- end: {name} -->\n"
+        for name, text in card.sections.items()
+    )
+    return CardText(f"---\n{header}---\n{_BODY}{sections}").sign()
+
+
+def is_placeholder(card: CardText) -> bool:
+    """Whether a card is one."""
+    configs = (card.header or {}).get("configs")
+    return isinstance(configs, list) and [
+        config.get("config_name") for config in configs if isinstance(config, dict)
+    ] == [CONFIG]
+
+
+def put_placeholder(repository: Repository, revision: str, card: CardText) -> Snapshot:
+    """Have a placeholder there in place of `card`, and no manifest; what is there then."""
+    content = make_placeholder(card).text.encode()
+
+    def different(snapshot: Snapshot) -> list[str]:
+        there = snapshot.files.get(names.CARD)
+        card_is_there = there is not None and there.holds(content)
+        return [
+            *([] if card_is_there else [names.CARD]),
+            *([names.MANIFEST] if names.MANIFEST in snapshot.files else []),
+        ]
+
+    def commit(paths: list[str], snapshot: Snapshot) -> str:
+        add = {names.CARD: content}
+        delete = [path for path in paths if path == names.MANIFEST]
+        return repository.commit(add, delete, revision, _TITLE, snapshot.commit)
+
+    return until_so(repository, revision, different, commit)
