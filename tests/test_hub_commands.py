@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -188,27 +189,74 @@ def test_card_writes_the_licence_and_keeps_what_was_added(folder: Path, mico: Mi
     assert "license: cc-by-nc-4.0" in path.read_text()
 
 
-def test_one_script_builds_checks_pushes_and_verifies(
-    hub: Hub, folder: Path, release: Path
-) -> None:
-    arguments = (str(release), NAME, "--out", "made", "--licence", "cc-by-nc-4.0", "--tag", "v1")
-    script = str(SCRIPTS / "push_to_hub.py")
+Script = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def script(hub: Hub, release: Path, tmp_path: Path) -> Script:
+    """Starts the script in an empty folder, in a group of processes of its own."""
     environment = {
         **os.environ,
         "HF_ENDPOINT": hub.endpoint,
-        "HF_HOME": str(folder.parent / "home"),
+        "HF_HOME": str(tmp_path / "home"),
         "HF_HUB_OFFLINE": "0",
     }
-    done = subprocess.run(
-        [sys.executable, script, *arguments, "--", "--config", "omnigen2"],
-        capture_output=True,
-        text=True,
-        env=environment,
-        cwd=folder.parent,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    steps = [line.split()[2] for line in done.stderr.splitlines() if line.startswith("+ mico")]
+
+    def start(*arguments: str) -> subprocess.Popen[str]:
+        path = str(SCRIPTS / "push_to_hub.py")
+        words = (str(release), NAME, "--out", "made", *arguments, "--", "--config", "omnigen2")
+        return subprocess.Popen(
+            [sys.executable, path, *words],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment,
+            cwd=tmp_path,
+            start_new_session=True,
+        )
+
+    return start
+
+
+@pytest.mark.parametrize(
+    ("role", "licence", "said"),
+    [
+        ("write", "CC BY", "no licence's identifier"),
+        ("write", "other", "needs its name"),
+        ("read", "mit", "may only read"),
+    ],
+)
+def test_the_script_looks_at_the_account_and_the_licence_before_it_builds(
+    hub: Hub, script: Script, role: str, licence: str, said: str
+) -> None:
+    hub.accounts["hf_write"].role = role
+    with script("--licence", licence) as done:
+        err = done.communicate()[1]
+    assert done.returncode == 1
+    assert said in err
+    assert "+ mico" not in err
+    assert "Traceback" not in err
+    assert not hub.repositories
+
+
+def test_ctrl_c_ends_the_script_and_its_command_with_one_line(hub: Hub, script: Script) -> None:
+    with script("--licence", "mit") as running:
+        hub.fail("POST .*/preupload/", act=lambda: os.killpg(running.pid, signal.SIGINT))
+        err = running.communicate()[1]
+    assert running.returncode == 130
+    assert "Traceback" not in err
+    assert err.splitlines()[-1] == "stopped; the same command goes on from here"
+    assert err.count("+ mico") == 3
+
+
+def test_one_script_builds_checks_pushes_and_verifies(hub: Hub, script: Script) -> None:
+    licence = ("--licence", "other", "--licence-name", "mine", "--licence-link", "LICENSE")
+    with script(*licence, "--tag", "v1") as done:
+        err = done.communicate()[1]
+    assert done.returncode == 0, err
+    steps = [line.split()[2] for line in err.splitlines() if line.startswith("+ mico")]
     assert steps == ["build", "check", "push", "check"]
-    assert done.stderr.strip().endswith("all is well")
+    assert err.strip().endswith("all is well")
+    card = hub.content(hub.repositories[NAME].tree("main")[names.CARD]).decode()
+    assert "license: other\nlicense_name: mine\nlicense_link: LICENSE\n" in card
     assert set(hub.repositories[NAME].tags) == {"v1"}

@@ -8,6 +8,8 @@ from mico_150k.cli.terminal import say
 from mico_150k.errors import MicoError, UsageError
 
 DONE, FAILED, WRONG_USAGE = 0, 1, 2
+STOPPED = 130
+"""What a shell and typer say of Ctrl-C."""
 
 
 def main() -> None:
@@ -28,8 +30,16 @@ def main() -> None:
         say("[red]mico:[/red] {}: {}", type(error).__name__, str(error).partition("\n")[0])
         sys.exit(FAILED)
     except KeyboardInterrupt:
-        say("stopped; the same command goes on from here")
-        sys.exit(FAILED)
+        _say_stopped()
+        sys.exit(STOPPED)
+    except SystemExit as end:
+        if end.code == STOPPED:  # typer says nothing
+            _say_stopped()
+        raise
+
+
+def _say_stopped() -> None:
+    say("stopped; the same command goes on from here")
 
 
 def _spread(arguments: list[str]) -> list[str]:
