@@ -131,13 +131,8 @@ def export(
 
 def _say_forecast(forecast: ExportForecast) -> None:
     fetched = f"{gigabytes(forecast.fetched)} to fetch, " if forecast.fetched else ""
-    say(
-        "about {}{} to write to {}, which has {} free",
-        fetched,
-        gigabytes(forecast.written),
-        forecast.folder,
-        gigabytes(forecast.free),
-    )
+    free = "" if forecast.free is None else f", which has {gigabytes(forecast.free)} free"
+    say("about {}{} to write to {}{}", fetched, gigabytes(forecast.written), forecast.folder, free)
 
 
 def _export_codes(codes: Path, to: Path, *, overwrite: bool, as_json: bool) -> None:

@@ -18,13 +18,14 @@ from mico_150k.forecast import existing, free_space, gigabytes
 class ExportForecast:
     """Bytes, estimated: a file's size is known, and that of each image or row in it is not.
 
-    `fetched` come from another machine; `written` go to `folder`, whose disk has `free`.
+    `fetched` come from another machine; `written` go to `folder`, whose disk has `free`,
+    where it tells.
     """
 
     fetched: int
     written: int
     folder: Path
-    free: int
+    free: int | None
 
     @classmethod
     def of(cls, fetched: float, written: float, folder: Path) -> "ExportForecast":
@@ -33,7 +34,7 @@ class ExportForecast:
 
     def check_disk(self) -> None:
         """Raise `DiskTooSmall` where the disk cannot take it."""
-        if self.written > self.free:
+        if self.free is not None and self.written > self.free:
             msg = (
                 f"{self.folder}: the export will need about {gigabytes(self.written)} more, and "
                 f"the disk has {gigabytes(self.free)} free.\n"

@@ -99,7 +99,8 @@ class StreamingPush:
         if self._keep:
             return False
         largest = max(sum(file.bytes for file in record.files.values()) for record in self._waiting)
-        return free_space(self._folder) < SHARDS_AT_ONCE * largest
+        free = free_space(self._folder)
+        return free is not None and free < SHARDS_AT_ONCE * largest
 
 
 def _missing(shards: dict[str, Shard], there: Snapshot) -> list[str]:
