@@ -1,6 +1,6 @@
 """The one table: for which causes an image is normalised. Without a cause, its bytes stay.
 
-The four trainers open a picture in four ways (`the README`). Where a cause below holds
+Trainers open a picture in different ways (`the README`). Where a cause below holds
 they see different pictures, or another one than a person does; where none holds they agree.
 """
 
