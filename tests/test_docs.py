@@ -1,4 +1,4 @@
-"""docs/TRAIN.md: what it says to type works, one block after the other."""
+"""What docs/TRAIN.md says to type works, block after block; links of all pages lead to files."""
 
 import os
 import re
@@ -22,6 +22,12 @@ SECTIONS = {
     "Lumina-DiMOO": "dimoo",
     "OmniGen2": "omnigen2",
 }
+
+
+@pytest.mark.parametrize("page", [*GUIDE.parent.glob("*.md"), GUIDE.parent.parent / "README.md"])
+def test_every_link_to_a_file_leads_to_one(page: Path) -> None:
+    for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text()):
+        assert (page.parent / target).is_file(), target
 
 
 def section(title: str) -> str:
