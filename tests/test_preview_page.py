@@ -36,6 +36,8 @@ def odd_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     samples[4] = replace(
         samples[4], instruction="Mix image 6 with images 2 to 4.", inputs=(clear,) * 6
     )
+    flat = encode(picture(3, (1200, 40)))
+    samples[6] = replace(samples[6], instruction="A very long text. " * 500, inputs=(flat, flat))
     samples[8] = replace(samples[8], output=b"no <b>image</b>")
     release = write_release(folder / "release", samples)
     Build.prepare(open_source(str(release)), folder / "made", BuildOptions()).run(tolerance=0.5)
@@ -126,6 +128,9 @@ def test_search_finds_words_in_any_order_and_ids_and_marks_them(page: Any) -> No
     assert shown(page) == 0
     page.fill("#search", "hoi/1")
     assert shown(page) == 1
+    page.keyboard.press("Enter")
+    assert page.locator(".row.current").inner_text().count("hoi/1") == 1
+    page.keyboard.press("/")
     page.keyboard.press("Escape")
     assert shown(page) == 11
 
@@ -254,6 +259,26 @@ def test_keys_go_from_row_to_row_and_open_the_output(page: Any) -> None:
     assert not page.locator("#viewer").is_visible()
     page.keyboard.press("?")
     assert page.locator("#help").is_visible()
+
+
+def test_keys_begin_at_what_is_on_the_screen_and_at_what_was_clicked(page: Any) -> None:
+    page.locator("#row-5").evaluate("row => row.scrollIntoView()")
+    page.keyboard.press("j")
+    assert page.locator(".row.current").get_attribute("id") == "row-5"
+    page.locator("#row-8 .id").click()
+    page.keyboard.press("j")
+    assert page.locator(".row.current").get_attribute("id") == "row-9"
+
+
+def test_a_very_long_text_and_a_very_flat_picture_stay_small_and_whole(page: Any) -> None:
+    row = page.locator(".row", has_text="A very long text")
+    box = row.bounding_box()
+    assert box["height"] < DESKTOP["height"]
+    text = row.locator(".instruction")
+    assert text.evaluate("text => text.scrollHeight > 2 * text.clientHeight")
+    flat = row.locator(".tile[data-image='1'] img")
+    assert flat.evaluate("image => getComputedStyle(image).objectFit") == "contain"
+    assert text.evaluate("text => text.scrollWidth <= text.clientWidth")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

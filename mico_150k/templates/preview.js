@@ -173,14 +173,29 @@ document.addEventListener("click", async (event) => {
 // ---- keys
 let current = null;
 
+const shownRows = () => rows.map(({ element }) => element).filter((element) => !element.hidden);
+// Keys begin at what is on the screen, below the bar.
+const firstInView = (shown) =>
+  shown.find((row) => row.getBoundingClientRect().bottom > one(".bar").offsetHeight + 40);
+
+function choose(row) {
+  current?.classList.remove("current");
+  current = row;
+  current?.classList.add("current");
+}
+
+document.addEventListener("focusin", (event) => {
+  const row = event.target.closest(".row");
+  if (row) choose(row);
+});
+
 function go(step) {
-  const shown = rows.map(({ element }) => element).filter((element) => !element.hidden);
+  const shown = shownRows();
   if (!shown.length) return;
   const at = shown.indexOf(current);
-  const next = at < 0 ? 0 : Math.min(shown.length - 1, Math.max(0, at + step));
-  current?.classList.remove("current");
-  current = shown[next];
-  current.classList.add("current");
+  choose(at < 0
+    ? firstInView(shown) ?? shown.at(-1)
+    : shown[Math.min(shown.length - 1, Math.max(0, at + step))]);
   current.focus({ preventScroll: true });
   current.scrollIntoView({ block: "start" });
 }
@@ -206,13 +221,13 @@ document.addEventListener("keydown", (event) => {
   if (help.open) return;
   if (event.target.matches("input")) {
     if (event.key === "Escape") { search.value = ""; filter(); search.blur(); }
-    if (event.key === "Enter") { search.blur(); current = null; go(1); }
+    if (event.key === "Enter") { search.blur(); choose(shownRows()[0]); go(0); }
     return;
   }
   if (event.key === "Enter" && event.target.matches("button, a, summary")) return;
-  if (/^[1-9]$/.test(event.key)) {
-    const row = current && !current.hidden ? current : rows.find(({ element }) => !element.hidden)?.element;
-    pinned = row ? one(`.inputs [data-image="${event.key}"]`, row) : null;
+  if (/^[0-9]$/.test(event.key)) {
+    const row = current && !current.hidden ? current : firstInView(shownRows());
+    pinned = row ? one(`.inputs [data-image="${event.key === "0" ? 10 : event.key}"]`, row) : null;
     unlight();
     return;
   }
