@@ -1,7 +1,7 @@
 """The statistics as one picture for the card, drawn by matplotlib (the extra `plot`)."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from mico_150k.charts import TASKS, Bubble, Chart
 from mico_150k.errors import MissingPackage
@@ -9,11 +9,13 @@ from mico_150k.names import partial
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.collections import PathCollection
 
 _COLOURS = ("#3787d8", "#e5744a", "#36a976", "#9466c8", "#999999")
 """Of the tasks, as on the page of `mico preview`."""
 _PLAIN, _TRACK, _INK, _SOFT = "#5577ac", "#efebe4", "#1d1b18", "#6d685f"
 _INPUTS, _OUTPUTS = "#3aa0d0", "#ef8a4a"
+_ROOM = 1.15
 _INCHES, _DPI = (13.0, 7.4), 110
 
 
@@ -81,6 +83,7 @@ def _standing(axes: "Axes", chart: Chart) -> None:
             bottom += part.value
     axes.set_xticks(range(len(chart.bars)), [bar.label for bar in chart.bars])
     axes.set_xlabel(chart.axis, color=_SOFT, fontsize=9)
+    axes.set_ylim(top=1.05 * chart.most)
     axes.yaxis.grid(True, color=_TRACK)
     axes.set_axisbelow(True)
 
@@ -100,7 +103,11 @@ def _sizes(axes: "Axes", bubbles: list[Bubble]) -> None:
     axes.grid(True, color=_TRACK)
     axes.set_axisbelow(True)
     axes.set_xlabel("width and height, pixels", color=_SOFT, fontsize=9)
-    axes.set_xlim(left=0)
-    axes.set_ylim(bottom=0)
+    # Room for the largest bubble at the edge; the legend stands above, where none is.
+    axes.set_xlim(0, _ROOM * max((bubble.width for bubble in bubbles), default=1))
+    axes.set_ylim(0, _ROOM * max((bubble.height for bubble in bubbles), default=1))
     if bubbles:
-        axes.legend(frameon=False, fontsize=9, labelcolor=_SOFT)
+        above: dict[str, Any] = {"loc": "lower right", "bbox_to_anchor": (1, 1), "ncols": 2}
+        legend = axes.legend(frameon=False, fontsize=9, labelcolor=_SOFT, **above)
+        for handle in legend.legend_handles:
+            cast("PathCollection", handle).set_sizes([40])
