@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from mico_150k import dataset_folder, names
-from mico_150k.builders import BUILDERS, get_builder
+from mico_150k.builders import BUILDERS
 from mico_150k.commands import RELEASE, build_command, unless
-from mico_150k.errors import ShardsMissing
+from mico_150k.errors import ShardsMissing, UnknownConfig
 from mico_150k.executors import Delivering, Executor, InProcess, Outlet
 from mico_150k.finish import Report, finish
 from mico_150k.forecast import Forecast, make_forecast
@@ -53,8 +53,9 @@ class BuildOptions:
     def __post_init__(self) -> None:
         """Raise `UnknownConfig` for a name that none has."""
         for name in self.configs:
-            if name != names.SAMPLE:
-                get_builder(name)
+            if name not in CONFIGS:
+                msg = f"{name!r} is no configuration; there are {', '.join(CONFIGS)}."
+                raise UnknownConfig(msg)
 
     @property
     def with_images(self) -> tuple[str, ...]:

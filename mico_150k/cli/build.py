@@ -28,7 +28,7 @@ from mico_150k.cli.options import (
     make_reading,
 )
 from mico_150k.cli.refine import OF_A_DATASET, refine
-from mico_150k.cli.terminal import progress, say, show, show_json
+from mico_150k.cli.terminal import duration, progress, say, show, show_json
 from mico_150k.dataset_folder import DatasetFolder
 from mico_150k.errors import NoLicence, UsageError
 from mico_150k.executors import Executor, InProcess
@@ -372,7 +372,7 @@ def _executor(
         who = "1 worker" if workers == 1 else f"{workers} workers"
     forecast = planned.forecast
     say(
-        "{} rows of {} files, {} of images → {} shards, {} in {}; {}, about {} memory",
+        "{} rows of {} files, {} of images → {} shards, {} in {}; {}, about {} memory and {}",
         forecast.rows,
         len(planned.plan.files),
         gigabytes(forecast.images),
@@ -381,6 +381,7 @@ def _executor(
         planned.location or planned.out,
         who,
         gigabytes(building_memory(planned.source, planned.plan, workers)),
+        duration(forecast.seconds / workers),
     )
     return executor
 

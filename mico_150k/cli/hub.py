@@ -1,13 +1,12 @@
 """What the commands around the Hub share: waits are said, and what a push will take."""
 
-from mico_150k.cli.terminal import say
+from mico_150k.cli.terminal import duration, say
 from mico_150k.forecast import gigabytes
 from mico_150k.hub.patience import Patience
 from mico_150k.hub.push_forecast import PushForecast
 from mico_150k.hub.repository import Repository
 
 _SPEEDS = ((100, "100 Mbit/s"), (1000, "1 Gbit/s"))
-_MINUTE, _HOUR = 60, 3600
 
 
 def open_repository(name: str) -> Repository:
@@ -22,7 +21,7 @@ def _say_wait(why: str, seconds: float) -> None:
 def say_transfer(forecast: PushForecast, shards: str) -> None:
     """What is sent, how long that takes, and where it may not fit; `shards` says how many."""
     times = " or ".join(
-        f"{_duration(forecast.seconds(megabits))} at {name}" for megabits, name in _SPEEDS
+        f"{duration(forecast.seconds(megabits))} at {name}" for megabits, name in _SPEEDS
     )
     stale = f", {forecast.stale} old files to remove" if forecast.stale else ""
     say(
@@ -36,10 +35,3 @@ def say_transfer(forecast: PushForecast, shards: str) -> None:
     )
     for warning in forecast.warnings:
         say("[yellow]note[/yellow]: {}", warning)
-
-
-def _duration(seconds: float) -> str:
-    """`40 s`, `12 min`, `3.5 h`."""
-    if seconds < _MINUTE * 2:
-        return f"{seconds:.0f} s"
-    return f"{seconds / _MINUTE:.0f} min" if seconds < _HOUR * 2 else f"{seconds / _HOUR:.1f} h"

@@ -1,5 +1,8 @@
 """`mico inspect`."""
 
+from collections.abc import Iterator
+from itertools import groupby
+from string import digits
 from typing import Annotated, Any
 
 import typer
@@ -15,7 +18,7 @@ from mico_150k.cli.options import (
     VerifyOption,
     make_reading,
 )
-from mico_150k.cli.terminal import progress, say, show, show_json
+from mico_150k.cli.terminal import duration, progress, say, show, show_json
 from mico_150k.errors import SourceError, UsageError
 from mico_150k.forecast import gigabytes
 from mico_150k.images.header import Verify
@@ -103,15 +106,16 @@ def _show_source(inspection: SourceInspection) -> None:
     show(_task_table(inspection))
     for shape, files in _by_shape(inspection.files).items():
         show(f"{len(files)} files with {shape}")
-        for column, kind in files[0].get("columns", {}).items():
-            show(f"    {column}: {kind}")
+        for line in folded(files[0].get("columns", {})):
+            show(f"    {line}")
         show(f"    such as {files[0]['file']}")
     show(_file_table(inspection.files))
     if forecast := inspection.forecast:
         free = "" if forecast.free is None else f" ({gigabytes(forecast.free)} are free here)"
         show(
             f"a build of all configurations: {inspection.shards} shards, "
-            f"{gigabytes(forecast.output)} on disk{free}, about {gigabytes(forecast.memory)} memory"
+            f"{gigabytes(forecast.output)} on disk{free}, about "
+            f"{gigabytes(forecast.memory)} memory and {duration(forecast.seconds)} of one worker"
         )
 
 
@@ -129,6 +133,17 @@ def _by_shape(files: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
     for file in files:
         groups.setdefault(file["shape"], []).append(file)
     return groups
+
+
+def folded(columns: dict[str, str]) -> Iterator[str]:
+    """A line for each column; one for several of one kind that differ in their number alone."""
+
+    def family(column: str) -> tuple[str, str]:
+        return column.rstrip(digits), columns[column]
+
+    for (_, kind), members in groupby(columns, key=family):
+        first, *others = members
+        yield f"{first} … {others[-1]}: {kind}" if others else f"{first}: {kind}"
 
 
 def _file_table(files: list[dict[str, Any]]) -> Table:

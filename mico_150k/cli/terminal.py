@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from itertools import chain, zip_longest
+from math import ceil
 from typing import Any
 
 from rich.console import Console
@@ -21,6 +22,8 @@ PLAIN_SECONDS = 10.0
 
 PASTED_WIDTH = 140
 """Columns of a table that goes to a file or a message."""
+
+_MINUTE, _HOUR = 60, 3600
 
 _CONTROLS = {
     code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\n\t"
@@ -56,6 +59,13 @@ def say(text: str, *values: object) -> None:
 def show(renderable: Any) -> None:  # noqa: ANN401 - whatever rich can show
     """Data for a person, on stdout: none of its texts is taken for markup."""
     _data.print(renderable)
+
+
+def duration(seconds: float) -> str:
+    """`40 s`, `12 min`, `3.5 h`."""
+    if seconds < _MINUTE * 2:
+        return f"{ceil(seconds)} s"
+    return f"{seconds / _MINUTE:.0f} min" if seconds < _HOUR * 2 else f"{seconds / _HOUR:.1f} h"
 
 
 def show_json(plain: Any) -> None:  # noqa: ANN401 - any JSON value

@@ -16,6 +16,7 @@ __all__ = ["DEMO", "Reading", "Source", "SourceFile", "open_source"]
 TABLE = ".parquet"
 OF_EXPORTS = {
     "export.json", "parquet_info.json", "pretokenize.json", "all_records.json", "made-of.json",
+    "dimoo-mico.ids.json",
 }  # fmt: skip
 """What `mico export` and `mico pretokenize` write besides manifests."""
 

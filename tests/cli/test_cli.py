@@ -166,7 +166,14 @@ def test_what_cannot_be_is_refused_before_anything_is_written(
 def test_inspect_says_tasks_shapes_memory_and_disk(release: Path, tmp_path: Path) -> None:
     found = mico("inspect", release, folder=tmp_path)
     assert found.returncode == DONE
-    for part in ("human_centric", "inputs: input_images", "row groups", "on disk", "memory"):
+    for part in (
+        "human_centric",
+        "inputs: input_images",
+        "row groups",
+        "on disk",
+        "memory",
+        "1 s of one",
+    ):
         assert part in found.stdout
 
 
@@ -209,7 +216,7 @@ def test_the_tolerance_that_is_advised_is_one_that_can_be_given(tmp_path: Path) 
         (("preview", "nowhere"), FAILED, "no manifest.json can be read there"),
         (("preview", "nowhere", "--rows", "0"), WRONG_USAGE, "--rows"),
         (("inspect", "nowhere", "--plots"), WRONG_USAGE, "--plots is for a dataset"),
-        (("build", "--config", "flux"), WRONG_USAGE, "'flux' is no configuration"),
+        (("build", "--config", "flux"), WRONG_USAGE, "omnigen2, sample."),
         (("build", "--map", "pictures=a"), WRONG_USAGE, "PART=COLUMN"),
         (("build", "--task-map", "a=b"), WRONG_USAGE, "FOLDER=TASK"),
         (("build", "--verify", "hard"), WRONG_USAGE, "--verify"),

@@ -3,7 +3,7 @@
 import pytest
 from rich.table import Table
 
-from mico_150k.cli.terminal import say, show
+from mico_150k.cli.terminal import duration, say, show
 
 HOSTILE = [
     "[/b]", "[red]x[/red]", "[@click=x]", ":smile:", "\\", "a\\\\", "\\[b]", "{}", "{0}", "{x!r}",
@@ -22,3 +22,9 @@ def test_a_text_is_shown_as_it_is(text: str, capsys: pytest.CaptureFixture[str])
     show(text)
     out = capsys.readouterr().out
     assert out.count(text) == 4
+
+
+def test_a_duration_is_as_long_as_it_matters() -> None:
+    assert [duration(seconds) for seconds in (0.1, 40, 720, 12_600)] == [
+        "1 s", "40 s", "12 min", "3.5 h",
+    ]  # fmt: skip

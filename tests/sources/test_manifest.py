@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from mico_150k.builders.dimoo import DimooTrainer
 
 from mico_150k.errors import (
     BrokenFile,
@@ -215,6 +216,7 @@ def test_a_file_that_is_no_manifest_is_an_error_that_says_how_to_leave_it_out(
 def test_what_exports_write_besides_is_no_manifest(tmp_path: Path, hoi: list[Case]) -> None:
     written = {
         EXPORT, bagel.PARQUET_INFO, workspace.MANIFEST, pickles.RECORDS, pickles._MADE_OF,
+        DimooTrainer.ids,
     }  # fmt: skip
     assert written == OF_EXPORTS
     write_json(tmp_path / "hoi.json", manifest_rows(tmp_path, hoi))
