@@ -231,12 +231,13 @@ def _load(name: str, data: bytes, line: int = 1) -> Any:  # noqa: ANN401 - any J
 
 
 def _kinds(entries: list[Row]) -> dict[str, Kind]:
-    """Each key's kind, by its first value that is not null."""
+    """Each key's kind, by all its values: a list in one row and a path in another are lists."""
     kinds: dict[str, Kind] = {}
     for entry in entries:
         for key, value in entry.items():
-            if kinds.get(key, Kind.OTHER) is Kind.OTHER:
-                kinds[key] = _kind(value)
+            known, kind = kinds.get(key, Kind.OTHER), _kind(value)
+            if known is Kind.OTHER or (known is Kind.TEXT and kind is Kind.TEXTS):
+                kinds[key] = kind
     return kinds
 
 

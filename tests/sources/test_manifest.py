@@ -194,6 +194,14 @@ def test_a_line_ends_with_a_newline_and_nothing_else(tmp_path: Path, end: str) -
     assert [row.instruction for row in found] == [f"this{end}that"] * 2
 
 
+def test_inputs_are_lists_where_any_row_has_a_list(tmp_path: Path, hoi: list[Case]) -> None:
+    first, *others = manifest_rows(tmp_path, hoi)
+    single = {**first, "input_images": first["input_images"][0]}
+    rows = rows_of(write_json(tmp_path / "hoi.jsonl", [single, *others]))
+    assert rows[0].inputs == hoi[0].inputs[:1]
+    assert [row.inputs for row in rows[1:]] == [case.inputs for case in hoi[1:]]
+
+
 def test_an_input_that_first_comes_in_a_late_row_is_an_input(tmp_path: Path) -> None:
     row = {"input_image_1": "a", "input_image_2": "b", "output_image": "o", "instruction": "x"}
     rows = [*([row] * 300), {**row, "input_image_3": "c"}]
