@@ -14,8 +14,9 @@ from mico_150k.dataset import open_dataset
 from mico_150k.errors import OutputRefused, RemoteError
 from mico_150k.executors import Executor, InProcess
 from mico_150k.executors.processes import Processes
-from mico_150k.executors.sending import SCRATCH, Sending
+from mico_150k.executors.sending import Sending
 from mico_150k.remote_folder import RemoteFolder
+from mico_150k.scratch import PREFIX
 from mico_150k.sources import open_source
 from mico_150k.watch import Progress
 
@@ -206,7 +207,7 @@ def test_temporary_folders_are_removed(
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     build(source, place, tmp_path / "here")
-    assert not list(tmp_path.glob(f"{SCRATCH}*"))
+    assert not list(tmp_path.glob(f"{PREFIX}*"))
 
 
 def test_what_was_built_there_is_read_from_there(source: Path, place: str, tmp_path: Path) -> None:

@@ -2,13 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import asdict, replace
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from mico_150k.build import Build, BuildOptions
 from mico_150k.cli.build_result import say_built
 from mico_150k.cli.terminal import progress, show_json
 from mico_150k.executors import Executor
+from mico_150k.scratch import scratch
 from mico_150k.sources.source import Source
 
 
@@ -30,11 +29,10 @@ def build_elsewhere(
 
     `choose` says who does the work.
     """
-    from mico_150k.executors.sending import SCRATCH, Sending
+    from mico_150k.executors.sending import Sending
     from mico_150k.remote_folder import RemoteFolder
 
-    with TemporaryDirectory(prefix=SCRATCH) as folder:
-        here = Path(folder)
+    with scratch() as here:
         remote = RemoteFolder.open(location, here)
         planned = Build.prepare(source, here, options, location)
         executor = Sending(choose(planned), remote)

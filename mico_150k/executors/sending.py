@@ -3,18 +3,14 @@
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from mico_150k.executors import Executor
 from mico_150k.plan import Unit
 from mico_150k.records import ShardRecord
 from mico_150k.remote_folder import RemoteFolder
+from mico_150k.scratch import scratch
 from mico_150k.unit import OnGroup, UnitBuilder
 from mico_150k.workspace import Workspace
-
-SCRATCH = "mico-150k-"
-"""The beginning of temporary folders' names: what a killed process leaves is to be known."""
 
 
 class Sending:
@@ -57,8 +53,8 @@ class _Sender(UnitBuilder):
     def build_all(
         self, units: Iterable[Unit], finished: set[int], on_group: OnGroup
     ) -> Iterator[ShardRecord]:
-        with TemporaryDirectory(prefix=SCRATCH) as folder:
-            here = replace(self, workspace=Workspace(Path(folder), self.workspace.configs))
+        with scratch() as folder:
+            here = replace(self, workspace=Workspace(folder, self.workspace.configs))
             for record in UnitBuilder.build_all(here, units, finished, on_group):
                 self.remote.send(here.workspace, record)
                 yield record
