@@ -23,13 +23,18 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow.parquet as pq
 from benchmarks import exporting, reading, writing
 from benchmarks.data import make_source
 
 GIGABYTE = 10**9
+SECONDS_BETWEEN_LOOKS = 0.02
 CASES = {**writing.CASES, **reading.CASES, **exporting.CASES}
 CHECKS = ["ours, one configuration", "ours, unchecked"]
 WORKERS = ["ours, one worker, one thread", "ours, two workers"]
@@ -51,7 +56,11 @@ BASELINE = {
 
 @dataclass(frozen=True)
 class Figures:
-    """What one case took, once. `cpu` are seconds of all its processes, `peak` megabytes."""
+    """What one case took, once. `cpu` are seconds of all its processes.
+
+    `peak` are megabytes that they held together, at the worst of the looks at them: what they
+    share counts once.
+    """
 
     seconds: float
     cpu: float
@@ -76,10 +85,34 @@ def run_case(name: str, source: Path, out: Path) -> Figures:
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, text=True
     )
-    printed, errors = process.communicate()
+    peak = 0
+    with ThreadPoolExecutor(1) as reader:
+        said = reader.submit(process.communicate)
+        while not said.done():
+            peak = max(peak, sum(map(memory_of, family(process.pid))))
+            time.sleep(SECONDS_BETWEEN_LOOKS)
+    printed, errors = said.result()
     if process.returncode:
         sys.exit(f"{name} failed:\n{errors}")
-    return Figures(**json.loads(printed.splitlines()[-1]))
+    return Figures(**json.loads(printed.splitlines()[-1]), peak=peak / 1e6)
+
+
+def family(process: int) -> Iterator[int]:
+    """A process, and all that descend from it."""
+    yield process
+    for path in Path(f"/proc/{process}/task").glob("*/children"):
+        with suppress(OSError):  # it has ended meanwhile
+            for child in path.read_text().split():
+                yield from family(int(child))
+
+
+def memory_of(process: int) -> int:
+    """Bytes of memory: a page that several share counts for each by its part."""
+    with suppress(OSError):
+        for line in Path(f"/proc/{process}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) << 10
+    return 0
 
 
 def child(name: str, source: str, out: str) -> None:
@@ -89,8 +122,7 @@ def child(name: str, source: str, out: str) -> None:
     mine = resource.getrusage(resource.RUSAGE_SELF)
     workers = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = mine.ru_utime + mine.ru_stime + workers.ru_utime + workers.ru_stime
-    peak = max(mine.ru_maxrss, workers.ru_maxrss) / 1024
-    print(json.dumps({"seconds": seconds, "cpu": cpu, "peak": peak}))
+    print(json.dumps({"seconds": seconds, "cpu": cpu}))
 
 
 def installed(names: list[str]) -> list[str]:
@@ -107,12 +139,15 @@ def installed(names: list[str]) -> list[str]:
     return found
 
 
-def show(size: int, baseline: str, figures: dict[str, list[Figures]]) -> None:
+def show(size: int, rows: int, baseline: str, figures: dict[str, list[Figures]]) -> None:
     """One table; ratios round by round, since a machine's mood changes between rounds."""
     base = figures[baseline]
-    print(f"{size / 1e6:.0f} MB of images, {len(base)} rounds; ratio: {baseline} = 1")
     print(
-        f"{'':30} {'seconds':>8} {'ratio':>6} {'CPU s':>7} {'ratio':>6} {'MB/s':>7} {'peak MB':>8}"
+        f"{rows} samples, {size / 1e6:.0f} MB of images, {len(base)} rounds; ratio: {baseline} = 1"
+    )
+    print(
+        f"{'':30} {'seconds':>8} {'ratio':>6} {'CPU s':>7} {'ratio':>6} "
+        f"{'samples/s':>9} {'MB/s':>7} {'peak MB':>8}"
     )
     for name, rounds in figures.items():
         seconds = statistics.median(one.seconds for one in rounds)
@@ -122,7 +157,8 @@ def show(size: int, baseline: str, figures: dict[str, list[Figures]]) -> None:
         cpu_ratio = statistics.median(one.cpu / other.cpu for one, other in pairs)
         print(
             f"{name:30} {seconds:8.3f} {ratio:6.2f} {cpu:7.2f} {cpu_ratio:6.2f} "
-            f"{size / 1e6 / seconds:7.0f} {max(one.peak for one in rounds):8.0f}"
+            f"{rows / seconds:9.0f} {size / 1e6 / seconds:7.0f} "
+            f"{max(one.peak for one in rounds):8.0f}"
         )
 
 
@@ -154,14 +190,17 @@ def main() -> None:
         return
     at, rows = arguments.at, arguments.rows_per_file
     source = at / f"source-{arguments.gb:g}-{rows}"
-    # In a process of its own: a child's peak memory counts from its parent's.
     make = ["make", "--at", str(source), "--gb", str(arguments.gb), "--rows-per-file", str(rows)]
     subprocess.run([sys.executable, __file__, *make], check=True)
-    size = sum(path.stat().st_size for path in source.rglob("*.parquet"))
+    files = list(source.rglob("*.parquet"))
+    size = sum(path.stat().st_size for path in files)
+    count = sum(pq.read_metadata(path).num_rows for path in files)
     cases = installed(arguments.cases or PARTS[arguments.part])
     figures: dict[str, list[Figures]] = {name: [] for name in cases}
     touch = round(arguments.touch_gb * GIGABYTE)
     made = {CASES[name].made_by for name in cases if CASES[name].made_by}
+    for leftover in (at / "out", *(at / f"made-{maker}" for maker in made)):
+        remove(leftover)  # of a run that was stopped
     for maker in sorted(made):
         run_case(maker, source, at / f"made-{maker}")
     for _ in range(arguments.repeats):
@@ -175,7 +214,7 @@ def main() -> None:
     for maker in made:
         remove(at / f"made-{maker}")
     baseline = BASELINE[arguments.part]
-    show(size, baseline if baseline in figures else cases[0], figures)
+    show(size, count, baseline if baseline in figures else cases[0], figures)
 
 
 if __name__ == "__main__":

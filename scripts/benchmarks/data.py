@@ -2,6 +2,7 @@
 
 import io
 import random
+import shutil
 import struct
 import zlib
 from collections.abc import Iterator
@@ -48,6 +49,8 @@ def make_source(folder: Path, size: int, rows_per_file: int) -> None:
     """A release of about `size` bytes, one row group a file; 100 rows are about 250 MB."""
     if folder.exists():
         return
+    final, folder = folder, folder.with_name(f"{folder.name}.partial")
+    shutil.rmtree(folder, ignore_errors=True)  # of a run that was stopped
     pictures = list(base_pictures())
     written = number = 0
     while written < size:
@@ -58,6 +61,7 @@ def make_source(folder: Path, size: int, rows_per_file: int) -> None:
         pq.write_table(table, path)
         written += path.stat().st_size
         number += 1
+    folder.rename(final)
 
 
 def _rows(pictures: list[bytes], file: int, rows: int) -> Iterator[dict[str, Any]]:
