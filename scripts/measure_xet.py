@@ -3,10 +3,10 @@
 
     scripts/measure_xet.py --at FOLDER --mb 520 --image-kb 1200
 
-Makes rows of three inputs and an output whose bytes do not repeat (PNGs of noise, uncompressed),
-builds one configuration after another, and sends each to a store in a folder (`local://`), which
-chunks and deduplicates as the Hub's does. New bytes are those of the store's chunk files. Needs
-about three times `--mb` on the disk, and hf_xet.
+Makes rows of three inputs and an output whose bytes do not repeat (PNGs of noise, uncompressed), a
+file for each task as a release has them, builds one configuration after another, and sends each to
+a store in a folder (`local://`), which chunks and deduplicates as the Hub's does. New bytes are
+those of the store's chunk files. Needs about three times `--mb` on the disk, and hf_xet.
 """
 
 import argparse
@@ -24,8 +24,10 @@ import pyarrow.parquet as pq
 from mico_150k.build import Build, BuildOptions
 from mico_150k.dataset_folder import DatasetFolder
 from mico_150k.sources import open_source
+from mico_150k.task import Task
 
 IMAGES_PER_ROW = 4
+TASKS = (Task.DE_RE, Task.HOI, Task.HUMAN_CENTRIC, Task.OBJECT_CENTRIC)
 CONFIGS = ("bagel", "blip3o", "dimoo", "omnigen2", "default")
 CELL = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 SCHEMA = pa.schema(
@@ -58,9 +60,16 @@ Row = tuple[int, int, int]
 """A row's id, and the seeds of its inputs and of its output and instruction."""
 
 
-def write_source(path: Path, rows: list[Row], size: int) -> None:
-    """The rows as a release's file, in row groups small enough to hold."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+def write_source(folder: Path, rows: list[Row], size: int) -> None:
+    """The rows as a release: each has its task by its id, so that a new row moves no other."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for place, task in enumerate(TASKS):
+        of_task = [row for row in rows if row[0] % len(TASKS) == place]
+        _write_file(folder / f"{task.value}.parquet", of_task, size)
+
+
+def _write_file(path: Path, rows: list[Row], size: int) -> None:
+    """In row groups small enough to hold."""
     with pq.ParquetWriter(path, SCHEMA, compression="none", use_dictionary=False) as writer:
         for start in range(0, len(rows), 20):
             plain = [_plain(row, size) for row in rows[start : start + 20]]
@@ -110,9 +119,9 @@ class Store:
 
 def measure(store: Store, source: Path, config: str, shard_mb: int) -> tuple[int, int]:
     """Build one configuration and send it: its bytes, and the new ones among them."""
-    out = source.parent.parent / "out"
+    out = source.parent / "out"
     options = BuildOptions(configs=(config,), shard_bytes=shard_mb << 20)
-    Build.prepare(open_source(str(source.parent)), out, options).run()
+    Build.prepare(open_source(str(source)), out, options).run()
     files = DatasetFolder(out).files(config)
     size = sum(file.stat().st_size for file in files)
     new = store.send(files)
@@ -158,7 +167,7 @@ def main() -> None:
     size = arguments.image_kb * 1000
     count = arguments.mb * 10**6 // (size * IMAGES_PER_ROW)
     rows = [(number, number, number) for number in range(count)]
-    source = arguments.at / "source" / "hoi.parquet"
+    source = arguments.at / "source"
     write_source(source, rows, size)
     store = Store(arguments.at / "store")
     print(f"{count} rows of {IMAGES_PER_ROW} images of {arguments.image_kb} kB")
