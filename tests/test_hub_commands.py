@@ -6,7 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -239,6 +239,15 @@ def test_the_script_looks_at_the_account_and_the_licence_before_it_builds(
     assert not hub.repositories
 
 
+@pytest.fixture
+def heeding_ctrl_c() -> Iterator[None]:
+    """A job in the background of a shell ignores it, and so does all that it starts."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeding_ctrl_c")
 def test_ctrl_c_ends_the_script_and_its_command_with_one_line(hub: Hub, script: Script) -> None:
     with script("--licence", "mit") as running:
         hub.fail("POST .*/preupload/", act=lambda: os.killpg(running.pid, signal.SIGINT))
