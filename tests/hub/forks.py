@@ -25,6 +25,7 @@ def serve() -> None:
         if not process:
             sys.argv = ["mico", *json.loads(line)]
             sys.stdin.close()
+            os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # stdout is for the answers
             main()
             os._exit(0)
         print(process, flush=True)  # noqa: T201 - it is the answer
