@@ -15,7 +15,8 @@ from mico_150k.export.trainer import (
     PathTrainer,
     Setting,
 )
-from mico_150k.pretokenize.pickles import MAX_SEQ_LEN, RecordOptions, relocate_pickles
+from mico_150k.pretokenize.pickles import relocate_pickles
+from mico_150k.pretokenize.records import MAX_SEQ_LEN, RecordOptions
 from mico_150k.pretokenize.sizes import SizeTable, grid, shape_for
 
 
@@ -115,7 +116,8 @@ class DimooTrainer(PathTrainer):
 
     def relocate(self, old: Exported, new: Exported) -> None:
         """The codes' records hold absolute paths of their own."""
-        relocate_pickles(Path(new.root, CODES), f"{old.root}/{CODES}")
+        del old
+        relocate_pickles(Path(new.root, CODES))
 
 
 LAUNCH_SCRIPT = """\

@@ -24,7 +24,7 @@ MicoError                      the message says what is wrong, where, and the wa
 │   ├── TooManyLost            a validation split would cost more training rows than is allowed
 │   ├── DiskTooSmall           the forecast does not fit, or the disk has filled up
 │   ├── WorkerLost             a process that did a part of the work has ended
-│   ├── MemoryTooSmall         the workers asked for need more than there is, or than is allowed
+│   ├── MemoryTooSmall         what was asked for needs more than there is, or than is allowed
 │   ├── WorkerDied             a worker process ended without a word
 │   ├── NodesFailed            nodes of a cluster that tried a part of a build lack something
 │   ├── ShardsMissing          a build on many machines is not complete yet
@@ -142,7 +142,7 @@ class WorkerLost(BuildError):
 
 
 class MemoryTooSmall(BuildError):
-    """The workers asked for need more memory than there is, or than is allowed."""
+    """What was asked for needs more memory than there is, or than is allowed."""
 
 
 class WorkerDied(BuildError):

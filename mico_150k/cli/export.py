@@ -9,7 +9,8 @@ import typer
 from mico_150k import names
 from mico_150k.builders import TRAINERS, get_trainer
 from mico_150k.cli.options import AsJson
-from mico_150k.cli.terminal import progress, say, show_json
+from mico_150k.cli.pretokenize import MaxSeqLen, SystemPrompt, TokenizerOption
+from mico_150k.cli.terminal import progress, say, show_json, tally
 from mico_150k.dataset import open_dataset
 from mico_150k.errors import UsageError
 from mico_150k.export.fitting import OverLimitPolicy
@@ -18,9 +19,12 @@ from mico_150k.export.forecast import ExportForecast
 from mico_150k.export.job import ExportJob, ExportOptions
 from mico_150k.export.run import relocate as relocate_export
 from mico_150k.export.run import run_export
-from mico_150k.export.trainer import LAUNCH, Exported, Trainer
-from mico_150k.files import write_atomically
+from mico_150k.export.trainer import Exported, Trainer
 from mico_150k.forecast import gigabytes
+from mico_150k.pretokenize.codes import CodesFolder
+from mico_150k.pretokenize.codes_export import export_codes
+from mico_150k.pretokenize.records import MAX_SEQ_LEN, OVER_LIMIT, RecordOptions
+from mico_150k.pretokenize.text import SYSTEM_PROMPT, estimate, load_tokenizer
 from mico_150k.selection import Selection
 
 
@@ -57,7 +61,7 @@ def export(
         int | None, typer.Option(min=1, help="So many rows at random, the same for a --seed.")
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="The first so many rows.")] = None,
-    seed: Annotated[int, typer.Option(help="Decides --sample.")] = 0,
+    seed: Annotated[int, typer.Option(help="Decides --sample, and with --codes the order.")] = 0,
     over_limit: Annotated[
         OverLimitPolicy,
         typer.Option(
@@ -91,9 +95,13 @@ def export(
         typer.Option(
             "--codes",
             help="For dimoo: --from is a folder of `dimoo-codes`, as `mico pretokenize` writes it; "
-            "neither a GPU nor an image is needed.",
+            "neither a GPU nor an image is needed. --max-seq-len, --system-prompt, --tokenizer and "
+            "--seed decide its records.",
         ),
     ] = False,
+    max_seq_len: MaxSeqLen = MAX_SEQ_LEN,
+    system_prompt: SystemPrompt = SYSTEM_PROMPT,
+    tokenizer: TokenizerOption = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace another export in the folder.")
     ] = False,
@@ -110,8 +118,21 @@ def export(
         if model != "dimoo" or to is None or any(chosen):
             msg = "--codes makes all records of dimoo-codes: mico export dimoo --codes --from --to"
             raise UsageError(msg)
-        _export_codes(Path(from_), to, overwrite=overwrite, as_json=as_json)
+        records = RecordOptions(
+            system_prompt=system_prompt,
+            max_seq_len=max_seq_len,
+            over_limit=over_limit.value,
+            seed=seed,
+            text_length=load_tokenizer(tokenizer) if tokenizer else estimate,
+        )
+        if records.over_limit not in OVER_LIMIT:
+            msg = f"--over-limit {over_limit.value}: with --codes it is {' or '.join(OVER_LIMIT)}."
+            raise UsageError(msg)
+        _export_codes(Path(from_), to, records, overwrite=overwrite, as_json=as_json)
         return
+    if tokenizer or (max_seq_len, system_prompt) != (MAX_SEQ_LEN, SYSTEM_PROMPT):
+        msg = "--max-seq-len, --system-prompt and --tokenizer go with --codes."
+        raise UsageError(msg)
     if in_place == (to is not None):
         msg = "say where: --to FOLDER, or --in-place for bagel."
         raise UsageError(msg)
@@ -135,22 +156,22 @@ def _say_forecast(forecast: ExportForecast) -> None:
     say("about {}{} to write to {}{}", fetched, gigabytes(forecast.written), forecast.folder, free)
 
 
-def _export_codes(codes: Path, to: Path, *, overwrite: bool, as_json: bool) -> None:
+def _export_codes(
+    codes: Path, to: Path, options: RecordOptions, *, overwrite: bool, as_json: bool
+) -> None:
     """Write training's files of Lumina-DiMOO from its codes, where its launch script looks."""
-    from mico_150k.builders.dimoo import CODES, LAUNCH_SCRIPT
-    from mico_150k.pretokenize.pickles import write_pickles
-
-    result = write_pickles(codes, to / CODES, overwrite=overwrite)
-    write_atomically(to / LAUNCH, LAUNCH_SCRIPT.encode())
-    (to / LAUNCH).chmod(0o755)
+    with tally("writing", "records") as on_written:
+        result = export_codes(
+            CodesFolder.open(codes), to, options, overwrite=overwrite, on_progress=on_written
+        )
     if as_json:
         show_json({**asdict(result), "folder": str(result.folder)})
     say(
-        "[green]done[/green]: {} records, {} too long, {} pictures; start with {}",
+        "[green]done[/green]: {} records, {} too long, {} pictures; {} says how to start",
         result.records,
         sum(result.too_long.values()),
         result.pickles,
-        to / LAUNCH,
+        to / START,
     )
 
 

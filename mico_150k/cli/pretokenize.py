@@ -13,8 +13,8 @@ from mico_150k.cli.terminal import say, show, show_json, tally
 from mico_150k.dataset_folder import DatasetFolder
 from mico_150k.errors import UsageError
 from mico_150k.pretokenize.encoder import EncoderOptions
-from mico_150k.pretokenize.pickles import CONFIG, MAX_SEQ_LEN, OVER_LIMIT, RecordOptions
 from mico_150k.pretokenize.ray_workers import Cluster
+from mico_150k.pretokenize.records import CONFIG, MAX_SEQ_LEN, OVER_LIMIT, RecordOptions
 from mico_150k.pretokenize.run import (
     Lengths,
     Pretokenization,
@@ -30,6 +30,22 @@ from mico_150k.watch import TOLERANCE
 GPU_BATCH = 64
 CPU_BATCH = 1  # one by one, codes are upstream's to the last bit; there is little to gain
 MOST_READERS = 16
+
+
+MaxSeqLen = Annotated[
+    int, typer.Option(min=1, help="Tokens a record may have; training itself has no limit.")
+]
+SystemPrompt = Annotated[
+    str, typer.Option(help="Said before every prompt; by default what inference says.")
+]
+TokenizerOption = Annotated[
+    str | None,
+    typer.Option(
+        help="A folder with tokenizer.json or a Hub id, to count a text's tokens; without, "
+        "a third of its bytes, which is more than there are.",
+        show_default=False,
+    ),
+]
 
 
 def pretokenize(
@@ -67,22 +83,12 @@ def pretokenize(
         ),
     ] = DEFAULT_SIZES,
     output_size: Annotated[int, typer.Option(help="The output's pixels a side.")] = OUTPUT_SIZE,
-    max_seq_len: Annotated[
-        int, typer.Option(min=1, help="Tokens a record may have; training itself has no limit.")
-    ] = MAX_SEQ_LEN,
+    max_seq_len: MaxSeqLen = MAX_SEQ_LEN,
     over_limit: Annotated[
         str, typer.Option(help=f"What becomes of longer records: {' or '.join(OVER_LIMIT)}.")
     ] = OVER_LIMIT[0],
-    system_prompt: Annotated[
-        str, typer.Option(help="Said before every prompt; by default what inference says.")
-    ] = SYSTEM_PROMPT,
-    tokenizer: Annotated[
-        str | None,
-        typer.Option(
-            help="A folder with tokenizer.json or a Hub id, to count a text's tokens; without, "
-            "a third of its bytes, which is more than there are."
-        ),
-    ] = None,
+    system_prompt: SystemPrompt = SYSTEM_PROMPT,
+    tokenizer: TokenizerOption = None,
     seed: Annotated[int, typer.Option(help="Shuffles the records.")] = 0,
     tolerance: Annotated[
         float,

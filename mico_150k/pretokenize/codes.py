@@ -1,7 +1,8 @@
 """The configuration `dimoo-codes`: every sample's pictures as VQ codes, in Parquet.
 
 About a gigabyte where the pictures are a terabyte. Lists over pictures: inputs in order, then
-the output. What the codes were made with stands in the schema's metadata.
+the output. What the codes were made with stands in the schema's metadata, with the numbers of
+rows and shards: one that is missing is missed.
 """
 
 import json
@@ -13,7 +14,9 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
+import xxhash
 
 from mico_150k import names
 from mico_150k.errors import BrokenFile, NotADataset
@@ -25,7 +28,8 @@ CONFIG = "dimoo-codes"
 """The configuration's name, and its folder's."""
 FORMAT = "mico-150k/dimoo-codes/1"
 METADATA = b"dimoo_codes"
-"""The key in the schema's metadata: JSON with `format`, `vq_sha256` and what else decided."""
+"""The key in the schema's metadata: JSON with `format`, `rows`, `shards`, `vq_sha256` and what else
+decided."""
 
 ROWS_A_SHARD = 20_000
 ROWS_A_GROUP = 500
@@ -73,37 +77,40 @@ class CodedRow:
         return [(picture.codes.shape[1], picture.codes.shape[0]) for picture in self.pictures]
 
 
-def write_codes(folder: Path, rows: Iterable[CodedRow], made_with: dict[str, Any]) -> int:
-    """Write all shards, and return how many rows they have."""
-    folder.mkdir(parents=True, exist_ok=True)
+def write_codes(
+    folder: Path, rows: Iterable[CodedRow], count: int, made_with: dict[str, Any]
+) -> None:
+    """Write all shards of `count` rows."""
+    with disk_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     for path in folder.glob(f"{names.SPLIT}-*.parquet*"):
         path.unlink()
+    shards = -(-count // ROWS_A_SHARD)
+    told = {**made_with, "format": FORMAT, "rows": count, "shards": shards}
     schema = _SCHEMA.with_metadata(
         {
-            METADATA: json.dumps({"format": FORMAT, **made_with}, sort_keys=True),
+            METADATA: json.dumps(told, sort_keys=True),
             b"huggingface": json.dumps({"info": {"features": FEATURES}}),
         }
     )
     iterator = iter(rows)
-    total = number = 0
-    while batch := list(islice(iterator, ROWS_A_GROUP)):
+    for number in range(shards):
         path = folder / names.shard_name(number)
-        written = 0
+        of_shard = islice(iterator, ROWS_A_SHARD)
         # Codes are 13 bits: a dictionary packs them so, where plain they would be 32.
         with (
             disk_errors(path),
             pq.ParquetWriter(
-                partial(path), schema, compression="zstd", write_page_index=True
+                partial(path),
+                schema,
+                compression="zstd",
+                write_page_index=True,
+                write_page_checksum=True,
             ) as writer,
         ):
-            while batch:
+            while batch := list(islice(of_shard, ROWS_A_GROUP)):
                 writer.write_table(_table(batch, schema))
-                written += len(batch)
-                batch = list(islice(iterator, ROWS_A_GROUP)) if written < ROWS_A_SHARD else []
         settle(path)
-        total += written
-        number += 1
-    return total
 
 
 def _table(rows: Sequence[CodedRow], schema: pa.Schema) -> pa.Table:
@@ -136,46 +143,83 @@ class CodesFolder:
     """Codes that were written before, here or elsewhere: nothing in them is believed."""
 
     files: tuple[Path, ...]
+    rows: int
     made_with: dict[str, Any]
 
     @classmethod
     def open(cls, place: Path) -> "CodesFolder":
-        """The folder of the shards, or one with a folder `dimoo-codes`. Raises `NotADataset`."""
+        """The folder of the shards, or one with a folder `dimoo-codes`.
+
+        Raises `NotADataset`, and `BrokenFile` where not all shards of one set are there.
+        """
         folder = place / CONFIG if (place / CONFIG).is_dir() else place
         files = tuple(sorted(folder.glob(f"{names.SPLIT}-*.parquet")))
         if not files:
             msg = f"{place}: no {CONFIG} in it. `mico pretokenize` writes them."
             raise NotADataset(msg)
-        found = {path: _made_with(path) for path in files}
-        made_with = found[files[0]]
-        for path, other in found.items():
-            if other != made_with:
+        told, rows = _told(files[0])
+        for path in files[1:]:
+            other, more = _told(path)
+            rows += more
+            if other != told:
                 msg = f"{path}: its codes were made with something else than those of {files[0]}."
                 raise BrokenFile(msg)
-        return cls(files, made_with)
-
-    @property
-    def rows(self) -> int:
-        """How many rows there are."""
-        return sum(pq.read_metadata(path).num_rows for path in self.files)
+        wanted = {names.shard_name(number) for number in range(told["shards"])}
+        if absent := sorted(wanted - {path.name for path in files}):
+            msg = f"{folder}: {absent[0]} is missing, of {len(wanted)} shards."
+            raise BrokenFile(msg)
+        if rows != told["rows"]:
+            msg = f"{folder}: {rows} rows in its shards, where {told['rows']} were written."
+            raise BrokenFile(msg)
+        about_files = {"format", "rows", "shards"}
+        made_with = {key: value for key, value in told.items() if key not in about_files}
+        return cls(files, rows, made_with)
 
     def digest(self) -> str:
         """What changes with any of the files."""
         return "-".join(sha256(path)[:_DIGITS] for path in self.files)
 
-    def read(self) -> Iterator[CodedRow]:
-        """All rows in order. Raises `BrokenFile`."""
+    def size_of_pictures(self) -> tuple[int, int]:
+        """How many pictures there are, each once a size, and how many codes they come to.
+
+        Raises `BrokenFile`.
+        """
+        found: dict[tuple[str, int], int] = {}
         for path in self.files:
-            with pq.ParquetFile(path) as file:
-                number = 0
-                for group in range(file.num_row_groups):
-                    table = file.read_row_group(group, columns=_SCHEMA.names)
-                    for row in _rows(table):
-                        if fault := _fault(row):
-                            msg = f"{path}, row {number}: {fault}"
-                            raise BrokenFile(msg)
-                        number += 1
-                        yield CodedRow(row.id, row.prompt, tuple(_pictures(row)))
+            for table, first in _groups(path, ["digests", "sizes", "columns", "rows"]):
+                flat = [pc.list_flatten(table[name]).to_pylist() for name in table.column_names]
+                try:
+                    for digest, size, columns, rows in zip(*flat, strict=True):
+                        found[digest, size] = columns * rows
+                except (TypeError, ValueError) as error:
+                    msg = f"{path}, from row {first} on: lists over pictures do not go together."
+                    raise BrokenFile(msg) from error
+        return len(found), sum(found.values())
+
+    def read(self) -> Iterator[CodedRow]:
+        """All rows in order. Raises `BrokenFile`, also where two of them contradict each other."""
+        seen = _Seen(set(), {})
+        for path in self.files:
+            for table, first in _groups(path, _SCHEMA.names):
+                for number, row in enumerate(_rows(table), start=first):
+                    if fault := _fault(row) or seen.fault(row):
+                        msg = f"{path}, row {number}: {fault}"
+                        raise BrokenFile(msg)
+                    yield CodedRow(row.id, row.prompt, tuple(_pictures(row)))
+
+
+def _groups(path: Path, columns: list[str]) -> Iterator[tuple[pa.Table, int]]:
+    """Each row group, and its first row's number."""
+    first = 0
+    try:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            for group in range(file.num_row_groups):
+                table = file.read_row_group(group, columns=columns)
+                yield table, first
+                first += table.num_rows
+    except (OSError, pa.ArrowException) as error:
+        msg = f"{path}, from row {first} on: it is damaged: {error}"
+        raise BrokenFile(msg) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,16 +233,32 @@ class _Row:
     digests: list[str]
 
 
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What the rows before have: their ids, and of each picture at a size a hash of its codes."""
+
+    ids: set[str]
+    codes: dict[tuple[str, int], int]
+
+    def fault(self, row: _Row) -> str:
+        """What in a row cannot be beside those before it, "" for nothing."""
+        if row.id in self.ids:
+            return f"the id {row.id} for the second time"
+        self.ids.add(row.id)
+        lists = zip(row.codes, row.columns, row.digests, row.sizes, strict=True)
+        for codes, columns, digest, size in lists:
+            found = xxhash.xxh3_64_intdigest(codes.to_numpy(), seed=columns)
+            if self.codes.setdefault((digest, size), found) != found:
+                return f"other codes of the picture {digest} than in a row before"
+        return ""
+
+
 def _rows(table: pa.Table) -> Iterator[_Row]:
     plain = [table[name].to_pylist() for name in _SCHEMA.names if name != "codes"]
     codes = table["codes"].combine_chunks()
-    values = codes.values
-    flat = values.values.to_numpy()
-    outer, inner = codes.offsets.to_numpy(), values.offsets.to_numpy()
     for place, (id_, prompt, *lists) in enumerate(zip(*plain, strict=True)):
-        first, last = outer[place], outer[place + 1]
-        pieces = [flat[inner[at] : inner[at + 1]] for at in range(first, last)]
-        yield _Row(id_, prompt, pieces, *lists)
+        pieces = codes[place].values if codes[place].is_valid else []
+        yield _Row(id_, prompt, [piece.values for piece in pieces], *lists)
 
 
 def _fault(row: _Row) -> str:
@@ -209,22 +269,26 @@ def _fault(row: _Row) -> str:
     if {len(values) for values in lists} != {len(row.codes)} or len(row.codes) < _LEAST:
         return "lists over its pictures are not of one length, or too short"
     for codes, columns, rows in zip(row.codes, row.columns, row.rows, strict=True):
+        if codes is None or codes.null_count:
+            return "a null where a value must be"
         if min(columns, rows) < 1 or columns * rows != len(codes):
             return f"{len(codes)} codes in a grid of {columns} × {rows}"
-        if codes.max() >= CODEBOOK:
-            return f"a code of {codes.max()}, where there are {CODEBOOK}"
+        if (largest := codes.to_numpy().max()) >= CODEBOOK:
+            return f"a code of {largest}, where there are {CODEBOOK}"
     return ""
 
 
 def _pictures(row: _Row) -> Iterator[CodedPicture]:
     for place, codes in enumerate(row.codes):
         shape = row.rows[place], row.columns[place]
-        yield CodedPicture(codes.reshape(shape), row.sizes[place], row.digests[place])
+        yield CodedPicture(codes.to_numpy().reshape(shape), row.sizes[place], row.digests[place])
 
 
-def _made_with(path: Path) -> dict[str, Any]:
+def _told(path: Path) -> tuple[dict[str, Any], int]:
+    """What a shard's metadata tell, and how many rows it has."""
     try:
-        schema = pq.read_schema(path)
+        footer = pq.read_metadata(path)
+        schema = footer.schema.to_arrow_schema()
         found = json.loads((schema.metadata or {}).get(METADATA, b"null"))
     except (OSError, ValueError, pa.ArrowException) as error:
         msg = f"{path}: not a Parquet file of codes: {error}"
@@ -235,7 +299,10 @@ def _made_with(path: Path) -> dict[str, Any]:
     if not schema.remove_metadata().equals(_SCHEMA):
         msg = f"{path}: other columns than {CONFIG} has."
         raise BrokenFile(msg)
-    return found
+    if not all(isinstance(found.get(key), int) for key in ("rows", "shards")):
+        msg = f"{path}: it does not tell how many rows and shards there are."
+        raise BrokenFile(msg)
+    return found, footer.num_rows
 
 
 def _feature(kind: pa.DataType) -> dict[str, Any]:

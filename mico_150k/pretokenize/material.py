@@ -38,6 +38,11 @@ class Fault:
     reason: Reason
     detail: str = ""
 
+    def __post_init__(self) -> None:
+        # A path may be no valid text, and this is to be written.
+        readable = self.detail.encode("utf-8", "backslashreplace").decode()
+        object.__setattr__(self, "detail", readable)
+
     @property
     def may_pass(self) -> bool:
         """Whether it is of a file that could not be read, and not of what is in it."""

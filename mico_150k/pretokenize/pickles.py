@@ -1,72 +1,44 @@
 """What Lumina-DiMOO's training reads, made of codes: no GPU, and not one picture.
 
 files/00000/00000000.pkl …   one for each picture at each size that it is used at
-all_records.json             one record a line, shuffled
-data.yaml                    what `--data_config` takes
+and the records (`records`)
 """
 
-import json
+import os
 import pickle
-import random
 import shutil
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from mico_150k.errors import OutputRefused, UsageError
+from mico_150k.errors import DiskTooSmall, OutputRefused
 from mico_150k.files import disk_errors, read_json, write_atomically, write_json
+from mico_150k.forecast import free_space, gigabytes
 from mico_150k.names import partial
-from mico_150k.pretokenize.codes import CodedPicture, CodedRow, CodesFolder
-from mico_150k.pretokenize.sizes import CODE, picture_tokens
-from mico_150k.pretokenize.text import SYSTEM_PROMPT, TextLength, estimate, instruction
+from mico_150k.pretokenize.codes import CodedPicture, CodesFolder
+from mico_150k.pretokenize.records import (
+    CONFIG,
+    RECORDS,
+    RecordOptions,
+    relocate_records,
+    write_records,
+)
+from mico_150k.pretokenize.sizes import CODE
 
 FIRST_TOKEN = 126_356
 """Of code 0."""
 PROTOCOL = 4
 """Of pickle: the same bytes in every version of Python."""
 FILES_A_FOLDER = 10_000
+CODE_BYTES = 5
+"""Of a code in a pickle."""
+FILE_BYTES = 4096
+"""What a file system rounds a pickle up by, with its entry."""
 
 FILES = "files"
-RECORDS = "all_records.json"
-CONFIG = "data.yaml"
 _MADE_OF = "made-of.json"
-
-MAX_SEQ_LEN = 5120
-"""What upstream's `train.sh` says. Its code reads it nowhere: what is longer takes more memory."""
-OVER_LIMIT = ("drop", "error")
-
-
-@dataclass(frozen=True, slots=True)
-class RecordOptions:
-    """What records say besides their pictures, and which are kept.
-
-    `over_limit` is one of `OVER_LIMIT`: what becomes of records of more than `max_seq_len`
-    tokens. `seed` shuffles: training cuts the end of the file off, always the same one.
-    """
-
-    system_prompt: str = SYSTEM_PROMPT
-    max_seq_len: int = MAX_SEQ_LEN
-    over_limit: str = "drop"
-    seed: int = 0
-    text_length: TextLength = field(default=estimate)
-
-    def tokens(self, prompt: str, grids: list[tuple[int, int]]) -> int:
-        """A record's length in training, of its text and its pictures' columns and rows."""
-        text = self.text_length(instruction(self.system_prompt, prompt))
-        return text + sum(picture_tokens(*grid) for grid in grids) + _ANSWER_MARKS
-
-    def refuse(self, over: int) -> None:
-        """Raise `UsageError` where so many records are too long, and none may be."""
-        if over and self.over_limit == "error":
-            msg = (
-                f"{over} records are longer than --max-seq-len {self.max_seq_len}.\n"
-                "Leave them out with --over-limit drop, or make inputs smaller with --sizes."
-            )
-            raise UsageError(msg)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +52,7 @@ class PicklesResult:
 
 
 def write_pickles(
-    codes: Path,
+    codes: CodesFolder,
     to: Path,
     options: RecordOptions | None = None,
     *,
@@ -89,72 +61,72 @@ def write_pickles(
 ) -> PicklesResult:
     """Make training's files of `dimoo-codes`; `on_progress` takes rows done and rows in all.
 
-    `codes` is the folder of the shards or the one above it. Records hold absolute paths. Stopped
-    and called again it goes on where it was, and other `options` write other records over the
-    same pickles. Raises `NotADataset`, `BrokenFile`, `OutputRefused`, `UsageError`.
+    Records hold absolute paths. Stopped and called again it goes on where it was, and other
+    `options` write other records over the same pickles. Raises `BrokenFile`, `OutputRefused`,
+    `UsageError`.
     """
     options = options or RecordOptions()
-    source = CodesFolder.open(codes)
     to = to.absolute()
-    _claim(to, source.digest(), overwrite=overwrite)
-    total = source.rows
+    _claim(to, codes, overwrite=overwrite)
     pickles = _Pickles(to / FILES)
     records: list[dict[str, Any]] = []
     too_long: Counter[int] = Counter()
-    for done, row in enumerate(source.read()):
+    for done, row in enumerate(codes.read()):
         paths = [pickles.add(picture) for picture in row.pictures]
         tokens = options.tokens(row.prompt, row.grids)
         if tokens > options.max_seq_len:
             too_long[len(paths) - 1] += 1
         else:
-            records.append(_record(row, paths, tokens, options.system_prompt))
-        on_progress(done + 1, total)
+            records.append(options.record(row, paths, tokens))
+        on_progress(done + 1, codes.rows)
     pickles.finish()
-    options.refuse(too_long.total())
-    random.Random(options.seed).shuffle(records)  # noqa: S311 - an order, and no secret
-    _write_records(to, records)
+    options.check(too_long.total(), codes.rows)
+    write_records(to, records, options.seed)
     return PicklesResult(to, len(records), pickles.count, dict(sorted(too_long.items())))
 
 
-def relocate_pickles(folder: Path, old: str) -> None:
-    """Put the paths of the records here, if there are any, below `folder` instead of `old`."""
-    if not (folder / RECORDS).exists():
-        return
-    records = json.loads((folder / RECORDS).read_text(encoding="utf-8"))
-    for record in records:
-        paths = [*record["user_image"], record["answer_image"]]
-        *record["user_image"], record["answer_image"] = [
-            f"{folder}{path.removeprefix(old)}" if path.startswith(f"{old}/") else path
-            for path in paths
-        ]
-    _write_records(folder, records)
+def relocate_pickles(folder: Path) -> None:
+    """Rewrite the absolute paths of training's files, if there are any, in a folder that has moved.
+
+    Raises `BrokenFile`.
+    """
+    folder = folder.absolute()
+    if (folder / FILES / _MADE_OF).exists() and (folder / RECORDS).exists():
+        relocate_records(folder, folder / FILES)
 
 
-def _write_records(to: Path, records: list[dict[str, Any]]) -> None:
-    lines = ",\n".join(json.dumps(record, ensure_ascii=False) for record in records)
-    write_atomically(to / RECORDS, f"[\n{lines}\n]\n".encode())
-    config = yaml.safe_dump({"META": [{"path": str(to / RECORDS)}]}, width=10_000)
-    write_atomically(to / CONFIG, (_CONFIG_HEAD + config).encode())
+def check_disk(codes: CodesFolder, to: Path) -> None:
+    """Raise `DiskTooSmall` where the pickles that are not there yet will not fit."""
+    pickles, tokens = codes.size_of_pictures()
+    there = sum(1 for _ in (to / FILES).rglob("*.pkl")) if is_begun(to, codes) else 0
+    needed = bytes_of_pickles(pickles, tokens) * max(0, pickles - there) // max(1, pickles)
+    check_room(to, needed)
 
 
-def _record(row: CodedRow, paths: list[str], tokens: int, system_prompt: str) -> dict[str, Any]:
-    return {
-        "system_prompt": system_prompt,
-        "user_prompt": row.prompt,
-        "user_image": paths[:-1],
-        "answer_text": "",
-        "answer_image": paths[-1],
-        "answer_thinking": "",
-        "id": row.id,
-        "len": tokens,
-    }
+def check_room(folder: Path, needed: int) -> None:
+    """Raise `DiskTooSmall` where a folder's disk has fewer bytes free, if it tells."""
+    free = free_space(folder)
+    if free is not None and needed > free:
+        msg = (
+            f"{folder}: this will need {gigabytes(needed)}, and the disk has "
+            f"{gigabytes(free)} free."
+        )
+        raise DiskTooSmall(msg)
 
 
-def _claim(to: Path, digest: str, *, overwrite: bool) -> None:
+def is_begun(to: Path, codes: CodesFolder) -> bool:
+    """Whether there are pickles of these codes in a folder, or will be."""
+    return read_json(to / FILES / _MADE_OF) == {"codes": codes.digest()}
+
+
+def bytes_of_pickles(pickles: int, codes: int) -> int:
+    """What so many take on a disk, with so many codes in them."""
+    return codes * CODE_BYTES + pickles * FILE_BYTES
+
+
+def _claim(to: Path, codes: CodesFolder, *, overwrite: bool) -> None:
     """Make the folder these codes'. Raises `OutputRefused` where it is something else's."""
-    marker = to / FILES / _MADE_OF
-    wanted = {"codes": digest}
-    if read_json(marker) == wanted:
+    if is_begun(to, codes):
         return
     if any((to / name).exists() for name in (FILES, RECORDS, CONFIG)) and not overwrite:
         msg = (
@@ -163,7 +135,7 @@ def _claim(to: Path, digest: str, *, overwrite: bool) -> None:
         )
         raise OutputRefused(msg)
     shutil.rmtree(to / FILES, ignore_errors=True)
-    write_json(marker, wanted)
+    write_json(to / FILES / _MADE_OF, {"codes": codes.digest()})
 
 
 class _Pickles:
@@ -173,6 +145,7 @@ class _Pickles:
         self._folder = folder
         self._numbers: dict[tuple[str, int], int] = {}
         self._current: Path | None = None
+        self._is_finished = False
 
     @property
     def count(self) -> int:
@@ -182,30 +155,46 @@ class _Pickles:
     def add(self, picture: CodedPicture) -> str:
         """The path of a picture's file, which is written by the time of `finish`."""
         key = picture.digest, picture.size
-        known = key in self._numbers
+        is_new = key not in self._numbers
         number = self._numbers.setdefault(key, len(self._numbers))
         place = self._folder / f"{number // FILES_A_FOLDER:05d}"
         name = f"{number:08d}.pkl"
-        if not known:
-            self._write(place, name, picture)
+        if is_new:
+            self._write(place, name, to_pickle(picture))
         return str(place / name)
 
     def finish(self) -> None:
         """Bring the last folder to its end."""
-        if self._current:
+        if self._current and not self._is_finished:
+            # One call for all of its files: to wait for each would take most of the time.
+            os.sync()
             partial(self._current).replace(self._current)
-            self._current = None
+        self._current = None
 
-    def _write(self, place: Path, name: str, picture: CodedPicture) -> None:
-        if place != self._current:
-            if place.exists():  # whole, since it has its name
-                return
-            self.finish()
+    def _write(self, place: Path, name: str, data: bytes) -> None:
+        """Write a file, unless it is there, whole, in a folder that was finished before."""
+        with disk_errors(place):
+            if place != self._current:
+                self._begin(place)
+            if not self._is_finished:
+                (partial(place) / name).write_bytes(data)
+            elif not _holds(place / name, data):
+                write_atomically(place / name, data)
+
+    def _begin(self, place: Path) -> None:
+        self.finish()
+        self._current = place
+        self._is_finished = place.exists()
+        if not self._is_finished:
             shutil.rmtree(partial(place), ignore_errors=True)
             partial(place).mkdir(parents=True)
-            self._current = place
-        with disk_errors(place):
-            (partial(place) / name).write_bytes(to_pickle(picture))
+
+
+def _holds(path: Path, data: bytes) -> bool:
+    try:
+        return path.read_bytes() == data
+    except FileNotFoundError:
+        return False
 
 
 def to_pickle(picture: CodedPicture) -> bytes:
@@ -224,10 +213,3 @@ def to_pickle(picture: CodedPicture) -> bytes:
         },
         protocol=PROTOCOL,
     )
-
-
-_ANSWER_MARKS = 2  # <answer> and </answer>, about the output and its two marks
-_CONFIG_HEAD = (
-    "# For Lumina-DiMOO's train.sh. With --cache_ann_on_disk, remove ./xllmx_data_cache whenever\n"
-    "# the records have changed: it goes by this file's path alone.\n"
-)

@@ -6,25 +6,31 @@ of devices changes nothing.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 
 from mico_150k.pretokenize.material import Material, Place
 from mico_150k.pretokenize.sizes import Shape, SizeTable, code_count, shape_for
 
-CHUNK = 2048
-"""Encodings in a chunk: some seconds on a GPU, and its pictures that wait for others of their
-shape stay under 2 GB."""
+BATCHES_A_CHUNK = 32
+"""Some seconds' work, of a GPU with 2,048 pictures as of a CPU with 32."""
+USUAL_SIDE = 512
+"""Pixels of a square. A chunk has as many pixels as so many squares of this side, and no more: what
+waits for others of its shape then takes under 2 GB, in batches of 64."""
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A picture and the shapes that it is encoded at; `size` is its width and height."""
+    """A picture and the shapes that it is encoded at; `size` is its width and height.
+
+    `digest` is that of its bytes, "" where it is not known yet.
+    """
 
     place: Place
     size: Shape
     shapes: tuple[Shape, ...]
+    digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +49,8 @@ class Chunk:
 class EncodingPlan:
     """All encodings, numbered by picture and then by size, the largest first."""
 
-    def __init__(self, material: Material, table: SizeTable, chunk: int = CHUNK) -> None:
-        """`chunk` is how many encodings a chunk has, at least, but for the last one."""
+    def __init__(self, material: Material, table: SizeTable, chunk: int) -> None:
+        """`chunk` is how many encodings a chunk has; larger ones than usual are fewer."""
         self._material = material
         self._table = table
         wanted: list[set[int]] = [set() for _ in material.pictures]
@@ -58,12 +64,7 @@ class EncodingPlan:
         self._first = [0]
         for sizes in self._sizes:
             self._first.append(self._first[-1] + len(sizes))
-        self._cuts = [0]
-        for number in range(len(wanted)):
-            if self._first[number + 1] - self._first[self._cuts[-1]] >= chunk:
-                self._cuts.append(number + 1)
-        if self._first[self._cuts[-1]] < self._first[-1]:
-            self._cuts.append(len(wanted))
+        self._cuts = list(_cuts(self._sizes, chunk))
 
     def wanted(self, pictures: tuple[int, ...]) -> Iterator[tuple[int, int]]:
         """A record's pictures, each with the size that it has there."""
@@ -105,10 +106,10 @@ class EncodingPlan:
         """The first encoding of a chunk."""
         return self._first[self._cuts[number]]
 
-    def pictures(self, number: int) -> Iterator[int]:
+    def pictures(self, number: int) -> list[int]:
         """The picture of each encoding of a chunk."""
-        for picture in range(self._cuts[number], self._cuts[number + 1]):
-            yield from [picture] * len(self._sizes[picture])
+        pictures = range(self._cuts[number], self._cuts[number + 1])
+        return [picture for picture in pictures for _ in self._sizes[picture]]
 
     def chunk(self, number: int) -> Chunk:
         """The work of a chunk."""
@@ -119,6 +120,7 @@ class EncodingPlan:
                     found.place,
                     (found.width, found.height),
                     tuple(self.shape(picture, size) for size in self._sizes[picture]),
+                    found.digest,
                 )
                 for picture in range(self._cuts[number], self._cuts[number + 1])
                 if self._sizes[picture]
@@ -134,3 +136,17 @@ class EncodingPlan:
         for picture in self._material.pictures:
             digest.update(f"{picture.width} {picture.height} {picture.stamp}\n".encode())
         return digest.hexdigest()
+
+
+def _cuts(sizes: Iterable[tuple[int, ...]], chunk: int) -> Iterator[int]:
+    """The first picture of each chunk, and the number of all pictures."""
+    yield 0
+    encodings = pixels = number = 0
+    for number, of_picture in enumerate(sizes, start=1):
+        encodings += len(of_picture)
+        pixels += sum(size**2 for size in of_picture)
+        if encodings >= chunk or pixels >= chunk * USUAL_SIDE**2:
+            yield number
+            encodings = pixels = 0
+    if encodings:
+        yield number

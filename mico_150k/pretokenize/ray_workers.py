@@ -4,25 +4,23 @@ Pictures are read where they are encoded, so all machines must find them under t
 and have this package; codes come back here, and this process alone writes.
 """
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
-from mico_150k.errors import MissingPackage, UsageError, WorkerLost
+from mico_150k.errors import MicoError, MissingPackage, UsageError, WorkerLost
 from mico_150k.pretokenize.encoder import ChunkCodes, Encoder, EncoderOptions
 from mico_150k.pretokenize.plan import Chunk
-from mico_150k.pretokenize.workers import OnEncoded
+from mico_150k.pretokenize.workers import OnEncoded, Task, tasks
 
-LOCAL = "local"
-"""In place of an address: a Ray of its own, on this machine."""
 RETRIES = 3
 """So often a chunk is given to another actor, or to the same one started again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """A Ray to join, and how many actors to start there; 0 for one on each GPU it has."""
+    """A Ray to join, `local` for one of its own; and its actors, 0 for one on each GPU it has."""
 
     address: str
     actors: int
@@ -37,52 +35,22 @@ def encode_with_ray(
 ) -> Iterator[ChunkCodes]:
     """Encode with actors on `device`, `cuda` or `cpu`, in whatever order chunks are done.
 
-    Raises `MissingPackage`, `UsageError` and `WorkerLost`.
+    Raises `MissingPackage`, `UsageError`, `WorkerLost`, and what an actor raises.
     """
     ray = _import_ray()
     _join(ray, cluster)
     try:
-        actors = cluster.actors or int(ray.cluster_resources().get("GPU", 0))
-        if not actors:
-            msg = f"--ray {cluster.address}: the cluster has no GPU; with --actors N and --device \
-cpu, N processes work on CPUs."
-            raise UsageError(msg)
-        yield from _run(ray, options, device, actors, chunks, on_encoded)
+        actors = _count_actors(ray, cluster, device)
+        remote = ray.remote(
+            num_gpus=int(device == "cuda"),
+            num_cpus=1,
+            max_restarts=RETRIES,
+            max_task_retries=RETRIES,
+        )(EncodingActor)
+        crew = [_Member(remote.remote(options, device), tasks(chunks)) for _ in range(actors)]
+        yield from _attend(ray, crew, on_encoded)
     finally:
         ray.shutdown()
-
-
-def _run(  # noqa: PLR0913, PLR0917 - all that an actor and its work are
-    ray: Any,  # noqa: ANN401 - a module
-    options: EncoderOptions,
-    device: str,
-    actors: int,
-    chunks: Iterator[Chunk],
-    on_encoded: OnEncoded,
-) -> Iterator[ChunkCodes]:
-    remote = ray.remote(
-        num_gpus=int(device == "cuda"),
-        num_cpus=1,
-        max_restarts=RETRIES,
-        max_task_retries=RETRIES,
-    )(EncodingActor)
-    pool = [remote.remote(options, device) for _ in range(actors)]
-    busy = {actor.encode.remote(c): actor for actor, c in zip(pool, chunks, strict=False)}
-    try:
-        while busy:
-            (done,), _ = ray.wait(list(busy), num_returns=1)
-            actor = busy.pop(done)
-            for chunk in islice(chunks, 1):
-                busy[actor.encode.remote(chunk)] = actor
-            codes = ray.get(done)
-            on_encoded(len(codes.encoded))
-            yield codes
-    except ray.exceptions.RayError as error:
-        msg = (
-            f"a Ray actor has failed {RETRIES + 1} times: {error}\n"
-            "What is finished is kept: the same command goes on from there."
-        )
-        raise WorkerLost(msg) from error
 
 
 class EncodingActor:
@@ -90,23 +58,88 @@ class EncodingActor:
 
     def __init__(self, options: EncoderOptions, device: str) -> None:
         """Ray shows each actor its own GPU alone."""
-        self._encoder = Encoder.load(options, device)
+        self._options = options
+        self._device = device
+        self._encoder: Encoder | None = None
 
-    def encode(self, chunk: Chunk) -> ChunkCodes:
-        """Encode a chunk."""
-        return self._encoder.encode(chunk, lambda _: None)
+    def start(self) -> None:
+        """Return once it is up: a cluster may have no room for it yet."""
+
+    def encode(self, chunk: Chunk, following: Chunk | None) -> ChunkCodes:
+        """Encode a chunk. The VQ is loaded here, where errors are told as they are."""
+        self._encoder = self._encoder or Encoder.load(self._options, self._device)
+        return self._encoder.encode(chunk, lambda _: None, following)
 
 
-def _join(ray: Any, cluster: Cluster) -> None:  # noqa: ANN401 - a module
+@dataclass(frozen=True, slots=True)
+class _Member:
+    """An actor's handle, and what is its share."""
+
+    actor: Any
+    tasks: Iterator[Task]
+
+
+def _attend(ray: Any, crew: list[_Member], on_encoded: OnEncoded) -> Iterator[ChunkCodes]:  # noqa: ANN401
+    """Give each actor that is up, and has nothing to do, its next chunk."""
+    starting = {member.actor.start.remote(): member for member in crew}
+    working: dict[Any, _Member] = {}
+    while references := [*starting, *working]:
+        (done,), _ = ray.wait(references, num_returns=1)
+        member = starting.pop(done, None) or working.pop(done)
+        codes = _result(ray, done)
+        if task := next(member.tasks, None):
+            working[member.actor.encode.remote(*task)] = member
+        else:  # whoever is not up yet would find nothing to do either
+            starting.clear()
+        if codes:
+            on_encoded(len(codes.encoded))
+            yield codes
+
+
+def _result(ray: Any, reference: Any) -> ChunkCodes | None:  # noqa: ANN401
     try:
-        address = {} if cluster.address == LOCAL else {"address": cluster.address}
-        ray.init(**address, log_to_driver=False, include_dashboard=False)
+        found: ChunkCodes | None = ray.get(reference)
+    except ray.exceptions.RayTaskError as error:
+        if isinstance(error.cause, MicoError):
+            raise error.cause from error
+        raise
+    except ray.exceptions.RayError as error:
+        msg = (
+            f"a Ray actor has failed {RETRIES + 1} times: {error}\n"
+            "What is finished is kept: the same command goes on from there."
+        )
+        raise WorkerLost(msg) from error
+    return found
+
+
+def _count_actors(ray: Any, cluster: Cluster, device: str) -> int:  # noqa: ANN401
+    """How many; more than the cluster has room for would be waited for without an end."""
+    there = ray.cluster_resources()
+    cpus, gpus = int(there.get("CPU", 0)), int(there.get("GPU", 0))
+    actors = cluster.actors or gpus
+    room = min(cpus, gpus) if device == "cuda" else cpus
+    if actors and actors <= room:
+        return actors
+    has = f"--ray {cluster.address}: the cluster has {cpus} CPUs and {gpus} GPUs"
+    if not actors:
+        msg = f"{has}; with --actors N and --device cpu, N processes work on CPUs."
+    else:
+        msg = f"{has}, and each of {actors} actors with --device {device} takes one: {room} fit."
+    raise UsageError(msg)
+
+
+def _join(ray: Any, cluster: Cluster) -> None:  # noqa: ANN401
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    try:
+        ray.init(
+            cluster.address, log_to_driver=False, include_dashboard=False, logging_level="error"
+        )
     except (ConnectionError, ValueError, RuntimeError) as error:
         msg = f"--ray {cluster.address}: {error}"
         raise UsageError(msg) from error
 
 
-def _import_ray() -> Any:  # noqa: ANN401 - a module
+def _import_ray() -> Any:  # noqa: ANN401
     try:
         import ray
     except ImportError as error:

@@ -1,6 +1,9 @@
 """The VQ that turns pixels into codes: `diffusers`' `VQModel`, its encoding half alone."""
 
 import hashlib
+import json
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from mico_150k.errors import MissingPackage, SourceNotFound, UsageError
+from mico_150k.errors import MemoryTooSmall, MissingPackage, SourceNotFound, UsageError
 from mico_150k.pretokenize.sizes import CODE
 
 if TYPE_CHECKING:
@@ -19,6 +22,8 @@ SUBFOLDER = "vqvae"
 CODEBOOK = 8192
 """Codes there are; training has that many image tokens."""
 DTYPES = ("fp32", "bf16")
+NOT_FINITE = -1
+"""In place of codes, all over a picture whose latents are no finite numbers."""
 
 Codes = npt.NDArray[np.uint16]
 """Rows × columns."""
@@ -37,6 +42,19 @@ class Precision:
     dtype: str
     batch: int
     threads: int
+
+
+def check_checkpoint(where: str) -> None:
+    """Raise `SourceNotFound` where a path leads nowhere, before anything that takes long."""
+    folder = Path(where)
+    if folder.is_dir() and not any((folder / name).exists() for name in ("config.json", SUBFOLDER)):
+        msg = f"--vq {where}: neither config.json nor a folder {SUBFOLDER} in it."
+        raise SourceNotFound(msg)
+    # A Hub id looks like a path of two parts, but what its first part names is not a folder here.
+    is_hub_id = _HUB_ID.fullmatch(where) and not folder.parent.exists()
+    if not folder.is_dir() and not is_hub_id:
+        msg = f"--vq {where}: no such folder here, and no Hub id, which looks like USER/NAME."
+        raise SourceNotFound(msg)
 
 
 def check_device(device: str) -> None:
@@ -62,7 +80,7 @@ class VQ:
     """Pixels to codes, on one device."""
 
     def __init__(self, model: Any, device: str, precision: Precision) -> None:  # noqa: ANN401
-        """`model` is a `VQModel`, whatever its dtype and device; its decoder is let go.
+        """`model` is a `VQModel`, whatever its dtype and device; its decoder is not used.
 
         Raises `UsageError` where it is not of Lumina-DiMOO's kind.
         """
@@ -73,12 +91,12 @@ class VQ:
         if precision.threads:
             torch.set_num_threads(precision.threads)
         self.digest = _digest(model)
-        """SHA-256 of the weights that decide codes, whatever file they came in."""
+        """SHA-256 of the weights and settings that decide codes, whatever file they came in."""
         dtype = torch.float32 if precision.dtype == "fp32" else torch.bfloat16
-        model.decoder = model.post_quant_conv = None
         # Distances are always taken in 32 bits: with fewer, many codes would be equally near.
         self._codebook = model.quantize.embedding.weight.detach().float().to(self._device)
-        self._model = model.to(self._device, dtype).eval()
+        self._layers = torch.nn.Sequential(model.encoder, model.quant_conv)
+        self._layers.to(self._device, dtype).eval()
         self._dtype = dtype
         # A tensor and no number: torch multiplies by a number's reciprocal on a GPU, and upstream
         # divides.
@@ -95,19 +113,33 @@ class VQ:
     def encode(self, pixels: npt.NDArray[np.uint8]) -> "torch.Tensor":
         """Pixels, pictures × height × width × 3, to codes, pictures × rows × columns.
 
-        The result lies on the device, where it may still be under way.
+        The result lies on the device, where it may still be under way. Raises `MemoryTooSmall`.
         """
         import torch
 
-        with torch.inference_mode():
-            batch = torch.from_numpy(pixels)
-            if self._device.type == "cuda":
-                batch = batch.pin_memory().to(self._device, non_blocking=True)
-            # Channels stay last in memory, as they do in upstream: it decides the kernels.
-            batch = (batch.permute(0, 3, 1, 2).float() / self._white).to(self._dtype)
-            latents = self._model.encode(batch).latents.float()
-            nearest = [self._nearest(latent) for latent in latents]
-            return torch.stack(nearest).to(torch.int16)
+        try:
+            with torch.inference_mode():
+                return self._encode(torch.from_numpy(pixels))
+        except torch.cuda.OutOfMemoryError as error:
+            count, height, width = pixels.shape[:3]
+            msg = (
+                f"{self._device}: its memory is too small for {count} pictures of "
+                f"{width} × {height} pixels at once: a smaller --batch-size needs less."
+            )
+            raise MemoryTooSmall(msg) from error
+
+    def _encode(self, batch: "torch.Tensor") -> "torch.Tensor":
+        import torch
+
+        if self._device.type == "cuda":
+            batch = batch.pin_memory().to(self._device, non_blocking=True)
+        # Channels stay last in memory, as they do in upstream: it decides the kernels.
+        batch = (batch.permute(0, 3, 1, 2).float() / self._white).to(self._dtype)
+        latents = self._layers(batch).float()
+        codes = torch.stack([self._nearest(latent) for latent in latents]).to(torch.int16)
+        # Of what is no number, the nearest code would be the first.
+        finite = latents.isfinite().flatten(1).all(1)
+        return codes.where(finite[:, None, None], NOT_FINITE)
 
     def _nearest(self, latent: "torch.Tensor") -> "torch.Tensor":
         """Channels × rows × columns to rows × columns: one picture, as upstream measures it."""
@@ -121,18 +153,29 @@ def _load_model(where: str) -> Any:  # noqa: ANN401 - a VQModel
     _import_torch()
     try:
         from diffusers import VQModel
+        from diffusers.utils import logging
     except ImportError as error:
         raise MissingPackage(_MISSING) from error
-    folder = Path(where)
-    below = {"subfolder": SUBFOLDER} if not (folder / "config.json").is_file() else {}
-    if folder.is_dir() and below and not (folder / SUBFOLDER).is_dir():
-        msg = f"--vq {where}: neither config.json nor a folder {SUBFOLDER} in it."
-        raise SourceNotFound(msg)
+    check_checkpoint(where)
+    below = {} if (Path(where) / "config.json").is_file() else {"subfolder": SUBFOLDER}
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity_error()  # it advises to train what is missing; here that is an error
     try:
-        return VQModel.from_pretrained(where, low_cpu_mem_usage=False, **below)
-    except (OSError, ValueError, RuntimeError) as error:
+        model, found = VQModel.from_pretrained(
+            where, low_cpu_mem_usage=False, output_loading_info=True, **below
+        )
+    except Exception as error:  # the libraries below raise a dozen types
         msg = f"--vq {where}: no VQ checkpoint could be loaded: {error}"
         raise SourceNotFound(msg) from error
+    finally:
+        logging.set_verbosity(verbosity)
+    # What is missing was filled with random numbers.
+    for key in ("missing_keys", "unexpected_keys"):
+        if names := _deciding(found[key]):
+            what = key.replace("_keys", "")
+            msg = f"--vq {where}: no whole VQ checkpoint; of its weights, {what}: {names[0]}"
+            raise SourceNotFound(f"{msg} and {len(names) - 1} more." if names[1:] else f"{msg}.")
+    return model
 
 
 def _check_kind(model: Any) -> None:  # noqa: ANN401 - a VQModel
@@ -147,13 +190,21 @@ def _check_kind(model: Any) -> None:  # noqa: ANN401 - a VQModel
 
 
 def _digest(model: Any) -> str:  # noqa: ANN401 - a VQModel
-    digest = hashlib.sha256()
-    for name, weights in sorted(model.state_dict().items()):
-        if name.startswith(("encoder.", "quant_conv.", "quantize.")):
-            array = weights.detach().cpu().float().contiguous().numpy()
-            digest.update(f"{name} {array.shape}\n".encode())
-            digest.update(array.tobytes())
+    settings = {name: model.config.get(name) for name in _SETTINGS}
+    digest = hashlib.sha256(json.dumps(settings).encode())
+    state = model.state_dict()
+    for name in _deciding(state):
+        array = state[name].detach().cpu().float().contiguous().numpy()
+        digest.update(f"{name} {array.shape}\n".encode())
+        digest.update(array.tobytes())
     return digest.hexdigest()
+
+
+def _deciding(weights: Iterable[str]) -> list[str]:
+    """The names of those that decide codes; the others are the decoder's."""
+    return sorted(
+        name for name in weights if name.startswith(("encoder.", "quant_conv.", "quantize."))
+    )
 
 
 def _import_torch() -> Any:  # noqa: ANN401 - a module
@@ -164,4 +215,10 @@ def _import_torch() -> Any:  # noqa: ANN401 - a module
     return torch
 
 
+_SETTINGS = (
+    "act_fn", "block_out_channels", "down_block_types", "in_channels", "latent_channels",
+    "layers_per_block", "mid_block_add_attention", "norm_num_groups", "vq_embed_dim",
+)  # fmt: skip
+"""Those in a checkpoint's config that decide codes; the same weights may run with others."""
+_HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 _MISSING = "this needs torch and diffusers: pip install '.[vq]' in the clone of mico-150k"

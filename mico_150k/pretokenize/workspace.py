@@ -1,41 +1,28 @@
-"""The output folder while codes are made: whose it is, and which chunks are finished.
+"""The output folder while codes are made: whose it is, and how far the work is.
 
-`.pretokenize/` holds what the work is, and one Arrow file for each finished chunk. It is gone
-when the codes are written; `pretokenize.json` is there then, written last.
+`.pretokenize/` holds what the work is, its finished chunks, and, where it has taken the place of
+other work, that one's codes. It is gone when the codes are written; `pretokenize.json` is there
+then, written last.
 """
 
 import shutil
-from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
 from mico_150k.errors import OutputRefused
-from mico_150k.files import disk_errors, read_json, settle, write_json
-from mico_150k.names import QUARANTINE, partial
-from mico_150k.pretokenize import codes, pickles
-from mico_150k.pretokenize.encoder import ChunkCodes, Encoded
-from mico_150k.pretokenize.material import Fault
-from mico_150k.pretokenize.sizes import Shape, grid
-from mico_150k.pretokenize.vq import Codes
-from mico_150k.reason import Reason
+from mico_150k.files import read_json, write_json
+from mico_150k.names import QUARANTINE
+from mico_150k.pretokenize import codes, pickles, records
+from mico_150k.pretokenize.chunks import ChunkFiles
+from mico_150k.pretokenize.identity import Identity, differing, is_content
 
 WORK = ".pretokenize"
 MANIFEST = "pretokenize.json"
 FORMAT = "mico-150k/dimoo-tokens/1"
 
-_CHUNK = pa.schema(
-    {
-        "codes": pa.large_list(pa.uint16()),
-        "digest": pa.string(),
-        "reason": pa.string(),
-        "detail": pa.string(),
-    }
-)
-_IDENTITY = "identity.json"
+_STATE = "work.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,135 +32,84 @@ class Workspace:
     folder: Path
 
     @property
-    def work(self) -> Path:
-        """The folder of what is not finished."""
-        return self.folder / WORK
-
-    @property
     def codes(self) -> Path:
         """The folder of the codes."""
         return self.folder / codes.CONFIG
 
+    @property
+    def codes_before(self) -> Path:
+        """The folder of the codes that were here before, and are replaced."""
+        return self._work / "before"
+
+    @property
+    def chunks(self) -> ChunkFiles:
+        """The chunks that are finished."""
+        return ChunkFiles(self._work)
+
+    @property
     def manifest(self) -> dict[str, Any]:
         """What a finished run has said; empty where there is none."""
         found = read_json(self.folder / MANIFEST)
         return found if found.get("format") == FORMAT else {}
 
-    def claim(self, identity: dict[str, Any], *, overwrite: bool) -> None:
-        """Make the folder this work's. Raises `OutputRefused` where it holds something else.
+    def claim(self, identity: Identity, *, overwrite: bool) -> None:
+        """Make the folder this work's; there is a manifest then if the codes are finished.
 
-        `identity` is what decides the codes: weights, precision, pictures, sizes, libraries.
+        Raises `OutputRefused` where it holds something else, and `overwrite` is false.
         """
-        begun = read_json(self.work / _IDENTITY)
-        present = self.manifest().get("identity") or begun
-        if present == identity and not overwrite:
-            return
-        if present or self._holds_anything():
-            if not overwrite:
-                raise self._refusal(present, identity)
-            self._clear()
-        write_json(self.work / _IDENTITY, identity)
+        begun = read_json(self._work / _STATE)
+        finished = self.manifest.get("identity")
+        if begun.get("identity") == identity:
+            if not begun["is_clear"]:
+                self._begin(identity)
+        elif begun or not finished or overwrite or not is_content(finished, identity):
+            if not overwrite and (begun or finished or self._holds_anything()):
+                raise self._refusal(begun.get("identity") or finished, identity)
+            self._begin(identity)
 
-    def has(self, number: int) -> bool:
-        """Whether a chunk is finished."""
-        return self._chunk(number).is_file()
-
-    def keep(self, chunk: ChunkCodes) -> None:
-        """Write a chunk: from then on it is finished."""
-        path = self._chunk(chunk.number)
-        batch = pa.record_batch(
-            [
-                pa.array([found.codes.ravel() for found in chunk.encoded], _CHUNK[0].type),
-                pa.array([found.digest for found in chunk.encoded], pa.string()),
-                pa.array([_reason(found) for found in chunk.encoded], pa.string()),
-                pa.array(
-                    [found.fault.detail if found.fault else "" for found in chunk.encoded],
-                    pa.string(),
-                ),
-            ],
-            schema=_CHUNK,
-        )
-        with disk_errors(path), pa.ipc.new_file(str(partial(path)), _CHUNK) as writer:
-            writer.write_batch(batch)
-        settle(path)
-
-    def open_chunk(self, number: int) -> pa.RecordBatch:
-        """A finished chunk, mapped and not read."""
-        return pa.ipc.open_file(pa.memory_map(str(self._chunk(number)))).get_batch(0)
-
-    def finish(self, manifest: dict[str, Any]) -> None:
+    def finish(self, manifest: Mapping[str, Any]) -> None:
         """The codes are written: nothing else is needed to go on."""
         write_json(self.folder / MANIFEST, {"format": FORMAT, **manifest})
 
     def remove_work(self) -> None:
         """What is in the codes is not kept twice."""
-        shutil.rmtree(self.work, ignore_errors=True)
+        shutil.rmtree(self._work, ignore_errors=True)
 
-    def _chunk(self, number: int) -> Path:
-        return self.work / f"chunk-{number:05d}.arrow"
+    @property
+    def _work(self) -> Path:
+        return self.folder / WORK
+
+    def _begin(self, identity: Identity) -> None:
+        """Set aside the codes that are here, and remove what else is written here.
+
+        Stopped in between it is called again, and the manifest of what was here goes last. Codes
+        that were made of the same are not wanted, or nobody would make them again.
+        """
+        self.chunks.clear()
+        write_json(self._work / _STATE, {"identity": identity, "is_clear": False})
+        finished = self.manifest.get("identity")
+        if self.codes.exists() and finished and finished != identity:
+            shutil.rmtree(self.codes_before, ignore_errors=True)
+            self.codes.replace(self.codes_before)
+        for name in (codes.CONFIG, pickles.FILES):
+            shutil.rmtree(self.folder / name, ignore_errors=True)
+        for name in (QUARANTINE, records.RECORDS, records.CONFIG, MANIFEST):
+            (self.folder / name).unlink(missing_ok=True)
+        write_json(self._work / _STATE, {"identity": identity, "is_clear": True})
 
     def _holds_anything(self) -> bool:
         there = self.folder.iterdir() if self.folder.exists() else ()
         return any(path.name != WORK for path in there)
 
-    def _refusal(self, present: dict[str, Any], identity: dict[str, Any]) -> OutputRefused:
+    def _refusal(self, present: Identity | None, identity: Identity) -> OutputRefused:
         if not present:
             return OutputRefused(
                 f"{self.folder} is not empty, and not a folder that `mico pretokenize` has begun.\n"
                 "Choose another with --to, or write over what it writes with --overwrite."
             )
-        differing = [
-            key for key in sorted({*present, *identity}) if present.get(key) != identity.get(key)
-        ]
         return OutputRefused(
             f"{self.folder} holds codes that were made otherwise; what differs is "
-            f"{', '.join(differing)}.\n"
-            "Run it with what it was begun with, choose another --to, or --overwrite it."
+            f"{', '.join(differing(present, identity))}.\n"
+            "Run it with what it was begun with, choose another --to, or --overwrite it: codes of "
+            "pictures that are the same are used again, where checkpoint and precision are."
         )
-
-    def _clear(self) -> None:
-        """Remove what is written here, and nothing else."""
-        for name in (WORK, codes.CONFIG, pickles.FILES):
-            shutil.rmtree(self.folder / name, ignore_errors=True)
-        for name in (MANIFEST, QUARANTINE, pickles.RECORDS, pickles.CONFIG):
-            (self.folder / name).unlink(missing_ok=True)
-
-
-class ChunkStore:
-    """All finished chunks, found by the number of an encoding."""
-
-    def __init__(self, workspace: Workspace, starts: list[int]) -> None:
-        """`starts` are the first encodings of the chunks."""
-        self._starts = starts
-        self._batches = [workspace.open_chunk(number) for number in range(len(starts))]
-        self._flat = [batch["codes"].values.to_numpy() for batch in self._batches]
-        self._offsets = [batch["codes"].offsets.to_numpy() for batch in self._batches]
-        self._digests = [batch["digest"].to_pylist() for batch in self._batches]
-
-    def digest(self, encoding: int) -> str:
-        """Of the encoded picture."""
-        chunk, place = self._find(encoding)
-        return str(self._digests[chunk][place])
-
-    def codes(self, encoding: int, shape: Shape) -> Codes:
-        """Rows × columns."""
-        chunk, place = self._find(encoding)
-        first, last = self._offsets[chunk][place : place + 2]
-        columns, rows = grid(shape)
-        found: Codes = self._flat[chunk][first:last].reshape(rows, columns)
-        return found
-
-    def _find(self, encoding: int) -> tuple[int, int]:
-        chunk = bisect_right(self._starts, encoding) - 1
-        return chunk, encoding - self._starts[chunk]
-
-
-def faults_of(batch: pa.RecordBatch) -> Iterator[tuple[int, Fault]]:
-    """The encodings of a chunk that have none, by their place in it."""
-    for place, reason in enumerate(batch["reason"].to_pylist()):
-        if reason:
-            yield place, Fault(Reason(reason), batch["detail"][place].as_py())
-
-
-def _reason(found: Encoded) -> str:
-    return found.fault.reason.value if found.fault else ""

@@ -35,6 +35,10 @@ def test_an_export_becomes_codes_beside_its_launch_script(tmp_path: Path) -> Non
     assert exported.stderr.splitlines()[-1].startswith("done: 8 records, 0 too long")
     assert (tmp_path / "elsewhere" / "codes" / "data.yaml").is_file()
     assert (tmp_path / "elsewhere" / "train.sh").stat().st_mode & 0o100
+    start = (tmp_path / "elsewhere" / "START.md").read_text()
+    assert "8 samples have codes, 8 are here" in start
+    assert "mico patch dimoo" in start
+    assert "mico pretokenize" not in start
     assert sum(told["too_long"].values()) == sum(line["too_long"] for line in told["lengths"]) > 0
 
 

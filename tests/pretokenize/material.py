@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mico_150k.pretokenize.codes import CodedPicture, CodedRow
+from mico_150k.pretokenize.codes import CodedPicture, CodedRow, CodesFolder, write_codes
 from mico_150k.pretokenize.encoder import EncoderOptions
 from mico_150k.pretokenize.run import PretokenizeOptions
 from mico_150k.pretokenize.sizes import SizeTable
@@ -59,10 +59,10 @@ def write_export(folder: Path, records: int = 8) -> Path:
 
 def options(vq: Path | str, **changes: Any) -> PretokenizeOptions:
     """Options for small pictures on the CPU; `batch` and `readers` are the encoder's."""
-    precision = Precision("fp32", changes.pop("batch", 2), 1)
+    precision = Precision("fp32", changes.pop("batch", 2), changes.pop("threads", 1))
     encoder = EncoderOptions(str(vq), precision, changes.pop("readers", 2))
     return PretokenizeOptions(
-        **{"encoder": encoder, "devices": ("cpu",), "sizes": SMALL, "chunk": 4, **changes}
+        **{"encoder": encoder, "devices": ("cpu",), "sizes": SMALL, "batches_a_chunk": 2, **changes}
     )
 
 
@@ -79,6 +79,12 @@ def coded_rows(count: int = 6) -> list[CodedRow]:
         CodedRow(f"hoi/{row}", f"prompt {row}", (coded("0a"), coded(f"{row:x}b", 2, 4)))
         for row in range(count)
     ]
+
+
+def write_rows(folder: Path, rows: list[CodedRow], vq: str = "ab") -> CodesFolder:
+    """A folder of codes."""
+    write_codes(folder, rows, len(rows), {"vq_sha256": vq})
+    return CodesFolder.open(folder)
 
 
 def contents(folder: Path) -> dict[str, bytes]:

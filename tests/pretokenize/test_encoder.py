@@ -1,12 +1,14 @@
 """Codes are those that diffusers gives for one picture at a time."""
 
+import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from mico_150k.errors import MissingPackage, SourceNotFound, UsageError
+from mico_150k.errors import BrokenFile, MissingPackage, SourceNotFound, UsageError
 from mico_150k.pretokenize.crop import crop_all
 from mico_150k.pretokenize.encoder import ChunkCodes, Encoder
 from mico_150k.pretokenize.material import FilePlace
@@ -22,7 +24,7 @@ from .material import SMALL, VQ_EXTRA, options, write_vq
 @pytest.fixture(scope="module")
 def chunk(export: Path) -> Chunk:
     """All of the export's pictures."""
-    return EncodingPlan(open_material(export), SMALL).chunk(0)
+    return EncodingPlan(open_material(export), SMALL, 99).chunk(0)
 
 
 def encode_chunk(vq: Path, chunk: Chunk, **changes: Any) -> tuple[ChunkCodes, list[int]]:
@@ -131,6 +133,44 @@ def test_the_digest_is_of_the_weights_that_decide_codes(vq: Path, tmp_path: Path
         for place in (vq, vq / "vqvae", tmp_path / "decoder", tmp_path / "encoder")
     ]
     assert digests[0] == digests[1] == digests[2] != digests[3]
+
+
+@pytest.mark.parametrize("lost", ["encoder.conv_in.weight", "quantize.embedding.weight"])
+def test_a_checkpoint_that_lacks_a_weight_is_refused(vq: Path, tmp_path: Path, lost: str) -> None:
+    pytest.importorskip("diffusers", reason=VQ_EXTRA)
+    from safetensors.torch import load_file, save_file
+
+    shutil.copytree(vq, tmp_path / "vq")
+    file = tmp_path / "vq" / "vqvae" / "diffusion_pytorch_model.safetensors"
+    weights = load_file(file)
+    del weights[lost]
+    save_file(weights, file)
+    with pytest.raises(SourceNotFound, match=f"no whole VQ checkpoint.*missing: {lost}"):
+        VQ.load(str(tmp_path / "vq"), "cpu", Precision("fp32", 1, 1))
+
+
+def test_settings_that_decide_codes_are_in_the_digest(vq: Path, tmp_path: Path) -> None:
+    pytest.importorskip("diffusers", reason=VQ_EXTRA)
+    shutil.copytree(vq, tmp_path / "vq")
+    config = tmp_path / "vq" / "vqvae" / "config.json"
+    told = json.loads(config.read_text())
+    config.write_text(json.dumps({**told, "norm_num_groups": 2}))
+    precision = Precision("fp32", 1, 1)
+    one, other = (VQ.load(str(place), "cpu", precision).digest for place in (vq, tmp_path / "vq"))
+    assert one != other
+
+
+def test_codes_of_what_is_no_number_are_an_error(vq: Path, chunk: Chunk, tmp_path: Path) -> None:
+    pytest.importorskip("diffusers", reason=VQ_EXTRA)
+    from safetensors.torch import load_file, save_file
+
+    shutil.copytree(vq, tmp_path / "vq")
+    file = tmp_path / "vq" / "vqvae" / "diffusion_pytorch_model.safetensors"
+    weights = load_file(file)
+    weights["encoder.conv_in.bias"][0] = float("nan")
+    save_file(weights, file)
+    with pytest.raises(BrokenFile, match=r"images/0.png it makes numbers that are not finite"):
+        encode_chunk(tmp_path / "vq", chunk)
 
 
 def test_another_kind_of_vq_is_refused(tmp_path: Path) -> None:

@@ -8,26 +8,26 @@ from typing import Any
 import pytest
 import yaml
 
-from mico_150k.errors import OutputRefused, UsageError
+from mico_150k.errors import BrokenFile, DiskTooSmall, OutputRefused, UsageError
 from mico_150k.pretokenize import pickles
-from mico_150k.pretokenize.codes import CodedRow, write_codes
-from mico_150k.pretokenize.pickles import RecordOptions, relocate_pickles, write_pickles
+from mico_150k.pretokenize.codes import CodedRow, CodesFolder
+from mico_150k.pretokenize.pickles import check_disk, relocate_pickles, write_pickles
+from mico_150k.pretokenize.records import RecordOptions
 from mico_150k.pretokenize.text import SYSTEM_PROMPT
 
-from .material import coded, coded_rows, contents
+from .material import coded, coded_rows, contents, write_rows
 
 
 @pytest.fixture
-def codes(tmp_path: Path) -> Path:
-    write_codes(tmp_path / "codes", coded_rows(6), {})
-    return tmp_path / "codes"
+def codes(tmp_path: Path) -> CodesFolder:
+    return write_rows(tmp_path / "codes", coded_rows(6))
 
 
 def records_of(folder: Path) -> list[dict[str, Any]]:
     return json.loads((folder / "all_records.json").read_text())
 
 
-def test_a_pickle_has_rows_in_order_and_exchanged_sides(codes: Path, tmp_path: Path) -> None:
+def test_a_pickle_has_rows_in_order_and_exchanged_sides(codes: CodesFolder, tmp_path: Path) -> None:
     write_pickles(codes, tmp_path / "to")
     record = next(r for r in records_of(tmp_path / "to") if r["id"] == "hoi/3")
     with open(record["answer_image"], "rb") as file:
@@ -42,7 +42,7 @@ def test_a_pickle_has_rows_in_order_and_exchanged_sides(codes: Path, tmp_path: P
     assert list(found) == ["input_ids", "length", "height", "width"]
 
 
-def test_a_record_has_what_training_reads(codes: Path, tmp_path: Path) -> None:
+def test_a_record_has_what_training_reads(codes: CodesFolder, tmp_path: Path) -> None:
     result = write_pickles(codes, tmp_path / "to", RecordOptions(text_length=lambda _: 10))
     records = records_of(tmp_path / "to")
     assert result.records == len(records) == 6
@@ -64,14 +64,14 @@ def test_a_shared_picture_is_one_file_for_each_size(tmp_path: Path) -> None:
         CodedRow("a", "", (coded("1"), coded("2"))),
         CodedRow("b", "", (coded("1"), coded("2", size=64))),
     ]
-    write_codes(tmp_path, rows, {})
-    assert write_pickles(tmp_path, tmp_path / "to").pickles == 3
+    made = write_rows(tmp_path, rows)
+    assert write_pickles(made, tmp_path / "to").pickles == 3
     one, other = sorted(records_of(tmp_path / "to"), key=lambda record: record["id"])
     assert one["user_image"] == other["user_image"]
     assert one["answer_image"] != other["answer_image"]
 
 
-def test_records_are_shuffled_by_the_seed(codes: Path, tmp_path: Path) -> None:
+def test_records_are_shuffled_by_the_seed(codes: CodesFolder, tmp_path: Path) -> None:
     orders = []
     for seed in (0, 1, 0):
         write_pickles(codes, tmp_path / "to", RecordOptions(seed=seed))
@@ -82,19 +82,19 @@ def test_records_are_shuffled_by_the_seed(codes: Path, tmp_path: Path) -> None:
 
 def test_longer_records_are_dropped_and_counted_or_refused(tmp_path: Path) -> None:
     rows = [*coded_rows(3), CodedRow("long", "", [coded(f"{n}", 4, 4) for n in range(9)])]
-    write_codes(tmp_path, rows, {})
+    made = write_rows(tmp_path, rows)
     options = RecordOptions(max_seq_len=100, text_length=lambda _: 20)
-    result = write_pickles(tmp_path, tmp_path / "to", options)
+    result = write_pickles(made, tmp_path / "to", options)
     assert result.records == 3
     assert result.too_long == {8: 1}
     assert "long" not in {record["id"] for record in records_of(tmp_path / "to")}
     strict = RecordOptions(max_seq_len=100, text_length=lambda _: 20, over_limit="error")
     with pytest.raises(UsageError, match="1 records are longer"):
-        write_pickles(tmp_path, tmp_path / "strict", strict)
+        write_pickles(made, tmp_path / "strict", strict)
 
 
 def test_many_files_are_spread_over_folders_and_a_stopped_run_goes_on(
-    codes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    codes: CodesFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pickles, "FILES_A_FOLDER", 3)
     to = tmp_path / "to"
@@ -117,7 +117,7 @@ def test_many_files_are_spread_over_folders_and_a_stopped_run_goes_on(
         assert contents(again) == expected
 
 
-def test_a_folder_that_is_something_elses_is_left_alone(codes: Path, tmp_path: Path) -> None:
+def test_a_folder_that_is_something_elses_is_left_alone(codes: CodesFolder, tmp_path: Path) -> None:
     to = tmp_path / "to"
     to.mkdir()
     (to / "data.yaml").write_text("mine")
@@ -125,23 +125,44 @@ def test_a_folder_that_is_something_elses_is_left_alone(codes: Path, tmp_path: P
         write_pickles(codes, to)
     assert (to / "data.yaml").read_text() == "mine"
     write_pickles(codes, to, overwrite=True)
-    write_codes(tmp_path / "others", coded_rows(2), {})
+    others = write_rows(tmp_path / "others", coded_rows(2))
     with pytest.raises(OutputRefused, match="not made of these codes"):
-        write_pickles(tmp_path / "others", to)
-    write_pickles(tmp_path / "others", to, overwrite=True)
+        write_pickles(others, to)
+    write_pickles(others, to, overwrite=True)
     assert len(list((to / "files").rglob("*.pkl"))) == 3
 
 
-def test_records_of_a_folder_that_has_moved_name_it_again(codes: Path, tmp_path: Path) -> None:
-    old = tmp_path / "before"
-    write_pickles(codes, old)
-    before = records_of(old)
-    moved = old.rename(tmp_path / "a way off")
-    relocate_pickles(moved, str(old))
-    after = records_of(moved)
-    for record, was in zip(after, before, strict=True):
-        paths = [*record["user_image"], record["answer_image"]]
-        assert all(path.startswith(f"{moved}/") and Path(path).is_file() for path in paths)
-        assert record["user_prompt"] == was["user_prompt"]
-    assert str(old) not in (moved / "data.yaml").read_text()
-    relocate_pickles(tmp_path, str(old))  # nothing was pre-tokenized there
+def test_a_pickle_that_is_damaged_or_gone_is_written_again(
+    codes: CodesFolder, tmp_path: Path
+) -> None:
+    write_pickles(codes, tmp_path / "to")
+    whole = contents(tmp_path / "to")
+    first, second, *_ = sorted((tmp_path / "to" / "files").rglob("*.pkl"))
+    first.write_bytes(bytes(len(first.read_bytes())))
+    second.unlink()
+    write_pickles(codes, tmp_path / "to")
+    assert contents(tmp_path / "to") == whole
+
+
+def test_records_follow_a_folder_that_was_moved(codes: CodesFolder, tmp_path: Path) -> None:
+    write_pickles(codes, tmp_path / "to")
+    whole = contents(tmp_path / "to")
+    moved = (tmp_path / "to").rename(tmp_path / "moved")
+    relocate_pickles(moved)
+    assert contents(moved) == whole
+    assert all(Path(row["answer_image"]).is_file() for row in records_of(moved))
+    (moved / "all_records.json").write_text("[{}]")
+    with pytest.raises(BrokenFile, match="no records such as"):
+        relocate_pickles(moved)
+    relocate_pickles(tmp_path)  # where there are none
+
+
+def test_a_disk_that_is_too_small_is_told_before_anything_is_written(
+    codes: CodesFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check_disk(codes, tmp_path / "to")
+    monkeypatch.setattr(pickles, "free_space", lambda _: 1000)
+    with pytest.raises(DiskTooSmall, match="this will need 28"):
+        check_disk(codes, tmp_path / "to")
+    write_pickles(codes, tmp_path / "to")
+    check_disk(codes, tmp_path / "to")  # all there

@@ -1,32 +1,43 @@
 """All of it: the same files however it is done, wherever it was stopped."""
 
 import json
-import os
+import multiprocessing
 import pickle
 import random
 import shutil
-import signal
-import subprocess
-import sys
 import time
+from collections.abc import Callable
+from dataclasses import replace
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from mico_150k.errors import OutputRefused, TooManyLeftOut, UsageError, WorkerLost
+from mico_150k.errors import (
+    OutputRefused,
+    SourceNotFound,
+    TooManyLeftOut,
+    UsageError,
+    WorkerLost,
+)
+from mico_150k.lock import lock_folder
+from mico_150k.pretokenize import pickles
 from mico_150k.pretokenize.codes import CodesFolder
-from mico_150k.pretokenize.encoder import EncoderOptions
-from mico_150k.pretokenize.pickles import RecordOptions, write_pickles
+from mico_150k.pretokenize.encoder import ChunkCodes, EncoderOptions
+from mico_150k.pretokenize.pickles import write_pickles
+from mico_150k.pretokenize.plan import EncodingPlan
+from mico_150k.pretokenize.ray_workers import Cluster
+from mico_150k.pretokenize.records import RecordOptions
 from mico_150k.pretokenize.run import Pretokenization, PretokenizeOptions, PretokenizeResult
 from mico_150k.pretokenize.source import open_material
-from mico_150k.pretokenize.vq import Precision
+from mico_150k.pretokenize.workers import encode_in_processes
 
 from ..factories import encode, picture
-from .material import contents, options, write_export
+from .material import SMALL, contents, options, write_export
 
-KILLS = 4
+KILLS = 20
 
 
 def run(source: Path, to: Path, chosen: PretokenizeOptions, **how: Any) -> PretokenizeResult:
@@ -86,57 +97,44 @@ def test_a_ray_cluster_writes_the_same_bytes(
     vq: Path, export: Path, undisturbed: Path, tmp_path: Path
 ) -> None:
     pytest.importorskip("ray", reason="needs the extra ray")
-    from mico_150k.pretokenize.ray_workers import Cluster
-
     run(export, tmp_path / "to", options(vq, cluster=Cluster("local", 2)))
     assert contents(tmp_path / "to") == contents(undisturbed)
 
 
-KILLED = """
-import sys, time
-from pathlib import Path
-from mico_150k.pretokenize import pickles, run
-from mico_150k.pretokenize.source import open_material
-from tests.pretokenize.material import options
-
-pickles.FILES_A_FOLDER = 4
-vq, source, to = sys.argv[1:]
-print("ready", flush=True)
-run.Pretokenization(open_material(Path(source)), Path(to), options(vq)).run()
-print("done", flush=True)
-"""
+def work_until_killed(vq: Path, source: Path, to: Path) -> None:
+    """A process's, whose pickles are in folders of a few."""
+    pickles.FILES_A_FOLDER = 4
+    run(source, to, options(vq))
 
 
-def test_killed_at_random_points_it_goes_on_to_the_same_files(
+def test_killed_at_20_random_points_it_goes_on_to_the_same_files(
     vq: Path, export: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mico_150k.pretokenize.pickles.FILES_A_FOLDER", 4)
+    monkeypatch.setattr(pickles, "FILES_A_FOLDER", 4)
     whole, to = tmp_path / "whole", tmp_path / "to"
     run(export, whole, options(vq))
-    here = Path(__file__).parent.parent.parent
-    script = [sys.executable, "-c", KILLED, str(vq), str(export), str(to)]
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["torch", "diffusers", "mico_150k.pretokenize.run"])
     chance = random.Random(0)
-    killed = 0
-    while killed < KILLS:
-        process = subprocess.Popen(
-            script, stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(here)}
-        )
-        assert process.stdout
-        process.stdout.readline()
+    for _ in range(KILLS):
+        process = context.Process(target=work_until_killed, args=(vq, export, to))
+        process.start()
         wait_for_work(process, to)
         time.sleep(chance.uniform(0, 0.6))
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-        killed += 1
+        process.kill()
+        process.join()
+        if (to / "data.yaml").exists():  # it was faster: from the start again
+            assert contents(to) == contents(whole)
+            shutil.rmtree(to)
     run(export, to, options(vq))
     assert contents(to) == contents(whole)
     ids = [record["id"] for record in json.loads((to / "all_records.json").read_text())]
     assert len(ids) == len(set(ids)) == 8
 
 
-def wait_for_work(process: subprocess.Popen[bytes], to: Path) -> None:
+def wait_for_work(process: BaseProcess, to: Path) -> None:
     """Until the VQ is loaded, or all is done."""
-    while process.poll() is None and not (to / ".pretokenize").exists():
+    while process.is_alive() and not (to / ".pretokenize").exists():
         time.sleep(0.01)
 
 
@@ -172,7 +170,7 @@ def test_other_records_of_the_same_codes_need_no_encoding(
 
 def test_pickles_of_the_codes_alone_are_the_same(undisturbed: Path, tmp_path: Path) -> None:
     shutil.copytree(undisturbed / "dimoo-codes", tmp_path / "codes")
-    write_pickles(tmp_path / "codes", tmp_path / "to")
+    write_pickles(CodesFolder.open(tmp_path / "codes"), tmp_path / "to")
     made = contents(tmp_path / "to")
     expected = contents(undisturbed)
     assert {"all_records.json", "data.yaml"} < set(made)
@@ -242,15 +240,93 @@ def test_a_dataset_folder_gives_its_own_ids_and_the_same_codes_as_its_pictures(
     assert len(of_digest) == result.pickles == result.encodings
 
 
-def test_a_process_that_dies_is_told_with_what_to_do(
-    vq: Path, export: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    broken = options(vq, devices=("cpu", "cpu"))
-    encoder = EncoderOptions(str(tmp_path / "gone"), Precision("fp32", 1, 1), 1)
-    from mico_150k.pretokenize.workers import encode_in_processes
-
-    plan = Pretokenization(open_material(export), tmp_path, broken).plan
+def in_processes(
+    encoder: EncoderOptions, export: Path, on_encoded: Callable[[int], None]
+) -> list[ChunkCodes]:
+    plan = EncodingPlan(open_material(export), SMALL, 4)
     chunks = (plan.chunk(number) for number in range(plan.chunks))
-    with pytest.raises(WorkerLost, match="--device cpu,cpu"):
-        list(encode_in_processes(encoder, broken.devices, chunks, lambda _: None))
-    assert "no VQ checkpoint" in capfd.readouterr().err
+    return list(encode_in_processes(encoder, ("cpu", "cpu"), chunks, on_encoded))
+
+
+def test_a_process_that_dies_is_told_with_what_to_do(vq: Path, export: Path) -> None:
+    def kill(_more: int) -> None:
+        for child in multiprocessing.active_children():
+            child.kill()
+
+    with pytest.raises(WorkerLost, match=r"--device cpu has ended(.|\n)*goes on from there"):
+        in_processes(options(vq).encoder, export, kill)
+
+
+def test_what_a_process_raises_is_raised_here(vq: Path, export: Path, tmp_path: Path) -> None:
+    for encoder, expected, message in (
+        (options(tmp_path / "gone").encoder, SourceNotFound, "gone: no such folder"),
+        (replace(options(vq).encoder, vq_sha256="ab"), UsageError, "another checkpoint"),
+    ):
+        with pytest.raises(expected, match=message):
+            in_processes(encoder, export, lambda _: None)
+
+
+def test_a_picture_whose_file_could_not_be_read_is_tried_again(vq: Path, tmp_path: Path) -> None:
+    source = write_export(tmp_path / "mico-dimoo")
+    material = open_material(source)
+    work = Pretokenization(material, tmp_path / "to", options(vq))
+    away = (source / "images" / "6.png").rename(tmp_path / "away.png")
+    with pytest.raises(TooManyLeftOut, match="file-missing"):
+        work.run()
+    away.rename(source / "images" / "6.png")
+    result = Pretokenization(material, tmp_path / "to", options(vq)).run()
+    assert (result.records, result.left_out) == (8, {})
+    assert 0 < result.encoded_before < result.encodings
+    run(source, tmp_path / "whole", options(vq))
+    assert contents(tmp_path / "to") == contents(tmp_path / "whole")
+
+
+def test_codes_of_pictures_that_are_the_same_are_used_again_by_other_records(
+    vq: Path, tmp_path: Path
+) -> None:
+    source = write_export(tmp_path / "mico-dimoo")
+    one_by_one = options(vq, batch=1)
+    run(source, tmp_path / "to", one_by_one)
+    rows = json.loads((source / "dimoo-mico.json").read_text())
+    (source / "dimoo-mico.json").write_text(json.dumps([*rows[2:], rows[1]]))
+    (source / "images" / "0.png").write_bytes(encode(picture(99, (200, 150))))
+    with pytest.raises(OutputRefused, match="what differs is records"):
+        run(source, tmp_path / "to", one_by_one)
+    again = run(source, tmp_path / "to", one_by_one, overwrite=True)
+    assert again.encodings - again.encoded_before == 2  # the other picture, at each size
+    run(source, tmp_path / "new", one_by_one)
+    assert contents(tmp_path / "to") == contents(tmp_path / "new")
+
+
+def test_finished_codes_are_the_same_work_on_a_machine_with_other_cores(
+    vq: Path, export: Path, tmp_path: Path
+) -> None:
+    run(export, tmp_path / "to", options(vq))
+    elsewhere = options(vq, threads=2, records=RecordOptions(system_prompt="Do."))
+    result = run(export, tmp_path / "to", elsewhere)
+    assert result.encoded_before == result.encodings
+    records = json.loads((tmp_path / "to" / "all_records.json").read_text())
+    assert {record["system_prompt"] for record in records} == {"Do."}
+
+
+def test_records_that_are_all_too_long_are_an_error(vq: Path, export: Path, tmp_path: Path) -> None:
+    short = options(vq, records=RecordOptions(max_seq_len=10))
+    with pytest.raises(UsageError, match="all 8 records are longer"):
+        Pretokenization(open_material(export), tmp_path, short).lengths()
+
+
+def test_two_runs_in_one_folder_keep_out_of_each_others_way(
+    vq: Path, export: Path, tmp_path: Path
+) -> None:
+    with lock_folder(tmp_path / "to"), pytest.raises(OutputRefused, match="another run"):
+        run(export, tmp_path / "to", options(vq))
+
+
+def test_more_actors_than_there_is_room_for_are_refused(
+    vq: Path, export: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("ray", reason="needs the extra ray")
+    with pytest.raises(UsageError, match="each of 99999 actors with --device cpu takes one"):
+        run(export, tmp_path, options(vq, cluster=Cluster("local", 99_999)))
+    with pytest.raises(UsageError, match="with --actors N and --device cpu"):
+        run(export, tmp_path, options(vq, cluster=Cluster("local", 0)))

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -158,12 +159,10 @@ def read(material: Material) -> list[tuple[str, list[bytes]]]:
     """Each record's prompt, and its pictures' bytes through their places."""
     found = []
     for row in material.records:
-        cells, images = Cells(), []
-        for number in row.pictures:
-            place = material.pictures[number].place
-            assert isinstance(place, CellPlace)
-            images.append(bytes(cells.read(place)))
-        found.append((row.prompt, images))
+        places = [material.pictures[number].place for number in row.pictures]
+        with closing(Cells()) as cells:
+            loaders = cells.loaders([place for place in places if isinstance(place, CellPlace)])
+            found.append((row.prompt, [bytes(load()) for load in loaders]))
     return found
 
 

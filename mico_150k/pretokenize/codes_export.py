@@ -1,0 +1,69 @@
+"""What trains Lumina-DiMOO, of codes that were made elsewhere: no GPU, and not one picture."""
+
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+
+from mico_150k.builders.dimoo import CODES, LAUNCH_SCRIPT, DimooTrainer
+from mico_150k.errors import OutputRefused
+from mico_150k.export.folder import EXPORT, START
+from mico_150k.export.trainer import LAUNCH
+from mico_150k.files import write_atomically
+from mico_150k.markdown import markdown_template
+from mico_150k.pretokenize.codes import CodesFolder
+from mico_150k.pretokenize.pickles import PicklesResult, check_disk, write_pickles
+from mico_150k.pretokenize.records import RecordOptions
+
+
+def export_codes(
+    codes: CodesFolder,
+    to: Path,
+    options: RecordOptions,
+    *,
+    overwrite: bool = False,
+    on_progress: Callable[[int, int], None] = lambda _done, _total: None,
+) -> PicklesResult:
+    """Write the pickles and records of codes, a launch script and START.md.
+
+    An export of pictures keeps those that it has. Raises `BrokenFile`, `OutputRefused`,
+    `DiskTooSmall`, `UsageError`.
+    """
+    to = to.absolute()
+    is_export = (to / EXPORT).exists()
+    if not is_export and not overwrite:
+        _refuse_others(to)
+    check_disk(codes, to / CODES)
+    made = write_pickles(codes, to / CODES, options, overwrite=overwrite, on_progress=on_progress)
+    if not is_export:
+        write_atomically(to / LAUNCH, LAUNCH_SCRIPT.encode())
+        (to / LAUNCH).chmod(0o755)
+        write_atomically(to / START, _start(codes, to, options, made).encode())
+    return made
+
+
+def _refuse_others(to: Path) -> None:
+    there = {path.name for path in to.iterdir()} if to.exists() else set()
+    if CODES in there:
+        there -= {CODES, LAUNCH, START}
+    if there:
+        msg = (
+            f"{to} holds files that no export has written, such as {min(there)}.\n"
+            "Choose another folder with --to, or write over what is in it with --overwrite."
+        )
+        raise OutputRefused(msg)
+
+
+def _start(codes: CodesFolder, to: Path, options: RecordOptions, made: PicklesResult) -> str:
+    trainer = DimooTrainer()
+    return markdown_template("START-codes.md").render(
+        trainer=trainer,
+        codes=codes,
+        options=options,
+        made=made,
+        root=to,
+        steps=[
+            (text, commands.replace("{root}", shlex.quote(str(to))))
+            for text, commands in trainer.steps
+            if not commands.startswith("mico pretokenize")
+        ],
+    )
