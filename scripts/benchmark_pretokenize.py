@@ -1,0 +1,117 @@
+#!/usr/bin/env python3
+"""How fast pictures become codes, against upstream's way: one after the other, each for itself.
+
+    scripts/benchmark_pretokenize.py --rows 40
+
+A VQ of Lumina-DiMOO's kind with random weights, and pictures of 1024 pixels a side, made here. The
+ways take turns in one process, the median of each is printed. Quote the ratio, not the seconds.
+"""
+
+import argparse
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import VQModel
+from diffusers.image_processor import VaeImageProcessor
+from PIL import Image
+
+from mico_150k.pretokenize.crop import crop
+from mico_150k.pretokenize.encoder import Encoder, EncoderOptions
+from mico_150k.pretokenize.plan import EncodingPlan
+from mico_150k.pretokenize.sizes import SizeTable, shape_for
+from mico_150k.pretokenize.source import open_material
+from mico_150k.pretokenize.vq import CODEBOOK, Precision
+
+SIDE = 1024
+SIZE = 512
+
+
+def main() -> None:
+    """Parse, make pictures and a VQ, measure."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=40, help="records, of two pictures")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--batch-size", type=int, default=1)
+    parser.add_argument("--readers", type=int, default=2)
+    parser.add_argument("--channels", type=int, default=8, help="the VQ's; Lumina-DiMOO's has more")
+    parser.add_argument("--turns", type=int, default=3)
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        paths = make_pictures(folder, asked.rows)
+        model = make_vq(folder / "vq", asked.channels).to(asked.device)
+        precision = Precision("fp32", asked.batch_size, torch.get_num_threads())
+        encoder = Encoder.load(
+            EncoderOptions(str(folder / "vq"), precision, asked.readers), asked.device
+        )
+        plan = EncodingPlan(open_material(folder), SizeTable.parse(str(SIZE), SIZE), 10**6)
+        ways: dict[str, Callable[[], object]] = {
+            "upstream's way": lambda: one_by_one(model, paths, asked.device),
+            "mico pretokenize": lambda: encoder.encode(plan.chunk(0), lambda _: None),
+        }
+        seconds: dict[str, list[float]] = {name: [] for name in ways}
+        for _ in range(asked.turns):
+            for way, work in ways.items():
+                started = time.perf_counter()
+                work()
+                seconds[way].append(time.perf_counter() - started)
+        encoder.close()
+    medians = {way: statistics.median(times) for way, times in seconds.items()}
+    for way, median in medians.items():
+        print(f"{way}: {len(paths) / median:.2f} pictures a second")
+    ratio = medians["upstream's way"] / medians["mico pretokenize"]
+    print(f"ratio: {ratio:.2f}")
+
+
+def make_pictures(folder: Path, rows: int) -> list[Path]:
+    """Write pictures of noise, and an export's records over them."""
+    random = np.random.default_rng(0)
+    paths = [folder / f"{number}.jpg" for number in range(2 * rows)]
+    for path in paths:
+        noise = random.integers(0, 256, (SIDE // 8, SIDE // 8, 3), dtype=np.uint8)
+        Image.fromarray(noise).resize((SIDE, SIDE), Image.Resampling.BICUBIC).save(path)
+    records = [
+        {"image_path": [first.name], "edit_path": second.name, "prompt": "do"}
+        for first, second in zip(paths[::2], paths[1::2], strict=True)
+    ]
+    (folder / "dimoo-mico.json").write_text(json.dumps(records))
+    return paths
+
+
+def make_vq(folder: Path, channels: int) -> VQModel:
+    """Write a VQ with random weights."""
+    torch.manual_seed(0)
+    model = VQModel(
+        down_block_types=("DownEncoderBlock2D",) * 5,
+        up_block_types=("UpDecoderBlock2D",) * 5,
+        block_out_channels=(channels,) * 5,
+        latent_channels=4,
+        num_vq_embeddings=CODEBOOK,
+        vq_embed_dim=4,
+        norm_num_groups=4,
+    )
+    model.save_pretrained(folder)
+    return model.eval()
+
+
+@torch.no_grad()
+def one_by_one(model: VQModel, paths: list[Path], device: str) -> list[list[int]]:
+    """A picture is read, cropped, encoded and fetched before the next one is looked at."""
+    processor = VaeImageProcessor(vae_scale_factor=16, do_normalize=False)
+    found = []
+    for path in paths:
+        with Image.open(path) as image:
+            pixels = crop(image.convert("RGB"), shape_for(*image.size, SIZE))
+        latents = model.encode(processor.preprocess(pixels).to(device)).latents
+        found.append(model.quantize(latents)[2][2].tolist())
+    return found
+
+
+if __name__ == "__main__":
+    main()
