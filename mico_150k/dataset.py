@@ -96,7 +96,7 @@ class Dataset:
         tables = []
         for name in self.files(names.INDEX, split):
             with self._open(name) as file, self._reading(name):
-                tables.append(file.read(columns=columns))
+                tables.append(self.storage.again(partial(file.read, columns=columns)))
         return pa.concat_tables(tables)
 
     def indexes(self) -> dict[str, pa.Table]:
@@ -212,28 +212,37 @@ class Dataset:
                     return
 
     def _fetch(self, group: "_Group", columns: Sequence[str] | None) -> ChosenRows:
-        with self._open(group.file, group.metadata) as file, self._reading(group.file):
-            table = file.read_row_group(group.number, columns=columns, use_threads=False)
+        def read() -> pa.Table:
+            with self._opened(group.file, group.metadata) as file:
+                return file.read_row_group(group.number, columns=columns, use_threads=False)
+
+        with self._reading(group.file):
+            table = self.storage.again(read)
         if len(group.places) < table.num_rows:
             table = table.take(pa.array(group.places))
         return ChosenRows(group.chosen, table)
 
     def _open(self, name: str, metadata: pq.FileMetaData | None = None) -> pq.ParquetFile:
         with self._reading(name):
-            if self.storage.is_local:
-                return pq.ParquetFile(
-                    self.storage.path(name),
-                    metadata=metadata,
-                    pre_buffer=False,
-                    buffer_size=LOCAL_BUFFER,
-                )
-            return pq.ParquetFile(self.storage.open(name), metadata=metadata, pre_buffer=True)
+            return self.storage.again(partial(self._opened, name, metadata))
+
+    def _opened(self, name: str, metadata: pq.FileMetaData | None) -> pq.ParquetFile:
+        if self.storage.is_local:
+            return pq.ParquetFile(
+                self.storage.path(name),
+                metadata=metadata,
+                pre_buffer=False,
+                buffer_size=LOCAL_BUFFER,
+            )
+        return pq.ParquetFile(self.storage.open(name), metadata=metadata, pre_buffer=True)
 
     @contextmanager
     def _reading(self, name: str) -> Iterator[None]:
         try:
             yield
-        except (pa.ArrowException, OSError) as error:
+        except Exception as error:  # every file system has its own way to say no
+            if self.storage.is_local and not isinstance(error, pa.ArrowException | OSError):
+                raise
             msg = (
                 f"{self.location}: {name} cannot be read: {error}\n"
                 "`mico check` tells which files of a dataset folder are damaged or missing."

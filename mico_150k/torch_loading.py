@@ -14,6 +14,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 from PIL import Image as Pillow
@@ -123,10 +124,13 @@ class TrainingRows(IterableDataset[Row]):
             yield {name: self._decode(value) for name, value in values.items()}
 
     def _read_piece(self, piece: Piece, rows: set[int]) -> dict[int, Row]:
-        # Over a network a row group is fetched in as few requests as may be.
-        with self._storage.open(piece.file) as file:
-            opened = pq.ParquetFile(file, pre_buffer=not self._storage.is_local)
-            table = opened.read_row_group(piece.group, use_threads=False)
+        def read() -> pa.Table:
+            # Over a network a row group is fetched in as few requests as may be.
+            with self._storage.open(piece.file) as file:
+                opened = pq.ParquetFile(file, pre_buffer=not self._storage.is_local)
+                return opened.read_row_group(piece.group, use_threads=False)
+
+        table = self._storage.again(read)
         return {row: table.slice(row, 1).to_pylist()[0] for row in sorted(rows)}
 
     def _decode(self, value: Any) -> Any:  # noqa: ANN401 - any column's value
@@ -261,8 +265,11 @@ def _find_pieces(storage: Storage, files: Sequence[str]) -> list[Piece]:
     """Every row group of the files as one piece."""
 
     def pieces(name: str) -> list[Piece]:
-        with storage.open(name) as file:
-            metadata = pq.ParquetFile(file).metadata
+        def read() -> pq.FileMetaData:
+            with storage.open(name) as file:
+                return pq.ParquetFile(file).metadata
+
+        metadata = storage.again(read)
         groups = map(metadata.row_group, range(metadata.num_row_groups))
         return [
             Piece(name, number, 0, group.num_rows, group.total_byte_size // max(1, group.num_rows))

@@ -21,12 +21,14 @@ from PIL import Image
 from torch.utils.data import DataLoader
 
 from mico_150k.build import Build, BuildOptions
+from mico_150k.dataset import open_dataset
 from mico_150k.errors import NotADataset, UnknownConfig, UsageError
 from mico_150k.sources import open_source
 from mico_150k.torch_loading import TrainingLoader, TrainingRows, collate, to_tensor
 
 from .factories import FOLDERS, Case, encode, picture, write_release
 from .hub import serve
+from .web import serve as serve_over_http
 
 # More workers than the machine has cores are no matter here.
 pytestmark = pytest.mark.filterwarnings("ignore:This DataLoader will create")
@@ -319,3 +321,11 @@ def test_datasets_own_state_goes_on_in_mid_epoch(folder: Path) -> None:
     again = streamed(folder, "default")
     again.load_state_dict(state)
     assert before + ids(batches(again)) == whole
+
+
+def test_workers_that_are_forked_read_over_http(dataset: Path) -> None:
+    with serve_over_http(dataset.parent) as web:
+        rows = TrainingRows(f"{web.address}/{dataset.name}", "index")
+        loader = TrainingLoader(rows, 4, num_workers=2, multiprocessing_context="fork")
+        ids = [id_ for batch in loader for id_ in batch["id"]]
+    assert sorted(ids) == sorted(open_dataset(dataset).index()["id"].to_pylist())

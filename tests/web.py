@@ -11,13 +11,17 @@ from .loopback import Loopback
 
 
 class Web(Loopback):
-    """Serves `root`; `sent` are bytes of bodies by path. Without `ranges`, whole files alone."""
+    """Serves `root`; `sent` are bytes of bodies by path. Without `ranges`, whole files alone.
+
+    `failing` are so many of the next bodies that it begins and does not end.
+    """
 
     def __init__(self, root: Path, *, ranges: bool = True) -> None:
         super().__init__(_Handler)
         self.root = root
         self.ranges = ranges
         self.sent: dict[str, int] = {}
+        self.failing = 0
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -51,7 +55,10 @@ class _Handler(BaseHTTPRequestHandler):
         if asked:
             self.send_header("Content-Range", f"bytes {start}-{end - 1}/{size}")
         self.end_headers()
-        if body:
+        if body and self.server.failing:
+            self.server.failing -= 1
+            self.close_connection = True
+        elif body:
             with path.open("rb") as file:
                 file.seek(start)
                 self.wfile.write(file.read(end - start))

@@ -3,16 +3,18 @@
 import os
 import posixpath
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 import fsspec
 import pyarrow as pa
+from fsspec.asyn import AsyncFileSystem
 from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
+from mico_150k.again import again
 from mico_150k.errors import (
     BrokenFile,
     MicoError,
@@ -24,6 +26,8 @@ from mico_150k.images.probe import MAX_BYTES
 from mico_150k.pattern import leave_out
 from mico_150k.reason import Reason
 from mico_150k.sample import Missing
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +107,15 @@ class Storage:
     def open(self, name: str) -> BinaryIO:
         """A file for reading at any place; nothing is read ahead over a network."""
         options = {} if self.is_local else {"cache_type": "none"}
-        return self.fs.open(self.path(name), "rb", **options)  # type: ignore[no-any-return]
+        fs = self.fs
+        if isinstance(fs, AsyncFileSystem) and fs._pid != os.getpid():  # noqa: SLF001
+            # A process that was forked from the one that has opened it: fsspec makes it anew.
+            fs = type(fs)(*fs.storage_args, **fs.storage_options)
+        return fs.open(self.path(name), "rb", **options)  # type: ignore[no-any-return]
+
+    def again(self, call: Callable[[], T]) -> T:
+        """What a call that reads here returns, made again where a network fails it."""
+        return call() if self.is_local else again(call)
 
     @contextmanager
     def losses(self, name: str) -> Iterator[None]:
