@@ -95,7 +95,7 @@ class Card:
         """The whole README.md."""
         header = make_header(self.manifest, self.written)
         known = ("about", "notes")
-        command = "\n".join(shlex.join(words) for words in self.manifest["commands"])
+        command = "\n".join(shlex.join(words) for words in self.manifest.get("commands", []))
         configs = self._configs()
         text = markdown_template("card.md").render(
             header=yaml.safe_dump(header, sort_keys=False, allow_unicode=True, width=100),

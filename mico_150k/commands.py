@@ -1,7 +1,8 @@
 """The commands that made a dataset: a line for each step, as its manifest keeps and its card shows.
 
 Places of the machine it was made on are not in them: a release is `RELEASE`, the first dataset
-`mico-150k`, and what was made of that `mico-150k-2`.
+`mico-150k`, and what was made of that `mico-150k-2`. A dataset whose manifest tells of no commands,
+as those of older versions, is `DATASET`.
 """
 
 from collections.abc import Sequence
@@ -9,6 +10,7 @@ from collections.abc import Sequence
 from mico_150k import names
 
 RELEASE = "RELEASE"
+UNTOLD = "DATASET"
 
 
 def build_command(*options: str, source: str = RELEASE) -> list[str]:
@@ -18,7 +20,8 @@ def build_command(*options: str, source: str = RELEASE) -> list[str]:
 
 def refine_command(before: Sequence[object], *options: str) -> list[str]:
     """The command that makes a dataset of the one that `before` made."""
-    return ["mico", "build", _folder(len(before)), "--out", _folder(len(before) + 1), *options]
+    source = _folder(len(before)) if before else UNTOLD
+    return ["mico", "build", source, "--out", _folder(len(before) + 1), *options]
 
 
 def unless(default: float, option: str, value: float) -> list[str]:

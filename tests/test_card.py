@@ -24,6 +24,7 @@ from mico_150k.cli import main
 from mico_150k.columns import features
 from mico_150k.dataset_folder import DatasetFolder
 from mico_150k.errors import NotADataset, OutputRefused, UsageError
+from mico_150k.files import write_json
 from mico_150k.forecast import gigabytes
 from mico_150k.markdown import SHOWN, quoted
 from mico_150k.sources import open_source
@@ -217,6 +218,24 @@ def test_the_commands_of_a_refinement_make_it_again_with_all_that_was_said_of_th
     again = DatasetFolder(tmp_path / "mico-150k-3")
     assert again.manifest == DatasetFolder(tmp_path / "third").manifest
     assert CardText(card).is_untouched
+
+
+def test_a_dataset_of_a_version_that_kept_no_commands_has_a_card_and_is_refined(
+    folder: DatasetFolder, card: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest = folder.manifest
+    del manifest["commands"]
+    write_json(folder.path / names.MANIFEST, manifest)
+    (line,) = commands(card)
+    without = card.replace(f"```sh\n{line}\n```\n\n", "")
+    assert write_card(folder).text == CardText(without).sign().text
+    monkeypatch.chdir(tmp_path)
+    mico(f"mico build {folder.path} --out first --sample 9", monkeypatch)
+    mico("mico build first --out second --sample 5", monkeypatch)
+    assert commands((tmp_path / "second" / names.CARD).read_text()) == [
+        "mico build DATASET --out mico-150k --sample 9 --seed 0",
+        "mico build mico-150k --out mico-150k-2 --sample 5 --seed 0",
+    ]
 
 
 def test_tables_have_as_many_cells_in_every_row(card: str) -> None:

@@ -141,7 +141,7 @@ class Refinement:
         }
 
     def _commands(self) -> list[list[str]]:
-        before: list[list[str]] = self.dataset.manifest["commands"]
+        before: list[list[str]] = self.dataset.manifest.get("commands", [])
         tolerance = unless(TOLERANCE, "--tolerance", self.tolerance)
         return [*before, refine_command(before, *self.options.words, *tolerance)]
 
