@@ -198,7 +198,7 @@ class Workspace:
                 f"{where} is not empty, and not a folder that `mico build` has begun.\n"
                 "Choose another with --out, or remove what is in it."
             )
-        overwrite = "" if self.location else ", or --overwrite it"
+        overwrite = "" if "://" in self.location else ", or --overwrite it"
         return OutputRefused(
             f"{where} holds another build; what differs is {differences(present, wanted)}.\n"
             f"Run it with what it was begun with, or choose another --out{overwrite}."

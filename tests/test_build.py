@@ -368,7 +368,7 @@ def test_another_build_in_the_folder_is_refused_with_what_differs(
         case "file gone":
             changed.unlink()
     planned = Build.prepare(open_source(str(source), reading), out, options)
-    with pytest.raises(OutputRefused, match=f"what differs is .*{word}"):
+    with pytest.raises(OutputRefused, match=rf"what differs is .*{word}(.|\n)*--overwrite it"):
         planned.run()
     planned.run(overwrite=True)
 
