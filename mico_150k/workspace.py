@@ -198,6 +198,10 @@ class Workspace:
                 f"{where} is not empty, and not a folder that `mico build` has begun.\n"
                 "Choose another with --out, or remove what is in it."
             )
+        if not present["identity"]:
+            return OutputRefused(
+                f"{where} was being overwritten by a build that was stopped: --overwrite it again."
+            )
         overwrite = "" if "://" in self.location else ", or --overwrite it"
         return OutputRefused(
             f"{where} holds another build; what differs is {differences(present, wanted)}.\n"
@@ -205,10 +209,13 @@ class Workspace:
         )
 
     def _clear(self) -> None:
-        """Remove what a build writes, and nothing else."""
+        """Remove what a build writes, and nothing else; stopped half way, it can be done again."""
         self.refuse_foreign()
+        write_json(self.identity_file, _NOBODY)  # ours until nothing is left, and not finished
         for path in self._ours():
-            path.unlink(missing_ok=True)
+            if path != self.identity_file:
+                path.unlink(missing_ok=True)
+        self.identity_file.unlink()
 
     def _ours(self) -> Iterator[Path]:
         """The files that a build writes."""
@@ -237,3 +244,5 @@ def _is(path: Path, file: FileRecord, *, hashes: bool) -> bool:
 
 _RECORDS = "records"
 _LOCK = "lock"
+_NOBODY: dict[str, Any] = {"identity": {}, "stamps": {}}
+"""Which build has claimed a folder that is being cleared."""

@@ -266,6 +266,31 @@ def test_overwriting_leaves_what_no_build_has_written(release: Path, tmp_path: P
     assert (out / "bagel" / "recipe.txt").read_text() == "mine too"
 
 
+@pytest.mark.parametrize("removed", [0, 1, 5, 12])
+def test_overwriting_that_is_stopped_half_way_is_no_finished_build_and_can_be_done_again(
+    release: Path, tmp_path: Path, removed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    build(release, out)
+    before = contents(out)
+    unlink = Path.unlink
+
+    def stop(path: Path, missing_ok: bool = False) -> None:
+        if path.exists() and len(before.keys() - contents(out)) == removed:
+            raise KeyboardInterrupt
+        unlink(path, missing_ok)
+
+    with monkeypatch.context() as stopping:
+        stopping.setattr(Path, "unlink", stop)
+        with pytest.raises(KeyboardInterrupt):
+            build(release, out, overwrite=True)
+    assert len(before.keys() - contents(out)) == removed
+    with pytest.raises(OutputRefused, match="--overwrite it again"):
+        build(release, out)
+    build(release, out, overwrite=True)
+    assert contents(out) == before
+
+
 @pytest.mark.parametrize("overwrite", [False, True])
 def test_a_build_never_writes_over_its_source_or_around_it(
     samples: list[Case], tmp_path: Path, overwrite: bool
