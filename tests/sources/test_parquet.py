@@ -23,7 +23,16 @@ from mico_150k.sources import Reading, open_source
 from mico_150k.sources.shape import parse_map
 from mico_150k.task import Task, parse_task_map
 
-from ..factories import CELLS, Case, cases, release_table, write_release
+from ..factories import (
+    CELLS,
+    Case,
+    cases,
+    encode,
+    picture,
+    release_table,
+    unique_png,
+    write_release,
+)
 from ..web import serve
 
 
@@ -312,3 +321,26 @@ def test_one_batch_at_a_time_is_held(tmp_path: Path, monkeypatch: pytest.MonkeyP
             del row
     total = sum(len(image) for sample in samples for image in (*sample.inputs, sample.output))
     assert largest < total / 3  # of pyarrow 21, which holds most
+
+
+def test_images_beyond_2_gib_in_one_nested_column_of_a_row_group_are_read_row_by_row(
+    tmp_path: Path,
+) -> None:
+    # As the release has them. pyarrow's `read_row_group` raises ArrowNotImplementedError here, when
+    # it has taken 4.3 GB; the file has 1 MB, since its one picture is in the dictionary.
+    image = unique_png(encode(picture()), "x" * (1 << 20))
+    case = Case("hoi", 0, "put it there", (image,), encode(picture(1)))
+    rows, path = 2_200, tmp_path / "hoi.parquet"
+    table = pa.concat_tables([release_table([case], tmp_path).drop_columns(["idx"])] * rows)
+    pq.write_table(table, path, row_group_size=rows, dictionary_pagesize_limit=8 << 20)
+    assert pq.ParquetFile(path).metadata.num_row_groups == 1
+    assert table["input_images"].nbytes > 2 << 30
+    del table
+    (file,) = open_source(str(path)).files
+    before = pa.total_allocated_bytes()
+    read = largest = 0
+    for row in file.read():
+        read += [bytes(cell) for cell in row.inputs] == [image]
+        largest = max(largest, pa.total_allocated_bytes() - before)
+    assert read == rows
+    assert largest < 100 << 20
