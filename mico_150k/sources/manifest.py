@@ -197,18 +197,20 @@ def _parse(name: str, data: bytes) -> list[Row]:
     """The rows of an array, or of lines. Raises `BrokenFile` with the row or line."""
     data = data.removeprefix(BOM_UTF8)
     if data.lstrip()[:1] == b"[":
-        rows = _load(name, data)
+        place = "row"
+        rows = dict(enumerate(_load(name, data)))
     else:
+        place = "line"
         lines = enumerate(data.split(b"\n"), start=1)  # a text may hold any other end of a line
-        rows = [_load(name, line, number) for number, line in lines if line.strip()]
-    for row, entry in enumerate(rows):
+        rows = {number: _load(name, line, number) for number, line in lines if line.strip()}
+    for number, entry in rows.items():
         if not isinstance(entry, dict):
-            msg = f"{name}, row {row}: {type(entry).__name__} in place of a JSON object."
+            msg = f"{name}, {place} {number}: {type(entry).__name__} in place of a JSON object."
             raise BrokenFile(msg)
     if not rows:
         msg = f"{name}: a manifest without rows. {leave_out(name)}"
         raise EmptySource(msg)
-    return list(rows)
+    return list(rows.values())
 
 
 def _load(name: str, data: bytes, line: int = 1) -> Any:  # noqa: ANN401 - any JSON value
