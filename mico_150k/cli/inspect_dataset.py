@@ -1,13 +1,15 @@
 """The half of `mico inspect` that looks at a dataset."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.table import Table
 
 from mico_150k.cli.terminal import say, show, show_json
-from mico_150k.dataset_folder import DatasetFolder
-from mico_150k.errors import MicoError
+from mico_150k.dataset_folder import CONFIGS, DatasetFolder
+from mico_150k.errors import MicoError, UsageError
+from mico_150k.files import absolute
 from mico_150k.forecast import gigabytes
 
 if TYPE_CHECKING:
@@ -20,15 +22,30 @@ MOST_SIZES = 8
 
 
 def find_dataset(location: str) -> "Dataset | None":
-    """The dataset at a place; None where there is none that a build has finished."""
+    """The dataset at a place; None where there is none that a build has finished.
+
+    Raises `UsageError` for a part of one.
+    """
     from mico_150k.dataset import open_dataset
 
-    if Path(location).exists() and not DatasetFolder.is_one(Path(location)):
+    here = Path(location)
+    if here.exists() and not DatasetFolder.is_one(here):
+        _refuse_part(absolute(here))
         return None
     try:
         return open_dataset(location)
     except (MicoError, ValueError, ImportError):  # what it is instead, the source's reader says
         return None
+
+
+def _refuse_part(path: Path) -> None:
+    config = path if path.is_dir() else path.parent
+    if config.name in CONFIGS and DatasetFolder.is_built(config.parent):
+        msg = (
+            f"{path} is a part of the dataset folder {config.parent}, and no source.\n"
+            f"`mico inspect {shlex.quote(str(config.parent))}` looks at the whole."
+        )
+        raise UsageError(msg)
 
 
 def show_dataset(dataset: "Dataset", *, plots: bool, as_json: bool) -> None:

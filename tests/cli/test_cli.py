@@ -207,6 +207,15 @@ def test_the_tolerance_that_is_advised_is_one_that_can_be_given(tmp_path: Path) 
     assert "--tolerance" not in mico("build", "r", "--tolerance", advised, folder=tmp_path).stderr
 
 
+@pytest.mark.parametrize("part", ["index", "bagel", "bagel/train-00000.parquet"])
+def test_inspect_of_a_part_of_a_dataset_names_the_whole(dataset: Path, part: str) -> None:
+    done = mico("inspect", f"mico-150k/{part}", folder=dataset.parent)
+    assert done.returncode == WRONG_USAGE
+    said = " ".join(done.stderr.split())
+    assert f"is a part of the dataset folder {dataset}, and no source" in said
+    assert f"`mico inspect {dataset}`" in said
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [
