@@ -10,8 +10,9 @@ import pytest
 from mico_150k.errors import EmptySource, SourceNotFound, UsageError
 from mico_150k.sources import Reading, open_source
 
-from ..factories import cases, write_json, write_release
+from ..factories import cases, manifest_rows, release_table, write_json, write_release
 from ..loopback import Loopback
+from ..web import serve
 
 
 def test_nothing_there(tmp_path: Path) -> None:
@@ -38,6 +39,19 @@ def test_a_page_of_a_web_server_is_no_folder(release: Path, folder: str) -> None
     server = Loopback(partial(Pages, directory=str(release)))
     with server.running(), pytest.raises(SourceNotFound, match="no folder.*Name one file"):
         open_source(f"{server.address}{folder}")
+
+
+@pytest.mark.parametrize("ending", ["jsonl", "parquet"])
+def test_a_file_at_the_root_of_a_web_server_is_read_with_its_images(
+    tmp_path: Path, ending: str
+) -> None:
+    samples = [case for case in cases(2) if case.task == "hoi"]
+    write_json(tmp_path / "hoi.jsonl", manifest_rows(tmp_path, samples))
+    pq.write_table(release_table(samples, tmp_path, "path"), tmp_path / "hoi.parquet")
+    with serve(tmp_path) as web:
+        (file,) = open_source(f"{web.address}/hoi.{ending}").files
+        found = [(row.inputs, row.output) for row in file.read()]
+    assert found == [(case.inputs, case.output) for case in samples]
 
 
 def test_an_empty_folder(tmp_path: Path) -> None:
