@@ -259,7 +259,7 @@ def test_inspect_of_a_dataset_says_what_is_in_it_and_what_trainers_leave_out(
         "human_centric",
         "5 in",
         "megapixels",
-        "Lumina-DiMOO",
+        "BLIP3o-Next",
         "more than 4 inputs",
         "reuse:",
     ):
