@@ -31,6 +31,7 @@ PURPOSES = {
     names.SAMPLE: "trying things on: some rows of `default`, of all tasks",
     names.INDEX: "filtering: `default` without the images, and where each row lies",
     names.BENCH: "evaluating: MICo-Bench, in the split `test`",
+    names.CODES: "training Lumina-DiMOO: VQ codes in place of the images",
 }
 _PICTURES = ("*.png", "*.jpg", "*.webp")
 _CAPTIONS = {

@@ -62,9 +62,13 @@ def read_report(folder: DatasetFolder) -> dict[str, Any]:
 
 
 def make_card(
-    folder: DatasetFolder, licence: Licence | None = None, *, overwrite: bool = False
+    folder: DatasetFolder,
+    licence: Licence | None = None,
+    *,
+    manifest: dict[str, Any] | None = None,
+    overwrite: bool = False,
 ) -> CardText:
-    """The card again, with another licence where one is given; nothing is written.
+    """The card again, with another licence or manifest where one is given; nothing is written.
 
     Raises `NotADataset`, and `OutputRefused` where a person has changed what would be lost.
     """
@@ -76,7 +80,8 @@ def make_card(
             "`<!-- end: NAME -->`, or write over it with `mico card --overwrite`."
         )
         raise OutputRefused(msg)
-    card = Card.of_folder(folder.path, folder.manifest, read_report(folder), before=before)
+    manifest = manifest or folder.manifest
+    card = Card.of_folder(folder.path, manifest, read_report(folder), before=before)
     return card.with_licence(licence.header if licence else {}).render()
 
 

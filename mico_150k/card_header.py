@@ -13,12 +13,14 @@ from mico_150k.builders import BUILDERS
 from mico_150k.card_text import GENERATED_KEYS
 from mico_150k.columns import Columns, card_features
 from mico_150k.index import INDEX_COLUMNS
+from mico_150k.pretokenize.codes import CODES_COLUMNS
 
 COLUMNS: dict[str, Columns] = {
     **{name: builder.columns for name, builder in BUILDERS.items()},
     names.SAMPLE: BUILDERS[names.DEFAULT].columns,
     names.INDEX: INDEX_COLUMNS,
     names.BENCH: BENCH_COLUMNS,
+    names.CODES: CODES_COLUMNS,
 }
 LICENCE_KEYS = ("license", "license_name", "license_link")
 _NAME = "pretty_name"

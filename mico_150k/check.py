@@ -27,6 +27,8 @@ VIEWER_MAX_CONFIGS = 4000
 VIEWER_MAX_COLUMN_NAME = 500
 HUB_MAX_FOLDER_FILES = 10_000
 HUB_MAX_FILES = 100_000
+_FEATURES = b"huggingface"
+"""The key that `datasets` reads in a schema's metadata; codes have one of their own besides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +214,8 @@ def _footer_faults(footer: _Footer, schema: pa.Schema) -> Iterator[str]:
     if footer.schema is None:
         yield f"is no whole Parquet file: {footer.error}"
         return
-    if not footer.schema.equals(schema, check_metadata=True):
+    features = (footer.schema.metadata or {}).get(_FEATURES)
+    if not footer.schema.equals(schema) or features != schema.metadata[_FEATURES]:
         yield "has another schema than the configuration's"
     for group, (_, size) in enumerate(footer.groups):
         if size > VIEWER_READ_BYTES:
@@ -226,7 +229,7 @@ def _check_cuts(footers: dict[str, list[_Footer]]) -> Iterator[Finding]:
     """The same row groups in every configuration that has the same rows, shard by shard."""
     cuts: dict[str, dict[str, list[int]]] = {}
     for config, of_config in footers.items():
-        if config not in {names.SAMPLE, names.INDEX, names.BENCH}:
+        if config not in {names.SAMPLE, names.INDEX, names.BENCH, names.CODES}:
             for footer in of_config:
                 shard = cuts.setdefault(footer.where.partition("/")[2], {})
                 shard[config] = [rows for rows, _ in footer.groups]

@@ -30,19 +30,25 @@ def _list_of(values: pa.DataType) -> pa.ListType:
 class ColumnType(Enum):
     """A column's type: in Arrow, and as a feature of `datasets`."""
 
-    TEXT = (pa.string(), "string", False)
-    INTEGER = (pa.int32(), "int32", False)
-    TEXTS = (_list_of(pa.string()), "string", True)
-    INTEGERS = (_list_of(pa.int32()), "int32", True)
-    IMAGE = (IMAGE_STRUCT, "image", False)
-    IMAGES = (_list_of(IMAGE_STRUCT), "image", True)
-    RAW_IMAGES = (_list_of(pa.binary()), "image", True)
+    TEXT = (pa.string(), "string", 0)
+    INTEGER = (pa.int32(), "int32", 0)
+    TEXTS = (_list_of(pa.string()), "string", 1)
+    INTEGERS = (_list_of(pa.int32()), "int32", 1)
+    CODES = (_list_of(_list_of(pa.uint16())), "uint16", 2)
+    IMAGE = (IMAGE_STRUCT, "image", 0)
+    IMAGES = (_list_of(IMAGE_STRUCT), "image", 1)
+    RAW_IMAGES = (_list_of(pa.binary()), "image", 1)
     """Images to `datasets` and the viewer, bare bytes to a reader of Parquet such as BAGEL's."""
 
-    def __init__(self, arrow: pa.DataType, dtype: str, is_list: bool) -> None:  # noqa: FBT001 - enum
+    def __init__(self, arrow: pa.DataType, dtype: str, depth: int) -> None:
         self.arrow = arrow
         self.dtype = dtype
-        self.is_list = is_list
+        self.depth = depth  # of lists in lists
+
+    @property
+    def is_list(self) -> bool:
+        """Whether a row holds several."""
+        return self.depth > 0
 
     @property
     def holds_images(self) -> bool:
@@ -53,11 +59,16 @@ class ColumnType(Enum):
         """The feature as `Features.from_dict` reads it, in every version from 3.6."""
         value: Json = {"_type": "Image"} if self.holds_images else {"dtype": self.dtype}
         value.setdefault("_type", "Value")
-        return {"feature": value, "_type": "Sequence"} if self.is_list else value
+        for _ in range(self.depth):
+            value = {"feature": value, "_type": "Sequence"}
+        return value
 
     def card(self) -> Json:
         """The feature as a card's `dataset_info` spells it."""
-        return {"list": self.dtype} if self.is_list else {"dtype": self.dtype}
+        value: Json = {"dtype": self.dtype}
+        for outer in range(self.depth):
+            value = {"list": value if outer else self.dtype}
+        return value
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from mico_150k.builders import BUILDERS
 from mico_150k.errors import NotADataset, UnknownConfig
 from mico_150k.files import read_json
 
-CONFIGS = (*BUILDERS, names.SAMPLE, names.INDEX, names.BENCH)
+CONFIGS = (*BUILDERS, names.SAMPLE, names.INDEX, names.BENCH, names.CODES)
 """All that a dataset folder may have, in the card's order."""
 
 

@@ -38,6 +38,8 @@ SAMPLE = "sample"
 DEFAULT = "default"
 BENCH = "bench"
 """MICo-Bench, to evaluate on; it holds other samples than the rest."""
+CODES = "dimoo-codes"
+"""Lumina-DiMOO's VQ codes, which `mico pretokenize` makes of a dataset."""
 
 
 def shard_name(number: int, split: str = SPLIT) -> str:

@@ -8,10 +8,13 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from mico_150k import names
 from mico_150k.cli.options import AsJson
 from mico_150k.cli.terminal import say, show, show_json, tally
 from mico_150k.dataset_folder import DatasetFolder
 from mico_150k.errors import UsageError
+from mico_150k.pretokenize.codes import CodesFolder
+from mico_150k.pretokenize.codes_config import CodesConfig
 from mico_150k.pretokenize.encoder import EncoderOptions
 from mico_150k.pretokenize.ray_workers import Cluster
 from mico_150k.pretokenize.records import CONFIG, MAX_SEQ_LEN, OVER_LIMIT, RecordOptions
@@ -111,6 +114,14 @@ def pretokenize(
     actors: Annotated[
         int, typer.Option(min=0, help="How many actors; by default one for each of its GPUs.")
     ] = 0,
+    add: Annotated[
+        bool,
+        typer.Option(
+            "--add",
+            help="Of a dataset folder: add the codes to it as its configuration `dimoo-codes`, "
+            "which `mico push` sends along.",
+        ),
+    ] = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace what was written in the folder before.")
     ] = False,
@@ -151,6 +162,10 @@ def pretokenize(
         tolerance=tolerance,
         cluster=Cluster(ray, actors) if ray else None,
     )
+    if add and not _is_dataset(source):
+        msg = f"--add: {source} is no dataset folder, and has no configurations."
+        raise UsageError(msg)
+    config = CodesConfig.prepare(DatasetFolder(source)) if add else None
     say("reading headers of {}", source)
     material = open_material(source)
     work = Pretokenization(material, to or _default_folder(source), options)
@@ -169,6 +184,9 @@ def pretokenize(
         tally("writing", "records") as on_written,
     ):
         result = work.run(overwrite=overwrite, on_encoded=on_encoded, on_written=on_written)
+    if config:
+        config.add(CodesFolder.open(result.folder))
+        say("added to {} as its configuration {}", source, names.CODES)
     if as_json:
         plain = {**asdict(result), "folder": str(result.folder)}
         show_json({**plain, "lengths": [asdict(line) for line in lengths]})
@@ -181,13 +199,17 @@ def _one_of(option: str, given: str, allowed: tuple[str, ...]) -> None:
         raise UsageError(msg)
 
 
-def _default_folder(source: Path) -> Path:
-    """`codes` in an export, where its launch script looks; beside a dataset, which stays as it is.
+def _is_dataset(source: Path) -> bool:
+    return DatasetFolder.is_one(source) and not (source / EXPORT).is_file()
 
-    A dataset folder is what the Hub is to hold.
+
+def _default_folder(source: Path) -> Path:
+    """`codes` in an export, where its launch script looks; beside a dataset.
+
+    A dataset folder is what the Hub is to hold, and pickles are not.
     """
     folder = source.absolute()
-    if DatasetFolder.is_one(folder) and not (folder / EXPORT).is_file():
+    if _is_dataset(folder):
         return folder.with_name(f"{folder.name}-codes")
     return (folder.parent if source.is_file() else folder) / "codes"
 

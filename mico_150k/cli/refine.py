@@ -108,3 +108,10 @@ def _say_refined(result: BuildResult, planned: Refinement) -> None:
         f"{result.seconds:.1f}",
         f" ({result.resumed} of {result.shards} shards were there)" if result.resumed else "",
     )
+    if names.CODES in planned.dataset.configs:
+        say(
+            "{} is left out, since rows are: `mico pretokenize {} --add` makes it again, and with "
+            "the earlier codes folder as --to and --overwrite encodes no picture twice",
+            names.CODES,
+            result.folder,
+        )

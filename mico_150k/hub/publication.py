@@ -146,9 +146,16 @@ def _joined(
     wanted: tuple[str, ...],
     there: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Configuration → its files' records: those of this push and those that are there already."""
+    """Configuration → its files' records: those of this push and those that are there already.
+
+    Codes that are there of another build go: they are made again of this one, and may be of rows
+    that were taken down.
+    """
     others = {k: v for k, v in there.get("configs", {}).items() if k not in wanted}
-    if others and not are_same_rows(manifest, there):
+    is_same = are_same_rows(manifest, there)
+    if not is_same:
+        others.pop(names.CODES, None)
+    if others and not is_same:
         msg = (
             f"{repository} also holds {', '.join(others)} of another build, whose rows would no "
             "longer be those of the rest. Build and push these as well, or remove their folders "

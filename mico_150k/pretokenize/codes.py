@@ -19,13 +19,12 @@ import pyarrow.parquet as pq
 import xxhash
 
 from mico_150k import names
+from mico_150k.columns import Column, ColumnType, arrow_schema
 from mico_150k.errors import BrokenFile, NotADataset
 from mico_150k.files import disk_errors, settle, sha256
 from mico_150k.names import partial
 from mico_150k.pretokenize.vq import CODEBOOK, Codes
 
-CONFIG = "dimoo-codes"
-"""The configuration's name, and its folder's."""
 FORMAT = "mico-150k/dimoo-codes/1"
 METADATA = b"dimoo_codes"
 """The key in the schema's metadata: JSON with `format`, `rows`, `shards`, `vq_sha256` and what else
@@ -35,21 +34,15 @@ ROWS_A_SHARD = 20_000
 ROWS_A_GROUP = 500
 
 
-def _list(values: pa.DataType) -> pa.ListType:
-    return pa.list_(pa.field("element", values))
-
-
-_SCHEMA = pa.schema(
-    {
-        "id": pa.string(),
-        "prompt": pa.string(),
-        "codes": _list(_list(pa.uint16())),
-        "columns": _list(pa.int32()),
-        "rows": _list(pa.int32()),
-        "sizes": _list(pa.int32()),
-        "digests": _list(pa.string()),
-    }
-)
+CODES_COLUMNS = {
+    "id": Column(ColumnType.TEXT),
+    "prompt": Column(ColumnType.TEXT),
+    "codes": Column(ColumnType.CODES),
+    "columns": Column(ColumnType.INTEGERS),
+    "rows": Column(ColumnType.INTEGERS),
+    "sizes": Column(ColumnType.INTEGERS),
+    "digests": Column(ColumnType.TEXTS),
+}
 """`codes` row by row, `columns` and `rows` of their grid, `sizes` the pixels a side of the square
 whose area the picture has about, `digests` the XXH3-128 of the pictures that were encoded."""
 
@@ -88,10 +81,7 @@ def write_codes(
     shards = -(-count // ROWS_A_SHARD)
     told = {**made_with, "format": FORMAT, "rows": count, "shards": shards}
     schema = _SCHEMA.with_metadata(
-        {
-            METADATA: json.dumps(told, sort_keys=True),
-            b"huggingface": json.dumps({"info": {"features": FEATURES}}),
-        }
+        {METADATA: json.dumps(told, sort_keys=True), **(_SCHEMA.metadata or {})}
     )
     iterator = iter(rows)
     for number in range(shards):
@@ -152,10 +142,10 @@ class CodesFolder:
 
         Raises `NotADataset`, and `BrokenFile` where not all shards of one set are there.
         """
-        folder = place / CONFIG if (place / CONFIG).is_dir() else place
+        folder = place / names.CODES if (place / names.CODES).is_dir() else place
         files = tuple(sorted(folder.glob(f"{names.SPLIT}-*.parquet")))
         if not files:
-            msg = f"{place}: no {CONFIG} in it. `mico pretokenize` writes them."
+            msg = f"{place}: no {names.CODES} in it. `mico pretokenize` writes them."
             raise NotADataset(msg)
         told, rows = _told(files[0])
         for path in files[1:]:
@@ -294,10 +284,10 @@ def _told(path: Path) -> tuple[dict[str, Any], int]:
         msg = f"{path}: not a Parquet file of codes: {error}"
         raise BrokenFile(msg) from error
     if not isinstance(found, dict) or found.get("format") != FORMAT:
-        msg = f"{path}: not a file of {CONFIG} that this version can read."
+        msg = f"{path}: not a file of {names.CODES} that this version can read."
         raise BrokenFile(msg)
-    if not schema.remove_metadata().equals(_SCHEMA):
-        msg = f"{path}: other columns than {CONFIG} has."
+    if not schema.equals(_SCHEMA):
+        msg = f"{path}: other columns than {names.CODES} has."
         raise BrokenFile(msg)
     if not all(isinstance(found.get(key), int) for key in ("rows", "shards")):
         msg = f"{path}: it does not tell how many rows and shards there are."
@@ -305,14 +295,6 @@ def _told(path: Path) -> tuple[dict[str, Any], int]:
     return found, footer.num_rows
 
 
-def _feature(kind: pa.DataType) -> dict[str, Any]:
-    if pa.types.is_list(kind):
-        return {"feature": _feature(kind.value_type), "_type": "Sequence"}
-    return {"dtype": str(kind), "_type": "Value"}
-
-
-FEATURES = {field.name: _feature(field.type) for field in _SCHEMA}
-"""As `Features.from_dict` reads them, in every version of `datasets` from 3.6."""
-
+_SCHEMA = arrow_schema(CODES_COLUMNS)
 _DIGITS = 16
 _LEAST = 2  # an input and the output

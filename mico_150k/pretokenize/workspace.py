@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mico_150k import names
 from mico_150k.errors import OutputRefused
 from mico_150k.files import read_json, write_json
-from mico_150k.names import QUARANTINE
-from mico_150k.pretokenize import codes, pickles, records
+from mico_150k.pretokenize import pickles, records
 from mico_150k.pretokenize.chunks import ChunkFiles
 from mico_150k.pretokenize.identity import Identity, differing, is_content
 
@@ -34,7 +34,7 @@ class Workspace:
     @property
     def codes(self) -> Path:
         """The folder of the codes."""
-        return self.folder / codes.CONFIG
+        return self.folder / names.CODES
 
     @property
     def codes_before(self) -> Path:
@@ -91,9 +91,9 @@ class Workspace:
         if self.codes.exists() and finished and finished != identity:
             shutil.rmtree(self.codes_before, ignore_errors=True)
             self.codes.replace(self.codes_before)
-        for name in (codes.CONFIG, pickles.FILES):
+        for name in (names.CODES, pickles.FILES):
             shutil.rmtree(self.folder / name, ignore_errors=True)
-        for name in (QUARANTINE, records.RECORDS, records.CONFIG, MANIFEST):
+        for name in (names.QUARANTINE, records.RECORDS, records.CONFIG, MANIFEST):
             (self.folder / name).unlink(missing_ok=True)
         write_json(self._work / _STATE, {"identity": identity, "is_clear": True})
 

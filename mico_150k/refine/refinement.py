@@ -130,7 +130,7 @@ class Refinement:
                 **self.options.to_dict(),
                 "bench": self.decision.bench.content if self.decision.bench else None,
                 "remove": sorted(removal.entries) if removal else None,
-                "configs": sorted(set(self.dataset.configs) - {names.INDEX}),
+                "configs": sorted(set(self.dataset.configs) - {names.INDEX, names.CODES}),
                 "shard_bytes": build["options"]["shard_bytes"],
                 "sample_seed": sample_seed(self.dataset),
                 "row_group_bytes": MAX_BYTES,

@@ -1,11 +1,13 @@
 """`mico pretokenize`: a table before the work, counts after it, and errors that name the option."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
 from mico_150k.cli.pretokenize import _default_folder
+from mico_150k.dataset_folder import DatasetFolder
 
 from ..pretokenize.material import VQ_EXTRA, write_export, write_vq
 from .test_cli import DONE, WRONG_USAGE, mico
@@ -40,6 +42,46 @@ def test_an_export_becomes_codes_beside_its_launch_script(tmp_path: Path) -> Non
     assert "mico patch dimoo" in start
     assert "mico pretokenize" not in start
     assert sum(told["too_long"].values()) == sum(line["too_long"] for line in told["lengths"]) > 0
+
+
+def test_the_codes_of_a_dataset_folder_become_its_configuration(
+    small: DatasetFolder, tmp_path: Path
+) -> None:
+    pytest.importorskip("diffusers", reason=VQ_EXTRA)
+    write_vq(tmp_path / "vq")
+    shutil.copytree(small.path, tmp_path / "mico-150k")
+    command = (
+        "pretokenize", "mico-150k", "--vq", "vq", "--device", "cpu",
+        "--sizes", "2:96,64", "--output-size", "128", "--threads", "1",
+    )  # fmt: skip
+    assert mico(*command, folder=tmp_path).returncode == DONE
+    assert not (tmp_path / "mico-150k" / "dimoo-codes").exists()
+    done = mico(*command, "--add", folder=tmp_path)
+    assert done.returncode == DONE, done.stderr
+    assert "added to mico-150k as its configuration dimoo-codes" in done.stderr
+    assert mico("check", "mico-150k", folder=tmp_path).returncode == DONE
+    exported = mico(
+        "export", "dimoo", "--codes", "--from", "mico-150k", "--to", "to", folder=tmp_path
+    )
+    assert exported.stderr.splitlines()[-1].startswith("done: 24 records, 0 too long")
+    refined = mico("build", "mico-150k", "--sample", "9", "--out", "less", folder=tmp_path)
+    assert refined.returncode == DONE, refined.stderr
+    assert "dimoo-codes is left out" in refined.stderr
+    again = mico(
+        "pretokenize", "less", *command[2:], "--add", "--to", "mico-150k-codes", "--overwrite",
+        "--json", folder=tmp_path,
+    )  # fmt: skip
+    told = json.loads(again.stdout)
+    assert told["encoded_before"] == told["encodings"] > 0
+    for folder in ("less", "mico-150k"):
+        assert mico("check", folder, folder=tmp_path).returncode == DONE
+
+
+def test_an_export_takes_no_configuration(tmp_path: Path) -> None:
+    write_export(tmp_path / "mico-dimoo")
+    done = mico("pretokenize", "mico-dimoo", "--vq", "vq", "--add", folder=tmp_path)
+    assert done.returncode == WRONG_USAGE
+    assert "--add: mico-dimoo is no dataset folder" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,11 @@
 """What these tests share."""
 
+import shutil
 from pathlib import Path
 
 import pytest
+
+from mico_150k.dataset_folder import DatasetFolder
 
 from .material import write_export, write_vq
 
@@ -17,3 +20,9 @@ def vq(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def export(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small export."""
     return write_export(tmp_path_factory.mktemp("source") / "mico-dimoo")
+
+
+@pytest.fixture
+def built(small: DatasetFolder, tmp_path: Path) -> DatasetFolder:
+    """A dataset of its own, with a licence in its card."""
+    return DatasetFolder(Path(shutil.copytree(small.path, tmp_path / "mico-150k")))

@@ -7,7 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mico_150k import names
+from mico_150k.dataset_folder import DatasetFolder, read_rows
 from mico_150k.pretokenize.codes import CodedPicture, CodedRow, CodesFolder, write_codes
+from mico_150k.pretokenize.codes_config import CodesConfig
 from mico_150k.pretokenize.encoder import EncoderOptions
 from mico_150k.pretokenize.run import PretokenizeOptions
 from mico_150k.pretokenize.sizes import SizeTable
@@ -17,6 +20,7 @@ from ..factories import encode, picture
 
 VQ_EXTRA = "needs torch and diffusers: pip install '.[vq]' in the clone of mico-150k"
 SMALL = SizeTable.parse("2:96,64", 128)
+MADE_WITH = {"vq_sha256": "ab", "sizes": "3:512,320", "output_size": 512}
 SIDES = [(200, 150), (64, 64), (90, 200), (300, 80), (128, 128), (70, 65), (160, 120), (50, 190)]
 
 
@@ -85,6 +89,27 @@ def write_rows(folder: Path, rows: list[CodedRow], vq: str = "ab") -> CodesFolde
     """A folder of codes."""
     write_codes(folder, rows, len(rows), {"vq_sha256": vq})
     return CodesFolder.open(folder)
+
+
+def ids(dataset: DatasetFolder) -> list[str]:
+    """Of a dataset's rows in order."""
+    return [row["id"] for path in dataset.files(names.INDEX) for row in read_rows(path)]
+
+
+def make_codes(dataset: DatasetFolder, first: int = 0) -> CodesFolder:
+    """Codes beside the dataset, of all its rows."""
+    folder = dataset.path.with_name("mico-150k-codes")
+    rows = [
+        CodedRow(row, f"prompt {row}", (coded("0a"), coded(f"{place + first:x}b", 2, 4)))
+        for place, row in enumerate(ids(dataset))
+    ]
+    write_codes(folder / names.CODES, rows, len(rows), MADE_WITH)
+    return CodesFolder.open(folder)
+
+
+def add_codes(dataset: DatasetFolder, first: int = 0) -> None:
+    """The same, added to the dataset as a configuration."""
+    CodesConfig.prepare(dataset).add(make_codes(dataset, first))
 
 
 def contents(folder: Path) -> dict[str, bytes]:

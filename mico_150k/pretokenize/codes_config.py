@@ -1,0 +1,87 @@
+"""`dimoo-codes` as a configuration of the dataset that its codes were made of."""
+
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from mico_150k import names
+from mico_150k.card_file import make_card
+from mico_150k.dataset_folder import DatasetFolder
+from mico_150k.errors import OutputRefused
+from mico_150k.files import link, sha256, write_atomically, write_json
+from mico_150k.lock import lock_folder
+from mico_150k.pretokenize.codes import CodesFolder
+from mico_150k.records import FileRecord
+
+_TOLD = ("vq_sha256", "sizes", "output_size")
+"""What the manifest says of each file besides; all that they were made with is in their metadata.
+
+It stands with the files, so that it stays with them where a push joins manifests.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class CodesConfig:
+    """A dataset folder that is to get the configuration, and its manifest before."""
+
+    dataset: DatasetFolder
+    manifest: dict[str, Any]
+
+    @classmethod
+    def prepare(cls, dataset: DatasetFolder) -> "CodesConfig":
+        """Look whether the folder can take it: the codes take long.
+
+        Raises `NotADataset`, and `OutputRefused` where it cannot be written to, or its card was
+        changed where that would be lost.
+        """
+        manifest = dataset.manifest
+        make_card(dataset)
+        if not os.access(dataset.path, os.W_OK):
+            msg = f"{dataset.path} cannot be written to: leave --add out, and codes stay beside it."
+            raise OutputRefused(msg)
+        return cls(dataset, manifest)
+
+    def add(self, codes: CodesFolder) -> None:
+        """Link the files, then write the card, and the manifest last.
+
+        Stopped and called again it ends in the same. Raises `OutputRefused` where the dataset is
+        another one by now, and `BrokenFile`.
+        """
+        folder = self.dataset.path / names.CODES
+        with lock_folder(self.dataset.path):
+            self._check_same()
+            told = {key: codes.made_with.get(key) for key in _TOLD}
+            records = {path.name: {**asdict(_record(path)), **told} for path in codes.files}
+            for path in codes.files:
+                link(path, folder / path.name)
+            for path in folder.glob(f"{names.SPLIT}-*.parquet*"):
+                if path.name not in records:
+                    path.unlink()
+            configs = {**self.manifest["configs"], names.CODES: records}
+            manifest = {**self.manifest, "configs": configs}
+            card = make_card(self.dataset, manifest=manifest)
+            write_atomically(self.dataset.path / names.CARD, card.text.encode())
+            write_json(self.dataset.path / names.MANIFEST, manifest)
+
+    def _check_same(self) -> None:
+        if self.dataset.manifest != self.manifest:
+            msg = (
+                f"{self.dataset.path} was changed while its codes were made, and they are not "
+                "added to it.\nRun the same command again: what is still the same is used."
+            )
+            raise OutputRefused(msg)
+
+
+def _record(path: Path) -> FileRecord:
+    with pq.ParquetFile(path) as file:
+        groups = range(file.num_row_groups)
+        return FileRecord(
+            bytes=path.stat().st_size,
+            sha256=sha256(path),
+            rows=file.metadata.num_rows,
+            row_groups=file.num_row_groups,
+            arrow_bytes=sum(file.read_row_group(group).nbytes for group in groups),
+        )
