@@ -21,7 +21,6 @@ from mico_150k.export.run import relocate as relocate_export
 from mico_150k.export.run import run_export
 from mico_150k.export.trainer import Exported, Trainer
 from mico_150k.forecast import gigabytes
-from mico_150k.pretokenize.codes import CodesFolder
 from mico_150k.pretokenize.codes_export import export_codes
 from mico_150k.pretokenize.records import MAX_SEQ_LEN, OVER_LIMIT, RecordOptions
 from mico_150k.pretokenize.text import SYSTEM_PROMPT, estimate, load_tokenizer
@@ -94,9 +93,10 @@ def export(
         bool,
         typer.Option(
             "--codes",
-            help="For dimoo: --from is a folder of `dimoo-codes`, as `mico pretokenize` writes it; "
-            "neither a GPU nor an image is needed. --max-seq-len, --system-prompt, --tokenizer and "
-            "--seed decide its records.",
+            help="For dimoo: of the codes that `mico pretokenize` has made, a folder of them or "
+            "a dataset's configuration `dimoo-codes`; neither a GPU nor an image is needed. "
+            "--max-seq-len, --system-prompt, --tokenizer, --over-limit and --seed decide its "
+            "records.",
         ),
     ] = False,
     max_seq_len: MaxSeqLen = MAX_SEQ_LEN,
@@ -128,7 +128,7 @@ def export(
         if records.over_limit not in OVER_LIMIT:
             msg = f"--over-limit {over_limit.value}: with --codes it is {' or '.join(OVER_LIMIT)}."
             raise UsageError(msg)
-        _export_codes(Path(from_), to, records, overwrite=overwrite, as_json=as_json)
+        _export_codes(from_, to, records, overwrite=overwrite, as_json=as_json)
         return
     if tokenizer or (max_seq_len, system_prompt) != (MAX_SEQ_LEN, SYSTEM_PROMPT):
         msg = "--max-seq-len, --system-prompt and --tokenizer go with --codes."
@@ -157,13 +157,11 @@ def _say_forecast(forecast: ExportForecast) -> None:
 
 
 def _export_codes(
-    codes: Path, to: Path, options: RecordOptions, *, overwrite: bool, as_json: bool
+    location: str, to: Path, options: RecordOptions, *, overwrite: bool, as_json: bool
 ) -> None:
     """Write training's files of Lumina-DiMOO from its codes, where its launch script looks."""
     with tally("writing", "records") as on_written:
-        result = export_codes(
-            CodesFolder.open(codes), to, options, overwrite=overwrite, on_progress=on_written
-        )
+        result = export_codes(location, to, options, overwrite=overwrite, on_progress=on_written)
     if as_json:
         show_json({**asdict(result), "folder": str(result.folder)})
     say(

@@ -11,27 +11,29 @@ from mico_150k.export.trainer import LAUNCH
 from mico_150k.files import write_atomically
 from mico_150k.markdown import markdown_template
 from mico_150k.pretokenize.codes import CodesFolder
+from mico_150k.pretokenize.codes_source import find_codes
 from mico_150k.pretokenize.pickles import PicklesResult, check_disk, write_pickles
 from mico_150k.pretokenize.records import RecordOptions
 
 
 def export_codes(
-    codes: CodesFolder,
+    location: str,
     to: Path,
     options: RecordOptions,
     *,
     overwrite: bool = False,
     on_progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> PicklesResult:
-    """Write the pickles and records of codes, a launch script and START.md.
+    """Write the pickles and records of the codes there, a launch script and START.md.
 
-    An export of pictures keeps those that it has. Raises `BrokenFile`, `OutputRefused`,
-    `DiskTooSmall`, `UsageError`.
+    An export of pictures keeps those that it has. Raises `OutputRefused`, `UsageError`, and what
+    `find_codes` does.
     """
     to = to.absolute()
     is_export = (to / EXPORT).exists()
     if not is_export and not overwrite:
         _refuse_others(to)
+    codes = find_codes(location, to / CODES)
     check_disk(codes, to / CODES)
     made = write_pickles(codes, to / CODES, options, overwrite=overwrite, on_progress=on_progress)
     if not is_export:

@@ -6,7 +6,6 @@ import pytest
 
 from mico_150k.errors import DiskTooSmall, OutputRefused, UsageError
 from mico_150k.pretokenize import pickles
-from mico_150k.pretokenize.codes import CodesFolder
 from mico_150k.pretokenize.codes_export import export_codes
 from mico_150k.pretokenize.records import RecordOptions
 
@@ -14,11 +13,12 @@ from .material import coded_rows, contents, write_rows
 
 
 @pytest.fixture
-def codes(tmp_path: Path) -> CodesFolder:
-    return write_rows(tmp_path / "codes", coded_rows(6), vq="a|`b")
+def codes(tmp_path: Path) -> str:
+    write_rows(tmp_path / "codes", coded_rows(6), vq="a|`b")
+    return str(tmp_path / "codes")
 
 
-def test_it_says_how_to_start_and_what_the_codes_are(codes: CodesFolder, tmp_path: Path) -> None:
+def test_it_says_how_to_start_and_what_the_codes_are(codes: str, tmp_path: Path) -> None:
     to = tmp_path / "a folder"
     export_codes(codes, to, RecordOptions())
     assert {path.name for path in to.iterdir()} == {"codes", "train.sh", "START.md"}
@@ -31,7 +31,7 @@ def test_it_says_how_to_start_and_what_the_codes_are(codes: CodesFolder, tmp_pat
     assert contents(to) == before
 
 
-def test_files_of_others_are_left_alone(codes: CodesFolder, tmp_path: Path) -> None:
+def test_files_of_others_are_left_alone(codes: str, tmp_path: Path) -> None:
     to = tmp_path / "to"
     to.mkdir()
     (to / "START.md").write_text("mine")
@@ -45,7 +45,7 @@ def test_files_of_others_are_left_alone(codes: CodesFolder, tmp_path: Path) -> N
 
 
 def test_what_cannot_be_leaves_nothing_behind(
-    codes: CodesFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    codes: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(UsageError, match="all 6 records are longer than --max-seq-len 5"):
         export_codes(codes, tmp_path / "short", RecordOptions(max_seq_len=5))
