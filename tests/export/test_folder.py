@@ -10,7 +10,10 @@ from mico_150k.dataset import open_dataset
 from mico_150k.errors import NotAnExport, OutputRefused
 from mico_150k.export.job import ExportJob, ExportOptions
 from mico_150k.export.run import relocate, run_export
+from mico_150k.pretokenize.pickles import write_pickles
 from mico_150k.selection import Selection
+
+from ..pretokenize.material import coded_rows, write_rows
 
 
 def export(trainer: str, dataset: Path, to: Path, *, overwrite: bool = False, limit: int) -> None:
@@ -98,12 +101,10 @@ def test_an_export_of_another_version_is_named(tmp_path: Path) -> None:
 
 def test_codes_that_were_made_of_an_export_move_with_it(dataset: Path, tmp_path: Path) -> None:
     export("dimoo", dataset, tmp_path / "before", limit=3)
-    codes = tmp_path / "before" / "codes"
-    codes.mkdir()
-    record = {"user_image": [f"{codes}/1.pkl"], "answer_image": f"{codes}/2.pkl"}
-    (codes / "all_records.json").write_text(json.dumps([record]))
+    rows = write_rows(tmp_path / "rows", coded_rows(3))
+    write_pickles(rows, tmp_path / "before" / "codes")
     moved = (tmp_path / "before").rename(tmp_path / "after")
     relocate(moved, TRAINERS["dimoo"])
-    text = (moved / "codes" / "all_records.json").read_text()
-    assert f"{moved}/codes/1.pkl" in text
-    assert str(codes) not in text
+    records = json.loads((moved / "codes" / "all_records.json").read_text())
+    assert all(Path(record["answer_image"]).is_file() for record in records)
+    assert str(tmp_path / "before") not in (moved / "codes" / "data.yaml").read_text()
