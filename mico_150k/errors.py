@@ -25,7 +25,6 @@ MicoError                      the message says what is wrong, where, and the wa
 │   ├── DiskTooSmall           the forecast does not fit, or the disk has filled up
 │   ├── WorkerLost             a process that did a part of the work has ended
 │   ├── MemoryTooSmall         what was asked for needs more than there is, or than is allowed
-│   ├── WorkerDied             a worker process ended without a word
 │   ├── NodesFailed            nodes of a cluster that tried a part of a build lack something
 │   ├── ShardsMissing          a build on many machines is not complete yet
 │   ├── RemoteError            the storage that a build writes to did not do what was asked
@@ -143,10 +142,6 @@ class WorkerLost(BuildError):
 
 class MemoryTooSmall(BuildError):
     """What was asked for needs more memory than there is, or than is allowed."""
-
-
-class WorkerDied(BuildError):
-    """A worker process ended without a word."""
 
 
 class NodesFailed(BuildError):

@@ -13,7 +13,7 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 
-from mico_150k.errors import MicoError, WorkerDied
+from mico_150k.errors import MicoError, WorkerLost
 from mico_150k.machine import cores
 from mico_150k.plan import Unit
 from mico_150k.records import ShardRecord
@@ -69,7 +69,7 @@ class Processes:
     def build(
         self, builder: UnitBuilder, units: Sequence[Unit], finished: set[int], on_group: OnGroup
     ) -> Generator[ShardRecord, None, None]:
-        """As `Executor` says. Raises `WorkerDied`, and what a unit raises."""
+        """As `Executor` says. Raises `WorkerLost`, and what a unit raises."""
         waiting = [unit for unit in units if builder.missing_bytes(unit, finished)]
         # A large unit that is begun last would be waited for by all others.
         waiting.sort(key=lambda unit: builder.missing_bytes(unit, finished))
@@ -122,7 +122,7 @@ def _attend(
                 busy.discard(ready)
 
 
-def _died(process: multiprocessing.process.BaseProcess) -> WorkerDied:
+def _died(process: multiprocessing.process.BaseProcess) -> WorkerLost:
     process.join(SECONDS_TO_END)
     code = process.exitcode
     how = f"by signal {-code}" if code is not None and code < 0 else f"with exit status {code}"
@@ -131,7 +131,7 @@ def _died(process: multiprocessing.process.BaseProcess) -> WorkerDied:
         if code == -signal.SIGKILL
         else ""
     )
-    return WorkerDied(
+    return WorkerLost(
         f"a worker process was ended {how}.\n{why}"
         "Finished shards are kept: the same command goes on from there."
     )

@@ -21,7 +21,7 @@ from mico_150k.errors import (
     OutputRefused,
     RemoteError,
     SourceLost,
-    WorkerDied,
+    WorkerLost,
 )
 from mico_150k.forecast import WRITING_MEMORY, gigabytes
 from mico_150k.plan import Unit
@@ -88,7 +88,7 @@ class RayCluster:
         """As `Executor` says.
 
         Raises `MemoryTooSmall` where a unit fits no node, `NodesFailed` where those that tried
-        one lack something, and `WorkerDied` where a task dies again and again.
+        one lack something, and `WorkerLost` where a task dies again and again.
         """
         ray = self._ray
         waiting = [unit for unit in units if builder.missing_bytes(unit, finished)]
@@ -179,7 +179,7 @@ class RayCluster:
                 f"a task died {RETRIES + 1} times, with its process or its node: {error}\n"
                 "Finished shards are kept: the same command goes on from there."
             )
-            raise WorkerDied(msg) from error
+            raise WorkerLost(msg) from error
         return result
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from mico_150k.build import Build, BuildOptions
-from mico_150k.errors import BrokenFile, TooManyLeftOut, WorkerDied
+from mico_150k.errors import BrokenFile, TooManyLeftOut, WorkerLost
 from mico_150k.executors.processes import Processes
 from mico_150k.sources import open_source
 from mico_150k.watch import Progress
@@ -59,7 +59,7 @@ def test_a_worker_that_is_killed_is_an_error_and_finished_shards_are_kept(
             killed.append(children()[0])
             os.kill(killed[0], signal.SIGKILL)
 
-    with pytest.raises(WorkerDied, match="signal 9.*\n.*--max-memory.*\nFinished shards are kept"):
+    with pytest.raises(WorkerLost, match="signal 9.*\n.*--max-memory.*\nFinished shards are kept"):
         prepare(source, tmp_path / "out").run(executor=Processes(2), on_progress=kill_one)
     assert not children()
     result = prepare(source, tmp_path / "out").run(executor=Processes(2))
