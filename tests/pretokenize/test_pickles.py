@@ -166,3 +166,5 @@ def test_a_disk_that_is_too_small_is_told_before_anything_is_written(
         check_disk(codes, tmp_path / "to")
     write_pickles(codes, tmp_path / "to")
     check_disk(codes, tmp_path / "to")  # all there
+    monkeypatch.setattr(pickles, "free_space", lambda _: None)  # a disk that does not tell
+    check_disk(codes, tmp_path / "to")
