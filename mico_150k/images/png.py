@@ -41,6 +41,20 @@ _PASSES = (
 )  # fmt: skip
 
 
+def _is_remark(kind: bytes, body: memoryview) -> bool:
+    """Whether a chunk is a text that no reader takes for EXIF, XMP, colours or opacity."""
+    return kind == b"tEXt" and bytes(body).partition(b"\0")[0] in _REMARKS
+
+
+_REMARK_BYTES = 4096
+"""Of texts behind the pixels that are not looked at; Pillow stops at more than 64 MiB."""
+# Keywords of the PNG specification, section 11.3.3.2.
+_REMARKS = {
+    b"Title", b"Author", b"Description", b"Copyright", b"Creation Time", b"Software",
+    b"Disclaimer", b"Warning", b"Source", b"Comment",
+}  # fmt: skip
+
+
 def read_png(data: memoryview, verify: Verify) -> Coding:
     """Walk the chunks to IEND; their CRCs are computed unless `verify` is HEADER.
 
@@ -48,7 +62,7 @@ def read_png(data: memoryview, verify: Verify) -> Coding:
     """
     ihdr: tuple[int, ...] | None = None
     palette = late = False
-    pixel_bytes = 0
+    pixel_bytes = remarks = 0
     before = b""
     for kind, body in _chunks(data, verify):
         if ihdr is None:
@@ -64,7 +78,8 @@ def read_png(data: memoryview, verify: Verify) -> Coding:
                 raise UnusableImage(Reason.CORRUPT, "PNG without the palette that it needs")
             pixel_bytes += len(body)
         if pixel_bytes and kind not in _SILENT_AFTER_PIXELS:
-            late = True
+            remarks += len(body)
+            late = late or remarks > _REMARK_BYTES or not _is_remark(kind, body)
         before = kind
     if ihdr is None or not pixel_bytes:
         raise UnusableImage(Reason.CORRUPT, "PNG without image data")

@@ -17,6 +17,7 @@ from PIL import Image, ImageCms, ImageFile
 
 from mico_150k.errors import UnusableImage
 from mico_150k.images.header import Verify
+from mico_150k.images.probe import probe
 from mico_150k.images.reader import ImageReader, digest_of
 from mico_150k.reason import Reason
 from mico_150k.sample import Image as Read
@@ -604,3 +605,22 @@ def test_the_process_wide_switch_for_truncated_files_is_not_heeded_and_left_as_i
         assert ImageFile.LOAD_TRUNCATED_IMAGES
     finally:
         ImageFile.LOAD_TRUNCATED_IMAGES = False
+
+
+def test_a_remark_behind_the_pixels_makes_no_probe_decode_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    decoded: list[object] = []
+    load = ImageFile.ImageFile.load
+    monkeypatch.setattr(
+        ImageFile.ImageFile, "load", lambda self: decoded.append(self) or load(self)
+    )
+    for chunk, decodes in (
+        ((b"tEXt", b"Comment\0made by hand"), False),
+        ((b"tEXt", b"exif\0made by hand"), True),
+        ((b"tEXt", b"Comment\0" + b"x" * 5000), True),
+        ((b"zTXt", b"Comment\0\0" + zlib.compress(b"made by hand")), True),
+    ):
+        decoded.clear()
+        probe(png(grid(channels=3), late_chunks=[chunk]), Verify.STRUCTURE)
+        assert bool(decoded) is decodes, chunk
