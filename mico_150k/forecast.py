@@ -49,14 +49,13 @@ class Forecast:
         """
         shards = self.output - self.small
         needed = round(share * (shards * kept + 2 * self.small)) - there
-        free = free_space(folder)
-        if free is not None and needed > free:
-            msg = (
-                f"{folder}: the build will need {gigabytes(needed)} more, "
-                f"and the disk has {gigabytes(free)} free.\n"
-                "Fewer configurations need less: --config bagel writes that one alone."
-            )
-            raise DiskTooSmall(msg)
+        require_room(
+            folder,
+            needed,
+            free_space(folder),
+            "the build will need {} more",
+            "\nFewer configurations need less: --config bagel writes that one alone.",
+        )
 
 
 def make_forecast(source: Source, plan: Plan, configs: int, *, sample: bool, out: Path) -> Forecast:
@@ -143,6 +142,17 @@ def free_space(path: Path) -> int | None:
         return shutil.disk_usage(existing(path)).free
     except OSError:
         return None
+
+
+def require_room(folder: Path, needed: int, free: int | None, what: str, way_out: str = "") -> None:
+    """Raise `DiskTooSmall` where `needed` bytes are more than are free, if the disk tells.
+
+    `what` says in the message what they are for, with `{}` for how many.
+    """
+    if free is not None and needed > free:
+        said = what.format(gigabytes(needed))
+        msg = f"{folder}: {said}, and the disk has {gigabytes(free)} free.{way_out}"
+        raise DiskTooSmall(msg)
 
 
 def existing(path: Path) -> Path:

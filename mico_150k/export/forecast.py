@@ -8,10 +8,9 @@ from typing import Any
 import pyarrow as pa
 
 from mico_150k import names
-from mico_150k.errors import DiskTooSmall
 from mico_150k.export.job import ChosenShard, ExportJob
 from mico_150k.files import same_disk
-from mico_150k.forecast import existing, free_space, gigabytes
+from mico_150k.forecast import existing, free_space, require_room
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +33,13 @@ class ExportForecast:
 
     def check_disk(self) -> None:
         """Raise `DiskTooSmall` where the disk cannot take it."""
-        if self.free is not None and self.written > self.free:
-            msg = (
-                f"{self.folder}: the export will need about {gigabytes(self.written)} more, and "
-                f"the disk has {gigabytes(self.free)} free.\n"
-                "Choose fewer rows with --where, --sample or --limit, or another disk."
-            )
-            raise DiskTooSmall(msg)
+        require_room(
+            self.folder,
+            self.written,
+            self.free,
+            "the export will need about {} more",
+            "\nChoose fewer rows with --where, --sample or --limit, or another disk.",
+        )
 
 
 def forecast_images(job: ExportJob, known: Collection[str]) -> ExportForecast:

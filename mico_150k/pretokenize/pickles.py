@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mico_150k.errors import DiskTooSmall, OutputRefused
+from mico_150k.errors import OutputRefused
 from mico_150k.files import disk_errors, read_json, write_atomically, write_json
-from mico_150k.forecast import free_space, gigabytes
+from mico_150k.forecast import free_space, require_room
 from mico_150k.names import partial
 from mico_150k.pretokenize.codes import CodedPicture, CodesFolder
 from mico_150k.pretokenize.records import (
@@ -105,13 +105,7 @@ def check_disk(codes: CodesFolder, to: Path) -> None:
 
 def check_room(folder: Path, needed: int) -> None:
     """Raise `DiskTooSmall` where a folder's disk has fewer bytes free, if it tells."""
-    free = free_space(folder)
-    if free is not None and needed > free:
-        msg = (
-            f"{folder}: this will need {gigabytes(needed)}, and the disk has "
-            f"{gigabytes(free)} free."
-        )
-        raise DiskTooSmall(msg)
+    require_room(folder, needed, free_space(folder), "this will need {}")
 
 
 def is_begun(to: Path, codes: CodesFolder) -> bool:

@@ -20,10 +20,10 @@ from mico_150k.builders import BUILDERS
 from mico_150k.commands import refine_command, unless
 from mico_150k.dataset import Dataset, open_dataset
 from mico_150k.dataset_folder import CONFIGS
-from mico_150k.errors import BrokenFile, DiskTooSmall, NotADataset, OutputRefused
+from mico_150k.errors import BrokenFile, NotADataset, OutputRefused
 from mico_150k.files import link, same_disk
 from mico_150k.finish import Report
-from mico_150k.forecast import existing, free_space, gigabytes
+from mico_150k.forecast import existing, free_space, require_room
 from mico_150k.images.reader import digest_of
 from mico_150k.records import FileRecord, ShardRecord, Tally
 from mico_150k.refine.decide import Decision, decide
@@ -168,13 +168,8 @@ class Refinement:
     def _check_disk(self, records: dict[OldShard, ShardRecord]) -> None:
         there = sum(file.bytes for record in records.values() for file in record.files.values())
         needed = self.bytes_to_write() - there
-        free = free_space(self.out)
-        if free is not None and needed > free:
-            msg = (
-                f"{self.out}: {gigabytes(needed)} will be written besides what is linked, and the "
-                f"disk has {gigabytes(free)} free."
-            )
-            raise DiskTooSmall(msg)
+        what = "{} will be written besides what is linked"
+        require_room(self.out, needed, free_space(self.out), what)
 
     def _rewrite(self, workspace: Workspace, shard: NewShard, progress: "_Progress") -> ShardRecord:
         """Write a shard, in all configurations, from rows of others."""
