@@ -38,8 +38,9 @@ from mico_150k.task import (
     unknown_task,
 )
 
-BATCH_BYTES = 16 << 20
-"""Of images in a batch: large enough to spare calls, small enough to stay in reused memory."""
+BATCH_BYTES = 4 << 20
+"""Of images in a batch: large enough to spare calls, small enough to stay in the processor's cache
+and in reused memory. Measured on images of a megabyte: batches of 16 MiB took 1.5 times as long."""
 MOST_BATCH_ROWS = 64
 LOCAL_BUFFER = 1 << 20
 REMOTE_BUFFER = 8 << 20
