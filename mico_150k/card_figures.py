@@ -37,11 +37,11 @@ class Figures:
     def of_index(cls, index: Path) -> "Figures":
         """Read them of the index; some megabytes for 150,000 rows."""
         columns = ["task", "widths", "heights", "formats", *EXAMPLE_COLUMNS]
-        table = pq.read_table(index, columns=columns)
-        counts = table.group_by(["task", "num_inputs"]).aggregate([([], "count_all")])
+        table = pq.ParquetFile(index).read(columns)
+        tasks, numbers = table["task"].to_pylist(), table["num_inputs"].to_pylist()
         inputs: dict[str, dict[int, int]] = {}
-        for row in sorted(counts.to_pylist(), key=lambda row: (row["task"], row["num_inputs"])):
-            inputs.setdefault(row["task"], {})[row["num_inputs"]] = row["count_all"]
+        for (task, number), rows in sorted(Counter(zip(tasks, numbers, strict=True)).items()):
+            inputs.setdefault(task, {})[number] = rows
         formats = Counter(
             {
                 value["values"]: value["counts"]
@@ -61,7 +61,8 @@ def _sides(table: pa.Table) -> tuple[int, int, int]:
 
 def _examples(table: pa.Table, tasks: dict[str, Any]) -> dict[str, dict[str, Any]]:
     found = {}
+    of_rows = table["task"].to_pylist()
     for task in tasks:
-        place = pc.index(table["task"], task).as_py()
+        place = of_rows.index(task)
         found[task] = table.slice(place, 1).select(list(EXAMPLE_COLUMNS)).to_pylist()[0]
     return found

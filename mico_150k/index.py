@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import xxhash
 
+from mico_150k.arrays import array_of
 from mico_150k.builders.default import Default
 from mico_150k.columns import Column, Columns, ColumnType, arrow_schema
 from mico_150k.files import disk_errors, settle, sha256
@@ -53,17 +54,17 @@ class IndexPart:
         """Append one row group's rows."""
         columns = RowGroup(samples).table(_OF_SAMPLES).columns
         places = range(self._rows, self._rows + len(samples))
-        shard = pa.array([self._shard] * len(samples), pa.int32())
-        row = pa.array(places, pa.int32())
+        shard = array_of([self._shard] * len(samples), pa.int32())
+        row = array_of(places, pa.int32())
         schema = arrow_schema(INDEX_COLUMNS)
-        overlap = pa.array([""] * len(samples), pa.string())
+        overlap = array_of([""] * len(samples), pa.string())
         self._tables.append(pa.Table.from_arrays([*columns, shard, row, overlap], schema=schema))
         self._rows += len(samples)
 
     def finish(self) -> FileRecord:
         """Write the part."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        table = pa.concat_tables([arrow_schema(INDEX_COLUMNS).empty_table(), *self._tables])
+        table = pa.concat_tables([_no_rows(), *self._tables])
         with disk_errors(self._path):
             pq.write_table(table, self._temporary)
         record = _record(self._temporary, table.num_rows, 1, table.nbytes)
@@ -77,7 +78,7 @@ class IndexPart:
 
 def join_index(parts: Iterable[Path], path: Path) -> FileRecord:
     """Join the parts, which come in the order of the shards, to one file."""
-    return write_index((pq.read_table(part) for part in parts), path)
+    return write_index((pq.ParquetFile(part).read() for part in parts), path)
 
 
 def write_index(tables: Iterable[pa.Table], path: Path) -> FileRecord:
@@ -101,7 +102,7 @@ def _record(path: Path, rows: int, row_groups: int, arrow_bytes: int) -> FileRec
 
 def _regrouped(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
     """The same rows in tables of `ROW_GROUP_ROWS`, the last one shorter."""
-    waiting = arrow_schema(INDEX_COLUMNS).empty_table()
+    waiting = _no_rows()
     for table in tables:
         waiting = pa.concat_tables([waiting, table])
         while waiting.num_rows >= ROW_GROUP_ROWS:
@@ -109,6 +110,10 @@ def _regrouped(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
             waiting = waiting.slice(ROW_GROUP_ROWS)
     if waiting.num_rows:
         yield waiting.combine_chunks()
+
+
+def _no_rows() -> pa.Table:
+    return pa.Table.from_batches([], arrow_schema(INDEX_COLUMNS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,19 +160,20 @@ class Repeats:
 def count_duplicates(*indexes: Path) -> Duplicates:
     """Count over finished indexes, one of each split; reads two of their columns."""
     columns = ["digests", "instruction"]
-    table = pa.concat_tables([pq.read_table(index, columns=columns) for index in indexes])
+    table = pa.concat_tables([pq.ParquetFile(index).read(columns) for index in indexes])
     table = table.combine_chunks()
-    uses = pc.value_counts(pc.list_flatten(table["digests"]).combine_chunks())
-    counts = uses.field("counts")
+    uses = pc.value_counts(pc.list_flatten(table["digests"]).combine_chunks()).field("counts")
+    by_uses = {count["values"]: count["counts"] for count in pc.value_counts(uses).to_pylist()}
     rows = table.num_rows
+    spaces = array_of([" "] * rows, pa.string())
     keys = pc.binary_join_element_wise(
-        pc.binary_join(table["digests"].combine_chunks(), " "),
+        pc.binary_join(table["digests"].combine_chunks(), spaces),
         table["instruction"].combine_chunks(),
-        " ",
+        spaces,
     )
     return Duplicates(
-        images=pc.sum(counts).as_py() or 0,
+        images=sum(times * images for times, images in by_uses.items()),
         unique_images=len(uses),
-        shared_images=pc.sum(pc.greater(counts, 1)).as_py() or 0,
+        shared_images=len(uses) - by_uses.get(1, 0),
         identical_rows=rows - pc.count_distinct(keys).as_py(),
     )

@@ -60,7 +60,7 @@ def _choose(parts: Iterable[Path], plan: Plan) -> Iterator[str]:
     there = {
         sample_id
         for part in parts
-        for sample_id in pq.read_table(part, columns=["id"])["id"].to_pylist()
+        for sample_id in pq.ParquetFile(part).read(["id"])["id"].to_pylist()
     }
     for task, candidates in plan.sample.items():
         present = [sample_id for sample_id in candidates if sample_id in there]
