@@ -43,6 +43,7 @@ from mico_150k.sources.storage import ImagePaths
 from .factories import Case, encode, garment, picture, write_bench, write_release
 from .folders import contents
 from .killing import interrupt_after, start_and_kill
+from .pretokenize.material import add_codes
 from .refining import (
     IMAGE_CONFIGS,
     assert_sound,
@@ -370,6 +371,29 @@ def test_an_interrupted_refinement_goes_on_and_ends_with_the_same_bytes(
     assert result.resumed >= shards
     assert contents(tmp_path / "out") == contents(tmp_path / "whole")
     assert refine(dataset, tmp_path / "out", **EVERYTHING).resumed == result.shards
+
+
+def test_codes_that_come_meanwhile_stop_no_refinement_and_what_it_reads_does(
+    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refine(dataset, tmp_path / "whole", **EVERYTHING)
+    copy = Path(shutil.copytree(dataset, tmp_path / "mico-150k"))
+    interrupt_after(monkeypatch, 1)
+    with pytest.raises(KeyboardInterrupt):
+        refine(copy, tmp_path / "out", **EVERYTHING)
+    monkeypatch.undo()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    add_codes(DatasetFolder(copy))
+    result = refine(copy, tmp_path / "out", **EVERYTHING)
+    assert 1 <= result.resumed < result.shards
+    assert contents(tmp_path / "out") == contents(tmp_path / "whole")
+    add_codes(DatasetFolder(copy), first=7)
+    assert refine(copy, tmp_path / "out", **EVERYTHING).resumed == result.shards
+    manifest = json.loads((copy / names.MANIFEST).read_text())
+    next(iter(manifest["configs"]["bagel"].values()))["sha256"] = "0" * 64
+    (copy / names.MANIFEST).write_text(json.dumps(manifest))
+    with pytest.raises(OutputRefused, match="what differs is the dataset that it is made of"):
+        refine(copy, tmp_path / "out", **EVERYTHING)
 
 
 KILLED = """

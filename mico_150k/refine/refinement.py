@@ -122,7 +122,6 @@ class Refinement:
         fates.update(repr(sorted(self.decision.fates.overlaps.items())).encode())
         build = self.dataset.manifest["build"]
         removal = self.decision.removal
-        manifest = json.dumps(self.dataset.manifest, sort_keys=True).encode()
         return {
             "source": "dataset",
             "plan": fates.hexdigest(),
@@ -137,8 +136,17 @@ class Refinement:
                 "row_group_rows": MAX_ROWS,
             },
             "versions": versions(),
-            "of": {"manifest": hashlib.sha256(manifest).hexdigest(), "build": build},
+            "of": {"manifest": self._digest_of_source(), "build": build},
         }
+
+    def _digest_of_source(self) -> str:
+        """Of the manifest, without codes: they are not taken over, and may come at any time."""
+        manifest = self.dataset.manifest
+        configs = {
+            config: files for config, files in manifest["configs"].items() if config != names.CODES
+        }
+        told = json.dumps({**manifest, "configs": configs}, sort_keys=True)
+        return hashlib.sha256(told.encode()).hexdigest()
 
     def _commands(self) -> list[list[str]]:
         before: list[list[str]] = self.dataset.manifest.get("commands", [])
