@@ -34,6 +34,8 @@ class Loopback(ThreadingHTTPServer):
             self.server_close()
 
     def process_request(self, request: Any, client_address: Any) -> None:
+        # Or the body waits until the client has said that it has the headers: 40 ms an answer.
+        request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._connections.add(request)
         super().process_request(request, client_address)
 
