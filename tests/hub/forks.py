@@ -3,6 +3,7 @@
 Reads arguments as JSON, one line a run. Writes the process's id, then its exit status.
 """
 
+import gc
 import importlib
 import json
 import os
@@ -12,7 +13,7 @@ from importlib.util import find_spec
 from mico_150k.cli import main
 
 # What a push imports on its way; `datasets` imports torch where there is one.
-USED = ("datasets", "hf_xet", "torch.utils.data")
+USED = ("mico_150k.cli.app", "datasets", "hf_xet", "torch.utils.data")
 
 
 def serve() -> None:
@@ -20,6 +21,7 @@ def serve() -> None:
     for name in USED:
         if find_spec(name.partition(".")[0]):
             importlib.import_module(name)
+    gc.freeze()  # or each process looks for garbage in all of that
     for line in sys.stdin:
         process = os.fork()
         if not process:
