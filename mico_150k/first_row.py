@@ -1,6 +1,8 @@
 """The first row of a configuration, as `load_dataset` gives it to whoever uses the dataset."""
 
 import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from inspect import signature
 from typing import Any
 
@@ -18,13 +20,30 @@ def read_first_row(location: str, config: str, **where: str) -> dict[str, Any] |
     # that it leaves armed where nobody can answer: the process ends 15 s later.
     asks = "trust_remote_code" in signature(load_dataset).parameters
     options: dict[str, Any] = {**where, **({"trust_remote_code": False} if asks else {})}
-    rows = load_dataset(location, config, split=names.main_split(config), streaming=True, **options)
-    started = iter(rows)
-    try:
-        row: dict[str, Any] | None = next(started, None)
-    finally:
-        # pyarrow's scanner makes Python hang or abort at its end where a reader is left over
-        # (apache/arrow#45214, huggingface/datasets#7467): 5 of 80 runs of it on a busy machine.
-        del started, rows
-        gc.collect()
+    options |= {"split": names.main_split(config), "streaming": True}
+    with _without_torch():
+        rows = load_dataset(location, config, **options)
+        started = iter(rows)
+        try:
+            row: dict[str, Any] | None = next(started, None)
+        finally:
+            # pyarrow's scanner makes Python hang or abort at its end where a reader is left over
+            # (apache/arrow#45214, huggingface/datasets#7467): 5 of 80 runs of it on a busy machine.
+            del started, rows
+            gc.collect()
     return row
+
+
+@contextmanager
+def _without_torch() -> Iterator[None]:
+    """Keep datasets from importing torch, where it is installed, for what is streamed.
+
+    That takes longer than to read a row of every configuration.
+    """
+    from datasets import config
+
+    before, config.TORCH_AVAILABLE = config.TORCH_AVAILABLE, False
+    try:
+        yield
+    finally:
+        config.TORCH_AVAILABLE = before

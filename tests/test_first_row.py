@@ -1,10 +1,12 @@
 """A look at a dataset as its users see it, which ends when it is over."""
 
 import gc
+import sys
 import types
 from pathlib import Path
 
 import pytest
+from datasets import config as datasets_config
 
 from mico_150k.first_row import read_first_row
 
@@ -14,6 +16,19 @@ def test_pictures_are_decoded(dataset: Path) -> None:
     assert row is not None
     assert all(min(picture.size) > 0 for picture in row["image_list"])
     assert isinstance(row["instruction"], str)
+
+
+def test_torch_is_not_imported_for_it(dataset: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class NoTorch:
+        def find_spec(self, name: str, *_: object) -> None:
+            assert name.partition(".")[0] != "torch"
+
+    monkeypatch.setattr(datasets_config, "TORCH_AVAILABLE", True)
+    for name in [name for name in sys.modules if name.partition(".")[0] == "torch"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr(sys, "meta_path", [NoTorch(), *sys.meta_path])
+    assert read_first_row(str(dataset), "bagel")
+    assert datasets_config.TORCH_AVAILABLE
 
 
 @pytest.mark.parametrize("config", ["bagel", "default", "index"])
