@@ -8,19 +8,17 @@ import importlib
 import json
 import os
 import sys
-from importlib.util import find_spec
 
 from mico_150k.cli import main
 
-# What a push imports on its way; `datasets` imports torch where there is one.
-USED = ("mico_150k.cli.app", "datasets", "hf_xet", "torch.utils.data")
+# What a push imports on its way.
+USED = ("mico_150k.cli.app", "datasets", "hf_xet")
 
 
 def serve() -> None:
     """Fork for each line."""
     for name in USED:
-        if find_spec(name.partition(".")[0]):
-            importlib.import_module(name)
+        importlib.import_module(name)
     gc.freeze()  # or each process looks for garbage in all of that
     for line in sys.stdin:
         process = os.fork()
