@@ -7,16 +7,15 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from mico_150k import names
 from mico_150k.card_file import Licence, write_card
-from mico_150k.cli import main
 from mico_150k.dataset_folder import DatasetFolder
 
+from .commands import Mico, runner
 from .hub import Hub
 from .hub.repository import Entry
 
@@ -31,32 +30,10 @@ def folder(dataset: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(dataset, tmp_path / "mico-150k"))
 
 
-@dataclass(frozen=True)
-class Done:
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-Mico = Callable[..., Done]
-
-
 @pytest.fixture
 def mico(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Mico:
-    """Runs the command line beside the folder; a process of its own would import for seconds."""
-    monkeypatch.chdir(folder.parent)
-
-    def run(*arguments: str) -> Done:
-        monkeypatch.setattr(sys, "argv", ["mico", *arguments])
-        capsys.readouterr()
-        try:
-            main()
-            status = 0
-        except SystemExit as end:
-            status = int(end.code or 0)
-        return Done(status, *capsys.readouterr())
-
-    return run
+    """Runs the command line beside the folder."""
+    return runner(folder.parent, monkeypatch, capsys)
 
 
 def test_push_then_check_then_push_again(hub: Hub, folder: Path, mico: Mico) -> None:

@@ -9,11 +9,19 @@ import pytest
 from mico_150k.cli.pretokenize import _default_folder
 from mico_150k.dataset_folder import DatasetFolder
 
+from ..commands import DONE, WRONG_USAGE, Mico, runner
 from ..pretokenize.material import VQ_EXTRA, write_export, write_vq
-from .test_cli import DONE, WRONG_USAGE, mico
 
 
-def test_an_export_becomes_codes_beside_its_launch_script(tmp_path: Path) -> None:
+@pytest.fixture
+def mico(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Mico:
+    """Runs the command line in the test's folder."""
+    return runner(tmp_path, monkeypatch, capsys)
+
+
+def test_an_export_becomes_codes_beside_its_launch_script(mico: Mico, tmp_path: Path) -> None:
     pytest.importorskip("diffusers", reason=VQ_EXTRA)
     write_vq(tmp_path / "vq")
     write_export(tmp_path / "mico-dimoo")
@@ -21,18 +29,17 @@ def test_an_export_becomes_codes_beside_its_launch_script(tmp_path: Path) -> Non
         "pretokenize", "mico-dimoo", "--vq", "vq", "--device", "cpu",
         "--sizes", "2:96,64", "--output-size", "128", "--threads", "1",
     )  # fmt: skip
-    done = mico(*command, folder=tmp_path)
+    done = mico(*command)
     assert done.returncode == DONE, done.stderr
     assert "tokens a record, by its number of inputs" in done.stdout
     assert "above 5120" in done.stdout
     assert done.stderr.splitlines()[-1].startswith("done: 8 records read, 8 written, 0 too long")
     assert (tmp_path / "mico-dimoo" / "codes" / "data.yaml").is_file()
-    again = mico(*command, "--json", "--max-seq-len", "160", folder=tmp_path)
+    again = mico(*command, "--json", "--max-seq-len", "160")
     told = json.loads(again.stdout)
     assert told["encoded_before"] == told["encodings"]
     exported = mico(
         "export", "dimoo", "--codes", "--from", "mico-dimoo/codes", "--to", "elsewhere",
-        folder=tmp_path,
     )  # fmt: skip
     assert exported.stderr.splitlines()[-1].startswith("done: 8 records, 0 too long")
     assert (tmp_path / "elsewhere" / "codes" / "data.yaml").is_file()
@@ -45,7 +52,7 @@ def test_an_export_becomes_codes_beside_its_launch_script(tmp_path: Path) -> Non
 
 
 def test_the_codes_of_a_dataset_folder_become_its_configuration(
-    small: DatasetFolder, tmp_path: Path
+    mico: Mico, small: DatasetFolder, tmp_path: Path
 ) -> None:
     pytest.importorskip("diffusers", reason=VQ_EXTRA)
     write_vq(tmp_path / "vq")
@@ -54,32 +61,30 @@ def test_the_codes_of_a_dataset_folder_become_its_configuration(
         "pretokenize", "mico-150k", "--vq", "vq", "--device", "cpu",
         "--sizes", "2:96,64", "--output-size", "128", "--threads", "1",
     )  # fmt: skip
-    assert mico(*command, folder=tmp_path).returncode == DONE
+    assert mico(*command).returncode == DONE
     assert not (tmp_path / "mico-150k" / "dimoo-codes").exists()
-    done = mico(*command, "--add", folder=tmp_path)
+    done = mico(*command, "--add")
     assert done.returncode == DONE, done.stderr
     assert "added to mico-150k as its configuration dimoo-codes" in done.stderr
-    assert mico("check", "mico-150k", folder=tmp_path).returncode == DONE
-    exported = mico(
-        "export", "dimoo", "--codes", "--from", "mico-150k", "--to", "to", folder=tmp_path
-    )
+    assert mico("check", "mico-150k").returncode == DONE
+    exported = mico("export", "dimoo", "--codes", "--from", "mico-150k", "--to", "to")
     assert exported.stderr.splitlines()[-1].startswith("done: 24 records, 0 too long")
-    refined = mico("build", "mico-150k", "--sample", "9", "--out", "less", folder=tmp_path)
+    refined = mico("build", "mico-150k", "--sample", "9", "--out", "less")
     assert refined.returncode == DONE, refined.stderr
     assert "dimoo-codes is left out" in refined.stderr
     again = mico(
         "pretokenize", "less", *command[2:], "--add", "--to", "mico-150k-codes", "--overwrite",
-        "--json", folder=tmp_path,
+        "--json",
     )  # fmt: skip
     told = json.loads(again.stdout)
     assert told["encoded_before"] == told["encodings"] > 0
     for folder in ("less", "mico-150k"):
-        assert mico("check", folder, folder=tmp_path).returncode == DONE
+        assert mico("check", folder).returncode == DONE
 
 
-def test_an_export_takes_no_configuration(tmp_path: Path) -> None:
+def test_an_export_takes_no_configuration(mico: Mico, tmp_path: Path) -> None:
     write_export(tmp_path / "mico-dimoo")
-    done = mico("pretokenize", "mico-dimoo", "--vq", "vq", "--add", folder=tmp_path)
+    done = mico("pretokenize", "mico-dimoo", "--vq", "vq", "--add")
     assert done.returncode == WRONG_USAGE
     assert "--add: mico-dimoo is no dataset folder" in done.stderr
 
@@ -94,9 +99,9 @@ def test_an_export_takes_no_configuration(tmp_path: Path) -> None:
     ],
 )
 def test_what_cannot_be_is_said_before_anything_is_read(
-    tmp_path: Path, arguments: tuple[str, ...], message: str
+    mico: Mico, arguments: tuple[str, ...], message: str
 ) -> None:
-    done = mico("pretokenize", "nowhere", "--vq", "nothing", *arguments, folder=tmp_path)
+    done = mico("pretokenize", "nowhere", "--vq", "nothing", *arguments)
     assert done.returncode == WRONG_USAGE
     assert message in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr
