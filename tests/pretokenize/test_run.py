@@ -5,9 +5,11 @@ import multiprocessing
 import pickle
 import random
 import shutil
+import signal
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from multiprocessing.context import ForkServerContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -35,9 +37,21 @@ from mico_150k.pretokenize.source import open_material
 from mico_150k.pretokenize.workers import encode_in_processes
 
 from ..factories import encode, picture
-from .material import SMALL, contents, options, write_export
+from .material import SMALL, VQ_EXTRA, contents, options, write_export
 
 KILLS = 20
+
+
+@pytest.fixture
+def forks() -> ForkServerContext:
+    """Starts processes that have imported what they need: else each takes seconds for it."""
+    pytest.importorskip("diffusers", reason=VQ_EXTRA)
+    context = multiprocessing.get_context("forkserver")
+    # `diffusers` alone would import its parts later.
+    context.set_forkserver_preload(
+        ["diffusers.models.autoencoders.vq_model", "mico_150k.pretokenize.run"]
+    )
+    return context
 
 
 def run(source: Path, to: Path, chosen: PretokenizeOptions, **how: Any) -> PretokenizeResult:
@@ -101,29 +115,40 @@ def test_a_ray_cluster_writes_the_same_bytes(
     assert contents(tmp_path / "to") == contents(undisturbed)
 
 
-def work_until_killed(vq: Path, source: Path, to: Path) -> None:
-    """A process's, whose pickles are in folders of a few."""
-    pickles.FILES_A_FOLDER = 4
-    run(source, to, options(vq))
+WORK = """
+from mico_150k.pretokenize import pickles
+pickles.FILES_A_FOLDER = 4
+work.run()
+"""
+"""In a process, which knows the package alone: pickles are in folders of a few."""
 
 
 def test_killed_at_20_random_points_it_goes_on_to_the_same_files(
-    vq: Path, export: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    vq: Path,
+    export: Path,
+    forks: ForkServerContext,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(pickles, "FILES_A_FOLDER", 4)
     whole, to = tmp_path / "whole", tmp_path / "to"
     run(export, whole, options(vq))
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["torch", "diffusers", "mico_150k.pretokenize.run"])
     chance = random.Random(0)
-    for _ in range(KILLS):
-        process = context.Process(target=work_until_killed, args=(vq, export, to))
+    killed, lasts = 0, 0.0
+    while killed < KILLS:
+        work = Pretokenization(open_material(export), to, options(vq))
+        process = forks.Process(target=exec, args=(WORK, {"work": work}))
         process.start()
         wait_for_work(process, to)
-        time.sleep(chance.uniform(0, 0.6))
+        started = time.monotonic()
+        process.join(chance.uniform(0, lasts) if lasts else None)
         process.kill()
         process.join()
-        if (to / "data.yaml").exists():  # it was faster: from the start again
+        if process.exitcode:
+            assert process.exitcode == -signal.SIGKILL
+            killed += 1
+        else:  # it was faster: from the start again
+            lasts = lasts or time.monotonic() - started
             assert contents(to) == contents(whole)
             shutil.rmtree(to)
     run(export, to, options(vq))
