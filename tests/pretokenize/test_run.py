@@ -265,6 +265,12 @@ def test_a_dataset_folder_gives_its_own_ids_and_the_same_codes_as_its_pictures(
     assert len(of_digest) == result.pickles == result.encodings
 
 
+@pytest.fixture
+def forked(forks: ForkServerContext, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers are forks; on a CPU they do as well as processes that start from nothing."""
+    monkeypatch.setattr(multiprocessing, "get_context", lambda _: forks)
+
+
 def in_processes(
     encoder: EncoderOptions, export: Path, on_encoded: Callable[[int], None]
 ) -> list[ChunkCodes]:
@@ -273,6 +279,7 @@ def in_processes(
     return list(encode_in_processes(encoder, ("cpu", "cpu"), chunks, on_encoded))
 
 
+@pytest.mark.usefixtures("forked")
 def test_a_process_that_dies_is_told_with_what_to_do(vq: Path, export: Path) -> None:
     def kill(_more: int) -> None:
         for child in multiprocessing.active_children():
@@ -282,6 +289,7 @@ def test_a_process_that_dies_is_told_with_what_to_do(vq: Path, export: Path) -> 
         in_processes(options(vq).encoder, export, kill)
 
 
+@pytest.mark.usefixtures("forked")
 def test_what_a_process_raises_is_raised_here(vq: Path, export: Path, tmp_path: Path) -> None:
     for encoder, expected, message in (
         (options(tmp_path / "gone").encoder, SourceNotFound, "gone: no such folder"),
