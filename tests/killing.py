@@ -17,7 +17,7 @@ def start_and_kill(program: str, *arguments: object, after: float) -> None:
         [sys.executable, "-c", program, *map(str, arguments)], stdout=subprocess.PIPE
     )
     assert process.stdout is not None
-    process.stdout.readline()
+    assert process.stdout.readline()
     time.sleep(after)
     process.send_signal(signal.SIGKILL)
     process.wait()
