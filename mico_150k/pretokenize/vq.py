@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 SUBFOLDER = "vqvae"
 """Where Lumina-DiMOO's checkpoint keeps its VQ."""
+CONFIG = "config.json"
 CODEBOOK = 8192
 """Codes there are; training has that many image tokens."""
 DTYPES = ("fp32", "bf16")
@@ -47,8 +48,8 @@ class Precision:
 def check_checkpoint(where: str) -> None:
     """Raise `SourceNotFound` where a path leads nowhere, before anything that takes long."""
     folder = Path(where)
-    if folder.is_dir() and not any((folder / name).exists() for name in ("config.json", SUBFOLDER)):
-        msg = f"--vq {where}: neither config.json nor a folder {SUBFOLDER} in it."
+    if folder.is_dir() and not any((folder / name).exists() for name in (CONFIG, SUBFOLDER)):
+        msg = f"--vq {where}: neither {CONFIG} nor a folder {SUBFOLDER} in it."
         raise SourceNotFound(msg)
     # A Hub id looks like a path of two parts, but what its first part names is not a folder here.
     is_hub_id = _HUB_ID.fullmatch(where) and not folder.parent.exists()
@@ -150,22 +151,28 @@ class VQ:
 
 
 def _load_model(where: str) -> Any:  # noqa: ANN401 - a VQModel
+    check_checkpoint(where)
     _import_torch()
     try:
         from diffusers import VQModel
         from diffusers.utils import logging
     except ImportError as error:
         raise MissingPackage(_MISSING) from error
-    check_checkpoint(where)
-    below = {} if (Path(where) / "config.json").is_file() else {"subfolder": SUBFOLDER}
+    below = {} if (Path(where) / CONFIG).is_file() else {"subfolder": SUBFOLDER}
+    hint = ""
     verbosity = logging.get_verbosity()
     logging.set_verbosity_error()  # it advises to train what is missing; here that is an error
     try:
+        hint = _hint(
+            "/".join((where, *below.values(), CONFIG)), VQModel.load_config(where, **below)
+        )
         model, found = VQModel.from_pretrained(
             where, low_cpu_mem_usage=False, output_loading_info=True, **below
         )
     except Exception as error:  # the libraries below raise a dozen types
-        msg = f"--vq {where}: no VQ checkpoint could be loaded: {error}"
+        # Of weights that do not fit, each is a line.
+        told = "\n".join(str(error).splitlines()[:_LINES])
+        msg = f"--vq {where}: no VQ checkpoint could be loaded: {told}{hint}"
         raise SourceNotFound(msg) from error
     finally:
         logging.set_verbosity(verbosity)
@@ -173,9 +180,27 @@ def _load_model(where: str) -> Any:  # noqa: ANN401 - a VQModel
     for key in ("missing_keys", "unexpected_keys"):
         if names := _deciding(found[key]):
             what = key.replace("_keys", "")
-            msg = f"--vq {where}: no whole VQ checkpoint; of its weights, {what}: {names[0]}"
-            raise SourceNotFound(f"{msg} and {len(names) - 1} more." if names[1:] else f"{msg}.")
+            more = f" and {len(names) - 1} more" if names[1:] else ""
+            msg = f"--vq {where}: no whole VQ checkpoint; of its weights, {what}: {names[0]}{more}."
+            raise SourceNotFound(f"{msg}{hint}")
     return model
+
+
+def _hint(file: str, config: object) -> str:
+    """What is said beside an error of settings that a config lacks: they are its cause, as a rule.
+
+    Without an error they are none: diffusers has defaults, which upstream takes as well.
+    """
+    if not isinstance(config, dict):
+        msg = f"{file} is no object of settings."
+        raise TypeError(msg)
+    absent = [name for name in (*_SETTINGS, "num_vq_embeddings") if name not in config]
+    if not absent:
+        return ""
+    return (
+        f"\n{file} has no {', '.join(absent)}, and the weights may not fit the defaults that are "
+        f"taken instead.\nPut the {CONFIG} there that came with the weights."
+    )
 
 
 def _check_kind(model: Any) -> None:  # noqa: ANN401 - a VQModel
@@ -220,5 +245,7 @@ _SETTINGS = (
     "layers_per_block", "mid_block_add_attention", "norm_num_groups", "vq_embed_dim",
 )  # fmt: skip
 """Those in a checkpoint's config that decide codes; the same weights may run with others."""
+_LINES = 3
+"""Of an error of the libraries, so many are shown."""
 _HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 _MISSING = "this needs torch and diffusers: pip install '.[vq]' in the clone of mico-150k"

@@ -149,6 +149,34 @@ def test_a_checkpoint_that_lacks_a_weight_is_refused(vq: Path, tmp_path: Path, l
         VQ.load(str(tmp_path / "vq"), "cpu", Precision("fp32", 1, 1))
 
 
+@pytest.mark.parametrize(
+    "lost", ["block_out_channels", "down_block_types", "latent_channels", "num_vq_embeddings"]
+)
+def test_a_setting_that_a_config_lacks_is_named_with_its_file_and_the_way_out(
+    vq: Path, tmp_path: Path, lost: str
+) -> None:
+    shutil.copytree(vq, tmp_path / "vq")
+    config = tmp_path / "vq" / "vqvae" / "config.json"
+    told = json.loads(config.read_text())
+    del told[lost]
+    config.write_text(json.dumps(told))
+    with pytest.raises(SourceNotFound) as error:
+        VQ.load(str(tmp_path / "vq"), "cpu", Precision("fp32", 1, 1))
+    assert f"\n{config} has no {lost}, and the weights may not fit" in str(error.value)
+    assert str(error.value).endswith("Put the config.json there that came with the weights.")
+
+
+def test_a_setting_that_diffusers_has_a_default_for_may_be_absent(vq: Path, tmp_path: Path) -> None:
+    shutil.copytree(vq, tmp_path / "vq")
+    config = tmp_path / "vq" / "vqvae" / "config.json"
+    told = json.loads(config.read_text())
+    del told["mid_block_add_attention"]  # of diffusers before 0.26
+    config.write_text(json.dumps(told))
+    precision = Precision("fp32", 1, 1)
+    one, other = (VQ.load(str(place), "cpu", precision).digest for place in (vq, tmp_path / "vq"))
+    assert one == other
+
+
 def test_settings_that_decide_codes_are_in_the_digest(vq: Path, tmp_path: Path) -> None:
     pytest.importorskip("diffusers", reason=VQ_EXTRA)
     shutil.copytree(vq, tmp_path / "vq")
@@ -181,9 +209,10 @@ def test_another_kind_of_vq_is_refused(tmp_path: Path) -> None:
             VQ.load(str(tmp_path / name), "cpu", precision)
     with pytest.raises(SourceNotFound, match="neither config.json nor a folder vqvae"):
         VQ.load(str(tmp_path), "cpu", precision)
-    (tmp_path / "few" / "vqvae" / "config.json").write_text("{")
-    with pytest.raises(SourceNotFound, match="no VQ checkpoint"):
-        VQ.load(str(tmp_path / "few"), "cpu", precision)
+    for text, message in (("{", "no VQ checkpoint"), ("[]", "config.json is no object")):
+        (tmp_path / "few" / "vqvae" / "config.json").write_text(text)
+        with pytest.raises(SourceNotFound, match=message):
+            VQ.load(str(tmp_path / "few"), "cpu", precision)
 
 
 def test_a_device_that_is_not_there_is_refused_before_any_work() -> None:
