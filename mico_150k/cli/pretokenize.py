@@ -123,7 +123,12 @@ def pretokenize(
         ),
     ] = False,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace what was written in the folder before.")
+        bool,
+        typer.Option(
+            "--overwrite",
+            help="Replace what was written in the folder before; its codes are used again where "
+            "records are other ones, or some were left out.",
+        ),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -227,6 +232,12 @@ def _say_done(result: PretokenizeResult) -> None:
     left_out = "".join(f", {count} left out: {reason}" for reason, count in result.left_out.items())
     too_long = sum(result.too_long.values())
     before = f" ({result.encoded_before} were there)" if result.encoded_before else ""
+    if result.left_out:
+        say(
+            "what was left out, and why, is in {}; with --overwrite it is tried again, and the "
+            "codes of all else are kept",
+            result.folder / names.QUARANTINE,
+        )
     say(
         "[green]done[/green]: {} records read, {} written{}, {} too long; {} encodings{}, "
         "{} pickles, {} s; for training: --data_config {}",

@@ -83,12 +83,13 @@ class Workspace:
         """Set aside the codes that are here, and remove what else is written here.
 
         Stopped in between it is called again, and the manifest of what was here goes last. Codes
-        that were made of the same are not wanted, or nobody would make them again.
+        that were made of the same, and of all of it, are not wanted, or nobody would make them
+        again.
         """
         self.chunks.clear()
         write_json(self._work / _STATE, {"identity": identity, "is_clear": False})
-        finished = self.manifest.get("identity")
-        if self.codes.exists() and finished and finished != identity:
+        finished, left_out = (self.manifest.get(key) for key in ("identity", "left_out"))
+        if self.codes.exists() and finished and (finished != identity or left_out):
             shutil.rmtree(self.codes_before, ignore_errors=True)
             self.codes.replace(self.codes_before)
         for name in (names.CODES, pickles.FILES):

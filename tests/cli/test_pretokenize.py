@@ -82,6 +82,22 @@ def test_the_codes_of_a_dataset_folder_become_its_configuration(
         assert mico("check", folder).returncode == DONE
 
 
+def test_what_was_left_out_is_told_with_the_way_to_try_it_again(
+    mico: Mico, tmp_path: Path
+) -> None:
+    pytest.importorskip("diffusers", reason=VQ_EXTRA)
+    write_vq(tmp_path / "vq")
+    export = write_export(tmp_path / "mico-dimoo")
+    (export / "images" / "6.png").unlink()
+    command = (
+        "pretokenize", "mico-dimoo", "--vq", "vq", "--device", "cpu", "--sizes", "32",
+        "--output-size", "32", "--threads", "1", "--tolerance", "0.9",
+    )  # fmt: skip
+    *_, hint, last = mico(*command).stderr.splitlines()
+    assert "mico-dimoo/codes/quarantine.jsonl; with --overwrite it is tried again" in hint
+    assert "left out: file-missing, 0 too long" in last
+
+
 def test_an_export_takes_no_configuration(mico: Mico, tmp_path: Path) -> None:
     write_export(tmp_path / "mico-dimoo")
     done = mico("pretokenize", "mico-dimoo", "--vq", "vq", "--add")

@@ -314,6 +314,32 @@ def test_a_picture_whose_file_could_not_be_read_is_tried_again(vq: Path, tmp_pat
     assert contents(tmp_path / "to") == contents(tmp_path / "whole")
 
 
+def test_overwriting_tries_what_was_left_out_again_and_uses_the_codes_there_are(
+    vq: Path, tmp_path: Path
+) -> None:
+    source, to = write_export(tmp_path / "mico-dimoo"), tmp_path / "to"
+    material = open_material(source)
+    one_by_one = options(vq, batch=1, tolerance=0.9)
+    work = Pretokenization(material, to, one_by_one)
+    away = (source / "images" / "6.png").rename(tmp_path / "away.png")
+    left_out = work.run().left_out
+    assert list(left_out) == ["file-missing"]
+    away.rename(source / "images" / "6.png")
+    assert run(source, to, one_by_one).left_out == left_out
+    again = run(source, to, one_by_one, overwrite=True)
+    assert (again.records, again.left_out) == (8, {})
+    with_codes = {
+        wanted
+        for record in material.records
+        if 6 not in record.pictures
+        for wanted in work.plan.wanted(record.pictures)
+    }
+    assert again.encoded_before == len(with_codes) < again.encodings
+    run(source, tmp_path / "whole", one_by_one)
+    assert contents(to) == contents(tmp_path / "whole")
+    assert run(source, to, one_by_one, overwrite=True).encoded_before == 0  # all is asked for again
+
+
 def test_codes_of_pictures_that_are_the_same_are_used_again_by_other_records(
     vq: Path, tmp_path: Path
 ) -> None:
