@@ -82,9 +82,7 @@ def test_the_codes_of_a_dataset_folder_become_its_configuration(
         assert mico("check", folder).returncode == DONE
 
 
-def test_what_was_left_out_is_told_with_the_way_to_try_it_again(
-    mico: Mico, tmp_path: Path
-) -> None:
+def test_what_was_left_out_is_told_with_the_way_to_try_it_again(mico: Mico, tmp_path: Path) -> None:
     pytest.importorskip("diffusers", reason=VQ_EXTRA)
     write_vq(tmp_path / "vq")
     export = write_export(tmp_path / "mico-dimoo")
