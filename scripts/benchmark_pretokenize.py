@@ -3,8 +3,11 @@
 
     scripts/benchmark_pretokenize.py --rows 40
 
-A VQ of Lumina-DiMOO's kind with random weights, and pictures of 1024 pixels a side, made here. The
-ways take turns in one process, the median of each is printed. Quote the ratio, not the seconds.
+A VQ of aMUSEd's layers, as Lumina-DiMOO's is one, with random weights, and pictures of 1024 pixels
+a side, made here. Both ways have the same weights and files, and read, decode, crop, encode and
+fetch. They take turns in one process, after one that is not counted; the median of each is printed.
+Quote the ratio, not the seconds. `--channels 128` is as wide as the real one: of fewer, a GPU makes
+nothing, and the ratio tells of the rest.
 """
 
 import argparse
@@ -39,7 +42,7 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--batch-size", type=int, default=1)
     parser.add_argument("--readers", type=int, default=2)
-    parser.add_argument("--channels", type=int, default=8, help="the VQ's; Lumina-DiMOO's has more")
+    parser.add_argument("--channels", type=int, default=8, help="the VQ's least; 128 is real")
     parser.add_argument("--turns", type=int, default=3)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
@@ -56,11 +59,12 @@ def main() -> None:
             "mico pretokenize": lambda: encoder.encode(plan.chunk(0), lambda _: None),
         }
         seconds: dict[str, list[float]] = {name: [] for name in ways}
-        for _ in range(asked.turns):
+        for turn in range(asked.turns + 1):
             for way, work in ways.items():
                 started = time.perf_counter()
                 work()
-                seconds[way].append(time.perf_counter() - started)
+                if turn:  # in the first one, kernels are chosen and memory is taken
+                    seconds[way].append(time.perf_counter() - started)
         encoder.close()
     medians = {way: statistics.median(times) for way, times in seconds.items()}
     for way, median in medians.items():
@@ -90,11 +94,13 @@ def make_vq(folder: Path, channels: int) -> VQModel:
     model = VQModel(
         down_block_types=("DownEncoderBlock2D",) * 5,
         up_block_types=("UpDecoderBlock2D",) * 5,
-        block_out_channels=(channels,) * 5,
-        latent_channels=4,
+        block_out_channels=tuple(times * channels for times in (1, 2, 2, 4, 6)),
+        layers_per_block=2,
+        latent_channels=64,
         num_vq_embeddings=CODEBOOK,
-        vq_embed_dim=4,
-        norm_num_groups=4,
+        vq_embed_dim=64,
+        norm_num_groups=min(32, channels),
+        mid_block_add_attention=False,
     )
     model.save_pretrained(folder)
     return model.eval()
