@@ -12,6 +12,7 @@ from dataclasses import replace
 from multiprocessing.context import ForkServerContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,7 @@ from mico_150k.pretokenize.codes import CodesFolder
 from mico_150k.pretokenize.encoder import ChunkCodes, EncoderOptions
 from mico_150k.pretokenize.pickles import write_pickles
 from mico_150k.pretokenize.plan import EncodingPlan
-from mico_150k.pretokenize.ray_workers import Cluster
+from mico_150k.pretokenize.ray_workers import Cluster, _count_actors
 from mico_150k.pretokenize.records import RecordOptions
 from mico_150k.pretokenize.run import Pretokenization, PretokenizeOptions, PretokenizeResult
 from mico_150k.pretokenize.source import open_material
@@ -389,5 +390,18 @@ def test_more_actors_than_there_is_room_for_are_refused(
     pytest.importorskip("ray", reason="needs the extra ray")
     with pytest.raises(UsageError, match="each of 99999 actors with --device cpu takes one"):
         run(export, tmp_path, options(vq, cluster=Cluster("local", 99_999)))
-    with pytest.raises(UsageError, match="with --actors N and --device cpu"):
-        run(export, tmp_path, options(vq, cluster=Cluster("local", 0)))
+
+
+@pytest.mark.parametrize(
+    ("actors", "device", "message"),
+    [
+        (0, "cpu", "4 CPUs and 0 GPUs; with --actors N and --device cpu"),
+        (1, "cuda", "each of 1 actors with --device cuda takes one: 0 fit"),
+    ],
+)
+def test_a_cluster_without_a_gpu_says_how_it_can_be_used(
+    actors: int, device: str, message: str
+) -> None:
+    ray = SimpleNamespace(cluster_resources=lambda: {"CPU": 4.0})
+    with pytest.raises(UsageError, match=message):
+        _count_actors(ray, Cluster("local", actors), device)
