@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from mico_150k.builders.bagel import BagelTrainer
 from mico_150k.builders.blip3o import Blip3oTrainer
 
 from mico_150k.build import Build, BuildOptions
+from mico_150k.columns import Columns
 from mico_150k.dataset import open_dataset
 from mico_150k.errors import DiskTooSmall, OutputRefused, OverLimit, UsageError
 from mico_150k.export.fitting import OverLimitPolicy, fit
@@ -30,6 +31,7 @@ from mico_150k.export.job import ExportJob, ExportOptions
 from mico_150k.export.run import relocate, run_export
 from mico_150k.export.shards import spread
 from mico_150k.export.trainer import Candidate, Exported, PathTrainer
+from mico_150k.parquet_writer import image_writer
 from mico_150k.sample import Sample
 from mico_150k.selection import Selection
 from mico_150k.sources import open_source
@@ -362,6 +364,38 @@ def test_a_moved_export_is_true_again_after_relocate(
     assert_records(exported, exported_samples(sharded, trainer))
 
 
+def test_a_moved_export_for_bagel_is_true_again_after_relocate(
+    sharded: Path, tmp_path: Path
+) -> None:
+    export("bagel", sharded, tmp_path / "before")
+    moved = (tmp_path / "before").rename(tmp_path / ODD_NAME)
+    exported = relocate(moved, TRAINERS["bagel"])
+    assert sum(check_bagel(moved)) == exported.rows == 25
+    for path in moved.iterdir():
+        if path.suffix != ".parquet":
+            assert str(tmp_path / "before") not in path.read_text(encoding="utf-8"), path.name
+
+
+@pytest.mark.parametrize("trainer", ["bagel", "dimoo"])
+def test_a_dataset_may_lie_in_a_folder_of_any_name(
+    sharded: Path, tmp_path: Path, trainer: str
+) -> None:
+    # With what URLs and patterns of names trip over as well.
+    source = shutil.copytree(sharded, tmp_path / ODD_NAME / "[1]*?" / "100%41 #2")
+    chosen = {"selection": Selection(where="task = 'hoi'")}
+    folder = tmp_path / "out"
+    export(trainer, sharded, folder, **chosen)
+    expected = contents(folder)
+    shutil.rmtree(folder)
+    export(trainer, source, folder, **chosen)
+    found = contents(folder)
+    assert {name for name in found if found[name] != expected[name]} == {"START.md", "export.json"}
+    assert str(source) in (folder / "START.md").read_text()
+    if trainer == "bagel":
+        export("bagel", source, None)
+        check_bagel(source / "bagel")
+
+
 def test_a_folder_that_the_trainer_cannot_read_from_is_refused_before_anything_is_written(
     sharded: Path, tmp_path: Path
 ) -> None:
@@ -483,35 +517,87 @@ def test_killed_at_any_moment_an_export_goes_on(
     assert all(name.endswith(".partial") for name in set(found) - set(whole))
 
 
+@pytest.mark.parametrize("number", [errno.EROFS, errno.EACCES])
 @pytest.mark.parametrize(
-    ("number", "expected", "message"),
+    ("trainer", "refused"), [("dimoo", "out"), ("dimoo", "images"), ("bagel", "mico-150k/bagel")]
+)
+def test_a_folder_that_may_not_be_written_to_is_named(
+    sharded: Path, tmp_path: Path, trainer: str, refused: str, number: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    place = tmp_path / refused
+    if trainer == "bagel":  # in place, in a dataset that is somebody else's
+        to, how = None, {}
+        source = shutil.copytree(sharded, tmp_path / "mico-150k")
+    else:
+        source, to, how = sharded, tmp_path / "out", {"images": tmp_path / "images"}
+    make = Path.mkdir
+
+    def refuse(self: Path, *args: Any, **how: Any) -> None:
+        if self.is_relative_to(place):
+            raise OSError(number, os.strerror(number))
+        make(self, *args, **how)
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    there = place.exists() and contents(place)
+    with pytest.raises(OutputRefused, match=rf"^{place}\S* cannot be written: .*another folder"):
+        export(trainer, source, to, **how)
+    assert (place.exists() and contents(place)) == there
+    monkeypatch.undo()
+    assert export(trainer, source, to, **how).rows > 10
+
+
+def fill_the_disk(monkeypatch: pytest.MonkeyPatch, under: Callable[[Path], bool]) -> None:
+    """No file gets its bytes of which this is true; every write to this device fails so."""
+    open_, writer = Path.open, image_writer
+
+    def opened(self: Path, mode: str = "r", **how: Any) -> Any:
+        if "w" in mode and under(self):
+            self.touch()
+            return open_(Path("/dev/full"), mode, **how)
+        return open_(self, mode, **how)
+
+    def written(path: Path, columns: Columns) -> pq.ParquetWriter:
+        path.touch()
+        return writer(Path("/dev/full") if under(path) else path, columns)
+
+    monkeypatch.setattr(Path, "open", opened)
+    monkeypatch.setattr("mico_150k.config_file.image_writer", written)
+
+
+@pytest.mark.parametrize(
+    ("trainer", "name"),
     [
-        (errno.ENOSPC, DiskTooSmall, "the disk is full"),
-        (errno.EROFS, OutputRefused, "cannot be written"),
-        (errno.EACCES, OutputRefused, "cannot be written"),
+        ("blip3o", "images/8"),
+        ("blip3o", "images/.known/"),
+        ("blip3o", ".export/parts/00001.jsonl"),
+        ("blip3o", "BLIP3o-MICo.json"),
+        ("bagel", "train-00002.parquet"),
+        ("bagel", "START.md"),
+        ("bagel", "export.json"),
     ],
 )
-def test_a_full_or_read_only_disk_is_said(
-    sharded: Path,
-    tmp_path: Path,
-    number: int,
-    expected: type[Exception],
-    message: str,
-    monkeypatch: pytest.MonkeyPatch,
+def test_a_disk_that_fills_up_is_said_and_the_same_command_goes_on_to_the_same_bytes(
+    sharded: Path, tmp_path: Path, trainer: str, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write = Path.write_bytes
-
-    def refuse(self: Path, data: bytes) -> int:
-        if "images" in self.parts:
-            raise OSError(number, os.strerror(number))
-        return write(self, data)
-
-    monkeypatch.setattr(Path, "write_bytes", refuse)
-    with pytest.raises(expected, match=message):
-        export("blip3o", sharded, tmp_path / "out")
+    folder = tmp_path / "out"
+    how = {"selection": Selection(where="num_inputs <= 3")}  # no shard of bagel's is a link
+    export(trainer, sharded, folder, **how)
+    whole = contents(folder)
+    shutil.rmtree(folder)
+    full = str(folder / name)
+    fill_the_disk(monkeypatch, lambda path: str(path).startswith(full))
+    with pytest.raises(DiskTooSmall, match=f"^{full}.*the disk is full.*the same command again"):
+        export(trainer, sharded, folder, **how)
     monkeypatch.undo()
-    export("blip3o", sharded, tmp_path / "out")
-    assert len(records(tmp_path / "out", "blip3o")) > 10
+    left = everything(folder)
+    assert left
+    assert not [path for path in left if str(folder / path).startswith(full)]
+    assert not [path for path in left if path.endswith(".partial")]
+    finished = {path: digest for path, digest in contents(folder).items() if path in whole}
+    assert finished.items() <= whole.items()
+    export(trainer, sharded, folder, **how)
+    assert contents(folder) == whole
 
 
 def test_chosen_rows_cost_their_row_groups_over_http(sharded: Path, tmp_path: Path) -> None:
