@@ -233,11 +233,20 @@ class BagelTrainer(ShardTrainer):
                 f"{budget.sample:,} tokens, and BAGEL skips them."
             )
         groups = sum(exported.row_groups.values())
-        if exported.readers and groups % exported.readers:
+        gpus, workers = _readers(exported)
+        rest = groups % (gpus * workers)
+        # Where nobody said how many read, a few of very many are no news.
+        if rest > (0 if exported.readers else (1 - ENOUGH) * groups):
+            lost = (
+                f"{groups} row groups are fewer than train.sh's {gpus} GPUs × {workers} workers, "
+                "and it would not start"
+                if rest == groups
+                else f"{rest} of {groups} row groups are never read by {gpus * workers} readers"
+            )
+            how = "the same --ranks and --workers" if exported.readers else "--ranks and --workers"
             found.append(
-                f"{groups % exported.readers} of {groups} row groups are never read by "
-                f"{exported.readers} readers; mico export bagel --to FOLDER with the same --ranks "
-                "and --workers splits some, so that all are."
+                f"{lost}; mico export bagel --to FOLDER with {how} splits some, so that each gets "
+                "as many."
             )
         return found
 

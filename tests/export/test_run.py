@@ -253,6 +253,24 @@ def test_readers_in_place_that_would_starve_are_refused_and_a_remainder_is_told(
     assert not TRAINERS["bagel"].notes(export("bagel", dataset, None, ranks=groups))
 
 
+def test_row_groups_that_the_launch_script_would_leave_over_are_told_without_being_asked() -> None:
+    identity = {"ranks": 0, "workers": 0}
+    measured = {"rows": 1, "kept": [[1, 1, 1]] * 3}
+
+    def notes(groups: int) -> list[str]:
+        exported = Exported(
+            "bagel", "/x", "", "d", identity, 1, 1, 0, {}, {},
+            row_groups={"a": groups}, measured=measured,
+        )  # fmt: skip
+        return [note.partition(";")[0] for note in TRAINERS["bagel"].notes(exported)]
+
+    assert notes(2) == [
+        "2 row groups are fewer than train.sh's 8 GPUs × 1 workers, and it would not start"
+    ]
+    assert notes(13) == ["5 of 13 row groups are never read by 8 readers"]
+    assert notes(16) == notes(8007) == []
+
+
 def row_groups(folder: Path) -> Iterable[Any]:
     for path in folder.glob("*.parquet"):
         metadata = pq.read_metadata(path)
