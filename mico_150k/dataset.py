@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from fsspec.core import url_to_fs
 
 from mico_150k import names
+from mico_150k.arrays import array_of
 from mico_150k.background import in_order, read_ahead
 from mico_150k.builders import BUILDERS
 from mico_150k.columns import Columns
@@ -169,11 +170,11 @@ class Dataset:
 
     def _groups(self, config: str, chosen: pa.Table, split: str) -> Iterator["_Group"]:
         """The row groups that hold the chosen rows, with the places of these in them."""
-        shards = chosen["shard"].to_numpy()
-        rows = chosen["row"].to_numpy()
+        shards = chosen["shard"].to_pylist()
+        rows = chosen["row"].to_pylist()
         at = 0
         while at < len(shards):
-            number = int(shards[at])
+            number = shards[at]
             name = f"{config}/{names.shard_name(number, split)}"
             with self._open(name) as file:
                 metadata = file.metadata
@@ -184,7 +185,7 @@ class Dataset:
                 while at < len(shards) and shards[at] == number and rows[at] < end:
                     at += 1
                 if at > first:
-                    places = [int(row) - start for row in rows[first:at]]
+                    places = [row - start for row in rows[first:at]]
                     yield _Group(name, metadata, group, places, chosen.slice(first, at - first))
                 start = end
             if at < len(shards) and shards[at] == number:
@@ -215,7 +216,7 @@ class Dataset:
         with self._reading(group.file):
             table = self.storage.again(read)
         if len(group.places) < table.num_rows:
-            table = table.take(pa.array(group.places))
+            table = table.take(array_of(group.places, pa.int32()))
         return ChosenRows(group.chosen, table)
 
     def _open(self, name: str, metadata: pq.FileMetaData | None = None) -> pq.ParquetFile:

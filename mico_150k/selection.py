@@ -7,6 +7,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import xxhash
 
+from mico_150k.arrays import array_of
 from mico_150k.errors import BadSelection
 
 Places = npt.NDArray[np.int64]
@@ -32,7 +33,7 @@ class Selection:
 
     def of(self, index: pa.Table) -> pa.Table:
         """The chosen rows of an index, in its order. Raises `BadSelection`."""
-        return index if self.is_all else index.take(self.places(index))
+        return index if self.is_all else index.take(_array(self.places(index)))
 
     def places(self, index: pa.Table) -> Places:
         """The places of the chosen rows, in order. Raises `BadSelection`."""
@@ -43,8 +44,12 @@ class Selection:
                 msg = f"no row of {index.num_rows} fits --where {self.where!r}."
                 raise BadSelection(msg)
         if self.sample is not None and self.sample < len(chosen):
-            chosen = chosen[_sample(index["id"].take(chosen), self.sample, self.seed)]
+            chosen = chosen[_sample(index["id"].take(_array(chosen)), self.sample, self.seed)]
         return chosen[: self.limit]
+
+
+def _array(places: Places) -> pa.Array:
+    return array_of(places.tolist(), pa.int32())
 
 
 def _where(index: pa.Table, where: str) -> Places:
@@ -52,7 +57,7 @@ def _where(index: pa.Table, where: str) -> Places:
     import duckdb
 
     place = "_place_of_the_row"
-    table = index.append_column(place, pa.array(np.arange(index.num_rows, dtype=np.int64)))
+    table = index.append_column(place, array_of(range(index.num_rows), pa.int32()))
     # The expression is the user's own; even so it has no business with files or the network.
     settings: dict[str, str | bool | int | float | list[str]] = {"enable_external_access": False}
     try:
@@ -67,7 +72,7 @@ def _where(index: pa.Table, where: str) -> Places:
             f"Its columns are {columns}. For example: --where \"task = 'hoi' and num_inputs <= 5\""
         )
         raise BadSelection(msg) from error
-    return np.sort(places.to_numpy())
+    return np.sort(np.array(places.to_pylist(), np.int64))
 
 
 def _sample(ids: pa.ChunkedArray, rows: int, seed: int) -> Places:

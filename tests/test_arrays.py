@@ -40,13 +40,25 @@ def test_an_array_of_images_is_what_pyarrow_makes(images: list[bytes]) -> None:
     assert array.equals(pa.array(images, pa.binary()))
 
 
-def test_a_build_does_not_wait_for_pandas(tmp_path: Path) -> None:
+def test_neither_a_build_nor_an_export_waits_for_pandas(tmp_path: Path) -> None:
     script = """
 import sys
 from pathlib import Path
 from mico_150k.build import Build, BuildOptions
+from mico_150k.builders import TRAINERS
+from mico_150k.dataset import open_dataset
+from mico_150k.export.job import ExportJob, ExportOptions
+from mico_150k.export.run import run_export
+from mico_150k.selection import Selection
 from mico_150k.sources import open_source
-Build.prepare(open_source("demo"), Path(sys.argv[1]), BuildOptions()).run()
+out = Path(sys.argv[1])
+data = out / "data"
+Build.prepare(open_source("demo"), data, BuildOptions()).run()
+assert "pandas" not in sys.modules
+options = ExportOptions(Selection("num_inputs < 4", sample=9))
+for trainer in ("dimoo", "bagel"):
+    job = ExportJob.prepare(open_dataset(data), TRAINERS[trainer], out / trainer, options)
+    run_export(job)
 assert "pandas" not in sys.modules
 """
-    subprocess.run([sys.executable, "-c", script, tmp_path / "out"], check=True)
+    subprocess.run([sys.executable, "-c", script, tmp_path], check=True)

@@ -7,6 +7,7 @@ from enum import Enum
 
 import pyarrow as pa
 
+from mico_150k.arrays import array_of
 from mico_150k.errors import OverLimit, UsageError
 from mico_150k.export.trainer import Candidate, Trainer
 from mico_150k.references import named_images
@@ -94,7 +95,7 @@ def fit(
         )
         raise OverLimit(msg)
     return Fitted(
-        index=chosen.take(pa.array(kept, pa.int64())),
+        index=chosen.take(array_of(kept, pa.int32())),
         inputs=tuple(inputs),
         chosen=chosen.num_rows,
         truncated=truncated,

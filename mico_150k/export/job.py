@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import xxhash
 
@@ -108,12 +107,11 @@ class ExportJob:
     def shards(self) -> Iterator[ChosenShard]:
         """The shards that hold rows to export, in order."""
         index, inputs = self.fitted.index, self.fitted.inputs
-        numbers = index["shard"].to_numpy()
-        cuts = [0, *(np.flatnonzero(np.diff(numbers)) + 1).tolist(), len(numbers)]
-        for start, end in itertools.pairwise(cuts):
-            yield ChosenShard(
-                int(numbers[start]), index.slice(start, end - start), inputs[start:end]
-            )
+        start = 0
+        for number, rows in itertools.groupby(index["shard"].to_pylist()):
+            end = start + len(list(rows))
+            yield ChosenShard(number, index.slice(start, end - start), inputs[start:end])
+            start = end
 
     def identity(self) -> dict[str, Any]:
         """Two exports with the same identity have the same rows, in the same files."""

@@ -18,6 +18,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from mico_150k.arrays import array_of
 from mico_150k.background import in_order
 from mico_150k.export.forecast import ExportForecast, forecast_images
 from mico_150k.export.image_store import ImageStore
@@ -154,8 +155,10 @@ class PathsExport:
             is_done = part.exists() and digests <= self._store.known
             if not is_done:
                 wanted = digests - self._store.known - self._digests
-                wants = [not wanted.isdisjoint(row) for row, _ in rows]
-                to_fetch = shard.index.filter(pa.array(wants))
+                places = [
+                    place for place, (row, _) in enumerate(rows) if not wanted.isdisjoint(row)
+                ]
+                to_fetch = shard.index.take(array_of(places, pa.int32()))
                 still_wanted = set(wanted)
                 for read in self._job.dataset.sample_groups(to_fetch):
                     yield partial(self._write_group, read, still_wanted)
