@@ -1,6 +1,7 @@
 """The first row of a configuration, as `load_dataset` gives it to whoever uses the dataset."""
 
 import gc
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from inspect import signature
@@ -38,11 +39,13 @@ def read_first_row(location: str, config: str, **where: str) -> dict[str, Any] |
 def _without_torch() -> Iterator[None]:
     """Keep datasets from importing torch, where it is installed, for what is streamed.
 
-    That takes longer than to read a row of every configuration.
+    That takes longer than to read a row of every configuration. Where torch is there already, it
+    stays: it would remember of the class that is streamed that it is none of its own.
     """
     from datasets import config
 
-    before, config.TORCH_AVAILABLE = config.TORCH_AVAILABLE, False
+    before = config.TORCH_AVAILABLE
+    config.TORCH_AVAILABLE = before and "torch" in sys.modules
     try:
         yield
     finally:

@@ -5,8 +5,8 @@ import sys
 import types
 from pathlib import Path
 
+import datasets
 import pytest
-from datasets import config as datasets_config
 
 from mico_150k.first_row import read_first_row
 
@@ -23,12 +23,19 @@ def test_torch_is_not_imported_for_it(dataset: Path, monkeypatch: pytest.MonkeyP
         def find_spec(self, name: str, *_: object) -> None:
             assert name.partition(".")[0] != "torch"
 
-    monkeypatch.setattr(datasets_config, "TORCH_AVAILABLE", True)
+    monkeypatch.setattr(datasets.config, "TORCH_AVAILABLE", True)
     for name in [name for name in sys.modules if name.partition(".")[0] == "torch"]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setattr(sys, "meta_path", [NoTorch(), *sys.meta_path])
     assert read_first_row(str(dataset), "bagel")
-    assert datasets_config.TORCH_AVAILABLE
+    assert datasets.config.TORCH_AVAILABLE
+
+
+def test_what_is_streamed_stays_torchs_own_where_it_is_imported(dataset: Path) -> None:
+    data = pytest.importorskip("torch.utils.data", reason="the extra `train`")
+    read_first_row(str(dataset), "bagel")
+    rows = datasets.load_dataset(str(dataset), "bagel", split="train", streaming=True)
+    assert isinstance(rows, data.IterableDataset)
 
 
 @pytest.mark.parametrize("config", ["bagel", "default", "index"])
