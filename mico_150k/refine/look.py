@@ -11,6 +11,12 @@ two most alike of the different pictures differ in 38 signs. Of 21 photos in whi
 shifted by a quarter, most keep all their signs within 16, and each has a field that changed by 24
 or more; so have drawn garments in ten colours, by 50. What has hardly any colour is the same in
 another hue, and a cropped, mirrored or repainted picture is not found.
+
+A pale picture, such as a wall in soft light, has signs of nearly nothing, and encoding it again
+turns more of them; its colours stay. So more signs may differ where the colours agree closely.
+Measured on 600 parts of photos and composites in 7 encodings: of 4,200 copies 21 differ in more
+than 20 signs, most of them pale; the second pair of limits finds 16 of these. Of 22 million pairs
+of pictures, none that differ in 24 to 60 signs agree in their colours within 8.
 """
 
 import io
@@ -28,6 +34,9 @@ MOST_DIFFERENT_SIGNS = 20
 MOST_DIFFERENT_COLOUR = 16
 """Of 255, in the field and the channel that differ most: between what encoding again changes, and
 what another colour does."""
+MOST_DIFFERENT_SIGNS_OF_PALE = 48
+MOST_DIFFERENT_COLOUR_OF_PALE = 6
+"""The same of pictures whose colours agree so closely."""
 LEAST_SIGNS = 96
 """A picture has some 128 signs set, half of all. One with fewer is flat, like a white page: its
 hash is noise, and says nothing of another's."""
@@ -78,11 +87,16 @@ def find_alike(ours: Mapping[str, Look], theirs: Mapping[str, Look]) -> dict[str
     our, their_signs = _Looks(ours), their.signs(slice(None)).T
     for start in range(0, len(our.digests), COMPARED_AT_ONCE):
         agreeing = our.signs(slice(start, start + COMPARED_AT_ONCE)) @ their_signs
-        near = agreeing >= len(their_signs) - 2 * MOST_DIFFERENT_SIGNS
+        near = agreeing >= len(their_signs) - 2 * MOST_DIFFERENT_SIGNS_OF_PALE
         for place in np.flatnonzero(near.any(axis=1)).tolist():
             like = np.flatnonzero(near[place])
+            most = np.where(
+                agreeing[place, like] >= len(their_signs) - 2 * MOST_DIFFERENT_SIGNS,
+                MOST_DIFFERENT_COLOUR,
+                MOST_DIFFERENT_COLOUR_OF_PALE,
+            )
             differing = np.abs(their.colours[like] - our.colours[start + place]).max(axis=1)
-            if found := like[differing <= MOST_DIFFERENT_COLOUR].tolist():
+            if found := like[differing <= most].tolist():
                 alike[our.digests[start + place]] = frozenset(their.digests[at] for at in found)
     return alike
 
