@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,9 @@ read past it: a larger one copies more, a smaller one is slower from a disk.
 MOST_LOCAL_GROUPS = 8
 """Row groups of a local folder that are read at once, on as many cores."""
 
+FOOTERS_KEPT = 32
+"""Of files that were read last: rows are chosen by row groups, and then read."""
+
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(@[\w./-]+)?")
 _FILE = re.compile(r"[a-z]+-\d{5}\.parquet")
 _CONFIG = re.compile(r"[a-z0-9][a-z0-9_-]*")
@@ -61,6 +64,9 @@ class Dataset:
 
     storage: Storage
     manifest: dict[str, Any]
+    _footers: dict[str, pq.FileMetaData] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     @property
     def location(self) -> str:
@@ -125,6 +131,16 @@ class Dataset:
             calls = (partial(self._fetch, group, columns) for group in wanted)
             yield from in_order(calls, REMOTE_GROUPS_AHEAD)
 
+    def group_rows(self, config: str, shard: int, row: int, split: str = names.SPLIT) -> range:
+        """The rows of a shard that lie in one row group with one of them. Raises `BrokenFile`."""
+        name = f"{config}/{names.shard_name(shard, split)}"
+        start = 0
+        for rows in _group_sizes(self._footer(name)):
+            if row < start + rows:
+                return range(start, start + rows)
+            start += rows
+        raise _no_such_row(name, start, row)
+
     @property
     def whole_config(self) -> str:
         """The first configuration that has every row with its images."""
@@ -176,11 +192,10 @@ class Dataset:
         while at < len(shards):
             number = shards[at]
             name = f"{config}/{names.shard_name(number, split)}"
-            with self._open(name) as file:
-                metadata = file.metadata
+            metadata = self._footer(name)
             start = 0
-            for group in range(metadata.num_row_groups):
-                end = start + metadata.row_group(group).num_rows
+            for group, size in enumerate(_group_sizes(metadata)):
+                end = start + size
                 first = at
                 while at < len(shards) and shards[at] == number and rows[at] < end:
                     at += 1
@@ -189,8 +204,7 @@ class Dataset:
                     yield _Group(name, metadata, group, places, chosen.slice(first, at - first))
                 start = end
             if at < len(shards) and shards[at] == number:
-                msg = f"{name} has {start} rows, and the index names row {rows[at]} of it."
-                raise BrokenFile(msg)
+                raise _no_such_row(name, start, int(rows[at]))
 
     def _scan(
         self, group: "_Group", columns: Sequence[str] | None
@@ -218,6 +232,14 @@ class Dataset:
         if len(group.places) < table.num_rows:
             table = table.take(array_of(group.places, pa.int32()))
         return ChosenRows(group.chosen, table)
+
+    def _footer(self, name: str) -> pq.FileMetaData:
+        if name not in self._footers:
+            while len(self._footers) >= FOOTERS_KEPT:
+                self._footers.pop(next(iter(self._footers)), None)
+            with self._open(name) as file:
+                self._footers[name] = file.metadata
+        return self._footers[name]
 
     def _open(self, name: str, metadata: pq.FileMetaData | None = None) -> pq.ParquetFile:
         with self._reading(name):
@@ -308,6 +330,15 @@ def _samples(group: ChosenRows, columns: Columns) -> Iterator[Sample]:
             row["source_id"], Task(row["task"]), row["subtask"], row["instruction"],
             images[:-1], images[-1],
         )  # fmt: skip
+
+
+def _group_sizes(metadata: pq.FileMetaData) -> Iterator[int]:
+    for group in range(metadata.num_row_groups):
+        yield metadata.row_group(group).num_rows
+
+
+def _no_such_row(name: str, rows: int, row: int) -> BrokenFile:
+    return BrokenFile(f"{name} has {rows} rows, and the index names row {row} of it.")
 
 
 def _no_path(path: str) -> Missing:

@@ -1,11 +1,11 @@
 """Which rows a page shows: some of each task, from few places, so that little is fetched.
 
 A row cannot be read without its row group. Rows strewn over a terabyte would fetch a row group
-each; so a few neighbours are taken at each of several places.
+each; so a few neighbours are taken of each of several row groups.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,7 +17,7 @@ from mico_150k.dataset import Dataset
 from mico_150k.selection import Selection
 
 NEIGHBOURS = 10
-"""Rows of one place, where the dataset has more tasks and places to show."""
+"""Rows of one row group, where the dataset has more of them to show."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +69,8 @@ def _rows_of_split(dataset: Dataset, split: str, fitting: pa.Table, choice: Choi
         if sample.num_rows >= choice.rows:
             # Its neighbours come from all over the dataset: whole row groups can be taken.
             config, neighbours, table = names.SAMPLE, choice.rows, sample
-    places = _places(dataset, config, table, choice.seed)
-    rows = _of_few_places(table, places, choice.rows, neighbours)
-    return Chosen(split, config, rows, fitting.num_rows)
+    among = Chosen(split, config, table, fitting.num_rows)
+    return replace(among, rows=_of_few_groups(dataset, among, neighbours, choice))
 
 
 def _sample_of(dataset: Dataset, index: pa.Table) -> pa.Table:
@@ -89,26 +88,34 @@ def _sample_of(dataset: Dataset, index: pa.Table) -> pa.Table:
     return found.append_column("row", pc.drop_null(places)).sort_by("row")
 
 
-def _of_few_places(
-    index: pa.Table, places: Iterable[list[int]], rows: int, neighbours: int
-) -> pa.Table:
-    """About equally many rows of each task, at most `neighbours` from one place, in order."""
-    if index.num_rows <= rows:
+def _of_few_groups(dataset: Dataset, among: Chosen, neighbours: int, choice: Choice) -> pa.Table:
+    """About equally many rows of each task, at most `neighbours` from one row group, in order.
+
+    Which row groups is decided by the seed; the footers of these alone are read.
+    """
+    index = among.rows
+    if index.num_rows <= choice.rows:
         return index
     tasks = index["task"].to_pylist()
-    quota = _quotas(Counter(tasks), rows)
+    quota = _quotas(Counter(tasks), choice.rows)
+    rng = np.random.default_rng(choice.seed)
     chosen: list[int] = []
     passed: list[int] = []
-    for place in places:
+    seen: set[int] = set()
+    for first in rng.permutation(index.num_rows).tolist():
+        if first in seen or not quota[tasks[first]]:
+            continue
+        group = _group_of(dataset, among, first)
+        seen.update(group)
         taken = 0
-        for row in place:
+        for row in rng.permutation(group).tolist():
             if taken < neighbours and quota[tasks[row]]:
                 quota[tasks[row]] -= 1
                 taken += 1
                 chosen.append(row)
             else:
                 passed.append(row)
-    # What one visit to each place could not give.
+    # What one visit to each row group could not give.
     for row in passed:
         if quota[tasks[row]]:
             quota[tasks[row]] -= 1
@@ -116,20 +123,15 @@ def _of_few_places(
     return index.take(pa.array(sorted(chosen), pa.int64()))
 
 
-def _places(dataset: Dataset, config: str, index: pa.Table, seed: int) -> Iterator[list[int]]:
-    """The rows by about the row group that they lie in, both in an order decided by the seed."""
-    records = dataset.manifest["configs"][config].values()
-    rows = sum(int(record["rows"]) for record in records)
-    groups = sum(int(record["row_groups"]) for record in records)
-    height = max(1, -(-rows // max(1, groups)))
-    places: dict[tuple[int, int], list[int]] = {}
-    shards, numbers = index["shard"].to_pylist(), index["row"].to_pylist()
-    for row, (shard, number) in enumerate(zip(shards, numbers, strict=True)):
-        places.setdefault((shard, number // height), []).append(row)
-    rng = np.random.default_rng(seed)
-    keys = sorted(places)
-    for key in rng.permutation(len(keys)):
-        yield rng.permutation(places[keys[key]]).tolist()
+def _group_of(dataset: Dataset, among: Chosen, row: int) -> range:
+    """The rows, of those to choose among, that lie in the row group of one of them."""
+    index = among.rows
+    shard, number = (index[name][row].as_py() for name in ("shard", "row"))
+    there = dataset.group_rows(among.config, shard, number, among.split)
+    in_shard = np.searchsorted(index["shard"].to_numpy(), (shard, shard + 1))
+    numbers = index["row"].slice(in_shard[0], in_shard[1] - in_shard[0]).to_numpy()
+    start, stop = np.searchsorted(numbers, (there.start, there.stop)) + in_shard[0]
+    return range(start, stop)
 
 
 def _quotas(there: Counter[str], rows: int) -> dict[str, int]:

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from mico_150k import names
+from mico_150k import names, row_group
 from mico_150k.build import Build, BuildOptions
 from mico_150k.dataset import Dataset, open_dataset
 from mico_150k.errors import BadSelection, UnknownConfig
@@ -69,13 +69,35 @@ def test_rows_come_from_few_row_groups(many: Dataset) -> None:
     chosen = choose(many, Choice(20))
     read = list(many.read(names.DEFAULT, chosen.rows))
     assert sum(part.rows.num_rows for part in read) == 20
-    (shard,) = many.files(names.DEFAULT)
-    metadata = pq.read_metadata(many.storage.path(shard))
-    sizes = [metadata.row_group(number).num_rows for number in range(metadata.num_row_groups)]
-    ends = list(accumulate(sizes))
-    groups = {bisect_right(ends, row) for row in chosen.rows["row"].to_pylist()}
-    assert len(ends) > 3
-    assert len(groups) <= 3
+    assert len(heights_of(many)) > 3
+    assert len(groups_of(many, chosen.rows)) <= 3
+
+
+def test_rows_come_from_few_row_groups_of_any_height(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(row_group, "MAX_BYTES", 700_000)
+    options = BuildOptions(configs=(names.DEFAULT,))
+    Build.prepare(open_source(str(folder.parent / "release")), tmp_path / "made", options).run()
+    made = open_dataset(tmp_path / "made")
+    assert len(set(heights_of(made))) > 2
+    for seed in range(4):
+        chosen = choose(made, Choice(40, seed=seed))
+        assert set(tasks_of(chosen.rows).values()) == {10}
+        assert len(groups_of(made, chosen.rows)) <= 5
+
+
+def heights_of(dataset: Dataset) -> list[int]:
+    """The rows of each row group; there is one shard."""
+    (shard,) = dataset.files(names.DEFAULT)
+    metadata = pq.read_metadata(dataset.storage.path(shard))
+    return [metadata.row_group(number).num_rows for number in range(metadata.num_row_groups)]
+
+
+def groups_of(dataset: Dataset, rows: pa.Table) -> set[int]:
+    """The row groups that rows lie in."""
+    ends = list(accumulate(heights_of(dataset)))
+    return {bisect_right(ends, row) for row in rows["row"].to_pylist()}
 
 
 def test_a_page_of_a_dataset_behind_a_url_fetches_a_part_of_it(web: Web, folder: Path) -> None:
