@@ -7,9 +7,9 @@ policy in the page lets only its own script and style run and loads nothing from
 import base64
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from importlib.resources import files
 from itertools import chain
@@ -19,6 +19,7 @@ import jinja2
 import pyarrow as pa
 from markupsafe import Markup
 
+from mico_150k.background import in_order
 from mico_150k.charts import bubbles, colour_of, make_charts, task_words
 from mico_150k.dataset import Dataset
 from mico_150k.dataset_folder import DatasetFolder
@@ -26,12 +27,13 @@ from mico_150k.errors import OutputRefused
 from mico_150k.files import write_atomically
 from mico_150k.forecast import gigabytes
 from mico_150k.images.rule import CAUSES
+from mico_150k.machine import cores
 from mico_150k.page_left_out import count_left_out, read_left_out
 from mico_150k.page_rows import Choice, Chosen, rows_to_show
 from mico_150k.references import Span, named_images, spans
-from mico_150k.sample import Sample
+from mico_150k.sample import Image, Sample
 from mico_150k.statistics import make_statistics
-from mico_150k.thumbnail import Thumbnail, make_thumbnails
+from mico_150k.thumbnail import Thumbnail, make_thumbnail
 from mico_150k.trainer_limits import exceeded_limits
 from mico_150k.version import __version__
 from mico_150k.watch import Progress
@@ -161,24 +163,18 @@ def _check_path(path: Path) -> None:
 
 
 def _read_rows(dataset: Dataset, chosen: Chosen) -> Iterator[Row]:
-    marks = _marks(chosen.rows)
+    """The rows, each made on a core of its own: Pillow lets go of the interpreter."""
     samples = dataset.samples(chosen.rows, chosen.split, chosen.config)
-    with ThreadPoolExecutor() as pool, closing(samples) as groups:
-        for sample in chain.from_iterable(groups):
-            data = [image.data for image in sample.images]
-            small = make_thumbnails(pool, data[:-1], INPUT_SIDE)
-            small += make_thumbnails(pool, data[-1:], OUTPUT_SIDE)
-            tiles = [
-                Tile(
-                    thumbnail, image.width, image.height, image.format, len(bytes_),
-                    image.digest, _changes(image.actions),
-                )
-                for thumbnail, image, bytes_ in zip(small, sample.images, data, strict=True)
-            ]  # fmt: skip
-            yield _row(chosen.split, sample, tiles, next(marks))
+    with closing(samples) as groups:
+        marked = zip(chain.from_iterable(groups), _marks(chosen.rows), strict=True)
+        calls = (partial(_row, chosen.split, sample, marks) for sample, marks in marked)
+        with closing(in_order(calls, cores())) as rows:
+            yield from rows
 
 
-def _row(split: str, sample: Sample, tiles: list[Tile], marks: list[Mark]) -> Row:
+def _row(split: str, sample: Sample, marks: list[Mark]) -> Row:
+    tiles = [_tile(image, INPUT_SIDE) for image in sample.inputs]
+    tiles.append(_tile(sample.output, OUTPUT_SIDE))
     for place, tile in enumerate(tiles, start=1):
         where = "output" if place == len(tiles) else f"image {place}"
         if tile.changes:
@@ -195,6 +191,13 @@ def _row(split: str, sample: Sample, tiles: list[Tile], marks: list[Mark]) -> Ro
         output=tiles[-1],
         marks=tuple(marks),
     )
+
+
+def _tile(image: Image, side: int) -> Tile:
+    return Tile(
+        make_thumbnail(image.data, side), image.width, image.height, image.format,
+        len(image.data), image.digest, _changes(image.actions),
+    )  # fmt: skip
 
 
 def _changes(actions: Iterable[str]) -> tuple[str, ...]:

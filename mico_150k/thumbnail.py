@@ -2,10 +2,7 @@
 
 import base64
 import io
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 
 from PIL import Image as Pillow
 
@@ -61,10 +58,3 @@ def make_thumbnail(data: Buffer, side: int) -> Thumbnail:
     encoded = io.BytesIO()
     picture.save(encoded, "WEBP", quality=QUALITY, method=METHOD)
     return Thumbnail(encoded.getvalue(), *picture.size)
-
-
-def make_thumbnails(
-    pool: ThreadPoolExecutor, images: Sequence[Buffer], side: int
-) -> list[Thumbnail]:
-    """A thumbnail of each, on all cores: Pillow lets go of the interpreter while it works."""
-    return list(pool.map(partial(make_thumbnail, side=side), images))
