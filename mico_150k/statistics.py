@@ -96,7 +96,8 @@ class OverLimit:
 class Statistics:
     """Counts over all rows. `inputs` are rows by task, then by number of inputs.
 
-    `normalised` are images by cause, and `normalised_images` the images that have any.
+    `normalised` are images by cause, and `normalised_images` the images that have any. `in_bench`
+    are rows that are marked as being in the benchmark.
     """
 
     rows: int
@@ -109,6 +110,7 @@ class Statistics:
     reuse: Reuse
     normalised: Counts
     normalised_images: int
+    in_bench: int
     over_limits: list[OverLimit]
 
     def to_dict(self) -> dict[str, Any]:
@@ -140,6 +142,7 @@ def make_statistics(index: pa.Table) -> Statistics:
         reuse=_reuse(index, is_output),
         normalised=dict(causes.most_common()),
         normalised_images=len(actions) - _count(actions).get("", 0),
+        in_bench=index.num_rows - _count(index["overlap"]).get("", 0),
         over_limits=_over_limits(index),
     )
 

@@ -147,6 +147,7 @@ def test_splits_and_rows_of_the_benchmark_are_told_apart(tmp_path: Path) -> None
     assert [row["data-split"] for row in rows].count("validation") == 4
     assert ["overlap" in str(row["data-kinds"]) for row in rows].count(True) == 2
     assert "<small>44 train, 4 validation</small>" in text
+    assert "<dt>in the benchmark</dt><dd>2</dd>" in text
 
 
 def test_a_picture_that_does_not_decode_is_marked_and_the_page_is_made() -> None:

@@ -28,6 +28,7 @@ def index_of(rows: list[dict[str, object]]) -> pa.Table:
                 "heights": [height for _, height in sizes],  # type: ignore[attr-defined]
                 "formats": ["PNG"] * len(row["digests"]),  # type: ignore[arg-type]
                 "actions": [""] * len(row["digests"]),  # type: ignore[arg-type]
+                "overlap": "",
                 **{name: value for name, value in row.items() if name != "sizes"},
             }
         )
@@ -76,6 +77,11 @@ def test_inputs_and_outputs_are_told_apart() -> None:
     assert found.reuse.repeated_outputs == 2
     assert found.normalised == {"alpha": 1, "palette": 1}
     assert found.normalised_images == 1
+
+
+def test_rows_that_are_marked_as_in_the_benchmark_are_counted() -> None:
+    rows = [{"digests": ["a", "o"], "overlap": mark} for mark in ("", "same output as hoi/1")]
+    assert make_statistics(index_of(rows)).in_bench == 1
 
 
 def test_an_instruction_that_names_a_missing_input_is_counted() -> None:

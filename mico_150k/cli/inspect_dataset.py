@@ -88,6 +88,8 @@ def _show(found: "DatasetInspection") -> None:
     )
     causes = ", ".join(f"{images:,} {cause}" for cause, images in statistics.normalised.items())
     show(f"normalised: {statistics.normalised_images:,} images{f' ({causes})' if causes else ''}")
+    if statistics.in_bench:
+        show(f"in the benchmark: {statistics.in_bench:,} rows, marked in the column overlap")
     reasons = ", ".join(f"{rows} {reason}" for reason, rows in found.left_out.items())
     show(f"left out by the build: {reasons or 'no row'}")
     show(_configs(found))
