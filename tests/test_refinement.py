@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from datasets import load_dataset
 from mico_150k import names
 from mico_150k.bench import BenchCase
 from mico_150k.build import Build, BuildOptions
+from mico_150k.cli.refine import refine as run_command
 from mico_150k.dataset import open_dataset
 from mico_150k.dataset_builder import Mico150k
 from mico_150k.dataset_folder import DatasetFolder
@@ -524,3 +526,21 @@ def test_the_command_says_what_it_did_or_why_not(
     )
     assert done.returncode == ends[0], done.stderr
     assert ends[1] in done.stderr
+
+
+def test_the_seconds_that_are_said_are_those_of_the_command(
+    dataset: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    prepare = Refinement.prepare
+
+    def slowly(*given: Any, **named: Any) -> Refinement:
+        time.sleep(0.5)
+        return prepare(*given, **named)
+
+    monkeypatch.setattr(Refinement, "prepare", slowly)
+    options = RefineOptions(selection=Selection(where="num_inputs = 2"))
+    run_command(str(dataset), tmp_path / "out", options, 0.01, overwrite=False, as_json=True)
+    assert json.loads(capsys.readouterr().out)["seconds"] > 0.5
