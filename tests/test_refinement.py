@@ -484,6 +484,8 @@ def test_a_disk_that_is_too_small_is_refused(
 def test_what_makes_no_sense_is_refused(dataset: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="--mark and --exact"):
         RefineOptions(mark=True)
+    with pytest.raises(UsageError, match="--max-loss says"):
+        RefineOptions(max_loss=0.5)
     with pytest.raises(BadSelection):
         refine(dataset, tmp_path / "out", where="num_inputs > 100")
     with pytest.raises(UsageError, match="leaves none to train on"):
@@ -508,6 +510,7 @@ def test_a_dataset_of_one_configuration_is_refined_as_well(release: Path, tmp_pa
         ("{dataset} --remove {list} --out {out}", (0, "1 removed")),
         ("{dataset} --out {out}", (2, "say what is to be other")),
         ("{dataset} --sample 5 --map id=x --out {out}", (2, "for a release")),
+        ("{dataset} --sample 5 --push USER/NAME --out {out}", (2, "for a release")),
         ("{release} --sample 5 --out {out}", (2, "Build it first")),
         ("{dataset} --sample 5 --out {dataset}", (2, "is the dataset itself")),
         ("{dataset} --validation 20 --max-loss 0.001 --bench {out} --out {out}", (1, "no such")),

@@ -248,10 +248,13 @@ def build(
         seed=seed,
     )
     if is_refined:
-        if map_ or task_map or exclude or config or workers or max_memory or units or finish:
+        reads = map_ or task_map or exclude or allow_outside or config
+        works = workers or max_memory or units or finish or recheck
+        if reads or works or push or executor is ExecutorName.RAY:
             msg = (
-                "--map, --task-map, --exclude, --config, --workers, --max-memory, --units and "
-                f"--finish are for a release; {source} is built."
+                "--map, --task-map, --exclude, --allow-outside, --config, --workers, --max-memory, "
+                "--units, --finish, --executor, --recheck and --push are for a release; "
+                f"{source} is built."
             )
             raise UsageError(msg)
         refine(source, Path(out), refining, tolerance, overwrite=overwrite, as_json=as_json)

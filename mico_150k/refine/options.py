@@ -37,6 +37,9 @@ class RefineOptions:
         if (self.mark or self.exact) and self.bench is None:
             msg = "--mark and --exact say how the rows in --bench are found and treated."
             raise UsageError(msg)
+        if self.max_loss != MAX_LOSS and self.validation is None:
+            msg = "--max-loss says how many rows a split of --validation may cost."
+            raise UsageError(msg)
 
     @property
     def is_nothing(self) -> bool:

@@ -62,7 +62,7 @@ class Removal:
             first = sorted(missing)[:_MOST_NAMED]
             more = " …" if len(missing) > _MOST_NAMED else ""
             msg = (
-                f"--remove: {len(missing)} entries name no row and no image of the dataset: "
+                f"--remove: {len(missing)} of its entries name no row and no image of the dataset: "
                 f"{', '.join(first)}{more}.\n"
                 "An id is as in the column `id` of `index` (hoi/12), a digest as in `digests`. "
                 "Nothing was written."
