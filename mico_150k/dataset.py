@@ -26,6 +26,7 @@ from mico_150k.dataset_folder import CONFIGS
 from mico_150k.errors import BrokenFile, NotADataset, UnknownConfig
 from mico_150k.machine import cores
 from mico_150k.reason import Reason
+from mico_150k.row_group import group_sizes
 from mico_150k.sample import Image, Missing, Sample
 from mico_150k.sources.cells import image_cells, image_lists
 from mico_150k.sources.storage import Storage
@@ -135,7 +136,7 @@ class Dataset:
         """The rows of a shard that lie in one row group with one of them. Raises `BrokenFile`."""
         name = f"{config}/{names.shard_name(shard, split)}"
         start = 0
-        for rows in _group_sizes(self._footer(name)):
+        for rows in group_sizes(self._footer(name)):
             if row < start + rows:
                 return range(start, start + rows)
             start += rows
@@ -194,7 +195,7 @@ class Dataset:
             name = f"{config}/{names.shard_name(number, split)}"
             metadata = self._footer(name)
             start = 0
-            for group, size in enumerate(_group_sizes(metadata)):
+            for group, size in enumerate(group_sizes(metadata)):
                 end = start + size
                 first = at
                 while at < len(shards) and shards[at] == number and rows[at] < end:
@@ -330,11 +331,6 @@ def _samples(group: ChosenRows, columns: Columns) -> Iterator[Sample]:
             row["source_id"], Task(row["task"]), row["subtask"], row["instruction"],
             images[:-1], images[-1],
         )  # fmt: skip
-
-
-def _group_sizes(metadata: pq.FileMetaData) -> Iterator[int]:
-    for group in range(metadata.num_row_groups):
-        yield metadata.row_group(group).num_rows
 
 
 def _no_such_row(name: str, rows: int, row: int) -> BrokenFile:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Protocol, TypeVar
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from mico_150k.arrays import array_of, binary_array, list_array
 from mico_150k.columns import Column, Columns, ColumnType, arrow_schema
@@ -39,6 +40,11 @@ def cut(samples: Iterable[SizedRow]) -> Iterator[list[SizedRow]]:
         size += sample.num_bytes
     if group:
         yield group
+
+
+def group_sizes(metadata: pq.FileMetaData) -> list[int]:
+    """The rows of each row group of a file."""
+    return [metadata.row_group(place).num_rows for place in range(metadata.num_row_groups)]
 
 
 class RowGroup:

@@ -22,15 +22,14 @@ from mico_150k.export.job import ChosenShard, ExportJob
 from mico_150k.export.trainer import Exported
 from mico_150k.files import link, read_json, write_json
 from mico_150k.names import shard_name
-from mico_150k.row_group import RowGroup, cut
+from mico_150k.row_group import RowGroup, cut, group_sizes
 from mico_150k.sample import Sample
 from mico_150k.watch import Progress
 
 
 def groups_of_file(path: Path) -> list[int]:
     """The rows of each row group of a file."""
-    metadata = pq.read_metadata(path)
-    return [metadata.row_group(place).num_rows for place in range(metadata.num_row_groups)]
+    return group_sizes(pq.read_metadata(path))
 
 
 def _row_groups(path: Path) -> int | None:

@@ -16,6 +16,7 @@ from mico_150k.builders import BUILDERS
 from mico_150k.dataset_folder import DatasetFolder, read_rows
 from mico_150k.errors import BrokenFile, EmptySource, UnusableImage
 from mico_150k.pretokenize.material import CellPlace, Material, Picture, Record
+from mico_150k.row_group import group_sizes
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +61,8 @@ def open_dataset_folder(folder: DatasetFolder) -> Material:
 
 def _row_places(shard: Path) -> list[tuple[int, int]]:
     """Row → its row group, and its place in that."""
-    footer = pq.read_metadata(shard)
-    return [
-        (group, row)
-        for group in range(footer.num_row_groups)
-        for row in range(footer.row_group(group).num_rows)
-    ]
+    sizes = group_sizes(pq.read_metadata(shard))
+    return [(group, row) for group, rows in enumerate(sizes) for row in range(rows)]
 
 
 def _facts(folder: DatasetFolder, config: str, shard: Path) -> Iterator[_Facts]:
