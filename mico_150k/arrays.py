@@ -4,7 +4,6 @@
 half a second of every worker process.
 """
 
-import struct
 from array import array
 from collections.abc import Sequence
 from itertools import accumulate, chain
@@ -14,9 +13,6 @@ import pyarrow as pa
 import pyarrow.types as pt
 
 from mico_150k.sample import Buffer
-
-_OFFSET = "i"
-_OFFSETS = struct.Struct("=ii")
 
 
 def array_of(values: Sequence[Any], arrow_type: pa.DataType) -> pa.Array:
@@ -51,7 +47,7 @@ def binary_array(values: Sequence[Buffer]) -> pa.BinaryArray:
             pa.Array.from_buffers(
                 pa.binary(),
                 1,
-                [None, pa.py_buffer(_OFFSETS.pack(0, len(value))), pa.py_buffer(value)],
+                [None, _offsets([value]), pa.py_buffer(value)],
             )
             for value in values
         ]
@@ -64,4 +60,4 @@ _CODES = {pa.int32(): "i", pa.uint16(): "H"}
 
 def _offsets(values: Sequence[Any]) -> pa.Buffer:
     """Where each value starts and ends in what holds them all."""
-    return pa.py_buffer(array(_OFFSET, accumulate(map(len, values), initial=0)))
+    return pa.py_buffer(array("i", accumulate(map(len, values), initial=0)))
