@@ -48,7 +48,7 @@ class Figures:
                 for value in pc.value_counts(pc.list_flatten(table["formats"])).to_pylist()
             }
         )
-        return cls(inputs, dict(formats.most_common()), _sides(table), _examples(table, inputs))
+        return cls(inputs, dict(formats.most_common()), _sides(table), _examples(table, tasks))
 
 
 def _sides(table: pa.Table) -> tuple[int, int, int]:
@@ -59,10 +59,10 @@ def _sides(table: pa.Table) -> tuple[int, int, int]:
     return (shortest, middle, longest)
 
 
-def _examples(table: pa.Table, tasks: dict[str, Any]) -> dict[str, dict[str, Any]]:
+def _examples(table: pa.Table, tasks: list[str]) -> dict[str, dict[str, Any]]:
+    """The first row of each task; `tasks` are those of all rows."""
     found = {}
-    of_rows = table["task"].to_pylist()
-    for task in tasks:
-        place = of_rows.index(task)
+    for task in sorted(set(tasks)):
+        place = tasks.index(task)
         found[task] = table.slice(place, 1).select(list(EXAMPLE_COLUMNS)).to_pylist()[0]
     return found
