@@ -13,10 +13,9 @@ import pytest
 from mico_150k import cli
 from mico_150k.cli import _spread
 
+from ..commands import DONE, FAILED, WRONG_USAGE
 from ..factories import cases, write_release
 from ..folders import contents
-
-DONE, FAILED, WRONG_USAGE = 0, 1, 2
 
 
 def mico(*arguments: object, folder: Path) -> subprocess.CompletedProcess[str]:
