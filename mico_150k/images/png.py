@@ -8,6 +8,8 @@ import zlib
 from collections.abc import Iterator
 from struct import Struct
 
+from zlib_ng import zlib_ng
+
 from mico_150k.errors import UnusableImage
 from mico_150k.images.header import Coding, Verify
 from mico_150k.reason import Reason
@@ -90,7 +92,7 @@ def without_metadata(data: memoryview) -> bytes:
     """The same picture by the chunks that make it, for one whose other chunks stop a reader."""
     kept = [(kind, body) for kind, body in _chunks(data, Verify.HEADER) if kind in _PICTURE]
     return SIGNATURE + b"".join(
-        _CHUNK.pack(len(body), kind) + body + _CRC.pack(zlib.crc32(body, zlib.crc32(kind)))
+        _CHUNK.pack(len(body), kind) + body + _CRC.pack(zlib_ng.crc32(body, zlib_ng.crc32(kind)))
         for kind, body in kept
     )
 
@@ -139,7 +141,7 @@ def _next_chunk(data: memoryview, start: int, verify: Verify) -> tuple[bytes, me
     body = data[body_start : end - _CRC.size]
     if verify is not Verify.HEADER:
         expected = _CRC.unpack_from(data, end - _CRC.size)[0]
-        if zlib.crc32(data[body_start - len(kind) : end - _CRC.size]) != expected:
+        if zlib_ng.crc32(data[body_start - len(kind) : end - _CRC.size]) != expected:
             raise UnusableImage(Reason.CORRUPT, f"wrong CRC in PNG's {kind.decode()} chunk")
     return kind, body, end
 
