@@ -49,6 +49,11 @@ def readable_formats() -> tuple[str, ...]:
     return tuple(name for name in (*PLAIN_FORMATS, *OTHER_FORMATS) if name in Pillow.OPEN)
 
 
+def _other_formats() -> tuple[str, ...]:
+    # Asked for only where one is met: they make Pillow import all that it knows.
+    return tuple(name for name in readable_formats() if name not in PLAIN_FORMATS)
+
+
 def probe(data: Buffer, verify: Verify = Verify.STRUCTURE) -> Header:
     """Read the header, check the limits, and check that the file is whole as far as `verify` says.
 
@@ -114,13 +119,13 @@ def _other_header(view: memoryview) -> Header:
 
 def _opened(file: Any, name: str, coding: Coding) -> Header:  # noqa: ANN401 - a file, of any kind
     """What Pillow says; `name` is the format, "" for one of `OTHER_FORMATS`. Raises whatever."""
-    others = (other for other in readable_formats() if other not in PLAIN_FORMATS)
-    formats = (name,) if name else tuple(others)
+    formats = (name,) if name else _other_formats()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what is wrong with it is said by an error
         try:
             with Pillow.open(file, formats=formats) as image:
-                header = Header(
+                _check_limits(*image.size)
+                return Header(
                     format=name or str(image.format),
                     width=image.width,
                     height=image.height,
@@ -131,9 +136,8 @@ def _opened(file: Any, name: str, coding: Coding) -> Header:  # noqa: ANN401 - a
                     # A JPEG may hold more pictures after its end, which no trainer looks for.
                     animated=name != "JPEG" and getattr(image, "is_animated", False),
                     icc=image.info.get("icc_profile") or b"",
+                    orientation=_orientation(image, late=coding.late),
                 )
-                _check_limits(header)
-                return replace(header, orientation=_orientation(image, late=coding.late))
         except Pillow.DecompressionBombError as error:
             raise UnusableImage(Reason.TOO_MANY_PIXELS, str(error)) from error
 
@@ -170,9 +174,9 @@ def _orientation(image: Pillow.Image, *, late: bool) -> int:
     return next((turn for turn in _TURNED if value == turn), 1)
 
 
-def _check_limits(header: Header) -> None:
-    short, long = sorted((header.width, header.height))
-    sides = f"{header.width} x {header.height}"
+def _check_limits(width: int, height: int) -> None:
+    short, long = sorted((width, height))
+    sides = f"{width} x {height}"
     if short * long > MAX_PIXELS:
         raise UnusableImage(Reason.TOO_MANY_PIXELS, sides)
     if short < MIN_SIDE:
