@@ -14,17 +14,20 @@ T = TypeVar("T")
 _END = object()
 
 
-def read_ahead(items: Iterator[T]) -> Generator[T, None, None]:
-    """The same items, each fetched by a thread while the one before it is used.
+def read_ahead(items: Iterator[T], ahead: int = 1) -> Generator[T, None, None]:
+    """The same items, so many fetched by a thread while the one before them is used.
 
     Whoever stops early must close it: left to the garbage collector, it may be finalised inside
     another thread's start, and then waits for ever.
     """
-    with ThreadPoolExecutor(1) as pool:
-        waiting: Future[T | object] = pool.submit(next, items, _END)
-        while (item := waiting.result()) is not _END:
-            waiting = pool.submit(next, items, _END)
+    pool = ThreadPoolExecutor(1)
+    try:
+        waiting = deque(pool.submit(next, items, _END) for _ in range(ahead))
+        while (item := waiting.popleft().result()) is not _END:
+            waiting.append(pool.submit(next, items, _END))
             yield item  # type: ignore[misc] # whatever is not _END is a T
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def in_order(calls: Iterable[Callable[[], T]], ahead: int) -> Generator[T, None, None]:

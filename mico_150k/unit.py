@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import chain, islice
 
-from mico_150k.background import Aside, read_ahead
+from mico_150k.background import Aside, in_order, read_ahead
 from mico_150k.errors import BrokenFile
 from mico_150k.examine import Examiner
 from mico_150k.images.header import Verify
+from mico_150k.machine import cores
 from mico_150k.plan import Plan, Shard, Unit, merge_in_proportion
 from mico_150k.records import ShardRecord, Tally
 from mico_150k.row_group import cut
@@ -21,6 +22,10 @@ from mico_150k.workspace import Workspace
 OnGroup = Callable[[int, int, list[LeftOut]], None]
 """Called after each row group: rows read since the last call, bytes of images written, and the
 rows left out."""
+
+GROUPS_AHEAD = 2
+"""Row groups examined beside the rest: a file's first row takes as long as some of them, and the
+writer goes on with these meanwhile."""
 
 
 def unit_rows(
@@ -34,12 +39,14 @@ def unit_rows(
     """
     order = list(merge_in_proportion([plan.files[place].rows for place in unit.files]))
     with ExitStack() as opened:
-        readers = [
+        readers: list[Iterator[RawSample]] = [
             opened.enter_context(
                 closing(source.files[file].read(order[:start].count(place), ahead=threaded))
             )
             for place, file in enumerate(unit.files)
         ]
+        if threaded:
+            readers = _begun(readers)
         for place in order[start:]:
             row = next(readers[place], None)
             if row is None:
@@ -49,6 +56,15 @@ def unit_rows(
                 )
                 raise BrokenFile(msg)
             yield row
+
+
+def _begun(readers: list[Iterator[RawSample]]) -> list[Iterator[RawSample]]:
+    """The same, with the first row of each there: those take longest, so on all cores at once."""
+    firsts = in_order([partial(next, reader, None) for reader in readers], cores())
+    return [
+        reader if first is None else chain([first], reader)
+        for reader, first in zip(readers, firsts, strict=True)
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +100,7 @@ class UnitBuilder:
             Aside[ShardRecord](threaded=self.threaded) as aside,
             closing(self._examined(units, finished)) as groups,
         ):
-            with closing(read_ahead(groups) if self.threaded else groups) as ready:
+            with closing(read_ahead(groups, GROUPS_AHEAD) if self.threaded else groups) as ready:
                 yield from self._write(ready, on_group, aside)
             yield from aside.wait()
 

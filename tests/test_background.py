@@ -26,6 +26,38 @@ def test_items_come_in_order_and_one_is_fetched_ahead() -> None:
     assert fetched == [0, 1, 2, 3, 4]
 
 
+def test_as_many_are_fetched_ahead_as_asked_for() -> None:
+    third = threading.Event()
+
+    def items() -> Iterator[int]:
+        yield from range(3)
+        third.set()
+        yield from range(3, 100)
+
+    with closing(read_ahead(items(), 3)) as ready:
+        assert next(ready) == 0
+        assert third.wait(10), "three more are fetched while nobody asks for them"
+
+
+def test_what_is_not_begun_when_it_is_closed_is_not_fetched() -> None:
+    fetched: list[int] = []
+    begun, go_on = threading.Event(), threading.Event()
+
+    def items() -> Iterator[int]:
+        for item in range(100):
+            fetched.append(item)
+            if item == 1:
+                begun.set()
+                go_on.wait(10)
+            yield item
+
+    with closing(read_ahead(items(), 3)) as ready:
+        assert next(ready) == 0
+        assert begun.wait(10)
+        threading.Timer(0.2, go_on.set).start()
+    assert fetched == [0, 1]
+
+
 def test_an_error_of_the_source_reaches_the_reader() -> None:
     def items() -> Iterator[int]:
         yield 1
