@@ -173,7 +173,7 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--touch-gb", type=float, default=6.0, help="memory to touch before a case")
-    parser.add_argument("--cases", nargs="*", help="these alone")
+    parser.add_argument("--cases", nargs="*", choices=CASES, metavar="CASE", help="these alone")
     parser.add_argument("--case", help=argparse.SUPPRESS)
     parser.add_argument("--out", type=Path, help=argparse.SUPPRESS)
     return parser.parse_args()

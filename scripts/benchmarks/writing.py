@@ -44,6 +44,19 @@ def read_alone(source: str, _: str) -> None:
             pass
 
 
+def read_merged(source: str, _: str) -> None:
+    """The same in the order of a build, which has all files of a unit open at once."""
+    from mico_150k.plan import make_plan
+    from mico_150k.sources import open_source
+    from mico_150k.unit import unit_rows
+
+    opened = open_source(source)
+    plan = make_plan(opened)
+    for unit in plan.units:
+        for _row in unit_rows(opened, plan, unit):
+            pass
+
+
 def write_alone(source: str, out: str, files: int) -> float:
     """Plain pyarrow writing the bytes of so many configurations; the reading is not timed."""
     seconds = 0.0
@@ -145,6 +158,7 @@ CASES = {
     "ours, one worker, one thread": Case(partial(ours, configs=("bagel",), workers=1)),
     "ours, two workers": Case(partial(ours, configs=("bagel",), workers=2)),
     "reading alone": Case(read_alone),
+    "reading alone, as a build does": Case(read_merged),
     "writing alone, pyarrow": Case(partial(write_alone, files=1)),
     "writing alone, five files": Case(partial(write_alone, files=len(ALL))),
     "cp -r": Case(copy),
