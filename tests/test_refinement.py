@@ -509,7 +509,11 @@ def test_a_dataset_of_one_configuration_is_refined_as_well(release: Path, tmp_pa
     [
         ("{dataset} --remove {list} --out {out}", (0, "1 removed")),
         ("{dataset} --out {out}", (2, "say what is to be other")),
-        ("{dataset} --sample 5 --map id=x --out {out}", (2, "for a release")),
+        ("{dataset} --sample 5 --map id=x --out {out}", (2, "--map is for a release")),
+        (
+            "{dataset} --sample 5 --verify structure --licence mit --shard-mb 100 --out {out}",
+            (2, "--verify, --shard-mb, --licence are for a release"),
+        ),
         ("{dataset} --sample 5 --push USER/NAME --out {out}", (2, "for a release")),
         ("{release} --sample 5 --out {out}", (2, "Build it first")),
         ("{dataset} --sample 5 --out {dataset}", (2, "is the dataset itself")),

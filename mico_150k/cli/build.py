@@ -1,6 +1,5 @@
 """`mico build`."""
 
-import glob
 from collections.abc import Callable
 from dataclasses import asdict
 from enum import Enum
@@ -13,6 +12,7 @@ from mico_150k import names
 from mico_150k.build import CONFIGS, Build, BuildOptions, BuildResult
 from mico_150k.cli.build_elsewhere import build_elsewhere, is_url
 from mico_150k.cli.build_push import build_and_push
+from mico_150k.cli.build_refusals import checked_out, refuse_of_release
 from mico_150k.cli.build_result import first_rows, say_built
 from mico_150k.cli.options import (
     AllowOutside,
@@ -36,7 +36,6 @@ from mico_150k.executors.processes import Processes
 from mico_150k.forecast import building_memory, choose_workers, gigabytes
 from mico_150k.images.header import Verify
 from mico_150k.machine import parse_size
-from mico_150k.output import refuse_file
 from mico_150k.plan import SHARD_BYTES
 from mico_150k.refine.options import RefineOptions
 from mico_150k.refine.validation import MAX_LOSS
@@ -63,6 +62,7 @@ class ExecutorName(str, Enum):
 
 
 def build(
+    context: typer.Context,
     source: Annotated[
         str,
         typer.Argument(help="A folder or file of samples, here or `hf://…`; `demo` is built in."),
@@ -234,7 +234,7 @@ def build(
     `quarantine.jsonl` and `report.json` in the folder.
     """
     is_refined = DatasetFolder.is_built(Path(source))
-    out = _checked_out(
+    out = checked_out(
         out, as_folder=bool(is_refined or units or finish or overwrite or recheck or push)
     )
     refining = RefineOptions(
@@ -248,15 +248,7 @@ def build(
         seed=seed,
     )
     if is_refined:
-        reads = map_ or task_map or exclude or allow_outside or config
-        works = workers or max_memory or units or finish or recheck
-        if reads or works or push or executor is ExecutorName.RAY:
-            msg = (
-                "--map, --task-map, --exclude, --allow-outside, --config, --workers, --max-memory, "
-                "--units, --finish, --executor, --recheck and --push are for a release; "
-                f"{source} is built."
-            )
-            raise UsageError(msg)
+        refuse_of_release(context, source)
         refine(source, Path(out), refining, tolerance, overwrite=overwrite, as_json=as_json)
         return
     refining.refuse_all(source)
@@ -311,30 +303,6 @@ def build(
             _show_share(done, share, as_json=as_json)
         elif result:
             _show(result, options, as_json=as_json)
-
-
-def _checked_out(out: str, *, as_folder: bool) -> str:
-    """The folder that is meant: a shell leaves the ~ of --out=~/x as it is.
-
-    Raises `UsageError` for what `load_dataset` would not find, or a URL where none will do.
-    """
-    if is_url(out) and as_folder:
-        msg = (
-            f"--out {out}: --units, --finish, --overwrite, --recheck, --push and a source that is "
-            "a dataset folder need a folder of this machine."
-        )
-        raise UsageError(msg)
-    if not out:
-        msg = "--out '' names no folder."
-        raise UsageError(msg)
-    if glob.has_magic(out):
-        msg = f"--out {out}: `load_dataset` takes *, ? and [ in a folder's name for a pattern."
-        raise UsageError(msg)
-    if is_url(out):
-        return out
-    folder = Path(out).expanduser() if out.startswith("~/") else Path(out)
-    refuse_file(folder)
-    return str(folder)
 
 
 def _check_executor(name: ExecutorName, address: str | None, *, limited: bool) -> None:
