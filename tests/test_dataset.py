@@ -5,7 +5,9 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
+from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -19,6 +21,7 @@ from mico_150k.dataset_folder import DatasetFolder, read_rows
 from mico_150k.errors import BrokenFile, NotADataset, UnknownConfig
 from mico_150k.selection import Selection
 from mico_150k.sources import open_source
+from mico_150k.sources.storage import Storage
 
 from .factories import Case, write_release
 from .hub import serve as serve_hub
@@ -75,6 +78,29 @@ def test_over_http_only_the_row_groups_with_chosen_rows_are_fetched(sharded: Pat
     sizes = [metadata.row_group(place).total_byte_size for place in range(metadata.num_row_groups)]
     assert sent < max(sizes) + 100_000
     assert [name for name in web.sent if "/dimoo/" in name] == [f"mico-150k/dimoo/{name}"]
+
+
+def test_no_thread_of_pyarrows_reads_over_http(
+    sharded: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # It would hold the file longer than the read lasts, and abort a process that ends meanwhile.
+    readers: list[threading.Thread] = []
+    opened = Storage.open
+
+    def watched(self: Storage, name: str) -> BinaryIO:
+        file = opened(self, name)
+        read = file.read
+        monkeypatch.setattr(
+            file, "read", lambda *size: readers.append(threading.current_thread()) or read(*size)
+        )
+        return file
+
+    monkeypatch.setattr(Storage, "open", watched)
+    with serve(sharded.parent) as web:
+        dataset = open_dataset(f"{web.address}/mico-150k")
+        assert list(dataset.read("default", dataset.index()))
+    known = {thread.name.partition("-")[0] for thread in readers}
+    assert known == {"MainThread", "ThreadPoolExecutor"}
 
 
 def test_a_hub_id_is_read_as_the_folder_is(sharded: Path) -> None:
