@@ -225,7 +225,7 @@ class Dataset:
 
     def _fetch(self, group: "_Group", columns: Sequence[str] | None) -> ChosenRows:
         def read() -> pa.Table:
-            with self._opened(group.file, group.metadata) as file:
+            with self.storage.parquet(group.file, group.metadata) as file:
                 return file.read_row_group(group.number, columns=columns, use_threads=False)
 
         with self._reading(group.file):
@@ -244,19 +244,9 @@ class Dataset:
 
     def _open(self, name: str, metadata: pq.FileMetaData | None = None) -> pq.ParquetFile:
         with self._reading(name):
-            return self.storage.again(partial(self._opened, name, metadata))
-
-    def _opened(self, name: str, metadata: pq.FileMetaData | None) -> pq.ParquetFile:
-        if self.storage.is_local:
-            return pq.ParquetFile(
-                self.storage.path(name),
-                metadata=metadata,
-                pre_buffer=False,
-                buffer_size=LOCAL_BUFFER,
+            return self.storage.again(
+                partial(self.storage.parquet, name, metadata, local_buffer=LOCAL_BUFFER)
             )
-        # With pre_buffer, threads of pyarrow's own let go of the handle after the read has ended,
-        # and abort a process that ends meanwhile: 9 of 150 on a busy machine.
-        return pq.ParquetFile(self.storage.open(name), metadata=metadata, pre_buffer=False)
 
     @contextmanager
     def _reading(self, name: str) -> Iterator[None]:

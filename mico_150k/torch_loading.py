@@ -125,9 +125,8 @@ class TrainingRows(IterableDataset[Row]):
 
     def _read_piece(self, piece: Piece, rows: set[int]) -> dict[int, Row]:
         def read() -> pa.Table:
-            with self._storage.open(piece.file) as file:
-                opened = pq.ParquetFile(file, pre_buffer=False)  # as `Dataset` does, and why
-                return opened.read_row_group(piece.group, use_threads=False)
+            with self._storage.parquet(piece.file) as file:
+                return file.read_row_group(piece.group, use_threads=False)
 
         table = self._storage.again(read)
         return {row: table.slice(row, 1).to_pylist()[0] for row in sorted(rows)}

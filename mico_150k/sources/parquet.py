@@ -139,13 +139,10 @@ class ParquetSourceFile:
         }
 
     def _open(self) -> pq.ParquetFile:
-        # Without pre_buffer and through a buffer, a column chunk is never held whole.
         with self._damage("its footer"):
-            if self.storage.is_local:
-                path = self.storage.path(self.name)
-                return pq.ParquetFile(path, pre_buffer=False, buffer_size=LOCAL_BUFFER)
-            handle = self.storage.open(self.name)
-            return pq.ParquetFile(handle, pre_buffer=False, buffer_size=REMOTE_BUFFER)
+            return self.storage.parquet(
+                self.name, local_buffer=LOCAL_BUFFER, remote_buffer=REMOTE_BUFFER
+            )
 
     def _batches(self, file: pq.ParquetFile, group: int) -> Generator[pa.RecordBatch, None, None]:
         rows = self.footer.row_groups[group]

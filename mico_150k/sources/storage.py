@@ -10,6 +10,7 @@ from typing import Any, BinaryIO, TypeVar
 
 import fsspec
 import pyarrow as pa
+import pyarrow.parquet as pq
 from fsspec.asyn import AsyncFileSystem
 from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
@@ -112,6 +113,23 @@ class Storage:
             # A process that was forked from the one that has opened it: fsspec makes it anew.
             fs = type(fs)(*fs.storage_args, **fs.storage_options)
         return fs.open(self.path(name), "rb", **options)  # type: ignore[no-any-return]
+
+    def parquet(
+        self,
+        name: str,
+        metadata: pq.FileMetaData | None = None,
+        *,
+        local_buffer: int = 0,
+        remote_buffer: int = 0,
+    ) -> pq.ParquetFile:
+        """A Parquet file; through a buffer of so many bytes, no column chunk is held whole.
+
+        With `pre_buffer`, threads of pyarrow's own let go of a handle after the read has ended, and
+        abort a process that ends meanwhile: 9 of 150 on a busy machine.
+        """
+        source = self.path(name) if self.is_local else self.open(name)
+        buffer = local_buffer if self.is_local else remote_buffer
+        return pq.ParquetFile(source, metadata=metadata, pre_buffer=False, buffer_size=buffer)
 
     def again(self, call: Callable[[], T]) -> T:
         """What a call that reads here returns, made again where a network fails it."""
