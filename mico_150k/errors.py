@@ -30,6 +30,9 @@ MicoError                      the message says what is wrong, where, and the wa
 │   ├── RemoteError            the storage that a build writes to did not do what was asked
 │   └── CountMismatch          rows read are not rows written plus rows left out
 ├── NotADataset                no dataset folder, or a damaged one
+├── UnsafeFile                 a file that must not be read
+│   ├── NotRegular             a FIFO, socket, device or folder in a file's place, or far too large
+│   └── OutsideRoot            a path that leads out of the folder that it belongs to
 ├── OverLimit                  rows that a trainer cannot take, where none may be left out
 ├── NotAnExport                no folder that `mico export` has finished
 ├── ExportRefused              inside a trainer: an export that it would misread, or none
@@ -162,6 +165,18 @@ class CountMismatch(BuildError):
 
 class NotADataset(MicoError):
     """No dataset folder, or a damaged one."""
+
+
+class UnsafeFile(MicoError):
+    """A file that must not be read."""
+
+
+class NotRegular(UnsafeFile):
+    """A FIFO, socket, device or folder in a file's place, or a file far too large for its kind."""
+
+
+class OutsideRoot(UnsafeFile):
+    """A path that leads out of the folder that it belongs to."""
 
 
 class OverLimit(MicoError):

@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from mico_150k.errors import DiskTooSmall, OutputRefused
+from mico_150k.json_lines import parse_json
 from mico_150k.names import partial, process_mark
+from mico_150k.regular import read_small
 
 _HASH_BYTES = 1 << 20
 
@@ -57,9 +59,12 @@ def write_json(path: Path, plain: Any) -> None:  # noqa: ANN401 - any JSON value
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The JSON object in a file; empty where there is none, or something else."""
+    """The JSON object in a file; empty where there is none, or something else.
+
+    Raises `NotRegular` for a FIFO, a device or a file far too large in its place.
+    """
     try:
-        found = json.loads(path.read_text())
+        found = parse_json(read_small(path))
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}

@@ -1,0 +1,68 @@
+"""JSON from strangers, and files with one JSON value a line: UTF-8; a line feed alone ends a line.
+
+`str.splitlines` would also split at U+2028, which JSON leaves in a text as it is.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from mico_150k.errors import BrokenFile
+from mico_150k.excerpt import excerpt
+from mico_150k.regular import open_regular
+
+LINE_BYTES = 16 << 20
+"""The longest line that is read: a row of 100,000 paths has less."""
+
+
+def parse_json(text: str | bytes) -> Any:  # noqa: ANN401 - any JSON value
+    """The value of a JSON text, which may begin with a byte order mark. Raises ValueError alone."""
+    try:
+        if isinstance(text, bytes):
+            text = text.decode("utf-8-sig")
+        return json.loads(text)
+    except RecursionError as error:
+        msg = "nested too deeply"
+        raise ValueError(msg) from error
+
+
+def to_json_line(value: Any) -> str:  # noqa: ANN401 - any JSON value
+    """One line with its end; half of a character, which is no UTF-8, is escaped."""
+    line = json.dumps(value, ensure_ascii=False)
+    try:
+        line.encode()
+    except UnicodeEncodeError:
+        line = json.dumps(value)
+    return f"{line}\n"
+
+
+def to_json_lines(values: Iterable[Any]) -> bytes:
+    """The content of a file with these values."""
+    return "".join(map(to_json_line, values)).encode()
+
+
+def parse_json_lines(file: BinaryIO, name: str) -> Iterator[tuple[int, Any]]:
+    """Each line's number, from 1, and its value; empty lines are passed over.
+
+    Raises `BrokenFile`, which names the file as `name` and the line.
+    """
+    number = 0
+    while line := file.readline(LINE_BYTES + 1):
+        number += 1
+        if not line.strip():
+            continue
+        try:
+            if len(line) > LINE_BYTES:
+                msg = f"longer than {LINE_BYTES >> 20} MiB"
+                raise ValueError(msg)  # noqa: TRY301 - one message for all that a line can be
+            yield number, parse_json(line)
+        except ValueError as error:
+            msg = f"{excerpt(name)}, line {number}: no JSON that can be read: {excerpt(error)}"
+            raise BrokenFile(msg) from error
+
+
+def read_json_lines(path: Path) -> Iterator[tuple[int, Any]]:
+    """The same of a file that is here. Raises `BrokenFile`, `NotRegular`, and OSError."""
+    with open_regular(path) as file:
+        yield from parse_json_lines(file, str(path))
