@@ -18,6 +18,7 @@ from PIL import Image as Pillow
 from mico_150k.errors import UnusableImage
 from mico_150k.images import jpeg, png, webp
 from mico_150k.images.header import Coding, Header, Verify
+from mico_150k.images.magic import NAMED_BYTES, TEXT, name_of
 from mico_150k.reason import Reason
 from mico_150k.sample import Buffer
 
@@ -106,15 +107,20 @@ def _plain_header(view: memoryview, name: str, coding: Coding) -> Header:
 
 
 def _other_header(view: memoryview) -> Header:
+    start = bytes(view[:NAMED_BYTES])
     try:
         return _opened(io.BytesIO(view), "", Coding(plain=False))
     except UnusableImage:
         raise
     except UnidentifiedImageError as error:
-        detail = f"starts with {bytes(view[:8])!r}"
+        name = name_of(start)
+        detail = f"{name}: not an image format that is read"
+        if name in {"", TEXT}:
+            detail = f"{name} starts with {start[:8]!r}".strip()
         raise UnusableImage(Reason.UNKNOWN_FORMAT, detail) from error
     except Exception as error:  # a broken header makes Pillow raise a dozen types
-        raise UnusableImage(Reason.CORRUPT, f"{type(error).__name__}: {error}") from error
+        detail = f"{name_of(start) or 'image'}: {type(error).__name__}: {error}"
+        raise UnusableImage(Reason.CORRUPT, detail) from error
 
 
 def _opened(file: Any, name: str, coding: Coding) -> Header:  # noqa: ANN401 - a file, of any kind
