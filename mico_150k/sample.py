@@ -14,6 +14,14 @@ Buffer = bytes | memoryview
 """Encoded bytes. A view into an Arrow buffer wherever it can be, since copying a terabyte costs."""
 
 
+def as_view(data: Buffer) -> memoryview:
+    """The bytes as a flat view of unsigned ones: Arrow's own views are signed.
+
+    C code refuses signed ones, and `data == b"..."` does not hold for them.
+    """
+    return memoryview(data).cast("B")
+
+
 def is_text(value: str) -> bool:
     """Whether it can be written: JSON's escapes and damaged files give halves of characters."""
     try:

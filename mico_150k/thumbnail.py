@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from PIL import Image as Pillow
 
 from mico_150k.errors import UnusableImage
+from mico_150k.images.blame import blaming_the_image
 from mico_150k.images.header import Verify
 from mico_150k.images.probe import probe, readable_formats
 from mico_150k.reason import Reason
@@ -39,14 +40,14 @@ def shrink(data: Buffer, side: int) -> Pillow.Image:
     The header is looked at first, so that no bomb is decoded, whoever wrote the dataset.
     """
     probe(data, Verify.HEADER)
-    try:
-        with Pillow.open(io.BytesIO(data), formats=readable_formats()) as image:
-            image.draft("RGB", (side, side))
-            small = image.convert("RGB") if image.mode in {"P", "1"} else image
-            small.thumbnail((side, side), Pillow.Resampling.LANCZOS, reducing_gap=2.0)
-            return small.convert("RGB")
-    except Exception as error:  # a broken image makes Pillow raise a dozen types
-        raise UnusableImage(Reason.UNDECODABLE, f"{type(error).__name__}: {error}") from error
+    with (
+        blaming_the_image(Reason.UNDECODABLE),
+        Pillow.open(io.BytesIO(data), formats=readable_formats()) as image,
+    ):
+        image.draft("RGB", (side, side))
+        small = image.convert("RGB") if image.mode in {"P", "1"} else image
+        small.thumbnail((side, side), Pillow.Resampling.LANCZOS, reducing_gap=2.0)
+        return small.convert("RGB")
 
 
 def make_thumbnail(data: Buffer, side: int) -> Thumbnail:

@@ -73,6 +73,11 @@ def encode(image: Image.Image, image_format: str = "PNG", **options: Any) -> byt
     return buffer.getvalue()
 
 
+def signed_view(data: bytes) -> memoryview:
+    """A view as Arrow gives it, of signed bytes: what C code takes for bytes it may refuse."""
+    return memoryview(pa.py_buffer(data))
+
+
 def unique_png(data: bytes, text: str) -> bytes:
     """A PNG with the same pixels and other bytes: one text chunk before the end."""
     body = b"tEXtComment\0" + text.encode("latin-1")

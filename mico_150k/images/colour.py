@@ -7,6 +7,8 @@ import xxhash
 from PIL import Image as Pillow
 from PIL import ImageCms
 
+from mico_150k.images.blame import is_ours
+
 _TOLERANCE = 2
 """Steps of 255, by which the dozen profiles that call themselves sRGB differ."""
 _GRID = range(0, 256, 15)
@@ -59,5 +61,7 @@ def _apply(image: Pillow.Image, profile: bytes) -> Pillow.Image | None:
             # Optimised, dark greys come out wrong by up to ten steps; this costs milliseconds.
             flags=ImageCms.Flags.NOOPTIMIZE,
         )
-    except (ImageCms.PyCMSError, OSError, TypeError, ValueError):
+    except (ImageCms.PyCMSError, OSError, TypeError, ValueError) as error:
+        if is_ours(error):
+            raise
         return None

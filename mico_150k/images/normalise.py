@@ -14,6 +14,7 @@ from PIL import Image as Pillow
 from PIL import ImageFile
 
 from mico_150k.errors import UnusableImage
+from mico_150k.images.blame import blaming_the_image
 from mico_150k.images.colour import is_srgb, to_srgb
 from mico_150k.images.header import Header
 from mico_150k.images.probe import readable, readable_formats
@@ -47,12 +48,10 @@ def decode(data: Buffer) -> Iterator[Pillow.Image]:
     tolerant = ImageFile.LOAD_TRUNCATED_IMAGES
     ImageFile.LOAD_TRUNCATED_IMAGES = False
     try:
-        with warnings.catch_warnings():
+        with blaming_the_image(Reason.UNDECODABLE), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             image = Pillow.open(io.BytesIO(data), formats=readable_formats())
             image.load()
-    except Exception as error:  # a broken image makes Pillow raise a dozen types
-        raise UnusableImage(Reason.UNDECODABLE, f"{type(error).__name__}: {error}") from error
     finally:
         ImageFile.LOAD_TRUNCATED_IMAGES = tolerant
     with image:

@@ -3,7 +3,11 @@
 Pillow takes missing rows for black or grey, and never hears what libjpeg warns of.
 """
 
+import io
+from functools import cache
 from typing import Any
+
+from PIL import Image as Pillow
 
 from mico_150k.errors import UnusableImage
 from mico_150k.images.header import Header
@@ -11,27 +15,43 @@ from mico_150k.images.normalise import decode
 from mico_150k.images.png import check_png_pixels
 from mico_150k.images.probe import readable
 from mico_150k.reason import Reason
-from mico_150k.sample import Buffer
+from mico_150k.sample import Buffer, as_view
 
 _COLOUR_SPACES = {1: "GRAY", 3: "RGB", 4: "CMYK"}
 
 
 def check_pixels(data: Buffer, header: Header) -> None:
     """Decode a probed image. Raises `UnusableImage`, UNDECODABLE where not all of it is there."""
+    view = as_view(data)
     if header.format == "PNG":
-        check_png_pixels(memoryview(data).cast("B"))
+        check_png_pixels(view)
     elif header.format == "JPEG" and header.coding.plain:
-        _check_jpeg_pixels(data, header)
-    with decode(readable(data, header)):
+        check_jpeg_pixels(view, header.channels)
+    with decode(readable(view, header)):
         pass
 
 
-def _check_jpeg_pixels(data: Buffer, header: Header) -> None:
+def check_jpeg_pixels(data: memoryview, channels: int) -> None:
     """Decode with warnings as errors, to an eighth of the size: all coded data is read for it."""
+    try:
+        _decode_jpeg(data, channels)
+    except ValueError as error:
+        # It has this one type for a broken image and for arguments that it does not take.
+        _decode_jpeg(_whole_jpeg(channels).cast(data.format), channels)  # type: ignore[call-overload]
+        raise UnusableImage(Reason.UNDECODABLE, f"JPEG: {error}") from error
+
+
+def _decode_jpeg(data: memoryview, channels: int) -> None:
     import simplejpeg
 
     small: dict[str, Any] = {"min_height": 1, "min_width": 1, "min_factor": 1}
-    try:
-        simplejpeg.decode_jpeg(data, _COLOUR_SPACES[header.channels], strict=True, **small)
-    except ValueError as error:
-        raise UnusableImage(Reason.UNDECODABLE, f"JPEG: {error}") from error
+    simplejpeg.decode_jpeg(data, _COLOUR_SPACES[channels], strict=True, **small)
+
+
+@cache
+def _whole_jpeg(channels: int) -> memoryview:
+    """A JPEG that decodes, if any does."""
+    encoded = io.BytesIO()
+    mode = {1: "L", 3: "RGB", 4: "CMYK"}[channels]
+    Pillow.new(mode, (16, 16)).save(encoded, "JPEG")
+    return memoryview(encoded.getvalue())

@@ -17,10 +17,11 @@ from PIL import Image as Pillow
 
 from mico_150k.errors import UnusableImage
 from mico_150k.images import jpeg, png, webp
+from mico_150k.images.blame import blaming_the_image
 from mico_150k.images.header import Coding, Header, Verify
 from mico_150k.images.magic import NAMED_BYTES, TEXT, name_of
 from mico_150k.reason import Reason
-from mico_150k.sample import Buffer
+from mico_150k.sample import Buffer, as_view
 
 MAX_BYTES = 256 << 20
 """A file above this is no picture of this kind; it would be held in memory several times."""
@@ -61,7 +62,7 @@ def probe(data: Buffer, verify: Verify = Verify.STRUCTURE) -> Header:
     No pixel is decoded here, but of a PNG with metadata after its pixels; `Verify.DECODE` is the
     caller's to finish. Raises `UnusableImage`.
     """
-    view = memoryview(data).cast("B")  # Arrow's buffers count as signed bytes
+    view = as_view(data)
     if not view.nbytes:
         raise UnusableImage(Reason.EMPTY)
     if view.nbytes > MAX_BYTES:
@@ -76,9 +77,9 @@ def probe(data: Buffer, verify: Verify = Verify.STRUCTURE) -> Header:
     return _other_header(view)
 
 
-def readable(data: Buffer, header: Header) -> Buffer:
+def readable(data: Buffer, header: Header) -> memoryview | bytes:
     """The picture's bytes; without its metadata, where `header` says that it stops a reader."""
-    view = memoryview(data).cast("B")
+    view = as_view(data)
     return _BARE[header.format](view) if header.metadata else view
 
 
@@ -92,35 +93,34 @@ _BARE: dict[str, Callable[[memoryview], bytes]] = {
 def _plain_header(view: memoryview, name: str, coding: Coding) -> Header:
     """What Pillow says of a whole file; of the bare picture, where metadata stops it."""
     try:
-        return _opened(pa.BufferReader(pa.py_buffer(view)), name, coding)  # without a copy
-    except UnusableImage:
-        raise
-    except Exception as error:  # noqa: BLE001 - broken metadata makes Pillow raise a dozen types
-        why = f"{type(error).__name__}: {error}"
+        with blaming_the_image(Reason.CORRUPT):
+            return _opened(pa.BufferReader(pa.py_buffer(view)), name, coding)  # without a copy
+    except UnusableImage as error:
+        if error.reason is not Reason.CORRUPT:
+            raise
+        broken = error
+    bare = io.BytesIO(_BARE[name](view))
     try:
-        header = _opened(io.BytesIO(_BARE[name](view)), name, replace(coding, late=False))
-    except UnusableImage:
-        raise
-    except Exception as error:
-        raise UnusableImage(Reason.CORRUPT, why) from error
+        with blaming_the_image(Reason.CORRUPT):
+            header = _opened(bare, name, replace(coding, late=False))
+    except UnusableImage as error:
+        raise (broken if error.reason is Reason.CORRUPT else error) from error
     return replace(header, orientation=1, icc=b"", metadata=True)
 
 
 def _other_header(view: memoryview) -> Header:
     start = bytes(view[:NAMED_BYTES])
     try:
-        return _opened(io.BytesIO(view), "", Coding(plain=False))
-    except UnusableImage:
-        raise
-    except UnidentifiedImageError as error:
+        with blaming_the_image(Reason.CORRUPT, f"{name_of(start) or 'image'}: "):
+            return _opened(io.BytesIO(view), "", Coding(plain=False))
+    except UnusableImage as error:
+        if not isinstance(error.__cause__, UnidentifiedImageError):
+            raise
         name = name_of(start)
         detail = f"{name}: not an image format that is read"
         if name in {"", TEXT}:
             detail = f"{name} starts with {start[:8]!r}".strip()
         raise UnusableImage(Reason.UNKNOWN_FORMAT, detail) from error
-    except Exception as error:  # a broken header makes Pillow raise a dozen types
-        detail = f"{name_of(start) or 'image'}: {type(error).__name__}: {error}"
-        raise UnusableImage(Reason.CORRUPT, detail) from error
 
 
 def _opened(file: Any, name: str, coding: Coding) -> Header:  # noqa: ANN401 - a file, of any kind
@@ -141,17 +141,23 @@ def _opened(file: Any, name: str, coding: Coding) -> Header:  # noqa: ANN401 - a
                     alpha=image.has_transparency_data,
                     # A JPEG may hold more pictures after its end, which no trainer looks for.
                     animated=name != "JPEG" and getattr(image, "is_animated", False),
-                    icc=image.info.get("icc_profile") or b"",
+                    icc=_profile(image),
                     orientation=_orientation(image, late=coding.late),
                 )
         except Pillow.DecompressionBombError as error:
             raise UnusableImage(Reason.TOO_MANY_PIXELS, str(error)) from error
 
 
+def _profile(image: Pillow.Image) -> bytes:
+    profile = image.info.get("icc_profile")
+    return profile if isinstance(profile, bytes) else b""  # a TIFF's tag may be of any type
+
+
 def _bits(image: Pillow.Image) -> int:
     """Bits a channel of another format than the plain three."""
     tags: Any = getattr(image, "tag_v2", {})
     stored = tags.get(_TIFF_BITS, (0,))
+    stored = stored if isinstance(stored, tuple) else (stored,)
     bits = _BITS.get(image.mode, 16 if ";16" in image.mode else 8)
     inverted = tags.get(_TIFF_PHOTOMETRIC) == _WHITE_IS_ZERO
     if (any(stored) and not _WHOLE_BITS.issuperset(stored)) or (bits > _EIGHT and inverted):

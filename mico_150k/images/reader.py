@@ -4,14 +4,14 @@ from collections import OrderedDict
 
 import xxhash
 
-from mico_150k.errors import UnusableImage
+from mico_150k.images.blame import blaming_the_image
 from mico_150k.images.header import Verify
 from mico_150k.images.normalise import normalise
 from mico_150k.images.pixels import check_pixels
 from mico_150k.images.probe import probe
 from mico_150k.images.rule import causes
 from mico_150k.reason import Reason
-from mico_150k.sample import Buffer, Image
+from mico_150k.sample import Buffer, Image, as_view
 
 CACHED_BYTES = 64 << 20
 """Of normalised pictures. MICo-150K uses an input about four times; decoding is what costs."""
@@ -36,6 +36,8 @@ class ImageReader:
 
         Raises `UnusableImage`.
         """
+        if not isinstance(data, bytes):
+            data = as_view(data)
         digest = digest_of(data)
         if digest in self._normalised:
             self._normalised.move_to_end(digest)
@@ -46,13 +48,8 @@ class ImageReader:
             check_pixels(data, header)
         if not actions:
             return Image(data, header.format, header.width, header.height, digest)
-        try:
+        with blaming_the_image(Reason.UNDECODABLE, "cannot be normalised: "):
             picture = normalise(data, header)
-        except UnusableImage:
-            raise
-        except Exception as error:  # one picture may not stop a terabyte
-            detail = f"cannot be normalised: {type(error).__name__}: {error}"
-            raise UnusableImage(Reason.UNDECODABLE, detail) from error
         normal = probe(picture, Verify.HEADER)
         image = Image(
             picture, normal.format, normal.width, normal.height, digest_of(picture), actions

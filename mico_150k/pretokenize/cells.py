@@ -13,6 +13,7 @@ from mico_150k.builders import BUILDERS
 from mico_150k.errors import UnusableImage
 from mico_150k.pretokenize.material import CellPlace
 from mico_150k.reason import Reason
+from mico_150k.sample import as_view
 
 Group = tuple[pa.Array, pa.Array]
 """A row group's inputs and outputs."""
@@ -64,4 +65,4 @@ def _cell(group: Future[Group], place: CellPlace) -> memoryview:
     data = cell["bytes"].as_buffer() if cell.is_valid else None
     if data is None:
         raise UnusableImage(Reason.NULL_IMAGE)
-    return memoryview(data)
+    return as_view(data)

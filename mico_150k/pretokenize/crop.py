@@ -12,6 +12,7 @@ import numpy.typing as npt
 from PIL import Image as Pillow
 
 from mico_150k.errors import UnusableImage
+from mico_150k.images.blame import blaming_the_image
 from mico_150k.images.header import Verify
 from mico_150k.images.probe import probe, readable_formats
 from mico_150k.pretokenize.sizes import Shape
@@ -28,14 +29,14 @@ def crop_all(data: Buffer, size: Shape, wanted: tuple[Shape, ...]) -> list[Pixel
     `size` is what its header said when the work was planned. Raises `UnusableImage`.
     """
     probe(data, Verify.HEADER)
-    try:
-        with Pillow.open(io.BytesIO(data), formats=readable_formats()) as image:
-            image.load()
-            if image.size == size:
-                return [on_white(crop(image, shape)) for shape in wanted]
-            detail = f"{image.width} × {image.height} pixels, where {size[0]} × {size[1]} were"
-    except Exception as error:  # a broken image makes Pillow raise a dozen types
-        raise UnusableImage(Reason.UNDECODABLE, f"{type(error).__name__}: {error}") from error
+    with (
+        blaming_the_image(Reason.UNDECODABLE),
+        Pillow.open(io.BytesIO(data), formats=readable_formats()) as image,
+    ):
+        image.load()
+        if image.size == size:
+            return [on_white(crop(image, shape)) for shape in wanted]
+        detail = f"{image.width} × {image.height} pixels, where {size[0]} × {size[1]} were"
     raise UnusableImage(Reason.CORRUPT, detail)
 
 

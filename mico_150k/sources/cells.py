@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.types as pt
 
 from mico_150k.reason import Reason
-from mico_150k.sample import Buffer, Missing
+from mico_150k.sample import Buffer, Missing, as_view
 from mico_150k.sources.shape import Kind
 
 Cell = Buffer | Missing
@@ -105,7 +105,7 @@ def _views(array: pa.Array) -> list[memoryview | None]:
     all_offsets = memoryview(offsets_buffer)
     all_offsets = all_offsets.cast("q") if pt.is_large_binary(array.type) else all_offsets.cast("i")
     offsets = all_offsets[array.offset : array.offset + len(array) + 1]
-    bytes_ = memoryview(data)
+    bytes_ = as_view(data)
     valid = array.is_valid().to_pylist() if array.null_count else [True] * len(array)
     return [
         bytes_[offsets[place] : offsets[place + 1]] if valid[place] else None

@@ -22,7 +22,7 @@ from mico_150k.images.reader import ImageReader, digest_of
 from mico_150k.reason import Reason
 from mico_150k.sample import Image as Read
 
-from ..factories import encode, picture
+from ..factories import encode, picture, signed_view
 from . import awkward
 from .awkward import (
     GREY,
@@ -47,7 +47,7 @@ Pixel = tuple[int, int, int]
 
 
 def read(data: bytes, verify: Verify = Verify.STRUCTURE) -> Read:
-    return ImageReader(verify).read(memoryview(data))
+    return ImageReader(verify).read(signed_view(data))
 
 
 def grid(*, channels: int = 1, top: int = 255) -> list[list[tuple[int, ...]]]:

@@ -14,7 +14,7 @@ from mico_150k.images.header import Verify
 from mico_150k.images.reader import ImageReader
 from mico_150k.reason import Reason
 
-from ..factories import encode, picture
+from ..factories import encode, picture, signed_view
 from .awkward import GREY, PALETTE, chunk, extended, linear_profile, png, riff, riff_chunks
 
 WHOLE = {
@@ -39,14 +39,14 @@ PLACES = range(20)
 
 def read(data: bytes, verify: Verify = Verify.STRUCTURE) -> bytes:
     """The pixels that would be written."""
-    image = ImageReader(verify).read(memoryview(data))
+    image = ImageReader(verify).read(signed_view(data))
     return Image.open(io.BytesIO(image.data)).convert("RGB").tobytes()
 
 
 def refused(data: bytes, verify: Verify = Verify.STRUCTURE) -> Reason | None:
     """Why an image is refused; None where it is not."""
     try:
-        ImageReader(verify).read(memoryview(data))
+        ImageReader(verify).read(signed_view(data))
     except UnusableImage as error:
         return error.reason
     return None

@@ -15,7 +15,7 @@ from mico_150k.images.magic import NAMED_BYTES, name_of
 from mico_150k.images.reader import ImageReader
 from mico_150k.reason import Reason
 
-from ..factories import encode, picture
+from ..factories import encode, picture, signed_view
 
 
 def _brands(*brands: bytes) -> bytes:
@@ -101,7 +101,7 @@ def test_any_bytes_are_named_or_not_and_nothing_is_raised(tail: bytes, start: by
 )
 def test_what_is_no_image_that_is_read_is_named_in_the_reason(name: str) -> None:
     with pytest.raises(UnusableImage) as error:
-        ImageReader().read(memoryview(NAMED[name]))
+        ImageReader().read(signed_view(NAMED[name]))
     assert error.value.reason is Reason.UNKNOWN_FORMAT
     assert error.value.detail == f"{name}: not an image format that is read"
 
