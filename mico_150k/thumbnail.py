@@ -8,8 +8,7 @@ from PIL import Image as Pillow
 
 from mico_150k.errors import UnusableImage
 from mico_150k.images.blame import blaming_the_image
-from mico_150k.images.header import Verify
-from mico_150k.images.probe import probe, readable_formats
+from mico_150k.images.probe import probe_to_decode, readable_formats
 from mico_150k.reason import Reason
 from mico_150k.sample import Buffer
 
@@ -39,7 +38,7 @@ def shrink(data: Buffer, side: int) -> Pillow.Image:
 
     The header is looked at first, so that no bomb is decoded, whoever wrote the dataset.
     """
-    probe(data, Verify.HEADER)
+    probe_to_decode(data)
     with (
         blaming_the_image(Reason.UNDECODABLE),
         Pillow.open(io.BytesIO(data), formats=readable_formats()) as image,

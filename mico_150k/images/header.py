@@ -25,13 +25,15 @@ class Coding:
     `channels` are colour channels without alpha, 0 where Pillow's mode tells: of 16-bit grey with
     alpha it makes RGB. `bits` are bits a channel. `plain` is False for a coding that not every
     decoder knows (lossless or arithmetic JPEG, any format besides JPEG, PNG and WebP). `late` is
-    whether anything but pixels follows the pixels, which Pillow reads only with them.
+    whether anything but pixels follows the pixels, which Pillow reads only with them. `sides` are
+    width and height, (0, 0) where only Pillow tells.
     """
 
     channels: int = 0
     bits: int = 8
     plain: bool = True
     late: bool = False
+    sides: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from struct import Struct
 
 from mico_150k.errors import UnusableImage
@@ -25,6 +26,10 @@ _FIRST_RESERVED, _LAST_RESERVED = 0x02, 0xBF
 _CHANNELS = {1, 3, 4}
 _COMPONENT_BYTES = 3
 _TABLE_VALUES = 64
+_MOST_SEGMENTS = 10_000
+"""A profile and an XMP of the largest size have hundreds. Pillow holds each in memory."""
+_MOST_SCANS = 500
+"""What libjpeg-turbo's own fuzz targets allow: of a few bytes, each takes time for all pixels."""
 
 # What ends a scan's coded data: a marker that is neither a stuffed zero nor a restart.
 _END_OF_SCAN = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
@@ -58,11 +63,29 @@ def read_jpeg(data: memoryview, verify: Verify) -> Coding:
             if not scans and frame_marker not in _LOSSLESS_FRAMES:
                 _check_tables(frame, tables)
             scans += 1
+            _check_scans(scans)
             if verify is Verify.HEADER:
                 break
     if frame is None or not scans:
         raise UnusableImage(Reason.CORRUPT, "JPEG without image data")
-    return Coding(bits=frame[0], plain=frame_marker in _PLAIN_FRAMES)
+    bits, height, width, _ = _FRAME.unpack_from(frame)
+    return Coding(bits=bits, plain=frame_marker in _PLAIN_FRAMES, sides=(width, height))
+
+
+def check_scans(data: memoryview) -> None:
+    """Raise `UnusableImage` for so many scans that decoding takes minutes; nothing else is told."""
+    scans = 0
+    with suppress(UnusableImage):
+        for marker, _, _, _ in _segments(data):
+            scans += marker == _SOS
+            if scans > _MOST_SCANS:
+                break
+    _check_scans(scans)
+
+
+def _check_scans(scans: int) -> None:
+    if scans > _MOST_SCANS:
+        raise UnusableImage(Reason.UNDECODABLE, f"JPEG of more than {_MOST_SCANS} scans")
 
 
 def without_metadata(data: memoryview) -> bytes:
@@ -83,7 +106,7 @@ def _segments(data: memoryview) -> Iterator[tuple[int, memoryview, int, int]]:
     A scan's coded data belongs to its segment.
     """
     start = 2
-    while True:
+    for _ in range(_MOST_SEGMENTS):
         marker, position = _marker(data, start)
         body, end = data[:0], position
         if marker not in _RESTARTS and marker not in {_EOI, _TEM}:
@@ -100,6 +123,7 @@ def _segments(data: memoryview) -> Iterator[tuple[int, memoryview, int, int]]:
             _refuse_second_end(data[end:])
             return
         start = end
+    raise UnusableImage(Reason.CORRUPT, f"JPEG of more than {_MOST_SEGMENTS} segments")
 
 
 _SCAN = -1

@@ -17,9 +17,10 @@ from mico_150k.errors import UnusableImage
 from mico_150k.images.blame import blaming_the_image
 from mico_150k.images.colour import is_srgb, to_srgb
 from mico_150k.images.header import Header
+from mico_150k.images.jpeg import check_scans
 from mico_150k.images.probe import readable, readable_formats
 from mico_150k.reason import Reason
-from mico_150k.sample import Buffer
+from mico_150k.sample import Buffer, as_view
 
 COMPRESS_LEVEL = 2
 """PNG's. Measured on photos with zlib-ng: a fifth of the time of level 6, a tenth larger."""
@@ -60,6 +61,8 @@ def decode(data: Buffer) -> Iterator[Pillow.Image]:
 
 def normalise(data: Buffer, header: Header) -> bytes:
     """The picture as an 8-bit RGB PNG that is upright, opaque and sRGB. Raises `UnusableImage`."""
+    if header.format == "JPEG":
+        check_scans(as_view(data))
     with decode(readable(data, header)) as image:
         colours, opacity = _eight_bits(image, header)
     if header.icc and not is_srgb(header.icc, header.channels):

@@ -21,7 +21,12 @@ _CRC = Struct(">I")
 _IHDR = Struct(">IIBBBBB")
 _IHDR_LENGTH = 13
 _LONGEST_CHUNK = 2**31 - 1
+_PACKED_AT_ONCE = 1 << 16
 _INFLATED_AT_ONCE = 1 << 20
+_SURPLUS = 1 << 16
+"""Bytes behind the last line that some encoders write, and all readers ignore; more is a bomb."""
+_MOST_CHUNKS = 100_000
+"""An image of `MAX_BYTES` in chunks of 8 kB has a third of it; each costs a reader microseconds."""
 
 # Colour type → values a pixel, colour channels, and bits that a value may have (table 11.1).
 _COLOUR_TYPES = {
@@ -62,7 +67,7 @@ def read_png(data: memoryview, verify: Verify) -> Coding:
 
     Raises `UnusableImage`: TRUNCATED before IEND, CORRUPT where a CRC or the order is wrong.
     """
-    ihdr: tuple[int, ...] | None = None
+    ihdr: tuple[int, int, int, int, int, int, int] | None = None
     palette = late = False
     pixel_bytes = remarks = 0
     before = b""
@@ -85,7 +90,7 @@ def read_png(data: memoryview, verify: Verify) -> Coding:
         before = kind
     if ihdr is None or not pixel_bytes:
         raise UnusableImage(Reason.CORRUPT, "PNG without image data")
-    return Coding(channels=_COLOUR_TYPES[ihdr[3]][1], bits=ihdr[2], late=late)
+    return Coding(channels=_COLOUR_TYPES[ihdr[3]][1], bits=ihdr[2], late=late, sides=ihdr[:2])
 
 
 def without_metadata(data: memoryview) -> bytes:
@@ -102,29 +107,43 @@ def check_png_pixels(data: memoryview) -> None:
 
     Raises `UnusableImage`, UNDECODABLE. An animation's later frames are not looked at.
     """
-    chunks = list(_chunks(data, Verify.HEADER))
-    missing = _raw_bytes(_IHDR.unpack(chunks[0][1]))
-    unpacker = zlib.decompressobj()
+    _, ihdr = next(_chunks(data, Verify.HEADER))
+    missing = _raw_bytes(_IHDR.unpack(ihdr))
     try:
-        for kind, body in chunks:
-            packed: bytes | memoryview = body if kind == b"IDAT" else b""
-            while packed and missing > 0:
-                missing -= len(unpacker.decompress(packed, _INFLATED_AT_ONCE))
-                packed = unpacker.unconsumed_tail
-        missing -= len(unpacker.flush())
+        for unpacked in _unpacked(data):
+            missing -= unpacked
+            if missing < -_SURPLUS:
+                detail = "PNG's image data goes on after its last line"
+                raise UnusableImage(Reason.UNDECODABLE, detail)
     except zlib.error as error:
         raise UnusableImage(Reason.UNDECODABLE, f"PNG's image data: {error}") from error
     if missing > 0:
         raise UnusableImage(Reason.UNDECODABLE, f"PNG lacks {missing} bytes of its image data")
 
 
+def _unpacked(data: memoryview) -> Iterator[int]:
+    """How many bytes each part of the image data unpacks to; what follows its end is ignored."""
+    unpacker = zlib.decompressobj()
+    for kind, body in _chunks(data, Verify.HEADER):
+        for start in range(0, len(body) if kind == b"IDAT" else 0, _PACKED_AT_ONCE):
+            packed: bytes | memoryview = body[start : start + _PACKED_AT_ONCE]
+            while packed and not unpacker.eof:
+                yield len(unpacker.decompress(packed, _INFLATED_AT_ONCE))
+                packed = unpacker.unconsumed_tail
+            if unpacker.eof:
+                return
+    yield len(unpacker.flush())  # some bytes at most: all that was packed has been taken
+
+
 def _chunks(data: memoryview, verify: Verify) -> Iterator[tuple[bytes, memoryview]]:
     """Every chunk's type and body, to IEND."""
     position = len(SIGNATURE)
-    kind = b""
-    while kind != b"IEND":
+    for _ in range(_MOST_CHUNKS):
         kind, body, position = _next_chunk(data, position, verify)
         yield kind, body
+        if kind == b"IEND":
+            return
+    raise UnusableImage(Reason.CORRUPT, f"PNG of more than {_MOST_CHUNKS} chunks")
 
 
 def _next_chunk(data: memoryview, start: int, verify: Verify) -> tuple[bytes, memoryview, int]:
@@ -146,15 +165,14 @@ def _next_chunk(data: memoryview, start: int, verify: Verify) -> tuple[bytes, me
     return kind, body, end
 
 
-def _read_ihdr(kind: bytes, body: memoryview) -> tuple[int, ...]:
+def _read_ihdr(kind: bytes, body: memoryview) -> tuple[int, int, int, int, int, int, int]:
     if kind != b"IHDR" or len(body) != _IHDR_LENGTH:
         raise UnusableImage(Reason.CORRUPT, "PNG does not start with IHDR")
-    ihdr = _IHDR.unpack(body)
-    _, _, bits, colour_type, packing, filtering, interlacing = ihdr
+    width, height, bits, colour_type, packing, filtering, interlacing = _IHDR.unpack(body)
     _, _, possible_bits = _COLOUR_TYPES.get(colour_type, (0, 0, set[int]()))
     if bits not in possible_bits or packing or filtering or interlacing > 1:
-        raise UnusableImage(Reason.CORRUPT, f"PNG coded as no PNG is: {ihdr[2:]}")
-    return ihdr
+        raise UnusableImage(Reason.CORRUPT, f"PNG coded as no PNG is: {tuple(body[8:])}")
+    return width, height, bits, colour_type, packing, filtering, interlacing
 
 
 def _raw_bytes(ihdr: tuple[int, ...]) -> int:

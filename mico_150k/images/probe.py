@@ -77,6 +77,17 @@ def probe(data: Buffer, verify: Verify = Verify.STRUCTURE) -> Header:
     return _other_header(view)
 
 
+def probe_to_decode(data: Buffer) -> Header:
+    """The header of an image that is decoded next, checked so that this takes no minutes.
+
+    Raises `UnusableImage`.
+    """
+    header = probe(data, Verify.HEADER)
+    if header.format == "JPEG":
+        jpeg.check_scans(as_view(data))
+    return header
+
+
 def readable(data: Buffer, header: Header) -> memoryview | bytes:
     """The picture's bytes; without its metadata, where `header` says that it stops a reader."""
     view = as_view(data)
@@ -92,6 +103,8 @@ _BARE: dict[str, Callable[[memoryview], bytes]] = {
 
 def _plain_header(view: memoryview, name: str, coding: Coding) -> Header:
     """What Pillow says of a whole file; of the bare picture, where metadata stops it."""
+    if all(coding.sides):  # before Pillow makes room for them, as it does for WebP
+        _check_limits(*coding.sides)
     try:
         with blaming_the_image(Reason.CORRUPT):
             return _opened(pa.BufferReader(pa.py_buffer(view)), name, coding)  # without a copy

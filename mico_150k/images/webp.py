@@ -20,6 +20,8 @@ _LOSSLESS_SIGNATURE = 0x2F
 _LOSSLESS_VERSION_SHIFT = 29
 _SHOWN = 0x10  # in the first byte of a lossy frame, whose lowest bit says that it is no key frame
 _MOST_PROFILE = 3
+_MOST_CHUNKS = 100_000
+"""An hour of an animation, at 25 frames a second."""
 _PICTURE = {b"VP8X", b"ANIM", b"ANMF", b"ALPH", b"VP8 ", b"VP8L"}
 _PICTURE_FLAGS = 0x12  # alpha and animation
 _SIDE_BITS = 14
@@ -38,19 +40,21 @@ def read_webp(data: memoryview) -> Coding:
     if end > len(data):
         raise UnusableImage(Reason.TRUNCATED, f"WebP of {len(data)} bytes says it has {end}")
     canvas: tuple[int, int] | None = None
+    sides = 0, 0
     pixels = False
     for kind, body in _chunks(data, end):
         if kind == b"VP8X":
             canvas = _canvas(body)
         elif kind in _SIDES_OF and not pixels:
             pixels = True
-            if (sides := _SIDES_OF[kind](body)) != (canvas or sides):
+            sides = _SIDES_OF[kind](body)
+            if sides != (canvas or sides):
                 raise UnusableImage(Reason.CORRUPT, f"WebP of {sides} on a canvas of {canvas}")
         elif kind == b"ANMF":
             pixels = True
     if not pixels:
         raise UnusableImage(Reason.CORRUPT, "WebP without image data")
-    return Coding()
+    return Coding(sides=canvas or sides)
 
 
 def without_metadata(data: memoryview) -> bytes:
@@ -68,13 +72,16 @@ def without_metadata(data: memoryview) -> bytes:
 def _chunks(data: memoryview, end: int) -> Iterator[tuple[bytes, memoryview]]:
     """Every chunk's type and body."""
     position = _RIFF_HEADER
-    while position + _CHUNK.size <= end:
+    for _ in range(_MOST_CHUNKS):
+        if position + _CHUNK.size > end:
+            return
         kind, length = _CHUNK.unpack_from(data, position)
         body = data[position + _CHUNK.size : position + _CHUNK.size + length]
         position += _CHUNK.size + length + length % 2
         if len(body) < length or position > end + 1:
             raise UnusableImage(Reason.CORRUPT, "a WebP chunk reaches beyond the file")
         yield kind, body
+    raise UnusableImage(Reason.CORRUPT, f"WebP of more than {_MOST_CHUNKS} chunks")
 
 
 def _canvas(body: memoryview) -> tuple[int, int]:

@@ -13,8 +13,7 @@ from PIL import Image as Pillow
 
 from mico_150k.errors import UnusableImage
 from mico_150k.images.blame import blaming_the_image
-from mico_150k.images.header import Verify
-from mico_150k.images.probe import probe, readable_formats
+from mico_150k.images.probe import probe_to_decode, readable_formats
 from mico_150k.pretokenize.sizes import Shape
 from mico_150k.reason import Reason
 from mico_150k.sample import Buffer
@@ -28,7 +27,7 @@ def crop_all(data: Buffer, size: Shape, wanted: tuple[Shape, ...]) -> list[Pixel
 
     `size` is what its header said when the work was planned. Raises `UnusableImage`.
     """
-    probe(data, Verify.HEADER)
+    probe_to_decode(data)
     with (
         blaming_the_image(Reason.UNDECODABLE),
         Pillow.open(io.BytesIO(data), formats=readable_formats()) as image,
