@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import Enum
 
+from mico_150k.images.color_space import ColorSpace
+
 
 class Verify(str, Enum):
     """How much of an image is looked at before it is believed."""
@@ -26,7 +28,8 @@ class Coding:
     alpha it makes RGB. `bits` are bits a channel. `plain` is False for a coding that not every
     decoder knows (lossless or arithmetic JPEG, any format besides JPEG, PNG and WebP). `late` is
     whether anything but pixels follows the pixels, which Pillow reads only with them. `sides` are
-    width and height, (0, 0) where only Pillow tells.
+    width and height, (0, 0) where only Pillow tells. Color spaces that a file states in numbers go
+    before a profile (`over_profile`) or count where there is none (`under_profile`).
     """
 
     channels: int = 0
@@ -34,6 +37,8 @@ class Coding:
     plain: bool = True
     late: bool = False
     sides: tuple[int, int] = (0, 0)
+    over_profile: ColorSpace | None = None
+    under_profile: ColorSpace | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +47,7 @@ class Header:
 
     `channels` are colour channels without alpha: 1 grey, 3 RGB, 4 CMYK. `orientation` is EXIF's
     or XMP's, 1 where none is given. `icc` is the embedded colour profile, b"" where there is none.
+    Where `color` is not None it counts instead of a profile.
     `metadata` is whether some of it stops a reader: the picture is the one without it then.
     """
 
@@ -55,4 +61,5 @@ class Header:
     animated: bool = False
     orientation: int = 1
     icc: bytes = b""
+    color: ColorSpace | None = None
     metadata: bool = False

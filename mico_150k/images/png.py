@@ -11,6 +11,7 @@ from struct import Struct
 from zlib_ng import zlib_ng
 
 from mico_150k.errors import UnusableImage
+from mico_150k.images import png_color
 from mico_150k.images.header import Coding, Verify
 from mico_150k.reason import Reason
 
@@ -39,6 +40,8 @@ _COLOUR_TYPES = {
 _PALETTE = 3
 _COLOURS = range(3, 3 * 256 + 1, 3)  # bytes of a palette
 _PICTURE = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"}
+_COLOR_BYTES = 64
+"""More than any chunk of `png_color` has, whose length tells whether it is one."""
 _SILENT_AFTER_PIXELS = {b"IDAT", b"IEND", b"tIME"}
 
 # Adam7 (section 8): where each pass starts, and its steps.
@@ -71,6 +74,7 @@ def read_png(data: memoryview, verify: Verify) -> Coding:
     palette = late = False
     pixel_bytes = remarks = 0
     before = b""
+    colors: dict[bytes, bytes] = {}
     for kind, body in _chunks(data, verify):
         if ihdr is None:
             ihdr = _read_ihdr(kind, body)
@@ -84,13 +88,23 @@ def read_png(data: memoryview, verify: Verify) -> Coding:
             if ihdr[3] == _PALETTE and not palette:
                 raise UnusableImage(Reason.CORRUPT, "PNG without the palette that it needs")
             pixel_bytes += len(body)
+        elif kind in png_color.KINDS and not (palette or pixel_bytes):  # too late for any reader
+            colors.setdefault(kind, bytes(body[:_COLOR_BYTES]))
         if pixel_bytes and kind not in _SILENT_AFTER_PIXELS:
             remarks += len(body)
             late = late or remarks > _REMARK_BYTES or not _is_remark(kind, body)
         before = kind
     if ihdr is None or not pixel_bytes:
         raise UnusableImage(Reason.CORRUPT, "PNG without image data")
-    return Coding(channels=_COLOUR_TYPES[ihdr[3]][1], bits=ihdr[2], late=late, sides=ihdr[:2])
+    over_profile, under_profile = png_color.stated(colors)
+    return Coding(
+        channels=_COLOUR_TYPES[ihdr[3]][1],
+        bits=ihdr[2],
+        late=late,
+        sides=ihdr[:2],
+        over_profile=over_profile,
+        under_profile=under_profile,
+    )
 
 
 def without_metadata(data: memoryview) -> bytes:

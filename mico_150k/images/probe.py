@@ -144,6 +144,7 @@ def _opened(file: Any, name: str, coding: Coding) -> Header:  # noqa: ANN401 - a
         try:
             with Pillow.open(file, formats=formats) as image:
                 _check_limits(*image.size)
+                icc = b"" if coding.over_profile else _profile(image)
                 return Header(
                     format=name or str(image.format),
                     width=image.width,
@@ -154,7 +155,8 @@ def _opened(file: Any, name: str, coding: Coding) -> Header:  # noqa: ANN401 - a
                     alpha=image.has_transparency_data,
                     # A JPEG may hold more pictures after its end, which no trainer looks for.
                     animated=name != "JPEG" and getattr(image, "is_animated", False),
-                    icc=_profile(image),
+                    icc=icc,
+                    color=coding.over_profile or (None if icc else coding.under_profile),
                     orientation=_orientation(image, late=coding.late),
                 )
         except Pillow.DecompressionBombError as error:

@@ -51,8 +51,12 @@ CAUSES: tuple[Cause, ...] = (
     ),
     Cause(
         "profile",
-        lambda header: bool(header.icc) and not is_srgb(header.icc, header.channels),
-        "a colour profile that is not sRGB; no trainer looks",
+        lambda header: (
+            not header.color.is_srgb
+            if header.color
+            else bool(header.icc) and not is_srgb(header.icc, header.channels)
+        ),
+        "a color space that is not sRGB (ICC; PNG's cICP, gAMA or cHRM); no trainer looks",
         "sRGB",
     ),
     Cause(
