@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Iterator
 
-from mico_150k.errors import UnusableImage
+from mico_150k.errors import MemoryTooSmall, UnusableImage
+from mico_150k.excerpt import excerpt
 from mico_150k.images.header import Verify
 from mico_150k.images.reader import ImageReader, digest_of
 from mico_150k.reason import Reason
@@ -18,16 +19,22 @@ OUTPUT = "output"
 class Examiner:
     """Examines rows one by one; holds the pictures that it has lately normalised."""
 
-    def __init__(self, verify: Verify = Verify.STRUCTURE) -> None:
-        """`verify` says how much of each image is looked at."""
-        self._reader = ImageReader(verify)
+    def __init__(self, verify: Verify = Verify.STRUCTURE, room: int | None = None) -> None:
+        """`verify` says how much of each image is looked at.
+
+        `room` are the bytes that decoding one may take; None is without a limit.
+        """
+        self._reader = ImageReader(verify, room)
 
     def examine(self, rows: Iterable[RawSample]) -> Iterator[Sample | LeftOut]:
         """One result for each row, in order."""
         return map(self.examine_row, rows)
 
     def examine_row(self, row: RawSample) -> Sample | LeftOut:
-        """The row as a sample, or the first thing that is wrong with it."""
+        """The row as a sample, or the first thing that is wrong with it.
+
+        Raises `MemoryTooSmall` where there is no room to decode an image.
+        """
         if wanting := _wanting(row):
             return _left_out(row, wanting)
         assert row.instruction is not None
@@ -42,6 +49,9 @@ class Examiner:
                 images.append(self._reader.read(cell))
             except UnusableImage as error:
                 return _left_out(row, error.reason, name, error.detail, cell)
+            except MemoryTooSmall as error:
+                msg = f"{excerpt(row.origin)}, image {name}: {error}"
+                raise MemoryTooSmall(msg) from error
             size += len(images[-1].data)
         if size > MAX_ROW_BYTES:
             return _left_out(row, Reason.TOO_LARGE, detail=f"{size} bytes of images in one row")

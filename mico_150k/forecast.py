@@ -6,6 +6,7 @@ from heapq import nlargest
 from pathlib import Path
 
 from mico_150k.errors import DiskTooSmall, MemoryTooSmall
+from mico_150k.images.room import COMMON_ROOM
 from mico_150k.machine import cores, free_memory
 from mico_150k.plan import Plan
 from mico_150k.row_group import MAX_BYTES
@@ -13,9 +14,9 @@ from mico_150k.sources.source import Source
 
 BASE_MEMORY = 200 << 20
 """Of Python with pyarrow and Pillow."""
-WRITING_MEMORY = BASE_MEMORY + 6 * MAX_BYTES
+WRITING_MEMORY = BASE_MEMORY + 6 * MAX_BYTES + COMMON_ROOM
 """Of a worker besides what its source needs: a row group, its Arrow arrays, those that are
-ahead of it, and what they cost.
+ahead of it, what they cost, and an image of a common size while it is decoded.
 
 Measured: with all configurations, a file of 0.51 GB makes a worker peak at 1.56 GB."""
 BYTES_WORTH_A_WORKER = 500 << 20
@@ -106,6 +107,17 @@ def choose_workers(
     if needed > limit and (workers > 1 or max_memory):
         raise _too_little(source, plan, workers, limit, max_memory)
     return workers
+
+
+def image_room(source: Source, plan: Plan, workers: int, max_memory: int | None) -> int | None:
+    """What each of so many workers may take to decode one image, that `max_memory` is kept.
+
+    None, without a limit, where none is given: what a machine has free is an estimate.
+    """
+    if max_memory is None:
+        return None
+    left = max_memory - building_memory(source, plan, workers)
+    return COMMON_ROOM + max(0, left) // workers
 
 
 def _too_little(

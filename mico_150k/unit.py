@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain, islice
 
@@ -72,7 +72,8 @@ class UnitBuilder:
     """What all units of a build have in common.
 
     `configs` are those with images; `sample` are the ids that may go into the sample.
-    `threaded` is whether reading and hashing may run beside the rest.
+    `threaded` is whether reading and hashing may run beside the rest. `image_room` are the bytes
+    that decoding one image may take; None is without a limit.
     """
 
     source: Source
@@ -82,6 +83,7 @@ class UnitBuilder:
     sample: frozenset[str]
     verify: Verify
     threaded: bool
+    image_room: int | None = field(default=None, kw_only=True)
 
     @property
     def sees_output(self) -> bool:
@@ -113,7 +115,8 @@ class UnitBuilder:
             start = sum(shard.rows for shard in done)
             rows = unit_rows(self.source, self.plan, unit, start, threaded=self.threaded)
             with closing(rows):
-                yield from _examined(Examiner(self.verify), rows, unit.shards[len(done) :])
+                examiner = Examiner(self.verify, self.image_room)
+                yield from _examined(examiner, rows, unit.shards[len(done) :])
 
     def records(self, numbers: Iterable[int]) -> Iterator[ShardRecord]:
         """The records of those of these shards that any process has finished, in their order."""

@@ -33,7 +33,7 @@ from mico_150k.dataset_folder import DatasetFolder
 from mico_150k.errors import NoLicence, UsageError
 from mico_150k.executors import Executor, InProcess
 from mico_150k.executors.processes import Processes
-from mico_150k.forecast import building_memory, choose_workers, gigabytes
+from mico_150k.forecast import building_memory, choose_workers, gigabytes, image_room
 from mico_150k.images.header import Verify
 from mico_150k.machine import parse_size
 from mico_150k.plan import SHARD_BYTES
@@ -339,7 +339,8 @@ def _executor(
         who = "{} nodes with {} cores, each unit at most".format(*executor.size)
     else:
         workers = choose_workers(planned.source, planned.plan, asked, max_memory)
-        executor = InProcess() if workers == 1 else Processes(workers)
+        room = image_room(planned.source, planned.plan, workers, max_memory)
+        executor = InProcess(room) if workers == 1 else Processes(workers, image_room=room)
         who = "1 worker" if workers == 1 else f"{workers} workers"
     forecast = planned.forecast
     say(

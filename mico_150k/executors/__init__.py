@@ -29,11 +29,16 @@ class Executor(Protocol):
 class InProcess:
     """One unit after the other, here; threads read, examine and hash beside."""
 
+    def __init__(self, image_room: int | None = None) -> None:
+        """`image_room` are the bytes that decoding one image may take; None is without a limit."""
+        self._image_room = image_room
+
     def build(
         self, builder: UnitBuilder, units: Sequence[Unit], finished: set[int], on_group: OnGroup
     ) -> Generator[ShardRecord, None, None]:
         """As `Executor` says."""
-        yield from replace(builder, threaded=True).build_all(units, finished, on_group)
+        builder = replace(builder, threaded=True, image_room=self._image_room)
+        yield from builder.build_all(units, finished, on_group)
 
 
 class Outlet(Protocol):

@@ -57,13 +57,17 @@ class _RemoteError(Exception):
 class Processes:
     """So many worker processes, each with one unit at a time, the largest first."""
 
-    def __init__(self, workers: int, *, threaded: bool | None = None) -> None:
+    def __init__(
+        self, workers: int, *, threaded: bool | None = None, image_room: int | None = None
+    ) -> None:
         """`workers` is how many at most; no more are started than there are units.
 
         `threaded` is whether each reads and hashes beside the rest; by default where there are
-        cores for it.
+        cores for it. `image_room` are the bytes that decoding one image may take in each; None is
+        without a limit.
         """
         self._workers = workers
+        self._image_room = image_room
         self._threaded = threaded
 
     def build(
@@ -77,7 +81,7 @@ class Processes:
         threaded = self._threaded
         if threaded is None:
             threaded = workers * CORES_WITH_THREADS <= cores()
-        builder = replace(builder, threaded=threaded)
+        builder = replace(builder, threaded=threaded, image_room=self._image_room)
         context = multiprocessing.get_context("spawn")
         crew: dict[Connection, multiprocessing.process.BaseProcess] = {}
         try:

@@ -35,6 +35,7 @@ class Sending:
             builder.verify,
             builder.threaded,
             self._remote,
+            image_room=builder.image_room,
         )
         with closing(self._executor.build(sender, units, finished, on_group)) as records:
             yield from records

@@ -25,7 +25,7 @@ SMPTE240 = "SMPTE 240M"
 
 TOLERANCE = 0.005
 """Of light: what rounding makes of sRGB's own primaries differs by half as much."""
-_BAND_PIXELS = 1 << 20
+_BAND_PIXELS = 1 << 18
 """Converted at once: numpy holds some dozens of bytes for each."""
 _BLACK, _WHITE = 16, 235
 """Of the narrow range, in steps of 255."""
@@ -54,7 +54,8 @@ class ColorSpace:
         """
         if low is None and (high.mode == "L" or _is_near(self.primaries)):
             table = self._table(8).tolist()
-            return high.point(table * len(high.getbands())).convert("RGB")
+            seen = high.point(table * len(high.getbands()))
+            return seen if seen.mode == "RGB" else seen.convert("RGB")
         result = Pillow.new("RGB", high.size)
         lines = max(1, _BAND_PIXELS // high.width)
         for top in range(0, high.height, lines):

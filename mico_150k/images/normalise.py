@@ -60,26 +60,37 @@ def decode(data: Buffer) -> Iterator[Pillow.Image]:
 
 def normalise(data: Buffer, header: Header) -> bytes:
     """The picture as an 8-bit RGB PNG that is upright, opaque and sRGB. Raises `UnusableImage`."""
-    if header.format == "JPEG":
-        check_scans(as_view(data))
-    with decode(readable(data, header)) as image:
-        colours, opacity = _eight_bits(image, header)
+    encoded = io.BytesIO()
+    _picture(data, header).save(encoded, "PNG", compress_level=COMPRESS_LEVEL)
+    return encoded.getvalue()
+
+
+def _picture(data: Buffer, header: Header) -> Pillow.Image:
+    """What is encoded. Each step lets go of the pixels before it: they are what takes memory."""
+    picture, opacity = _decoded(data, header)
     if header.color and not header.color.is_srgb:
-        picture = header.color.to_srgb(colours, _low_bytes(data, header))
+        picture = header.color.to_srgb(picture, _low_bytes(data, header))
     elif header.icc and not is_srgb(header.icc, header.channels):
-        picture = to_srgb(colours, header.icc)
-    else:
-        picture = colours.convert("RGB")
+        picture = to_srgb(picture, header.icc)
+    elif picture.mode != "RGB":
+        picture = picture.convert("RGB")
     if opacity is not None:
         white = Pillow.new("RGB", picture.size, "white")
         white.paste(picture, mask=opacity)
-        picture = white
+        picture, opacity = white, None
+        del white
     if header.orientation in _UPRIGHT:
         picture = picture.transpose(_UPRIGHT[header.orientation])
     picture.info.clear()  # no profile, orientation or transparency may survive
-    encoded = io.BytesIO()
-    picture.save(encoded, "PNG", compress_level=COMPRESS_LEVEL)
-    return encoded.getvalue()
+    return picture
+
+
+def _decoded(data: Buffer, header: Header) -> tuple[Pillow.Image, Pillow.Image | None]:
+    """Colours in L, RGB or CMYK, and opacity in L or None."""
+    if header.format == "JPEG":
+        check_scans(as_view(data))
+    with decode(readable(data, header)) as image:
+        return _eight_bits(image, header)
 
 
 def _eight_bits(image: Pillow.Image, header: Header) -> tuple[Pillow.Image, Pillow.Image | None]:
@@ -91,7 +102,7 @@ def _eight_bits(image: Pillow.Image, header: Header) -> tuple[Pillow.Image, Pill
         # Pillow has dropped the low bytes, by which the transparent colour is told from others.
         raise UnusableImage(Reason.UNDECODABLE, "16-bit RGB with one transparent colour")
     if image.mode in {"PA", "RGBA", "RGBa"} or transparency is not None:
-        whole = image.convert("RGBA")
+        whole = image if image.mode == "RGBA" else image.convert("RGBA")
         return whole.convert("RGB"), whole.getchannel("A")
     if image.mode in {"RGB", "CMYK"}:
         return image, None
@@ -158,4 +169,4 @@ def _low_bytes(data: Buffer, header: Header) -> Pillow.Image | None:
         if header.channels == 1:
             low = [value & 0xFF for value in range(_SIXTEEN_BIT_VALUES)]
             return image.convert("I").point(low, "L")
-        return image.convert("RGB")
+        return image if image.mode == "RGB" else image.convert("RGB")

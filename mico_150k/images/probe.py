@@ -20,6 +20,7 @@ from mico_150k.images import jpeg, png, webp
 from mico_150k.images.blame import blaming_the_image
 from mico_150k.images.header import Coding, Header, Verify
 from mico_150k.images.magic import NAMED_BYTES, TEXT, name_of
+from mico_150k.images.room import check_room
 from mico_150k.reason import Reason
 from mico_150k.sample import Buffer, as_view
 
@@ -56,11 +57,12 @@ def _other_formats() -> tuple[str, ...]:
     return tuple(name for name in readable_formats() if name not in PLAIN_FORMATS)
 
 
-def probe(data: Buffer, verify: Verify = Verify.STRUCTURE) -> Header:
+def probe(data: Buffer, verify: Verify = Verify.STRUCTURE, room: int | None = None) -> Header:
     """Read the header, check the limits, and check that the file is whole as far as `verify` says.
 
     No pixel is decoded here, but of a PNG with metadata after its pixels; `Verify.DECODE` is the
-    caller's to finish. Raises `UnusableImage`.
+    caller's to finish. Raises `UnusableImage`, and `MemoryTooSmall` where decoding it needs more
+    than `room`.
     """
     view = as_view(data)
     if not view.nbytes:
@@ -69,11 +71,11 @@ def probe(data: Buffer, verify: Verify = Verify.STRUCTURE) -> Header:
         raise UnusableImage(Reason.TOO_LARGE, f"{view.nbytes} bytes")
     start = bytes(view[:12])
     if start.startswith(png.SIGNATURE):
-        return _plain_header(view, "PNG", png.read_png(view, verify))
+        return _plain_header(view, "PNG", png.read_png(view, verify), room)
     if start.startswith(jpeg.SIGNATURE):
-        return _plain_header(view, "JPEG", jpeg.read_jpeg(view, verify))
+        return _plain_header(view, "JPEG", jpeg.read_jpeg(view, verify), room)
     if start.startswith(webp.RIFF) and start.endswith(webp.WEBP):
-        return _plain_header(view, "WEBP", webp.read_webp(view))
+        return _plain_header(view, "WEBP", webp.read_webp(view), room)
     return _other_header(view)
 
 
@@ -101,10 +103,12 @@ _BARE: dict[str, Callable[[memoryview], bytes]] = {
 }
 
 
-def _plain_header(view: memoryview, name: str, coding: Coding) -> Header:
+def _plain_header(view: memoryview, name: str, coding: Coding, room: int | None) -> Header:
     """What Pillow says of a whole file; of the bare picture, where metadata stops it."""
     if all(coding.sides):  # before Pillow makes room for them, as it does for WebP
         _check_limits(*coding.sides)
+    if coding.late:
+        check_room(room, name, coding.sides, view.nbytes)
     try:
         with blaming_the_image(Reason.CORRUPT):
             return _opened(pa.BufferReader(pa.py_buffer(view)), name, coding)  # without a copy

@@ -9,6 +9,7 @@ from mico_150k.images.header import Verify
 from mico_150k.images.normalise import normalise
 from mico_150k.images.pixels import check_pixels
 from mico_150k.images.probe import probe
+from mico_150k.images.room import check_room
 from mico_150k.images.rule import causes
 from mico_150k.reason import Reason
 from mico_150k.sample import Buffer, Image, as_view
@@ -25,16 +26,20 @@ def digest_of(data: Buffer) -> str:
 class ImageReader:
     """Probes, verifies and, where trainers would disagree, normalises."""
 
-    def __init__(self, verify: Verify = Verify.STRUCTURE) -> None:
-        """`verify` says how much of each image is looked at."""
+    def __init__(self, verify: Verify = Verify.STRUCTURE, room: int | None = None) -> None:
+        """`verify` says how much of each image is looked at.
+
+        `room` are the bytes that decoding one may take; None is without a limit.
+        """
         self._verify = verify
+        self._room = room
         self._normalised: OrderedDict[str, Image] = OrderedDict()
         self._cached_bytes = 0
 
     def read(self, data: Buffer) -> Image:
         """The image itself where its bytes may stay, else its normal form.
 
-        Raises `UnusableImage`.
+        Raises `UnusableImage`, and `MemoryTooSmall` where there is no room to decode it.
         """
         if not isinstance(data, bytes):
             data = as_view(data)
@@ -42,8 +47,10 @@ class ImageReader:
         if digest in self._normalised:
             self._normalised.move_to_end(digest)
             return self._normalised[digest]
-        header = probe(data, self._verify)
+        header = probe(data, self._verify, self._room)
         actions = causes(header)
+        if actions or self._verify is Verify.DECODE:
+            check_room(self._room, header.format, (header.width, header.height), len(data))
         if self._verify is Verify.DECODE:
             check_pixels(data, header)
         if not actions:

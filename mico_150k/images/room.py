@@ -1,0 +1,37 @@
+"""What memory an image takes while it is decoded, and whether that much is allowed.
+
+The header of an image in a Parquet file is not known before the build comes to it. So a worker's
+forecast has room for images of a common size, and one that needs more than is left stops the build
+before it is decoded, with the way out. It is not skipped: what comes out may not depend on memory.
+"""
+
+from mico_150k.errors import MemoryTooSmall
+
+COMMON_ROOM = 256 << 20
+"""Within each worker's forecast: of 16 megapixels, more than a usual camera's or generator's."""
+_BYTES_A_PIXEL = 16
+"""Measured: PNG 14 (16 bits, another color space), JPEG 12 (progressive CMYK), WebP 16."""
+_OTHER_BYTES_A_PIXEL = 20
+"""JPEG 2000; AVIF, GIF and TIFF take half of it."""
+_MB = 10**6
+_PLAIN = {"JPEG", "PNG", "WEBP"}
+
+
+def needed(image_format: str, width: int, height: int, size: int) -> int:
+    """Bytes that decoding and re-encoding take at their peak, for a file of `size` bytes."""
+    each = _BYTES_A_PIXEL if image_format in _PLAIN else _OTHER_BYTES_A_PIXEL
+    return width * height * each + size
+
+
+def check_room(room: int | None, image_format: str, sides: tuple[int, int], size: int) -> None:
+    """Raise `MemoryTooSmall` where an image needs more than `room`; None is without a limit."""
+    need = needed(image_format, *sides, size)
+    if room is None or need <= room:
+        return
+    msg = (
+        f"an image of {sides[0]} × {sides[1]} pixels needs about {need // _MB} MB to be decoded, "
+        f"and --max-memory leaves {room // _MB} MB for one.\n"
+        "Run the same command again with a larger --max-memory, or with fewer --workers, which "
+        "leave more for each; what is finished is kept."
+    )
+    raise MemoryTooSmall(msg)
