@@ -21,7 +21,7 @@ from mico_150k.card_header import COLUMNS
 from mico_150k.columns import features
 from mico_150k.errors import UsageError
 from mico_150k.images.header import Verify
-from mico_150k.loading import Given, find_given
+from mico_150k.loading import Given, find_given, fingerprint, require_same
 from mico_150k.package_hash import package_hash
 from mico_150k.plan import SHARD_BYTES
 from mico_150k.sources import Reading
@@ -53,9 +53,14 @@ class MicoConfig(datasets.BuilderConfig):
         """The name of the cache folder: another one as soon as the source has changed."""
         # The files that `datasets` has found in `data_dir` say less than the source's stamps.
         kwargs = {key: value for key, value in config_kwargs.items() if key != "data_files"}
-        kwargs["source"] = self.given().fingerprint
+        self._state = self.given().state
+        kwargs["source"] = fingerprint(self._state)
         config_id: str = super().create_config_id(kwargs, custom_features=custom_features)
         return config_id
+
+    def seen(self, given: Given) -> dict[str, str]:
+        """The state that the cache folder was named by; that of `given` where none was."""
+        return getattr(self, "_state", given.state)
 
     def given(self) -> Given:
         """The source or the dataset folder that `data_dir` names. Raises `MicoError`."""
@@ -100,10 +105,18 @@ class Mico150k(datasets.GeneratorBasedBuilder):
         )
 
     def _split_generators(self, dl_manager: Any) -> list[datasets.SplitGenerator]:  # noqa: ANN401, ARG002 - nothing is downloaded
+        given = self.config.given()
+        require_same(self.config.seen(given), given.state)
         return [
-            datasets.SplitGenerator(name=split, gen_kwargs={"shards": shards})
-            for split, shards in self.config.given().splits(self.config.name).items()
+            datasets.SplitGenerator(
+                name=split, gen_kwargs={"shards": shards, "planned": given.state}
+            )
+            for split, shards in given.splits(self.config.name).items()
         ]
 
-    def _generate_examples(self, shards: list[Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-        yield from self.config.given().rows(self.config.name, shards)
+    def _generate_examples(
+        self, shards: list[Any], planned: dict[str, str]
+    ) -> Iterator[tuple[str, dict[str, Any]]]:
+        given = self.config.given()
+        require_same(planned, given.state)
+        yield from given.rows(self.config.name, shards)

@@ -13,6 +13,7 @@ MicoError                      the message says what is wrong, where, and the wa
 ├── SourceError                the source cannot be read as it is
 │   ├── SourceNotFound         no such file, folder or repository
 │   ├── SourceLost             a file that was there at the start, and cannot be read any more
+│   ├── SourceChanged          a file that is no longer what was planned
 │   ├── EmptySource            nothing in it that a source is made of
 │   ├── BrokenFile             a file that is damaged, or not what its name says
 │   ├── UnknownShape           a file whose columns fit nothing that is known
@@ -97,6 +98,10 @@ class SourceNotFound(SourceError):
 
 class SourceLost(SourceError):
     """A file that was there at the start, and cannot be read any more."""
+
+
+class SourceChanged(SourceError):
+    """A file that is no longer what the work was planned with."""
 
 
 class EmptySource(SourceError):

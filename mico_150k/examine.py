@@ -7,13 +7,21 @@ from mico_150k.excerpt import excerpt
 from mico_150k.images.header import Verify
 from mico_150k.images.reader import ImageReader, digest_of
 from mico_150k.reason import Reason
-from mico_150k.sample import Buffer, LeftOut, Missing, RawSample, Sample, is_text
-
-MAX_ROW_BYTES = 1 << 30
-"""Of a row's images: an Arrow list of binary holds less than 2 GiB."""
+from mico_150k.sample import (
+    MAX_INPUTS,
+    MAX_ROW_BYTES,
+    Buffer,
+    LeftOut,
+    Missing,
+    RawSample,
+    Sample,
+    is_text,
+)
 
 OUTPUT = "output"
 """What the output is called where an input has its number."""
+MOST_DETAIL = 600
+"""Characters that are written down of what is wrong: some of it is the source's own text."""
 
 
 class Examiner:
@@ -37,6 +45,12 @@ class Examiner:
         """
         if wanting := _wanting(row):
             return _left_out(row, wanting)
+        if len(row.inputs) > MAX_INPUTS:
+            return _left_out(
+                row,
+                Reason.TOO_LARGE,
+                detail=f"{len(row.inputs)} inputs in one row, at most {MAX_INPUTS}",
+            )
         assert row.instruction is not None
         cells = (*row.inputs, row.output)
         images = []
@@ -89,7 +103,7 @@ def _left_out(
         reason=reason,
         images=sum(not isinstance(cell, Missing) for cell in (*row.inputs, row.output)),
         image=image,
-        detail=detail.encode("utf-8", "backslashreplace").decode(),  # a path may be no valid text
+        detail=excerpt(detail, MOST_DETAIL),  # a path may be no valid text, or a novel
         size=len(data),
         digest=digest_of(data) if len(data) else "",
     )

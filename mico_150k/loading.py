@@ -12,8 +12,9 @@ import xxhash
 from mico_150k import names
 from mico_150k.builders import BUILDERS, get_builder
 from mico_150k.dataset_folder import DatasetFolder, read_rows
-from mico_150k.errors import SourceNotFound, UsageError
+from mico_150k.errors import SourceChanged, SourceNotFound, UsageError
 from mico_150k.examine import Examiner
+from mico_150k.excerpt import excerpt
 from mico_150k.images.header import Verify
 from mico_150k.plan import Plan, Unit, make_plan
 from mico_150k.sample import LeftOut
@@ -26,12 +27,29 @@ logger = logging.getLogger(__name__)
 KeyedRow = tuple[str, dict[str, Any]]
 
 
+def fingerprint(state: dict[str, str]) -> str:
+    """Another one whenever the data is another."""
+    return xxhash.xxh3_128_hexdigest(repr(sorted(state.items())).encode())
+
+
+def require_same(planned: dict[str, str], found: dict[str, str]) -> None:
+    """Raise `SourceChanged` where rows are to be read of other data than was planned."""
+    differing = [name for name, state in sorted(found.items()) if planned.get(name) != state]
+    differing += sorted(set(planned) - set(found))
+    if differing:
+        msg = (
+            f"{excerpt(differing[0])} has changed since `load_dataset` looked at it.\n"
+            "Let nothing write there while it is read, and load it again."
+        )
+        raise SourceChanged(msg)
+
+
 class Given(Protocol):
     """Data that can be read shard by shard."""
 
     @property
-    def fingerprint(self) -> str:
-        """Another one whenever the data is another."""
+    def state(self) -> dict[str, str]:
+        """What each of its files is like: another text whenever the data is another."""
 
     def splits(self, config: str) -> dict[str, list[Any]]:
         """What can be read side by side, by split. Raises `UnknownConfig`."""
@@ -47,15 +65,15 @@ class GivenFolder:
     folder: DatasetFolder
 
     @property
-    def fingerprint(self) -> str:
-        """Of the sizes and times of all shards."""
-        status = [
-            (str(path), path.stat().st_size, path.stat().st_mtime_ns)
+    def state(self) -> dict[str, str]:
+        """Sizes and times of all shards."""
+        status = {
+            path: path.stat()
             for config in self.folder.configs
             for files in self.folder.splits(config).values()
             for path in files
-        ]
-        return xxhash.xxh3_128_hexdigest(repr(status).encode())
+        }
+        return {str(path): f"{of.st_size}-{of.st_mtime_ns}" for path, of in status.items()}
 
     def splits(self, config: str) -> dict[str, list[Path]]:
         """The configuration's files."""
@@ -79,11 +97,11 @@ class GivenSource:
     tolerance: float
 
     @property
-    def fingerprint(self) -> str:
-        """Of the stamps of all files, and of what decides the rows."""
-        parts = [f"{file.name} {file.stamp}" for file in self.source.files]
-        parts.append(f"{self.verify} {self.plan}")
-        return xxhash.xxh3_128_hexdigest("\n".join(parts).encode())
+    def state(self) -> dict[str, str]:
+        """The stamps of all files, and what else decides the rows."""
+        stamps = {file.name: file.stamp for file in self.source.files}
+        plan = xxhash.xxh3_128_hexdigest(f"{self.verify} {self.plan}".encode())
+        return {**stamps, self.source.location: plan}
 
     def splits(self, config: str) -> dict[str, list[Unit]]:
         """The plan's units, in the order of their shards: all tasks come in turn."""

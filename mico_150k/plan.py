@@ -8,15 +8,20 @@ at once: they depend neither on workers nor on what is left out later.
 
 import heapq
 import random
+from array import array
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import takewhile
 from math import ceil
 from typing import TypeVar
 
+import numpy as np
 import xxhash
 
-from mico_150k.errors import DuplicateIds
+from mico_150k.errors import BrokenFile, DuplicateIds
+from mico_150k.excerpt import excerpt
+from mico_150k.pattern import leave_out
 from mico_150k.sources.source import Source, SourceFile
 from mico_150k.task import Task
 
@@ -31,6 +36,8 @@ SAMPLE_ROWS = 1000
 SAMPLE_RESERVE = 0.02
 """More candidates than the sample has rows, for those that are left out."""
 MIN_RESERVE = 5
+_MOST_HELD = 8 * SAMPLE_ROWS
+"""Ids of a task from which the best for the sample are taken, before more are looked at."""
 
 AnyTask = TypeVar("AnyTask", bound=str)
 
@@ -63,13 +70,17 @@ class Unit:
 
 @dataclass(frozen=True, slots=True)
 class PlannedFile:
-    """A file of the source: what the plan rests on. `tasks` are rows by task."""
+    """A file of the source: what the plan rests on.
+
+    `tasks` are rows by task, and `ids` is a digest of the rows' ids in their order.
+    """
 
     name: str
     rows: int
     image_bytes: int
     content: str
     tasks: dict[Task, int]
+    ids: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,12 +124,14 @@ class Plan:
 
 
 def make_plan(source: Source, *, shard_bytes: int = SHARD_BYTES, seed: int = 0) -> Plan:
-    """Plan a build; reads the ids of all rows. Raises `DuplicateIds`."""
-    files, ids = _read_identities(source.files)
+    """Plan a build; reads the ids of all rows. Raises `DuplicateIds`, `BrokenFile`."""
+    files, best = _read_identities(source.files, seed)
     units = tuple(_number(_units(files, shard_bytes), files, seed))
-    counts = {task: len(task_ids) for task, task_ids in ids.items()}
+    counts = Counter[Task]()
+    for file in files:
+        counts.update(file.tasks)
     sample_rows = proportional(counts, SAMPLE_ROWS)
-    sample = {task: candidates(task_ids, sample_rows[task], seed) for task, task_ids in ids.items()}
+    sample = {task: candidates(best[task].ids, rows, seed) for task, rows in sample_rows.items()}
     return Plan(files, units, sample, sample_rows, seed, shard_bytes)
 
 
@@ -141,33 +154,97 @@ def merge_in_proportion(rows: Sequence[int]) -> Iterator[int]:
             heapq.heappop(queue)
 
 
-def _read_identities(
-    source_files: Sequence[SourceFile],
-) -> tuple[tuple[PlannedFile, ...], dict[Task, list[str]]]:
-    """Each file with its rows by task, and all ids by task; checks that no id comes twice.
+class IdsDigest:
+    """A digest of ids in their order, for comparing what was planned with what is read."""
 
-    `datasets` has not checked this since 4.5.
+    def __init__(self) -> None:
+        """Of no ids yet."""
+        self._digest = xxhash.xxh3_128()
+
+    def add(self, sample_id: str) -> None:
+        """Add the next row's."""
+        self._digest.update(f"{sample_id}\0".encode())
+
+    @property
+    def value(self) -> str:
+        """In hex."""
+        return self._digest.hexdigest()
+
+
+class _Best:
+    """Those ids of a task that the sample may need: a few more than it has rows."""
+
+    def __init__(self, seed: int) -> None:
+        self.ids: list[str] = []
+        self._seed = seed
+
+    def add(self, sample_id: str) -> None:
+        self.ids.append(sample_id)
+        if len(self.ids) > _MOST_HELD:
+            self.ids = list(candidates(self.ids, SAMPLE_ROWS, self._seed))
+
+
+def _read_identities(
+    source_files: Sequence[SourceFile], seed: int
+) -> tuple[tuple[PlannedFile, ...], dict[Task, _Best]]:
+    """Each file with its rows by task, and the best ids of each task; no id may come twice.
+
+    `datasets` has not checked this since 4.5. Eight bytes are held for each row.
     """
     files = []
-    ids: dict[Task, list[str]] = {}
+    best: dict[Task, _Best] = {}
+    hashes = array("Q")
+    for file in source_files:
+        tasks = Counter[Task]()
+        ids = IdsDigest()
+        for task, source_id in file.identities():
+            sample_id = f"{task}/{source_id}"
+            ids.add(sample_id)
+            hashes.append(_hash(sample_id))
+            if task not in best:
+                best[task] = _Best(seed)
+            best[task].add(sample_id)
+            tasks[task] += 1
+        if tasks.total() != file.rows:
+            msg = (
+                f"{file.name}: its column of ids has {tasks.total()} rows where the header "
+                f"promises {file.rows}.\n{leave_out(file.name)}"
+            )
+            raise BrokenFile(msg)
+        files.append(
+            PlannedFile(
+                file.name, file.rows, file.image_bytes, file.content, dict(tasks), ids.value
+            )
+        )
+    _refuse_twice(source_files, hashes)
+    return tuple(files), best
+
+
+def _refuse_twice(source_files: Sequence[SourceFile], hashes: "array[int]") -> None:
+    """Raise `DuplicateIds` where two rows have one id; reads the ids again where it may be so."""
+    ordered = np.sort(np.asarray(hashes))
+    doubtful = set(ordered[1:][ordered[1:] == ordered[:-1]].tolist())
+    if not doubtful:
+        return
     seen: dict[str, tuple[str, int]] = {}
     for file in source_files:
-        tasks: dict[Task, int] = {}
         for row, (task, source_id) in enumerate(file.identities()):
             sample_id = f"{task}/{source_id}"
+            if _hash(sample_id) not in doubtful:
+                continue
             if sample_id in seen:
                 raise _duplicate(sample_id, seen[sample_id], (file.name, row))
             seen[sample_id] = (file.name, row)
-            ids.setdefault(task, []).append(sample_id)
-            tasks[task] = tasks.get(task, 0) + 1
-        files.append(PlannedFile(file.name, file.rows, file.image_bytes, file.content, tasks))
-    return tuple(files), ids
+
+
+def _hash(sample_id: str) -> int:
+    return xxhash.xxh3_64_intdigest(sample_id.encode())
 
 
 def _duplicate(sample_id: str, *places: tuple[str, int]) -> DuplicateIds:
     where = " and ".join(f"{file}, row {row}" for file, row in places)
     return DuplicateIds(
-        f"the id {sample_id!r} comes twice: {where}.\n"
+        f"the id {excerpt(repr(sample_id))} comes twice: {where}.\n"
         "If another column is the id: --map id=COLUMN. "
         "If none is, a row's place serves: --map id=@row"
     )

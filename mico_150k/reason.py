@@ -43,7 +43,9 @@ _MEANINGS = {
     Reason.NULL_IMAGE: "a null among the inputs",
     Reason.FILE_MISSING: "a path that leads to no file",
     Reason.EMPTY: "an image of zero bytes",
-    Reason.TOO_LARGE: "an image larger than 256 MiB, or a row's images larger than 1 GiB",
+    Reason.TOO_LARGE: (
+        "an image larger than 256 MiB, a row's images larger than 1 GiB, or more than 1,024 inputs"
+    ),
     Reason.UNKNOWN_FORMAT: "bytes that are no image",
     Reason.TRUNCATED: "an image that ends too early",
     Reason.CORRUPT: "an image whose structure or checksums do not hold",

@@ -13,6 +13,11 @@ from mico_150k.task import Task
 Buffer = bytes | memoryview
 """Encoded bytes. A view into an Arrow buffer wherever it can be, since copying a terabyte costs."""
 
+MAX_ROW_BYTES = 1 << 30
+"""Of a row's images: an Arrow list of binary holds less than 2 GiB."""
+MAX_INPUTS = 1024
+"""Of a row: no trainer takes ten, and an image each has to be read before the row is told."""
+
 
 def as_view(data: Buffer) -> memoryview:
     """The bytes as a flat view of unsigned ones: Arrow's own views are signed.

@@ -4,19 +4,19 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import chain, islice
+from itertools import accumulate, chain, islice
 
 from mico_150k.background import Aside, in_order, read_ahead
-from mico_150k.errors import BrokenFile
+from mico_150k.errors import SourceChanged
 from mico_150k.examine import Examiner
 from mico_150k.images.header import Verify
 from mico_150k.machine import cores
-from mico_150k.plan import Plan, Shard, Unit, merge_in_proportion
+from mico_150k.plan import IdsDigest, Plan, PlannedFile, Shard, Unit, merge_in_proportion
 from mico_150k.records import ShardRecord, Tally
 from mico_150k.row_group import cut
 from mico_150k.sample import LeftOut, RawSample, Sample
 from mico_150k.shard_writer import ShardWriter
-from mico_150k.sources.source import Source
+from mico_150k.sources.source import Source, SourceFile
 from mico_150k.workspace import Workspace
 
 OnGroup = Callable[[int, int, list[LeftOut]], None]
@@ -35,27 +35,78 @@ def unit_rows(
 
     `threaded` reads each file ahead; who stops early closes it, and with it the files.
 
-    Raises `BrokenFile` where a file has fewer rows than it was planned with.
+    Before the last row of a shard is handed on, all files that it was read from are found to be
+    as they were planned: no shard is finished of others. Raises `SourceChanged` for one that is
+    not, or that has other rows.
     """
     order = list(merge_in_proportion([plan.files[place].rows for place in unit.files]))
     with ExitStack() as opened:
+        begun = [order[:start].count(place) for place in range(len(unit.files))]
+        checked = [
+            _Checked(source.files[file], plan.files[file], source.location, rows)
+            for file, rows in zip(unit.files, begun, strict=True)
+        ]
         readers: list[Iterator[RawSample]] = [
-            opened.enter_context(
-                closing(source.files[file].read(order[:start].count(place), ahead=threaded))
-            )
-            for place, file in enumerate(unit.files)
+            opened.enter_context(closing(file.read(rows, ahead=threaded)))
+            for file, rows in zip(checked, begun, strict=True)
         ]
         if threaded:
             readers = _begun(readers)
-        for place in order[start:]:
+        ends = set(accumulate(shard.rows for shard in unit.shards))
+        for done, place in enumerate(order[start:], start=start + 1):
             row = next(readers[place], None)
             if row is None:
-                msg = (
-                    f"{plan.files[unit.files[place]].name} ends before the row that its header "
-                    "promises: the source changes while it is read."
-                )
-                raise BrokenFile(msg)
+                what = "ends before the row that its header promises"
+                raise checked[place].changed(what)
+            if done in ends:
+                for file in checked:
+                    file.require_unchanged()
             yield row
+
+
+class _Checked:
+    """A file that is compared with its plan while it is read."""
+
+    def __init__(self, file: SourceFile, planned: PlannedFile, location: str, start: int) -> None:
+        self._file = file
+        self._planned = planned
+        self._location = location
+        self._ids = IdsDigest()
+        self._is_done = False
+        if 0 < start < planned.rows:
+            for task, source_id in islice(file.identities(), start):
+                self._ids.add(f"{task}/{source_id}")
+
+    def read(self, start: int, *, ahead: bool) -> Generator[RawSample, None, None]:
+        """Its rows; the last one once it is known to be the last of the file that was planned."""
+        with closing(self._file.read(start, ahead=ahead)) as rows:
+            for place, row in enumerate(rows, start=start + 1):
+                self._ids.add(row.id)
+                if place == self._planned.rows:
+                    self._finish(rows)
+                yield row
+
+    def require_unchanged(self) -> None:
+        """Raise `SourceChanged` for a file that is still being read and is another one by now."""
+        if not self._is_done:
+            self._file.require_unchanged()
+
+    def changed(self, what: str) -> SourceChanged:
+        """The error for a file that turns out to be another one."""
+        return SourceChanged(
+            f"{self._planned.name} of {self._location} {what}: it is not the file that was "
+            "planned.\nLet nothing write to the source while it is read, and begin anew."
+        )
+
+    def _finish(self, rows: Iterator[RawSample]) -> None:
+        """Read on to the end, where the file looks at itself once more."""
+        if next(rows, None) is not None:
+            what = "has more rows than its header promised"
+            raise self.changed(what)
+        if self._ids.value != self._planned.ids:
+            what = "has other ids than it had"
+            raise self.changed(what)
+        self._is_done = True
 
 
 def _begun(readers: list[Iterator[RawSample]]) -> list[Iterator[RawSample]]:

@@ -1,9 +1,12 @@
 """Image cells of an Arrow array as views into its buffers: no image is copied here."""
 
+import json
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.types as pt
 
 from mico_150k.reason import Reason
@@ -11,18 +14,25 @@ from mico_150k.sample import Buffer, Missing, as_view
 from mico_150k.sources.shape import Kind
 
 Cell = Buffer | Missing
-ReadPath = Callable[[str], Cell]
+ReadPath = Callable[[str], Any]
+"""What stands for an image that is named and not embedded: made of its path."""
 
 NULL = Missing(Reason.NULL_IMAGE)
 
 
-def kind_of(arrow_type: pa.DataType) -> Kind:
+_JSON, _UUID = "arrow.json", "arrow.uuid"
+
+
+def kind_of(arrow_type: pa.DataType) -> Kind:  # noqa: PLR0911 - a table of types
     """What a column of this type can hold."""
+    if isinstance(arrow_type, pa.BaseExtensionType):
+        is_uuid = arrow_type.extension_name == _UUID
+        return Kind.UUID if is_uuid else kind_of(arrow_type.storage_type)
     if is_list(arrow_type):
         of_values = kind_of(arrow_type.value_type)
         lists = {Kind.IMAGE: Kind.IMAGES, Kind.TEXT: Kind.TEXTS, Kind.TEXTS: Kind.TURNS}
         return lists.get(of_values, Kind.OTHER)
-    if pt.is_dictionary(arrow_type):
+    if pt.is_dictionary(arrow_type) or pt.is_run_end_encoded(arrow_type):
         return kind_of(arrow_type.value_type)
     if pt.is_struct(arrow_type):
         names = {arrow_type.field(place).name for place in range(arrow_type.num_fields)}
@@ -31,16 +41,30 @@ def kind_of(arrow_type: pa.DataType) -> Kind:
         return Kind.IMAGE
     if _is_text(arrow_type):
         return Kind.TEXT
-    return Kind.NUMBER if pt.is_integer(arrow_type) or pt.is_floating(arrow_type) else Kind.OTHER
+    if pt.is_null(arrow_type):
+        return Kind.NULL
+    return Kind.NUMBER if _is_number(arrow_type) else Kind.OTHER
 
 
-def image_cells(array: pa.Array, read_path: ReadPath) -> list[Cell]:
+def plain_array(array: pa.Array) -> pa.Array:
+    """The same values without what is wrapped around them: extensions, dictionaries, runs."""
+    while True:
+        if isinstance(array, pa.ExtensionArray):
+            array = array.storage
+        elif pt.is_dictionary(array.type):
+            array = array.dictionary_decode()
+        elif pt.is_run_end_encoded(array.type):
+            array = pc.run_end_decode(array)
+        else:
+            return array
+
+
+def image_cells(array: pa.Array, read_path: ReadPath) -> list[Any]:
     """Each cell of a column of images: `{bytes, path}`, binary of any kind, or path texts.
 
-    `read_path` fetches an image that is named and not embedded.
+    `read_path` stands for an image that is named and not embedded.
     """
-    if pt.is_dictionary(array.type):
-        array = array.dictionary_decode()
+    array = plain_array(array)
     if pt.is_struct(array.type):
         return _struct_cells(array, read_path)
     if _is_text(array.type):
@@ -48,27 +72,61 @@ def image_cells(array: pa.Array, read_path: ReadPath) -> list[Cell]:
     return [NULL if view is None else view for view in _views(array)]
 
 
-def image_lists(array: pa.Array, read_path: ReadPath) -> list[list[Cell]]:
+def image_lists(array: pa.Array, read_path: ReadPath) -> list[list[Any]]:
     """Each cell of a column of image lists; a null list has no images."""
-    if not (pt.is_list(array.type) or pt.is_large_list(array.type)):
-        array = array.cast(pa.list_(array.type.value_type))
-    offsets = array.offsets.to_pylist()
-    start = offsets[0]
-    cells = image_cells(array.values.slice(start, offsets[-1] - start), read_path)
+    array = plain_array(array)
+    bounds = _bounds(array)
+    start = min((begin for begin, _ in bounds), default=0)
+    stop = max((end for _, end in bounds), default=0)
+    cells = image_cells(array.values.slice(start, stop - start), read_path)
+    return [cells[begin - start : end - start] for begin, end in bounds]
+
+
+def _bounds(array: pa.Array) -> list[tuple[int, int]]:
+    """Where each list begins and ends among `array.values`; nowhere for a null.
+
+    Lists are not cast into each other: pyarrow 26 loses values of list views that have a null.
+    """
+    if pt.is_fixed_size_list(array.type):
+        size = array.type.list_size
+        begins = range(array.offset * size, (array.offset + len(array)) * size, size or 1)
+        starts, ends = list(begins), [begin + size for begin in begins]
+    elif _is_list_view(array.type):
+        starts = array.offsets.to_pylist()
+        ends = [sum(pair) for pair in zip(starts, array.sizes.to_pylist(), strict=True)]
+    else:
+        offsets = array.offsets.to_pylist()
+        starts, ends = offsets[:-1], offsets[1:]
+    nowhere = (starts[0], starts[0]) if starts else (0, 0)
+    valid = array.is_valid().to_pylist()
     return [
-        cells[begin - start : end - start] if valid else []
-        for begin, end, valid in zip(
-            offsets, offsets[1:], array.is_valid().to_pylist(), strict=False
-        )
+        place if there else nowhere
+        for place, there in zip(zip(starts, ends, strict=True), valid, strict=True)
     ]
 
 
 def plain_values(array: pa.Array) -> list[Any]:
-    """The values in Python; a text that is no valid UTF-8 becomes one that is no text either."""
+    """The values in Python; a text that is no valid UTF-8 becomes one that is no text either.
+
+    UUIDs are their texts, and a text in a column of JSON is what it says there.
+    """
+    kind = array.type.extension_name if isinstance(array.type, pa.BaseExtensionType) else ""
+    array = plain_array(array)
     try:
-        return list(array.to_pylist())
+        values = list(array.to_pylist())
     except UnicodeDecodeError:
-        return [_plain(value) for value in array]
+        values = [_plain(value) for value in array]
+    if kind == _UUID:
+        return [value if value is None else str(UUID(bytes=value)) for value in values]
+    return [_json_text(value) for value in values] if kind == _JSON else values
+
+
+def _json_text(value: Any) -> Any:  # noqa: ANN401 - any column's value
+    """The text that a JSON string stands for; all else as it is written."""
+    try:
+        return json.loads(value) if value and value.startswith('"') else value
+    except ValueError:
+        return value
 
 
 def _plain(value: pa.Scalar) -> Any:  # noqa: ANN401 - any column's value
@@ -82,7 +140,7 @@ NO_TEXT = "\udcff"
 """Half of a character: whoever needs a text finds that this is none."""
 
 
-def _struct_cells(array: pa.StructArray, read_path: ReadPath) -> list[Cell]:
+def _struct_cells(array: pa.StructArray, read_path: ReadPath) -> list[Any]:
     nothing: list[Any] = [None] * len(array)
     names = {field.name for field in array.type}
     # `flatten` gives the children the struct's own nulls, and its slice.
@@ -97,6 +155,7 @@ def _struct_cells(array: pa.StructArray, read_path: ReadPath) -> list[Cell]:
 
 def _views(array: pa.Array) -> list[memoryview | None]:
     """A view of each value of a binary array, None for a null."""
+    array = plain_array(array)
     if not (pt.is_binary(array.type) or pt.is_large_binary(array.type)):
         array = array.cast(pa.large_binary())
     _, offsets_buffer, data = array.buffers()
@@ -116,7 +175,20 @@ def _views(array: pa.Array) -> list[memoryview | None]:
 def is_list(arrow_type: pa.DataType) -> bool:
     """Whether its values are lists of any kind."""
     return bool(
-        pt.is_list(arrow_type) or pt.is_large_list(arrow_type) or pt.is_fixed_size_list(arrow_type)
+        pt.is_list(arrow_type)
+        or pt.is_large_list(arrow_type)
+        or pt.is_fixed_size_list(arrow_type)
+        or _is_list_view(arrow_type)
+    )
+
+
+def _is_list_view(arrow_type: pa.DataType) -> bool:
+    return bool(pt.is_list_view(arrow_type) or pt.is_large_list_view(arrow_type))
+
+
+def _is_number(arrow_type: pa.DataType) -> bool:
+    return bool(
+        pt.is_integer(arrow_type) or pt.is_floating(arrow_type) or pt.is_decimal(arrow_type)
     )
 
 

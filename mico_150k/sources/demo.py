@@ -115,6 +115,9 @@ class DemoFile:
         # `yield from` closes what it reads from when it is closed.
         yield from read_ahead(samples) if ahead else samples
 
+    def require_unchanged(self) -> None:
+        """There is no file that could change."""
+
     def describe(self) -> dict[str, Any]:
         """What there is to say of it."""
         return {

@@ -9,14 +9,21 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import xxhash
 
+from mico_150k.errors import BrokenFile
+from mico_150k.excerpt import excerpt
+from mico_150k.pattern import leave_out
 from mico_150k.sources.cells import kind_of
-from mico_150k.sources.named_images import NamedImages
+from mico_150k.sources.leaves import Leaves
+from mico_150k.sources.named_images import ImageStates, NamedImages
 from mico_150k.sources.pages import PageHeader, read_page_headers
 from mico_150k.sources.shape import Kind, Shape
 from mico_150k.sources.storage import ImagePaths
 
 MOST_PAGES = 32
 """Page headers that are read of one column chunk, to learn how large its pages are."""
+FREE_ROWS = 1 << 20
+"""Rows that a file may have however small it is; more than that must take a byte each, and a row
+with an image takes a hundred. A footer of 2 kB can promise any number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +46,8 @@ class Footer:
     `row_groups` are their numbers of rows, `chunks` the embedded images of each, `path_bytes`
     the bytes of the images that are named and not embedded. `content` is a digest of the
     footer, which has sizes, offsets and statistics of everything in the file, and of the named
-    images' sizes; `path_stamp` changes when one of these is written again.
+    images' sizes; `path_stamp` changes when one of these is written again, and `images` are
+    their states. `text_bytes` are those of the columns of text in each row group.
     """
 
     schema: pa.Schema
@@ -48,28 +56,41 @@ class Footer:
     path_bytes: int
     content: str
     path_stamp: str
+    images: ImageStates
+    text_bytes: tuple[int, ...]
 
     @classmethod
     def read(
-        cls, handle: BinaryIO, file: pq.ParquetFile, shape: Shape, paths: ImagePaths
+        cls, handle: BinaryIO, file: pq.ParquetFile, shape: Shape, leaves: Leaves, paths: ImagePaths
     ) -> "Footer":
-        """Read the headers of the image pages in `file`, which was opened on `handle`."""
+        """Read the headers of the image pages in `file`, which was opened on `handle`.
+
+        Raises `BrokenFile` where the pages hold less than the footer promises.
+        """
         metadata = file.metadata
         groups = [metadata.row_group(group) for group in range(metadata.num_row_groups)]
+        kinds = {field.name: kind_of(field.type) for field in file.schema_arrow}
         embedded = [
-            name
+            leaf
             for name in shape.image_columns
-            if kind_of(file.schema_arrow.field(name).type) in {Kind.IMAGE, Kind.IMAGES}
+            if kinds[name] in {Kind.IMAGE, Kind.IMAGES}
+            for leaf in leaves.places[name]
+            if leaves.paths[leaf] == name or not leaves.paths[leaf].endswith(".path")
         ]
+        chunks = tuple(
+            tuple(_image_chunks(paths.file, handle, group, sorted(embedded))) for group in groups
+        )
         named = NamedImages(paths)
-        named.add_all(file, shape)
+        named.add_all(file, shape, leaves)
         return cls(
             schema=file.schema_arrow,
             row_groups=tuple(group.num_rows for group in groups),
-            chunks=tuple(tuple(_image_chunks(handle, group, embedded)) for group in groups),
+            chunks=chunks,
             path_bytes=named.bytes,
-            content=_content(metadata) + named.content,
+            content=content_of(metadata) + named.content,
             path_stamp=named.stamp,
+            images=named.states(),
+            text_bytes=tuple(_text_bytes(group, shape, kinds, leaves) for group in groups),
         )
 
     @property
@@ -93,19 +114,80 @@ class Footer:
         return max(groups, default=0)
 
 
+def _text_bytes(
+    group: pq.RowGroupMetaData, shape: Shape, kinds: dict[str, Kind], leaves: Leaves
+) -> int:
+    """Bytes of what a row group has besides embedded images, of the columns that are read."""
+    images = {Kind.IMAGE, Kind.IMAGES}
+    texts = [name for name in shape.columns if kinds[name] not in images]
+    return sum(group.column(leaf).total_uncompressed_size for leaf in leaves.of_columns(texts))
+
+
+def require_plausible(name: str, size: int, metadata: pq.FileMetaData, leaves: Leaves) -> None:
+    """Compare what a footer promises with the bytes that there are, before any of it is believed.
+
+    Raises `BrokenFile`.
+    """
+    rows = metadata.num_rows
+    if rows > max(FREE_ROWS, size):
+        msg = (
+            f"{name}: its footer promises {rows} rows, and the file has {size} bytes: rows with "
+            f"images do not fit into it.\n{leave_out(name)}"
+        )
+        raise BrokenFile(msg)
+    promised = 0
+    for place in range(metadata.num_row_groups):
+        group = metadata.row_group(place)
+        promised += group.num_rows
+        for leaf in range(metadata.num_columns):
+            column = group.column(leaf)
+            values, length = column.num_values, column.total_compressed_size
+            wrong = (
+                min(values, length, column.total_uncompressed_size, column.data_page_offset) < 0
+                or _start(column) + length > size
+                or (values < group.num_rows if leaves.repeated[leaf] else values != group.num_rows)
+            )
+            if wrong or group.num_rows < 0:
+                where = f"row group {place}, column {leaves.paths[leaf]}"
+                raise _contradiction(name, where)
+    if promised != rows:
+        raise _contradiction(name, "its number of rows")
+
+
+def _contradiction(name: str, where: str) -> BrokenFile:
+    return BrokenFile(
+        f"{name}: its footer contradicts itself or the file's size: {excerpt(where)}.\n"
+        f"Fetch it again. {leave_out(name)}"
+    )
+
+
+def _start(column: pq.ColumnChunkMetaData) -> int:
+    """Where a column chunk begins."""
+    start: int = column.data_page_offset
+    if column.has_dictionary_page and column.dictionary_page_offset:
+        start = min(start, column.dictionary_page_offset)
+    return start
+
+
 def _image_chunks(
-    handle: BinaryIO, group: pq.RowGroupMetaData, columns: list[str]
+    name: str, handle: BinaryIO, group: pq.RowGroupMetaData, leaves: list[int]
 ) -> Iterator[ImageChunk]:
     """What the headers say of each chunk of embedded images in a row group."""
-    for place in range(group.num_columns):
-        column = group.column(place)
-        if not _holds_images(column, columns):
+    for leaf in leaves:
+        column = group.column(leaf)
+        if column.physical_type not in {"BYTE_ARRAY", "FIXED_LEN_BYTE_ARRAY"}:
             continue
-        start = column.data_page_offset
-        if column.has_dictionary_page and column.dictionary_page_offset:
-            start = min(start, column.dictionary_page_offset)
+        start = _start(column)
         end = start + column.total_compressed_size
         pages = list(islice(read_page_headers(handle, start, end), MOST_PAGES))
+        held = sum(page.values for page in pages if not page.is_dictionary)
+        reached = pages[-1].end if pages else start
+        if reached >= end and held < column.num_values:
+            msg = (
+                f"{name}: column {excerpt(column.path_in_schema)} has pages of {held} values "
+                f"where its footer promises {column.num_values}.\nFetch it again. {leave_out(name)}"
+            )
+            raise BrokenFile(msg)
         yield _image_chunk(column, pages)
 
 
@@ -130,15 +212,7 @@ def _image_chunk(column: pq.ColumnChunkMetaData, pages: list[PageHeader]) -> Ima
     )
 
 
-def _holds_images(column: pq.ColumnChunkMetaData, columns: list[str]) -> bool:
-    path = column.path_in_schema
-    return column.physical_type in {"BYTE_ARRAY", "FIXED_LEN_BYTE_ARRAY"} and any(
-        path == name or (path.startswith(f"{name}.") and not path.endswith(".path"))
-        for name in columns
-    )
-
-
-def _content(metadata: pq.FileMetaData) -> str:
+def content_of(metadata: pq.FileMetaData) -> str:
     """A digest of the footer: sizes, offsets and statistics of everything in the file."""
     sink = pa.BufferOutputStream()
     metadata.write_metadata_file(sink)

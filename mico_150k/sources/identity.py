@@ -1,17 +1,22 @@
 """A row's id, from the value that its column holds."""
 
+from decimal import Decimal
 from typing import Any
 
 from mico_150k.errors import BrokenFile
 from mico_150k.sample import is_text
+
+MOST_CHARACTERS = 1000
+"""Of an id: a whole path of folders is shorter, and what is longer is some other column."""
 
 
 def source_id(value: Any, file: str, row: int, column: str) -> str:  # noqa: ANN401 - any column's value
     """The id as a text. Raises `BrokenFile` where the value is none.
 
     Whole floats are numbers: pandas makes them of a column of integers in which one is missing.
+    So are whole decimals: databases export 64-bit keys as such.
     """
-    if isinstance(value, float) and value.is_integer():
+    if (isinstance(value, float) and value.is_integer()) or _is_whole(value):
         value = int(value)
     if wrong := _wrong(value):
         msg = (
@@ -22,16 +27,30 @@ def source_id(value: Any, file: str, row: int, column: str) -> str:  # noqa: ANN
     return str(value)
 
 
+def _is_whole(value: object) -> bool:
+    return isinstance(value, Decimal) and value.is_finite() and value == value.to_integral_value()
+
+
 def _wrong(value: Any) -> str:  # noqa: ANN401 - any column's value
     if value is None or value != value:  # noqa: PLR0124 - so is a NaN told
         return "null"
-    if isinstance(value, float):
+    if isinstance(value, float | Decimal):
         return f"{value}, which is no whole number"
     if isinstance(value, bool) or not isinstance(value, int | str):
         return "neither a number nor a text"
-    return "" if is_text(str(value)) else "no valid Unicode"
+    text = str(value)
+    if len(text) > MOST_CHARACTERS:
+        return f"a text of {len(text)} characters"
+    return "" if is_text(text) else "no valid Unicode"
 
 
 def place_id(file: str, row: int) -> str:
     """The id of a row whose file has none: its place."""
     return f"{file.rpartition('.')[0]}-{row}"
+
+
+def subtask_of(value: Any) -> str:  # noqa: ANN401 - any column's value
+    """A subtask as a text, "" for none; whole numbers without a point."""
+    if (isinstance(value, float) and value.is_integer()) or _is_whole(value):
+        value = int(value)
+    return "" if value is None or value != value else str(value)  # noqa: PLR0124 - a NaN

@@ -2,28 +2,25 @@
 
 `BLIP3o-MICo.json` (`input_images`, `output_image`, `instruction`), `dimoo-mico.json`
 (`image_path`, `edit_path`, `prompt`) and OmniGen2's JSONL (`task_type` besides BLIP3o's three);
-other names with `--map`. A file is an array of objects, or one object a line.
+other names with `--map`. A file is an array of objects, or one object a line, and may be gzip'd.
 """
 
-import json
-from codecs import BOM_UTF8
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-import xxhash
-
 from mico_150k.background import read_ahead
-from mico_150k.errors import BrokenFile, EmptySource, SourceError
-from mico_150k.pattern import leave_out
+from mico_150k.errors import BrokenFile, SourceError
 from mico_150k.reason import Reason
-from mico_150k.sample import Missing, Origin, RawSample
-from mico_150k.sources.cells import NULL, Cell
-from mico_150k.sources.identity import place_id, source_id
-from mico_150k.sources.named_images import NamedImages
+from mico_150k.sample import MAX_INPUTS, Missing, Origin, RawSample
+from mico_150k.sources.cells import NULL
+from mico_150k.sources.identity import place_id, source_id, subtask_of
+from mico_150k.sources.manifest_text import ManifestText
+from mico_150k.sources.named_images import ImageStates, NamedImages
+from mico_150k.sources.row_images import Found, Named, RowImages
 from mico_150k.sources.shape import Kind, Shape, find_shape
-from mico_150k.sources.source import Reading, collect, refuse_unheard
+from mico_150k.sources.source import Reading, changed, collect, refuse_unheard
 from mico_150k.sources.storage import ImagePaths, Storage
 from mico_150k.task import (
     Task,
@@ -50,7 +47,14 @@ class ManifestFile:
     entries: tuple[Row, ...]
     image_bytes: int
     content: str
-    stamp: str
+    state: str
+    images: ImageStates
+    images_stamp: str
+
+    @property
+    def stamp(self) -> str:
+        """Its own, and that of its images."""
+        return self.state + self.images_stamp
 
     @property
     def rows(self) -> int:
@@ -69,11 +73,21 @@ class ManifestFile:
 
     def read(self, start: int = 0, *, ahead: bool = False) -> Generator[RawSample, None, None]:
         """The rows from `start` on, each with its images read from their files."""
-        with self.storage.losses(self.name):  # where the source is not, no image is
-            self.storage.stamp(self.name)
-        samples = (self._sample(row, self.entries[row]) for row in range(start, self.rows))
+        self.require_unchanged()  # and where the source is not, no image is
+        images = RowImages(
+            ImagePaths(self.storage, self.name, self.reading.allow_outside), self.images
+        )
+        samples = (self._sample(row, self.entries[row], images) for row in range(start, self.rows))
         # `yield from` closes what it reads from when it is closed.
         yield from read_ahead(samples) if ahead else samples
+        self.require_unchanged()
+
+    def require_unchanged(self) -> None:
+        """Raise `SourceChanged` where size or time are others now, `SourceLost` for a lost one."""
+        with self.storage.losses(self.name):
+            state = self.storage.again(lambda: self.storage.state(self.name))
+        if state != self.state:
+            raise changed(self.name, self.storage)
 
     def obeys(self, rule: str) -> bool:
         """Whether a rule of `--task-map` speaks of it, or of one of its rows."""
@@ -92,19 +106,21 @@ class ManifestFile:
             "memory_bytes": self.memory,
         }
 
-    def _sample(self, row: int, entry: Row) -> RawSample:
-        paths = ImagePaths(self.storage, self.name, self.reading.allow_outside)
-        inputs: list[Cell] = [_cell(paths, path) for path in _input_paths(self.shape, entry)]
-        output = _cell(paths, entry.get(self.shape.output or ""))
+    def _sample(self, row: int, entry: Row, images: RowImages) -> RawSample:
+        named = _cell(entry.get(self.shape.output or ""))
+        inputs, output = images.row(
+            [_cell(path) for path in _input_paths(self.shape, entry)],
+            Missing(Reason.NO_OUTPUT) if named is NULL else named,
+        )
         instruction = entry.get(self.shape.instruction)
         return RawSample(
             origin=Origin(self.name, row),
             task=self._task(row, entry),
             source_id=self._source_id(row, entry),
-            subtask=str((self.shape.subtask and entry.get(self.shape.subtask)) or ""),
+            subtask=subtask_of(entry.get(self.shape.subtask)) if self.shape.subtask else "",
             instruction=instruction if isinstance(instruction, str) else None,
-            inputs=tuple(inputs),
-            output=Missing(Reason.NO_OUTPUT) if output is NULL else output,
+            inputs=inputs,
+            output=output,
         )
 
     def _source_id(self, row: int, entry: Row) -> str:
@@ -173,13 +189,22 @@ class ManifestSource:
 
 def _read_manifest(storage: Storage, name: str, reading: Reading) -> ManifestFile:
     with storage.opened(name) as handle:
-        data = handle.read()
-    entries = _parse(name, data)
+        # Before it is read: whatever is written from here on shows.
+        try:
+            state = storage.stamp(name)
+            text = ManifestText(name, handle)
+            entries = text.rows()
+        except OSError as error:
+            msg = f"{name}: cannot be read: {error}"
+            raise BrokenFile(msg) from error
     shape = find_shape(name, _kinds(entries), reading.columns)
     named = NamedImages(ImagePaths(storage, name, reading.allow_outside))
     for entry in entries:
-        for path in (entry.get(shape.output or ""), *_input_paths(shape, entry)):
-            if isinstance(path, str):
+        inputs = _input_paths(shape, entry)
+        if len(inputs) > MAX_INPUTS:
+            continue  # none of them will be read
+        for path in (entry.get(shape.output or ""), *inputs):
+            if isinstance(path, str) and path:
                 named.add(path)
     return ManifestFile(
         storage=storage,
@@ -188,70 +213,32 @@ def _read_manifest(storage: Storage, name: str, reading: Reading) -> ManifestFil
         shape=shape,
         entries=tuple(entries),
         image_bytes=named.bytes,
-        content=xxhash.xxh3_128_hexdigest(data) + named.content,
-        stamp=storage.stamp(name) + named.stamp,
+        content=text.digest + named.content,
+        state=state,
+        images=named.states(),
+        images_stamp=named.stamp,
     )
 
 
-def _parse(name: str, data: bytes) -> list[Row]:
-    """The rows of an array, or of lines. Raises `BrokenFile` with the row or line."""
-    data = data.removeprefix(BOM_UTF8)
-    if data.lstrip()[:1] == b"[":
-        place = "row"
-        rows = dict(enumerate(_load(name, data)))
-    else:
-        place = "line"
-        lines = enumerate(data.split(b"\n"), start=1)  # a text may hold any other end of a line
-        rows = {number: _load(name, line, number) for number, line in lines if line.strip()}
-    for number, entry in rows.items():
-        if not isinstance(entry, dict):
-            msg = f"{name}, {place} {number}: {type(entry).__name__} in place of a JSON object."
-            raise BrokenFile(msg)
-    if not rows:
-        msg = f"{name}: a manifest without rows. {leave_out(name)}"
-        raise EmptySource(msg)
-    return list(rows.values())
-
-
-def _load(name: str, data: bytes, line: int = 1) -> Any:  # noqa: ANN401 - any JSON value
-    """The JSON value that begins in this line of a file."""
-    try:
-        return json.loads(data.decode())
-    except (ValueError, RecursionError) as error:  # bad UTF-8 and bad JSON are both ValueErrors
-        what = str(error)
-        if isinstance(error, json.JSONDecodeError):
-            line += error.lineno - 1
-            what = f"column {error.colno}: {error.msg}"
-        elif isinstance(error, UnicodeDecodeError):
-            line += data.count(b"\n", 0, error.start)
-            what = "no UTF-8"
-        msg = (
-            f"{name}, line {line}: neither an array of JSON objects nor one a line: {what}.\n"
-            f"{leave_out(name)}"
-        )
-        raise BrokenFile(msg) from error
-
-
-def _kinds(entries: list[Row]) -> dict[str, Kind]:
+def _kinds(entries: Sequence[Row]) -> dict[str, Kind]:
     """Each key's kind, by all its values: a list in one row and a path in another are lists."""
     kinds: dict[str, Kind] = {}
     for entry in entries:
         for key, value in entry.items():
-            known, kind = kinds.get(key, Kind.OTHER), _kind(value)
-            if known is Kind.OTHER or (known is Kind.TEXT and kind is Kind.TEXTS):
+            known, kind = kinds.get(key, Kind.NULL), _kind(value)
+            if known in {Kind.NULL, Kind.OTHER} or (known is Kind.TEXT and kind is Kind.TEXTS):
                 kinds[key] = kind
     return kinds
 
 
 def _kind(value: Any) -> Kind:  # noqa: ANN401 - any JSON value
+    if value is None:
+        return Kind.NULL
     if isinstance(value, str):
         return Kind.TEXT
     if isinstance(value, int | float) and not isinstance(value, bool):
         return Kind.NUMBER
-    if isinstance(value, list):
-        texts = all(isinstance(item, str | None) for item in value)
-        return Kind.TEXTS if texts else Kind.OTHER
-    return Kind.OTHER
+    return Kind.TEXTS if isinstance(value, list) else Kind.OTHER
 
 
 def _input_paths(shape: Shape, entry: Row) -> list[Any]:
@@ -265,5 +252,5 @@ def _input_paths(shape: Shape, entry: Row) -> list[Any]:
     return values
 
 
-def _cell(paths: ImagePaths, path: Any) -> Cell:  # noqa: ANN401 - any JSON value
-    return paths.read(path) if isinstance(path, str) and path else NULL
+def _cell(path: Any) -> Found:  # noqa: ANN401 - any JSON value
+    return Named(path) if isinstance(path, str) and path else NULL

@@ -1,16 +1,72 @@
 """The images that a file names by path and does not embed: which they are, and their state."""
 
+from array import array as packed
+from bisect import bisect_left
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import xxhash
 
-from mico_150k.errors import PathOutsideSource
+from mico_150k.errors import BrokenFile, PathOutsideSource
+from mico_150k.pattern import leave_out
 from mico_150k.sample import Missing
-from mico_150k.sources.cells import is_list, kind_of, plain_values
+from mico_150k.sources.cells import is_list, kind_of, plain_array, plain_values
+from mico_150k.sources.leaves import Leaves
+from mico_150k.sources.not_a_path import not_a_path
 from mico_150k.sources.shape import Kind, Shape
 from mico_150k.sources.storage import ImagePaths
+
+PATHS_AT_ONCE = 4096
+"""That are held, as far as `PATHS_BYTES` let them be: a text may be of any length."""
+PATHS_BYTES = 4 << 20
+
+Status = tuple[int | Missing, str]
+
+
+def _no_numbers() -> "packed[int]":
+    return packed("Q")
+
+
+@dataclass(frozen=True, slots=True)
+class ImageStates:
+    """How each of the images was that a file names: 24 bytes an image, whatever its path."""
+
+    paths: "packed[int]" = field(default_factory=_no_numbers)
+    states: "packed[int]" = field(default_factory=_no_numbers)
+    sizes: "packed[int]" = field(default_factory=_no_numbers)
+
+    @classmethod
+    def of(cls, found: dict[str, tuple[int, int]]) -> "ImageStates":
+        """By path, its state and size."""
+        rows = sorted((_hash(path), state, size) for path, (state, size) in found.items())
+        return cls(*(packed("Q", column) for column in zip(*rows, strict=True)))
+
+    def size(self, path: str) -> int | None:
+        """The bytes that an image had; None where it was not looked for."""
+        place = self._place(path)
+        return None if place is None else self.sizes[place]
+
+    def is_same(self, path: str, status: Status) -> bool:
+        """Whether an image that was looked for still has this status."""
+        place = self._place(path)
+        return place is None or self.states[place] == _state(status)
+
+    def _place(self, path: str) -> int | None:
+        wanted = _hash(path)
+        place = bisect_left(self.paths, wanted)
+        there = place < len(self.paths) and self.paths[place] == wanted
+        return place if there else None
+
+
+def _hash(text: str) -> int:
+    return xxhash.xxh3_64_intdigest(text.encode("utf-8", "surrogatepass"))
+
+
+def _state(status: Status) -> int:
+    size, stamp = status
+    return _hash(f"{size.reason if isinstance(size, Missing) else size} {stamp}")
 
 
 class NamedImages:
@@ -19,97 +75,128 @@ class NamedImages:
     def __init__(self, paths: ImagePaths) -> None:
         """`paths` finds them."""
         self._paths = paths
-        self._sizes: dict[str, int] = {}
+        self._found: dict[str, tuple[int, int]] = {}
         self._content = xxhash.xxh3_128()
         self._stamp = xxhash.xxh3_128()
         self.bytes = 0
 
     def add(self, path: str, *, perhaps_embedded: bool = False) -> None:
-        """Count one use of an image. Raises `PathOutsideSource`.
+        """Count one use of an image. Raises `PathOutsideSource`, and `BrokenFile` for no path.
 
-        One that is `perhaps_embedded` may lead anywhere: it is refused where it is read.
+        One that is `perhaps_embedded` may lead anywhere: it is refused where it is read. A text
+        that is no path is refused where it is the first of a file; a later one costs its row.
         """
-        if path not in self._sizes:
+        if what := not_a_path(path):
+            if not self._found and not perhaps_embedded:
+                raise _no_path(self._paths.file, what)
+            return
+        if path not in self._found:
             try:
-                size, stamp = self._paths.status(path)
+                size, stamp = status = self._paths.status(path)
             except PathOutsideSource:
                 if perhaps_embedded:
                     return
                 raise
-            self._sizes[path] = 0 if isinstance(size, Missing) else size
-            self._content.update(f"{path}\0{self._sizes[path]}\0".encode("utf-8", "replace"))
+            bytes_ = 0 if isinstance(size, Missing) else size
+            self._found[path] = (_state(status), bytes_)
+            self._content.update(f"{path}\0{bytes_}\0".encode("utf-8", "replace"))
             self._stamp.update(f"{path}\0{stamp}\0".encode("utf-8", "replace"))
-        self.bytes += self._sizes[path]
+        self.bytes += self._found[path][1]
 
-    def add_all(self, file: pq.ParquetFile, shape: Shape) -> None:
-        """Count what a Parquet file names and does not embed. Raises `PathOutsideSource`."""
+    def add_all(self, file: pq.ParquetFile, shape: Shape, leaves: Leaves) -> None:
+        """Count what a Parquet file names and does not embed. Raises as `add` does."""
+        kinds = {field.name: kind_of(field.type) for field in file.schema_arrow}
+        groups = [file.metadata.row_group(group) for group in range(file.num_row_groups)]
         for name in shape.image_columns:
-            if kind_of(file.schema_arrow.field(name).type) in {Kind.TEXT, Kind.TEXTS}:
-                for array in _column(file, name):
-                    for path in filter(None, plain_values(array)):
-                        self.add(path)
-            else:
-                # Over a network, a look for each path is a request.
-                beside = _beside_bytes(file, name, unknown=self._paths.storage.is_local)
-                for path, perhaps_embedded in beside:
+            if kinds[name] in {Kind.TEXT, Kind.TEXTS}:
+                for place, group in enumerate(groups):
+                    (leaf,) = leaves.places[name]
+                    for cells in _column(file, name, name, place, group.column(leaf)):
+                        for path in filter(None, plain_values(cells)):
+                            self.add(path)
+        beside = [name for name in shape.image_columns if kinds[name] in {Kind.IMAGE, Kind.IMAGES}]
+        # Over a network, a look for each path is a request.
+        unknown = self._paths.storage.is_local
+        for place, group in enumerate(groups):
+            for name in beside:
+                found = _beside_bytes(file, place, group, leaves, name, unknown=unknown)
+                for path, perhaps_embedded in found:
                     self.add(path, perhaps_embedded=perhaps_embedded)
+
+    def states(self) -> ImageStates:
+        """How each of them was."""
+        return ImageStates.of(self._found) if self._found else ImageStates()
 
     @property
     def content(self) -> str:
         """The same for the same paths and sizes; "" where no image was named."""
-        return self._content.hexdigest() if self._sizes else ""
+        return self._content.hexdigest() if self._found else ""
 
     @property
     def stamp(self) -> str:
         """Another one when any of the files is written again; "" where no image was named."""
-        return self._stamp.hexdigest() if self._sizes else ""
+        return self._stamp.hexdigest() if self._found else ""
 
 
-def _beside_bytes(file: pq.ParquetFile, name: str, *, unknown: bool) -> Iterator[tuple[str, bool]]:
+def _no_path(file: str, what: str) -> BrokenFile:
+    return BrokenFile(
+        f"{file}: where the path of an image should be, there is {what}.\n"
+        "Decode it: in Parquet, bytes in a binary column; beside JSON, a file that the row names. "
+        f"{leave_out(file)}"
+    )
+
+
+def _beside_bytes(  # noqa: PLR0913 - a place in a file
+    file: pq.ParquetFile,
+    place: int,
+    group: pq.RowGroupMetaData,
+    leaves: Leaves,
+    name: str,
+    *,
+    unknown: bool,
+) -> Iterator[tuple[str, bool]]:
     """Paths of cells of `{bytes, path}` that may lack their bytes, and whether these may be there.
 
     Which cells have bytes stands among the bytes, and is too much to read. How many have, the
     footer tells: mostly all of them, so that not even the paths need be read. `unknown` takes
     those of a file whose footer does not.
     """
-    for place in range(file.num_row_groups):
-        group = file.metadata.row_group(place)
-        chunks = {
-            chunk.path_in_schema: chunk for chunk in map(group.column, range(group.num_columns))
-        }
-        for leaf, chunk in chunks.items():
-            if not (leaf.startswith(f"{name}.") and leaf.endswith(".path")):
+    of_path = {leaves.paths[leaf]: leaf for leaf in leaves.places[name]}
+    for path, leaf in of_path.items():
+        if path == name or not path.endswith(".path"):
+            continue
+        chunk = group.column(leaf)
+        bytes_leaf = of_path.get(f"{path.removesuffix('path')}bytes")
+        embedded = 0 if bytes_leaf is None else _values(group.column(bytes_leaf))
+        if _values(chunk) == 0 or embedded == chunk.num_values:
+            continue
+        if embedded is None and not unknown:
+            continue
+        if embedded:
+            cells = _column(file, name, path, place, chunk)
+            if embedded == sum(len(array) - array.null_count for array in cells):
                 continue
-            embedded = _values(chunks.get(f"{leaf.removesuffix('path')}bytes"))
-            if _values(chunk) == 0 or embedded == chunk.num_values:
-                continue
-            if embedded is None and not unknown:
-                continue
-            arrays = list(_column(file, leaf, place))
-            if embedded == sum(len(array) - array.null_count for array in arrays):
-                continue
-            for array in arrays:
-                for path in filter(None, plain_values(array.field("path"))):
-                    yield path, embedded != 0
+        for array in _column(file, name, path, place, chunk):
+            for text in filter(None, plain_values(array.field("path"))):
+                yield text, embedded != 0
 
 
-def _values(chunk: pq.ColumnChunkMetaData | None) -> int | None:
+def _values(chunk: pq.ColumnChunkMetaData) -> int | None:
     """How many values of a column chunk are no nulls; None where its footer does not tell."""
-    if chunk is None:
-        return 0
     statistics = chunk.statistics
     if statistics is None or not statistics.has_null_count:
         return None
     return int(chunk.num_values - statistics.null_count)
 
 
-def _column(file: pq.ParquetFile, leaf: str, group: int | None = None) -> Iterator[pa.Array]:
-    """The cells of a small column, in one row group or all, without the lists around them."""
-    groups = range(file.num_row_groups) if group is None else [group]
-    for batch in file.iter_batches(
-        4096, row_groups=list(groups), columns=[leaf], use_threads=False
-    ):
-        array = batch.column(0)
+def _column(
+    file: pq.ParquetFile, name: str, leaf: str, group: int, chunk: pq.ColumnChunkMetaData
+) -> Iterator[pa.Array]:
+    """The cells of a small column in one row group, without the lists around them."""
+    each = chunk.total_uncompressed_size // max(1, chunk.num_values)
+    rows = max(1, min(PATHS_AT_ONCE, PATHS_BYTES // max(1, each)))
+    for batch in file.iter_batches(rows, row_groups=[group], columns=[leaf], use_threads=False):
+        array = plain_array(batch.column(name))
         while is_list(array.type):
-            array = array.flatten()
+            array = plain_array(array.flatten())
         yield array

@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 
 _MOST_HEADER_BYTES = 16 << 10  # a header is longer than some bytes only if it carries statistics
 _FIRST_READ = 256
+_MOST_COUNTED = 1 << 31  # the format's numbers have 32 bits
 
 # Fields of PageHeader and of what lies within it.
 _TYPE, _UNCOMPRESSED, _COMPRESSED = 1, 2, 3
@@ -24,12 +25,13 @@ _TRUE, _FALSE, _BYTE, _I16, _I32, _I64, _DOUBLE, _BINARY, _LIST, _SET, _MAP, _ST
 
 @dataclass(frozen=True, slots=True)
 class PageHeader:
-    """One page: its bytes before and after decompression, without the header."""
+    """One page: its bytes before and after decompression, without the header; where it ends."""
 
     is_dictionary: bool
     values: int
     compressed: int
     uncompressed: int
+    end: int
 
 
 def read_page_headers(file: BinaryIO, start: int, end: int) -> Iterator[PageHeader]:
@@ -38,15 +40,14 @@ def read_page_headers(file: BinaryIO, start: int, end: int) -> Iterator[PageHead
     Lazy: each header costs one small read. Stops at what is no page header.
     """
     while start < end:
-        parsed = _header_at(file, start, end)
-        if parsed is None:
+        header = _header_at(file, start, end)
+        if header is None:
             return
-        header, length = parsed
         yield header
-        start += length + header.compressed
+        start = header.end
 
 
-def _header_at(file: BinaryIO, start: int, end: int) -> tuple[PageHeader, int] | None:
+def _header_at(file: BinaryIO, start: int, end: int) -> PageHeader | None:
     for size in (_FIRST_READ, _MOST_HEADER_BYTES):
         file.seek(start)
         data = file.read(min(size, end - start))
@@ -54,16 +55,24 @@ def _header_at(file: BinaryIO, start: int, end: int) -> tuple[PageHeader, int] |
         try:
             fields = reader.struct()
             page = fields[_BY_TYPE[fields[_TYPE]]]
-            header = PageHeader(
+            compressed = _count(fields[_COMPRESSED])
+            return PageHeader(
                 is_dictionary=fields[_TYPE] == _DICTIONARY_TYPE,
-                values=page[_NUM_VALUES],
-                compressed=fields[_COMPRESSED],
-                uncompressed=fields[_UNCOMPRESSED],
+                values=_count(page[_NUM_VALUES]),
+                compressed=compressed,
+                uncompressed=_count(fields[_UNCOMPRESSED]),
+                end=start + reader.position + compressed,
             )
-        except (IndexError, KeyError, TypeError):
+        except (IndexError, KeyError, TypeError, RecursionError):
             continue
-        return header, reader.position
     return None
+
+
+def _count(value: Any) -> int:  # noqa: ANN401 - any Thrift value
+    """A number that can be one of bytes or values. Raises KeyError for all else."""
+    if not isinstance(value, int) or not 0 <= value < _MOST_COUNTED:
+        raise KeyError(value)
+    return value
 
 
 class _Compact:

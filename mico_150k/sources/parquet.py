@@ -9,6 +9,7 @@ Peaks of reading one row group of unique images, of 0.51 and 1.61 GB: pyarrow as
 least and is not used: it took 1.4 to 2.3 times as long, and would be a second Parquet library.
 """
 
+import os
 from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
@@ -23,11 +24,13 @@ from mico_150k.errors import BrokenFile, SourceError
 from mico_150k.pattern import leave_out
 from mico_150k.reason import Reason
 from mico_150k.sample import Missing, Origin, RawSample
-from mico_150k.sources.cells import NULL, Cell, image_cells, image_lists, kind_of, plain_values
-from mico_150k.sources.footer import Footer
-from mico_150k.sources.identity import place_id, source_id
+from mico_150k.sources.cells import NULL, image_cells, image_lists, kind_of, plain_values
+from mico_150k.sources.footer import Footer, content_of, require_plausible
+from mico_150k.sources.identity import place_id, source_id, subtask_of
+from mico_150k.sources.leaves import Leaves
+from mico_150k.sources.row_images import Found, Named, RowImages
 from mico_150k.sources.shape import Shape, find_shape
-from mico_150k.sources.source import Reading, collect, refuse_unheard
+from mico_150k.sources.source import Reading, changed, collect, refuse_unheard
 from mico_150k.sources.storage import ImagePaths, Storage
 from mico_150k.task import (
     Task,
@@ -42,6 +45,8 @@ BATCH_BYTES = 4 << 20
 """Of images in a batch: large enough to spare calls, small enough to stay in the processor's cache
 and in reused memory. Measured on images of a megabyte: batches of 16 MiB took 1.5 times as long."""
 MOST_BATCH_ROWS = 64
+MOST_IDS = 65_536
+"""That are read at once, as far as `BATCH_BYTES` lets them be."""
 BATCHES_AHEAD = 4
 """Read beside the rest: whoever examines rows comes for a row group's worth of them at once."""
 LOCAL_BUFFER = 1 << 20
@@ -61,7 +66,12 @@ class ParquetSourceFile:
     footer: Footer
     task: Task | None
     task_column: str | None
-    stamp: str
+    state: str
+
+    @property
+    def stamp(self) -> str:
+        """Its own, and that of the images which it names."""
+        return self.state + self.footer.path_stamp
 
     @property
     def rows(self) -> int:
@@ -92,15 +102,23 @@ class ParquetSourceFile:
                 yield self._task(None), place_id(self.name, row)
             return
         row = 0
+        names = list(dict.fromkeys(columns))
         with self._open() as file, self._damage(f"column {' and '.join(columns)}"):
-            for batch in file.iter_batches(65_536, columns=columns, use_threads=False):
-                for values in _rows(batch):
+            size = self._batch_rows(sum(self.footer.text_bytes), self.rows, MOST_IDS)
+            for batch in file.iter_batches(size, columns=names, use_threads=False):
+                for values in _rows(batch.select(names)):
                     yield self._identity(row, values)
                     row += 1
+        self.require_unchanged()
 
     def read(self, start: int = 0, *, ahead: bool = False) -> Generator[RawSample, None, None]:
         """The rows from `start` on; row groups before it are not touched."""
         row = 0
+        images = RowImages(
+            ImagePaths(self.storage, self.name, self.reading.allow_outside), self.footer.images
+        )
+        with self.storage.losses(self.name):
+            identity = self.storage.identity(self.name)
         with self._open() as file:
             for group, rows in enumerate(self.footer.row_groups):
                 if not rows or row + rows <= start:
@@ -110,8 +128,19 @@ class ParquetSourceFile:
                 with closing(read_ahead(batches, BATCHES_AHEAD) if ahead else batches) as ready:
                     for batch in ready:
                         skipped = max(0, min(start - row, batch.num_rows))
-                        yield from self._samples(batch.slice(skipped), row + skipped)
+                        yield from self._samples(batch.slice(skipped), row + skipped, images)
                         row += batch.num_rows
+            self.require_unchanged()
+            with self.storage.losses(self.name):
+                if self.storage.identity(self.name) != identity:
+                    raise changed(self.name, self.storage)
+
+    def require_unchanged(self) -> None:
+        """Raise `SourceChanged` where size or time are others now, `SourceLost` for a lost one."""
+        with self.storage.losses(self.name):
+            state = self.storage.again(lambda: self.storage.state(self.name))
+        if state != self.state:
+            raise changed(self.name, self.storage)
 
     def obeys(self, rule: str) -> bool:
         """Whether a rule of `--task-map` speaks of it."""
@@ -139,15 +168,27 @@ class ParquetSourceFile:
         }
 
     def _open(self) -> pq.ParquetFile:
+        """Open it. Raises `SourceChanged` where it is another one than the footer was read of."""
+        self.require_unchanged()
         with self._damage("its footer"):
-            return self.storage.parquet(
+            file = self.storage.parquet(
                 self.name, local_buffer=LOCAL_BUFFER, remote_buffer=REMOTE_BUFFER
             )
+            same = self.content.startswith(content_of(file.metadata))
+        if not same:
+            file.close()
+            raise changed(self.name, self.storage)
+        return file
+
+    @staticmethod
+    def _batch_rows(size: int, rows: int, most: int) -> int:
+        """How many of these rows to hold at once, where all of them have so many bytes."""
+        return max(1, min(most, BATCH_BYTES * rows // max(1, size)))
 
     def _batches(self, file: pq.ParquetFile, group: int) -> Generator[pa.RecordBatch, None, None]:
         rows = self.footer.row_groups[group]
-        row_bytes = max(1, sum(chunk.decoded for chunk in self.footer.chunks[group]) // rows)
-        size = max(1, min(MOST_BATCH_ROWS, BATCH_BYTES // row_bytes))
+        images = sum(chunk.decoded for chunk in self.footer.chunks[group])
+        size = self._batch_rows(images + self.footer.text_bytes[group], rows, MOST_BATCH_ROWS)
         with self._damage(f"row group {group}"):
             yield from file.iter_batches(
                 size, row_groups=[group], columns=self.shape.columns, use_threads=False
@@ -166,33 +207,33 @@ class ParquetSourceFile:
             msg = f"{self.name}: {where} cannot be read: {error}"
             raise BrokenFile(msg) from error
 
-    def _samples(self, batch: pa.RecordBatch, start: int) -> Iterator[RawSample]:
-        paths = ImagePaths(self.storage, self.name, self.reading.allow_outside)
+    def _samples(self, batch: pa.RecordBatch, start: int, images: RowImages) -> Iterator[RawSample]:
         shape = self.shape
         if shape.listed:
-            inputs = image_lists(batch.column(shape.inputs[0]), paths.read)
+            lists = image_lists(batch.column(shape.inputs[0]), Named)
         else:
-            columns = [image_cells(batch.column(name), paths.read) for name in shape.inputs]
-            inputs = [_without_padding(cells) for cells in zip(*columns, strict=True)]
-        outputs: list[Cell]
+            columns = [image_cells(batch.column(name), Named) for name in shape.inputs]
+            lists = [_without_padding(cells) for cells in zip(*columns, strict=True)]
+        outputs: list[Found]
         if shape.output:
             outputs = [
                 Missing(Reason.NO_OUTPUT) if cell is NULL else cell
-                for cell in image_cells(batch.column(shape.output), paths.read)
+                for cell in image_cells(batch.column(shape.output), Named)
             ]
         else:
-            outputs = [cells.pop() if cells else Missing(Reason.NO_OUTPUT) for cells in inputs]
+            outputs = [cells.pop() if cells else Missing(Reason.NO_OUTPUT) for cells in lists]
         for place, values in enumerate(_rows(batch.select(shape.text_columns))):
             row = start + place
+            inputs, output = images.row(lists[place], outputs[place])
             task, id_ = self._identity(row, values)
             yield RawSample(
                 origin=Origin(self.name, row),
                 task=task,
                 source_id=id_,
-                subtask=(shape.subtask and values[shape.subtask]) or "",
+                subtask=subtask_of(values[shape.subtask]) if shape.subtask else "",
                 instruction=self._instruction(row, values[shape.instruction]),
-                inputs=tuple(inputs[place]),
-                output=outputs[place],
+                inputs=inputs,
+                output=output,
             )
 
     def _identity(self, row: int, values: dict[str, Any]) -> tuple[Task, str]:
@@ -263,7 +304,7 @@ def _rows(batch: pa.RecordBatch) -> Iterator[dict[str, Any]]:
         yield dict(zip(batch.schema.names, values, strict=True))
 
 
-def _without_padding(cells: tuple[Cell, ...]) -> list[Cell]:
+def _without_padding(cells: tuple[Found, ...]) -> list[Found]:
     """The cells up to the last image: numbered columns are null after a row's last input."""
     end = max((place + 1 for place, cell in enumerate(cells) if cell is not NULL), default=0)
     return list(cells[:end])
@@ -272,7 +313,9 @@ def _without_padding(cells: tuple[Cell, ...]) -> list[Cell]:
 def _read_footer(storage: Storage, name: str, reading: Reading) -> ParquetSourceFile:
     with storage.opened(name) as handle:
         try:
-            return _of_footer(storage, name, reading, handle)
+            # Before the footer is read: whatever is written from here on shows.
+            state = storage.stamp(name)
+            return _of_footer(storage, name, reading, handle, state)
         except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             msg = (
                 f"{name}: not a Parquet file, or not whole: {error}\n"
@@ -288,17 +331,21 @@ def _read_footer(storage: Storage, name: str, reading: Reading) -> ParquetSource
 
 
 def _of_footer(
-    storage: Storage, name: str, reading: Reading, handle: BinaryIO
+    storage: Storage, name: str, reading: Reading, handle: BinaryIO, state: str
 ) -> ParquetSourceFile:
     file = pq.ParquetFile(handle)
+    leaves = Leaves.of(name, file)
+    require_plausible(name, handle.seek(0, os.SEEK_END), file.metadata, leaves)
     kinds = {field.name: kind_of(field.type) for field in file.schema_arrow}
-    shape = find_shape(name, kinds, reading.columns)
+    types = {field.name: str(field.type) for field in file.schema_arrow}
+    shape = find_shape(name, kinds, reading.columns, types)
+    leaves.refuse_doubled(name, shape.columns)
     ruled = task_by_rule(name, reading.tasks)
     task = ruled or task_by_spelling(name, storage.name)
     if task is None and shape.task is None:
         raise unknown_task(name, name.split("/")[:-1])
     paths = ImagePaths(storage, name, reading.allow_outside)
-    footer = Footer.read(handle, file, shape, paths)
+    footer = Footer.read(handle, file, shape, leaves, paths)
     return ParquetSourceFile(
         storage=storage,
         reading=reading,
@@ -307,5 +354,5 @@ def _of_footer(
         footer=footer,
         task=task,
         task_column=None if ruled else shape.task,
-        stamp=storage.stamp(name) + footer.path_stamp,
+        state=state,
     )

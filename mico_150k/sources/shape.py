@@ -6,16 +6,22 @@ known: the inputs' columns, what a cell is, and how it goes on in the others.
 
 import re
 import shlex
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from itertools import chain
 
 from mico_150k.errors import UnknownShape, UsageError
+from mico_150k.excerpt import excerpt
 from mico_150k.pattern import leave_out
 
 ROW_PLACE = "@row"
 """As `--map id=@row`: the id is the row's place, whatever columns the file has."""
+NOTHING = "@none"
+"""As `--map subtask=@none`: no column says it, whatever their names are."""
+_MOST_LISTED = 60
+"""Columns that a message lists."""
 
 
 class Kind(str, Enum):
@@ -27,6 +33,8 @@ class Kind(str, Enum):
     TEXTS = "list of texts"
     TURNS = "list of lists of texts"
     NUMBER = "number"
+    UUID = "UUID"
+    NULL = "nothing but nulls"
     OTHER = "other"
 
     def __str__(self) -> str:
@@ -36,7 +44,9 @@ class Kind(str, Enum):
 _IMAGE = {Kind.IMAGE, Kind.TEXT}  # a text may be a path
 _IMAGES = {Kind.IMAGES, Kind.TEXTS}
 _INSTRUCTION = {Kind.TEXT, Kind.TEXTS, Kind.TURNS}
-_ID = {Kind.NUMBER, Kind.TEXT}
+_ID = {Kind.NUMBER, Kind.TEXT, Kind.UUID}
+_SUBTASK = {Kind.TEXT, Kind.NUMBER}
+_TASK = {Kind.TEXT}
 
 # Names in the release, in the trainers' own formats and in similar data; the first that fits.
 _INPUT_NAMES = (
@@ -55,6 +65,7 @@ _NUMBERED_NAMES = ("input_image", "input", "source_image", "reference_image", "i
 _NUMBERED = re.compile(r"(.*?)_?(\d+)")
 
 _PARTS = ("inputs", "output", "instruction", "id", "subtask", "task")
+_OPTIONAL = ("subtask", "task")
 _BETWEEN_PARTS = re.compile(r"\s+(?=\w+=)")  # a column's name may have blanks
 
 
@@ -115,42 +126,51 @@ def parse_map(words: Iterable[str]) -> dict[str, str]:
     return parsed
 
 
-def find_shape(file: str, columns: Mapping[str, Kind], mapping: Mapping[str, str]) -> Shape:
+def find_shape(
+    file: str,
+    columns: Mapping[str, Kind],
+    mapping: Mapping[str, str],
+    types: Mapping[str, str] | None = None,
+) -> Shape:
     """The shape of a file with these columns; what `mapping` says goes before what is found.
 
-    Raises `UnknownShape`, which prints the columns, what was expected and a `--map` to try.
+    `types` are the columns' types in words, for messages. Raises `UnknownShape`, which prints the
+    columns, what was expected and a `--map` to try.
     """
     # One --map serves all files, so it speaks only where a file has the columns that it names.
     named = {part: _named(part, value) for part, value in mapping.items()}
     said = {part: names for part, names in named.items() if set(names) <= set(columns)}
     output = _one(said, "output") or _first(columns, _OUTPUT_NAMES, _IMAGE)
     inputs = [said["inputs"]] if "inputs" in said else _inputs(columns, output)
+
+    def told(part: str, names: Iterable[str]) -> str | None:
+        """The column of a part: a known name counts whatever its type, and may be refused."""
+        return _one(said, part) or (None if part in said else _present(columns, names))
+
     shape = Shape(
         inputs=inputs[0] if len(inputs) == 1 else (),
         listed=len(inputs) == 1 and len(inputs[0]) == 1 and columns[inputs[0][0]] in _IMAGES,
         output=output,
-        instruction=_one(said, "instruction")
-        or _first(columns, _INSTRUCTION_NAMES, _INSTRUCTION)
-        or "",
-        id=_one(said, "id") or (None if "id" in said else _first(columns, _ID_NAMES, _ID)),
-        subtask=_one(said, "subtask") or _first(columns, _SUBTASK_NAMES, {Kind.TEXT}),
-        task=_one(said, "task") or _first(columns, _TASK_NAMES, {Kind.TEXT}),
+        instruction=told("instruction", _INSTRUCTION_NAMES) or "",
+        id=told("id", _ID_NAMES),
+        subtask=told("subtask", _SUBTASK_NAMES),
+        task=told("task", _TASK_NAMES),
         mapped=frozenset(said),
     )
-    wrong = [*_wrong(shape, columns, inputs)]
+    wrong = [*_wrong(shape, columns, inputs, types or {})]
     if wrong:
         wrong += [
             f"--map {part}={value} names a column that it has not."
             for part, value in mapping.items()
             if part not in said
         ]
-        raise _unknown_shape(file, columns, shape, inputs, wrong)
+        raise _unknown_shape(file, columns, shape, inputs, wrong, types or {})
     return shape
 
 
 def _named(part: str, value: str) -> tuple[str, ...]:
     """The columns that a `--map` names for a part."""
-    if part == "id" and value == ROW_PLACE:
+    if (part == "id" and value == ROW_PLACE) or (part in _OPTIONAL and value == NOTHING):
         return ()
     return tuple(value.split(",")) if part == "inputs" else (value,)
 
@@ -161,6 +181,11 @@ def _one(said: Mapping[str, tuple[str, ...]], part: str) -> str | None:
 
 def _first(columns: Mapping[str, Kind], names: Iterable[str], kinds: set[Kind]) -> str | None:
     return next((name for name in names if columns.get(name) in kinds), None)
+
+
+def _present(columns: Mapping[str, Kind], names: Iterable[str]) -> str | None:
+    """The first of these names that a column has with anything in it."""
+    return next((name for name in names if columns.get(name, Kind.NULL) is not Kind.NULL), None)
 
 
 def _inputs(columns: Mapping[str, Kind], output: str | None) -> list[tuple[str, ...]]:
@@ -190,60 +215,91 @@ def _inputs(columns: Mapping[str, Kind], output: str | None) -> list[tuple[str, 
 
 
 def _wrong(
-    shape: Shape, columns: Mapping[str, Kind], inputs: list[tuple[str, ...]]
+    shape: Shape,
+    columns: Mapping[str, Kind],
+    inputs: list[tuple[str, ...]],
+    types: Mapping[str, str],
 ) -> Iterator[str]:
     """What keeps a file with these columns from being read."""
+
+    def typed(name: str) -> str:
+        return f"{excerpt(name)} ({excerpt(types[name])})" if name in types else excerpt(name)
+
     if not inputs:
         yield "no column of input images: a list of them, or input_image_1, _2, …"
     elif len(inputs) > 1:
-        groups = "; ".join(", ".join(group) for group in inputs)
+        groups = "; ".join(_some(group) for group in inputs)
         yield f"which columns are the input images cannot be told: {groups}."
     elif not shape.listed and any(columns[name] not in _IMAGE for name in shape.inputs):
-        yield f"{', '.join(shape.inputs)} do not all hold images or paths of them."
+        yield f"{_some(shape.inputs)} do not all hold images or paths of them."
     if shape.output is None:
         if not shape.listed or shape.inputs != (_BAGEL_IMAGES,):
             yield "no column of output images, such as output_image."
     elif columns[shape.output] not in _IMAGE:
-        yield f"{shape.output} holds no images and no paths of them."
+        yield f"{typed(shape.output)} holds no images and no paths of them."
     if not shape.instruction:
         yield "no column of instructions, such as instruction."
     elif columns[shape.instruction] not in _INSTRUCTION:
-        yield f"{shape.instruction} holds no texts."
+        yield f"{typed(shape.instruction)} holds no texts."
     if shape.id and columns[shape.id] not in _ID:
-        yield f"{shape.id} holds neither numbers nor texts."
-    for name in (shape.subtask, shape.task):
-        if name and columns[name] is not Kind.TEXT:
-            yield f"{name} holds no texts."
-    used = [*shape.image_columns, *([shape.instruction] if shape.instruction else [])]
-    for name in dict.fromkeys(name for name in used if used.count(name) > 1):
-        yield f"{name} cannot be two of inputs, output and instruction."
+        yield (
+            f"{typed(shape.id)} holds neither numbers nor texts, and cannot be the id. "
+            f"The row's place can: --map id={ROW_PLACE}"
+        )
+    for part, name, kinds in (("subtask", shape.subtask, _SUBTASK), ("task", shape.task, _TASK)):
+        if name and columns[name] not in kinds:
+            yield f"{typed(name)} holds no texts. To do without it: --map {part}={NOTHING}"
+    used = Counter([*shape.image_columns, *([shape.instruction] if shape.instruction else [])])
+    for name in (name for name, times in used.items() if times > 1):
+        yield f"{excerpt(name)} cannot be two of inputs, output and instruction."
 
 
-def _unknown_shape(
+def _some(names: tuple[str, ...]) -> str:
+    """Their names, or the first of many."""
+    more = f", … ({len(names)} in all)" if len(names) > _MOST_LISTED else ""
+    return ", ".join(map(excerpt, names[:_MOST_LISTED])) + more
+
+
+def _unknown_shape(  # noqa: PLR0913, PLR0917 - all that a message says
     file: str,
     columns: Mapping[str, Kind],
     shape: Shape,
     inputs: list[tuple[str, ...]],
     wrong: list[str],
+    types: Mapping[str, str],
 ) -> UnknownShape:
     def named(kinds: set[Kind], fallback: str) -> str:
         return next((name for name, kind in columns.items() if kind in kinds), fallback)
 
+    def fitting(name: str | None, kinds: set[Kind]) -> str:
+        return name if name and columns.get(name) in kinds else ""
+
     images = [name for name, kind in columns.items() if kind is Kind.IMAGE]
     output = shape.output or (images[-1] if images else "COLUMN")
-    others = ",".join(name for name in images if name != output)
+    others = [name for name in images if name != output]
+    guessed = list(inputs[0]) if inputs else others
+    if len(guessed) > _MOST_LISTED:
+        guessed = ["COLUMN", "COLUMN"]
     guesses = {
-        "inputs": ",".join(inputs[0])
+        "inputs": ",".join(guessed)
         if inputs
-        else named({Kind.IMAGES}, others or named({Kind.TEXTS}, "COLUMN")),
+        else named({Kind.IMAGES}, ",".join(guessed) or named({Kind.TEXTS}, "COLUMN")),
         "output": output,
-        "instruction": shape.instruction or named({Kind.TEXT}, "COLUMN"),
-        "id": shape.id or named({Kind.NUMBER}, ROW_PLACE),
+        "instruction": fitting(shape.instruction, _INSTRUCTION) or named({Kind.TEXT}, "COLUMN"),
+        "id": fitting(shape.id, _ID) or named({Kind.NUMBER}, ROW_PLACE),
+        **({"subtask": NOTHING} if shape.subtask and not fitting(shape.subtask, _SUBTASK) else {}),
+        **({"task": NOTHING} if shape.task and not fitting(shape.task, _TASK) else {}),
     }
-    listing = "\n".join(f"    {name}: {kind}" for name, kind in columns.items())
+    listed = [
+        f"    {excerpt(name)}: {types.get(name, kind) if kind is Kind.OTHER else kind}"
+        for name, kind in list(columns.items())[:_MOST_LISTED]
+    ]
+    if len(columns) > _MOST_LISTED:
+        listed.append(f"    … and {len(columns) - _MOST_LISTED} more")
     example = " ".join(shlex.quote(f"{part}={value}") for part, value in guesses.items())
     return UnknownShape(
-        f"{file}: its columns fit nothing that is known:\n{listing}\n"
+        "\n".join([f"{file}: its columns fit nothing that is known:", *listed])
+        + "\n"
         + "\n".join(f"  {line}" for line in wrong)
         + f"\nSay which is which, for example:\n  --map {example}\n{leave_out(file)}"
     )

@@ -5,10 +5,14 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
-from mico_150k.errors import SourceError, UsageError
+from mico_150k.errors import SourceChanged, SourceError, UsageError
 from mico_150k.sample import RawSample
 from mico_150k.sources.shape import Shape
+from mico_150k.sources.storage import Storage
 from mico_150k.task import Task
+
+MANIFEST_ENDINGS = (".json", ".jsonl", ".ndjson", ".json.gz", ".jsonl.gz", ".ndjson.gz")
+"""Of the names of files that are read as manifests, in lower case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,9 @@ class SourceFile(Protocol):
         `ahead` lets a thread fetch what comes next meanwhile; who stops early closes it.
         """
 
+    def require_unchanged(self) -> None:
+        """Raise `SourceChanged` where the file is no longer the one that was opened."""
+
     def describe(self) -> dict[str, Any]:
         """What `mico inspect` prints of it: shape, row groups, pages; plain values."""
 
@@ -95,6 +102,15 @@ class Source(Protocol):
     @property
     def files(self) -> Sequence[SourceFile]:
         """In the order of their names."""
+
+
+def changed(what: str, storage: Storage) -> SourceChanged:
+    """The error for a file, or an image that a file names, which is another one by now."""
+    return SourceChanged(
+        f"{what} in {storage.location} has changed since this work was planned, or while it was "
+        "read.\nLet nothing write to the source meanwhile. When the file is again what it was, the "
+        "same command goes on; with its new content, begin anew (a build: --overwrite)."
+    )
 
 
 class Obedient(Protocol):

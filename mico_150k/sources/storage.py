@@ -5,7 +5,7 @@ import posixpath
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, BinaryIO, TypeVar
 
 import fsspec
@@ -108,11 +108,7 @@ class Storage:
     def open(self, name: str) -> BinaryIO:
         """A file for reading at any place; nothing is read ahead over a network."""
         options = {} if self.is_local else {"cache_type": "none"}
-        fs = self.fs
-        if isinstance(fs, AsyncFileSystem) and fs._pid != os.getpid():  # noqa: SLF001
-            # A process that was forked from the one that has opened it: fsspec makes it anew.
-            fs = type(fs)(*fs.storage_args, **fs.storage_options)
-        return fs.open(self.path(name), "rb", **options)  # type: ignore[no-any-return]
+        return self._own_fs().open(self.path(name), "rb", **options)  # type: ignore[no-any-return]
 
     def parquet(
         self,
@@ -129,7 +125,13 @@ class Storage:
         """
         source = self.path(name) if self.is_local else self.open(name)
         buffer = local_buffer if self.is_local else remote_buffer
-        return pq.ParquetFile(source, metadata=metadata, pre_buffer=False, buffer_size=buffer)
+        return pq.ParquetFile(
+            source,
+            metadata=metadata,
+            pre_buffer=False,
+            buffer_size=buffer,
+            page_checksum_verification=True,
+        )
 
     def again(self, call: Callable[[], T]) -> T:
         """What a call that reads here returns, made again where a network fails it."""
@@ -165,6 +167,30 @@ class Storage:
             status = os.stat(self.path(name))
             return f"{status.st_size}-{status.st_mtime_ns}"
         return f"{info.get('size')}-{info.get('mtime') or info.get('last_modified')}"
+
+    def state(self, name: str) -> str:
+        """The stamp as it is by now: what is remembered of a file elsewhere is forgotten."""
+        here = replace(self, fs=self._own_fs())
+        if not self.is_local:
+            here.fs.invalidate_cache(self.path(name))
+        return here.stamp(name)
+
+    def identity(self, name: str) -> tuple[int, int]:
+        """Which file of this machine has the name; none elsewhere.
+
+        Numbers to compare while the file is open: some file systems give new ones afterwards.
+        """
+        if not self.is_local:
+            return (0, 0)
+        status = os.stat(self.path(name))
+        return status.st_dev, status.st_ino
+
+    def _own_fs(self) -> fsspec.AbstractFileSystem:
+        """The file system; made anew in a process that was forked from the one that has it."""
+        fs = self.fs
+        if isinstance(fs, AsyncFileSystem) and fs._pid != os.getpid():  # noqa: SLF001
+            return type(fs)(*fs.storage_args, **fs.storage_options)
+        return fs
 
 
 @dataclass(frozen=True, slots=True)

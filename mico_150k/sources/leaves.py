@@ -1,0 +1,83 @@
+"""Which leaf columns of a Parquet file belong to which of its columns, by their places.
+
+A leaf's path, such as `input_images.list.element.bytes`, does not tell: names may have dots.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pyarrow.types as pt
+
+from mico_150k.errors import BrokenFile, UnknownShape
+from mico_150k.excerpt import excerpt
+from mico_150k.pattern import leave_out
+
+
+@dataclass(frozen=True, slots=True)
+class Leaves:
+    """The places of leaf columns by column, and each leaf's path."""
+
+    places: dict[str, range]
+    paths: tuple[str, ...]
+    repeated: tuple[bool, ...]
+    doubled: frozenset[str]
+
+    @classmethod
+    def of(cls, name: str, file: pq.ParquetFile) -> "Leaves":
+        """Those of a file called `name`. Raises `BrokenFile` where its two schemas disagree."""
+        columns = [file.schema.column(place) for place in range(len(file.schema))]
+        places: dict[str, range] = {}
+        start = 0
+        for field in file.schema_arrow:
+            end = start + sum(1 for _ in _leaf_types(field.type))
+            places[field.name] = range(start, end)
+            start = end
+        if start != len(columns) or len(columns) != file.metadata.num_columns:
+            msg = (
+                f"{name}: its footer contradicts itself: {start} columns in one place, "
+                f"{len(columns)} in another.\nFetch it again. {leave_out(name)}"
+            )
+            raise BrokenFile(msg)
+        times = Counter(file.schema_arrow.names)
+        return cls(
+            places=places,
+            paths=tuple(column.path for column in columns),
+            repeated=tuple(column.max_repetition_level > 0 for column in columns),
+            doubled=frozenset(column for column, count in times.items() if count > 1),
+        )
+
+    def of_columns(self, columns: Iterable[str]) -> Iterator[int]:
+        """The places of all leaves of these columns."""
+        for column in columns:
+            yield from self.places[column]
+
+    def refuse_doubled(self, file: str, columns: Iterable[str]) -> None:
+        """Raise `UnknownShape` where one of these columns, or a part of one, has a namesake."""
+        used = list(columns)
+        paths = Counter(self.paths)
+        for column in used:
+            twice = [self.paths[leaf] for leaf in self.places[column]]
+            parts = [path for path in twice if paths[path] > 1]
+            if column in self.doubled or parts:
+                name = excerpt(column if column in self.doubled else parts[0])
+                msg = (
+                    f"{file}: two columns are called {name}, and which one is meant cannot be "
+                    f"told.\nRename one of them, or name other columns: --map. {leave_out(file)}"
+                )
+                raise UnknownShape(msg)
+
+
+def _leaf_types(arrow_type: pa.DataType) -> Iterator[pa.DataType]:
+    """The types of the leaf columns that a column of this type is stored as."""
+    if isinstance(arrow_type, pa.BaseExtensionType):
+        yield from _leaf_types(arrow_type.storage_type)
+    elif pt.is_struct(arrow_type) or pt.is_map(arrow_type):
+        for place in range(arrow_type.num_fields):
+            yield from _leaf_types(arrow_type.field(place).type)
+    elif pt.is_nested(arrow_type) and arrow_type.num_fields == 1:  # a list of some kind
+        yield from _leaf_types(arrow_type.field(0).type)
+    else:
+        yield arrow_type

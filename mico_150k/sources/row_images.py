@@ -1,0 +1,68 @@
+"""The images of one row at a time, where a row names them: bounded, and as they were planned."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mico_150k.excerpt import excerpt
+from mico_150k.reason import Reason
+from mico_150k.sample import MAX_INPUTS, MAX_ROW_BYTES, Missing
+from mico_150k.sources.cells import Cell
+from mico_150k.sources.named_images import ImageStates
+from mico_150k.sources.not_a_path import not_a_path
+from mico_150k.sources.source import changed
+from mico_150k.sources.storage import ImagePaths
+
+TOO_MANY = Missing(Reason.TOO_LARGE, f"one of more than {MAX_INPUTS} inputs in a row")
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """An image that a cell names, not read yet."""
+
+    path: str
+
+
+Found = Cell | Named
+
+
+@dataclass(frozen=True, slots=True)
+class RowImages:
+    """Reads the images that one file of a source names; `planned` is how they were."""
+
+    paths: ImagePaths
+    planned: ImageStates
+
+    def row(self, inputs: Sequence[Found], output: Found) -> tuple[tuple[Cell, ...], Cell]:
+        """All images of a row. None is read of a row that has too many, or beyond a row's bytes.
+
+        Raises `PathOutsideSource`, and `SourceChanged` where a file is not as it was planned.
+        """
+        if len(inputs) > MAX_INPUTS:
+            return (TOO_MANY,) * len(inputs), TOO_MANY
+        held = 0
+        images: list[Cell] = []
+        for cell in (*inputs, output):
+            image = self._read(cell.path, held) if isinstance(cell, Named) else cell
+            held += 0 if isinstance(image, Missing) else len(image)
+            images.append(image)
+        return tuple(images[:-1]), images[-1]
+
+    def _read(self, path: str, held: int) -> Cell:
+        if held > MAX_ROW_BYTES:
+            return Missing(Reason.TOO_LARGE, f"more than {MAX_ROW_BYTES} bytes of images in a row")
+        if what := not_a_path(path):
+            return Missing(Reason.FILE_MISSING, f"{what}, and no path")
+        image = self.paths.read(path)
+        size = self.planned.size(path)
+        if size is None:
+            return image
+        # Looked at after it was read: what was written meanwhile shows as well. Over a network
+        # that is one more request for each image, and its length has to do.
+        if self.paths.storage.is_local:
+            same = self.planned.is_same(path, self.paths.status(path))
+        else:
+            same = True
+        length = 0 if isinstance(image, Missing) else len(image)
+        if not same or length != size:
+            raise changed(f"{self.paths.file}: the image {excerpt(path)}", self.paths.storage)
+        return image
