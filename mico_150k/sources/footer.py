@@ -13,6 +13,7 @@ from mico_150k.errors import BrokenFile
 from mico_150k.excerpt import excerpt
 from mico_150k.pattern import leave_out
 from mico_150k.sources.cells import kind_of
+from mico_150k.sources.chunk_metadata import unsafe_chunk
 from mico_150k.sources.leaves import Leaves
 from mico_150k.sources.named_images import ImageStates, NamedImages
 from mico_150k.sources.pages import PageHeader, read_page_headers
@@ -123,11 +124,12 @@ def _text_bytes(
     return sum(group.column(leaf).total_uncompressed_size for leaf in leaves.of_columns(texts))
 
 
-def require_plausible(name: str, size: int, metadata: pq.FileMetaData, leaves: Leaves) -> None:
+def require_plausible(name: str, size: int, file: pq.ParquetFile, leaves: Leaves) -> None:
     """Compare what a footer promises with the bytes that there are, before any of it is believed.
 
     Raises `BrokenFile`.
     """
+    metadata = file.metadata
     rows = metadata.num_rows
     if rows > max(FREE_ROWS, size):
         msg = (
@@ -135,6 +137,13 @@ def require_plausible(name: str, size: int, metadata: pq.FileMetaData, leaves: L
             f"images do not fit into it.\n{leave_out(name)}"
         )
         raise BrokenFile(msg)
+    columns = [file.schema.column(place) for place in range(len(file.schema))]
+    try:
+        unsafe = unsafe_chunk(_serialized(metadata), columns)
+    except (IndexError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise _contradiction(name, "what it consists of") from error
+    if unsafe:
+        raise _contradiction(name, unsafe)
     promised = 0
     for place in range(metadata.num_row_groups):
         group = metadata.row_group(place)
@@ -214,6 +223,10 @@ def _image_chunk(column: pq.ColumnChunkMetaData, pages: list[PageHeader]) -> Ima
 
 def content_of(metadata: pq.FileMetaData) -> str:
     """A digest of the footer: sizes, offsets and statistics of everything in the file."""
+    return xxhash.xxh3_128_hexdigest(_serialized(metadata))
+
+
+def _serialized(metadata: pq.FileMetaData) -> bytes:
     sink = pa.BufferOutputStream()
     metadata.write_metadata_file(sink)
-    return xxhash.xxh3_128_hexdigest(sink.getvalue())
+    return sink.getvalue().to_pybytes()

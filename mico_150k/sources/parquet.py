@@ -335,7 +335,7 @@ def _of_footer(
 ) -> ParquetSourceFile:
     file = pq.ParquetFile(handle)
     leaves = Leaves.of(name, file)
-    require_plausible(name, handle.seek(0, os.SEEK_END), file.metadata, leaves)
+    require_plausible(name, handle.seek(0, os.SEEK_END), file, leaves)
     kinds = {field.name: kind_of(field.type) for field in file.schema_arrow}
     types = {field.name: str(field.type) for field in file.schema_arrow}
     shape = find_shape(name, kinds, reading.columns, types)
