@@ -1,6 +1,5 @@
 """Columns of unusual types are read as what they hold, or refused by name: never passed over."""
 
-import re
 import uuid
 from decimal import Decimal
 from pathlib import Path
@@ -16,7 +15,7 @@ from mico_150k.inspection import inspect_source
 from mico_150k.plan import make_plan
 from mico_150k.sample import RawSample
 from mico_150k.sources import Reading, open_source
-from mico_150k.sources.cells import NULL, image_cells, image_lists, kind_of, plain_values
+from mico_150k.sources.cells import image_cells, image_lists, kind_of, plain_values
 from mico_150k.sources.shape import Kind, find_shape, parse_map
 from mico_150k.task import Task
 
