@@ -17,7 +17,8 @@ from mico_150k.images.header import Verify
 from mico_150k.reason import Reason
 from mico_150k.sample import Image, LeftOut, Missing, Origin, RawSample, Sample
 from mico_150k.sources.cells import NULL, Cell
-from mico_150k.sources.storage import ImagePaths, Storage
+from mico_150k.sources.image_paths import ImagePaths
+from mico_150k.sources.storage import Storage
 from mico_150k.task import Task, task_from_spelling
 
 BENCH_COLUMNS: Columns = {

@@ -1,7 +1,11 @@
 """Patterns by which a person names files: `--exclude`, `--task-map`."""
 
+import re
 import shlex
 from fnmatch import fnmatchcase
+
+_HALVES = re.compile("[\ud800-\udfff]")
+"""How Python has the bytes of a name that is not UTF-8: none of them can be shown."""
 
 
 def matches(name: str, pattern: str) -> bool:
@@ -11,4 +15,5 @@ def matches(name: str, pattern: str) -> bool:
 
 def leave_out(name: str) -> str:
     """The way out where a file is no part of a source."""
-    return f"If it is no part of the source, leave it out: --exclude {shlex.quote(name)}"
+    pattern = shlex.quote(_HALVES.sub("?", name))
+    return f"If it is no part of the source, leave it out: --exclude {pattern}"

@@ -40,7 +40,7 @@ from mico_150k.row_group import MAX_ROWS
 from mico_150k.selection import Selection
 from mico_150k.sources import open_source
 from mico_150k.sources.cells import Cell
-from mico_150k.sources.storage import ImagePaths
+from mico_150k.sources.image_paths import ImagePaths
 
 from .factories import Case, encode, garment, picture, write_bench, write_release
 from .folders import contents

@@ -1,24 +1,26 @@
 """Sources: where samples come from. `open_source` finds out of which kind one is."""
 
-import posixpath
 from pathlib import Path
 
-from mico_150k.errors import EmptySource, SourceError, UsageError
+from mico_150k.errors import BrokenFile, EmptySource, SourceError, UsageError
+from mico_150k.excerpt import excerpt
+from mico_150k.pattern import leave_out
+from mico_150k.recognize import TO_PARQUET, recognize_name
+from mico_150k.sample import is_text
 from mico_150k.sources.demo import DEMO, DemoSource
+from mico_150k.sources.layouts import (
+    is_manifest,
+    refuse_two_snapshots,
+    saved_to_disk,
+    what_is_there,
+)
 from mico_150k.sources.listing import is_dataset, list_files
 from mico_150k.sources.manifest import ManifestSource
 from mico_150k.sources.parquet import ParquetSource
-from mico_150k.sources.source import Reading, Source, SourceFile
+from mico_150k.sources.source import TABLE_ENDING, Reading, Source, SourceFile
 from mico_150k.sources.storage import Storage
 
 __all__ = ["DEMO", "Reading", "Source", "SourceFile", "open_source"]
-
-TABLE = ".parquet"
-OF_EXPORTS = {
-    "export.json", "parquet_info.json", "pretokenize.json", "all_records.json", "made-of.json",
-    "dimoo-mico.ids.json",
-}  # fmt: skip
-"""What `mico export` and `mico pretokenize` write besides manifests."""
 
 
 def open_source(
@@ -49,13 +51,16 @@ def open_source(
 
 
 def _open(location: str, reading: Reading, problems: list[SourceError] | None) -> Source:
-    storage, name = Storage.at(location)
+    storage, name = Storage.at(location, allow_outside=reading.allow_outside)
     if name is not None:
         if reading.exclude:
             msg = f"--exclude is for a folder, and {location} is a file."
             raise UsageError(msg)
-        if name.lower().endswith(TABLE):
+        if name.lower().endswith(TABLE_ENDING):
             return ParquetSource.open(storage, [name], reading, problems)
+        if not is_manifest(name) and (kind := recognize_name(name)):
+            msg = f"{location} is {kind.one}, and no source: {kind.advice}."
+            raise EmptySource(msg)
         return ManifestSource.open(storage, [name], reading, problems)
     if is_dataset(storage):
         msg = (
@@ -64,16 +69,34 @@ def _open(location: str, reading: Reading, problems: list[SourceError] | None) -
         )
         raise UsageError(msg)
     files = list_files(storage, reading)
-    if tables := [name for name in files if name.lower().endswith(TABLE)]:
-        return ParquetSource.open(storage, tables, reading, problems)
-    if manifests := [name for name in files if _is_manifest(name)]:
-        return ManifestSource.open(storage, manifests, reading, problems)
+    if tables := [name for name in files if name.lower().endswith(TABLE_ENDING)]:
+        return ParquetSource.open(storage, _checked(storage, tables, problems), reading, problems)
+    if saved := saved_to_disk(files):
+        msg = f"{location} is no source: `save_to_disk` has written {excerpt(saved)}. {TO_PARQUET}."
+        raise EmptySource(msg)
+    if manifests := [name for name in files if is_manifest(name)]:
+        return ManifestSource.open(
+            storage, _checked(storage, manifests, problems), reading, problems
+        )
     msg = (
-        f"{location}: no .parquet, .json or .jsonl file in this folder or below it.\n"
+        f"{location}: no .parquet, .json or .jsonl file in this folder or below it"
+        f"{what_is_there(files)}.\n"
         "A source is a folder of Parquet files, or of manifests of image paths."
     )
     raise EmptySource(msg)
 
 
-def _is_manifest(name: str) -> bool:
-    return name.lower().endswith((".json", ".jsonl")) and posixpath.basename(name) not in OF_EXPORTS
+def _checked(storage: Storage, files: list[str], problems: list[SourceError] | None) -> list[str]:
+    """The files, if they can be read together; those that cannot be named are problems."""
+    refuse_two_snapshots(storage, files)
+    named = [name for name in files if is_text(name)]
+    for name in files:
+        if not is_text(name):
+            msg = (
+                f"{excerpt(name)}: this name is not UTF-8, and no dataset could state it. Rename "
+                f"it, for example with convmv. {leave_out(name)}"
+            )
+            if problems is None:
+                raise BrokenFile(msg)
+            problems.append(BrokenFile(msg))
+    return named

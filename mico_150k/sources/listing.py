@@ -4,7 +4,6 @@ Links to folders are followed, and no folder is read twice. What is hidden, excl
 folder of our own is no part: a build may have written into its source.
 """
 
-import json
 import logging
 import os
 import posixpath
@@ -12,10 +11,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mico_150k import names
-from mico_150k.errors import PathOutsideSource, SourceError, UsageError
+from mico_150k.errors import SourceError, UsageError
+from mico_150k.excerpt import excerpt
+from mico_150k.json_lines import parse_json
 from mico_150k.pattern import leave_out, matches
+from mico_150k.regular import read_small
 from mico_150k.sources.source import Reading
-from mico_150k.sources.storage import Storage, is_hidden
+from mico_150k.sources.storage import Storage, is_hidden, leads_out
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +51,8 @@ def is_dataset(storage: Storage, folder: str = "") -> bool:
     try:
         if storage.fs.exists(begun):
             return True
-        found = json.loads(storage.fs.cat_file(manifest))
+        data = read_small(manifest) if storage.is_local else storage.fs.cat_file(manifest)
+        found = parse_json(data)
     except Exception:  # noqa: BLE001 - every file system has its own way to say that it is not there
         return False
     return isinstance(found, dict) and found.get("format") == names.MANIFEST_FORMAT
@@ -71,7 +74,6 @@ class _Walk:
         """Nothing is seen yet."""
         self._storage = storage
         self._reading = reading
-        self._root = os.path.realpath(storage.root)
         self._seen: set[str] = set()
         self._links: list[str] = []
 
@@ -101,22 +103,17 @@ class _Walk:
         return _is_excluded(f"{folder}/whatever is in it", self._reading)
 
     def _follow(self, link: str) -> Iterator[str]:
-        target = os.path.realpath(self._storage.path(link))
-        if self._reading.allow_outside or f"{target}/".startswith(f"{self._root.rstrip('/')}/"):
+        if self._storage.holds(link):
             yield from self._below(link)
         elif is_dataset(self._storage, link):
             yield f"{link}/{names.MANIFEST}"
         else:
-            msg = (
-                f"{link} is a link that leads out of {self._storage.location}, to {target}.\n"
-                f"If what lies there is yours to publish: --allow-outside. {leave_out(link)}"
-            )
-            raise PathOutsideSource(msg)
+            raise leads_out(self._storage, link)
 
     def _name(self, path: str, below: str = "") -> str:
         return posixpath.relpath(posixpath.join(path, below), self._storage.root)
 
     def _refuse(self, error: OSError) -> None:
         folder = self._name(str(error.filename))
-        msg = f"{folder}: cannot be read: {error.strerror}. {leave_out(folder)}"
+        msg = f"{excerpt(folder)}: cannot be read: {error.strerror}. {leave_out(folder)}"
         raise SourceError(msg) from error

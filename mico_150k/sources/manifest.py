@@ -16,12 +16,13 @@ from mico_150k.reason import Reason
 from mico_150k.sample import MAX_INPUTS, Missing, Origin, RawSample
 from mico_150k.sources.cells import NULL
 from mico_150k.sources.identity import place_id, source_id, subtask_of
+from mico_150k.sources.image_paths import ImagePaths
 from mico_150k.sources.manifest_text import ManifestText
 from mico_150k.sources.named_images import ImageStates, NamedImages
 from mico_150k.sources.row_images import Found, Named, RowImages
 from mico_150k.sources.shape import Kind, Shape, find_shape
 from mico_150k.sources.source import Reading, changed, collect, refuse_unheard
-from mico_150k.sources.storage import ImagePaths, Storage
+from mico_150k.sources.storage import Storage
 from mico_150k.task import (
     Task,
     speaks_of,

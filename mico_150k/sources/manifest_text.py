@@ -20,6 +20,7 @@ from mico_150k.excerpt import excerpt
 from mico_150k.json_lines import LINE_BYTES
 from mico_150k.machine import free_memory
 from mico_150k.pattern import leave_out
+from mico_150k.recognize import HEAD_BYTES, JSON, recognize
 from mico_150k.sample import MAX_INPUTS
 
 _GZIP = b"\x1f\x8b"
@@ -47,6 +48,7 @@ class ManifestText:
         self._name = name
         self._bytes = _Counted(name, handle)
         self._digest = xxhash.xxh3_128()
+        self._head = b""
         self._held = 0
         self._most_held = int(free_memory() * _MEMORY_SHARE)
 
@@ -78,6 +80,7 @@ class ManifestText:
     def _values(self) -> Iterator[tuple[str, Any]]:
         """Each value and the place of it."""
         text: Text = io.BufferedReader(self._bytes, _PIECE)
+        self._head = text.peek(HEAD_BYTES)[:HEAD_BYTES]
         if text.peek(2)[:2] == _GZIP:
             text = io.BufferedReader(_Unzipped(self._name, text, self._bytes), _PIECE)
         start = text.peek(_PIECE)[:_PIECE].removeprefix(codecs.BOM_UTF8).lstrip()
@@ -126,6 +129,7 @@ class ManifestText:
             raise MemoryTooSmall(msg)
 
     def _broken(self, line: int, what: str, more_lines: int = 0) -> BrokenFile:
+        what = recognize(self._head, JSON) or what
         return BrokenFile(
             f"{self._name}, line {line + more_lines}: neither an array of JSON objects nor one a "
             f"line: {what}.\n{leave_out(self._name)}"

@@ -13,10 +13,10 @@ from mico_150k.errors import BrokenFile, PathOutsideSource
 from mico_150k.pattern import leave_out
 from mico_150k.sample import Missing
 from mico_150k.sources.cells import is_list, kind_of, plain_array, plain_values
+from mico_150k.sources.image_paths import ImagePaths
 from mico_150k.sources.leaves import Leaves
 from mico_150k.sources.not_a_path import not_a_path
 from mico_150k.sources.shape import Kind, Shape
-from mico_150k.sources.storage import ImagePaths
 
 PATHS_AT_ONCE = 4096
 """That are held, as far as `PATHS_BYTES` let them be: a text may be of any length."""

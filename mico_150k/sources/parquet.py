@@ -23,15 +23,17 @@ from mico_150k.background import read_ahead
 from mico_150k.errors import BrokenFile, SourceError
 from mico_150k.pattern import leave_out
 from mico_150k.reason import Reason
+from mico_150k.recognize import HEAD_BYTES, PARQUET, recognize
 from mico_150k.sample import Missing, Origin, RawSample
 from mico_150k.sources.cells import NULL, image_cells, image_lists, kind_of, plain_values
 from mico_150k.sources.footer import Footer, content_of, require_plausible
 from mico_150k.sources.identity import place_id, source_id, subtask_of
+from mico_150k.sources.image_paths import ImagePaths
 from mico_150k.sources.leaves import Leaves
 from mico_150k.sources.row_images import Found, Named, RowImages
 from mico_150k.sources.shape import Shape, find_shape
 from mico_150k.sources.source import Reading, changed, collect, refuse_unheard
-from mico_150k.sources.storage import ImagePaths, Storage
+from mico_150k.sources.storage import Storage
 from mico_150k.task import (
     Task,
     speaks_of,
@@ -317,8 +319,10 @@ def _read_footer(storage: Storage, name: str, reading: Reading) -> ParquetSource
             state = storage.stamp(name)
             return _of_footer(storage, name, reading, handle, state)
         except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+            handle.seek(0)
+            what = recognize(handle.read(HEAD_BYTES), PARQUET)
             msg = (
-                f"{name}: not a Parquet file, or not whole: {error}\n"
+                f"{name}: not a Parquet file, or not whole: {what or error}\n"
                 f"Fetch it again. {leave_out(name)}"
             )
             raise BrokenFile(msg) from error

@@ -7,10 +7,10 @@ from mico_150k.excerpt import excerpt
 from mico_150k.reason import Reason
 from mico_150k.sample import MAX_INPUTS, MAX_ROW_BYTES, Missing
 from mico_150k.sources.cells import Cell
+from mico_150k.sources.image_paths import ImagePaths
 from mico_150k.sources.named_images import ImageStates
 from mico_150k.sources.not_a_path import not_a_path
 from mico_150k.sources.source import changed
-from mico_150k.sources.storage import ImagePaths
 
 TOO_MANY = Missing(Reason.TOO_LARGE, f"one of more than {MAX_INPUTS} inputs in a row")
 

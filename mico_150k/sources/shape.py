@@ -164,8 +164,14 @@ def find_shape(
             for part, value in mapping.items()
             if part not in said
         ]
+        wrong += [_OF_AN_IMAGEFOLDER] if "file_name" in columns else []
         raise _unknown_shape(file, columns, shape, inputs, wrong, types or {})
     return shape
+
+
+_OF_AN_IMAGEFOLDER = (
+    "file_name is of an `imagefolder`: it has one image a row, and none that is composed of others."
+)
 
 
 def _named(part: str, value: str) -> tuple[str, ...]:

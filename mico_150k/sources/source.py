@@ -11,8 +11,9 @@ from mico_150k.sources.shape import Shape
 from mico_150k.sources.storage import Storage
 from mico_150k.task import Task
 
+TABLE_ENDING = ".parquet"
 MANIFEST_ENDINGS = (".json", ".jsonl", ".ndjson", ".json.gz", ".jsonl.gz", ".ndjson.gz")
-"""Of the names of files that are read as manifests, in lower case."""
+"""Of JSON and JSON lines, also compressed: `mico_150k.sources.manifest` reads them."""
 
 
 @dataclass(frozen=True, slots=True)

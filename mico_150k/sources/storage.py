@@ -2,11 +2,11 @@
 
 import os
 import posixpath
-import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, BinaryIO, TypeVar
+from urllib.parse import quote, unquote
 
 import fsspec
 import pyarrow as pa
@@ -19,36 +19,70 @@ from mico_150k.again import again
 from mico_150k.errors import (
     BrokenFile,
     MicoError,
+    NotRegular,
     PathOutsideSource,
     SourceLost,
     SourceNotFound,
 )
-from mico_150k.images.probe import MAX_BYTES
+from mico_150k.excerpt import excerpt
 from mico_150k.pattern import leave_out
-from mico_150k.reason import Reason
-from mico_150k.sample import Missing
+from mico_150k.regular import Root, open_regular, require_regular
+from mico_150k.sample import is_text
 
 T = TypeVar("T")
 
 
+_OF_THIS_MACHINE = ("file://", "local://")
+
+
+def is_url(location: str) -> bool:
+    """Whether a place is named by a URL, and not by a path of this machine."""
+    return "://" in location and not location.startswith(_OF_THIS_MACHINE)
+
+
+def local_or_url(location: str, **options: Any) -> tuple[fsspec.AbstractFileSystem, str]:  # noqa: ANN401 - any file system's
+    """The file system of a place and its path there; `options` are for one of a URL.
+
+    fsspec's own `url_to_fs` takes `::` in the name of a folder for a chain of file systems.
+    """
+    if is_url(location):
+        found: tuple[fsspec.AbstractFileSystem, str] = url_to_fs(location, **options)
+        return found
+    fs = LocalFileSystem()
+    return fs, fs._strip_protocol(location)  # noqa: SLF001 - what `url_to_fs` does
+
+
 @dataclass(frozen=True, slots=True)
 class Storage:
-    """A root folder on a file system; every path below is relative to it and uses slashes."""
+    """A root folder on a file system; every path below is relative to it and uses slashes.
+
+    Of this machine's files, only regular ones are opened, and those only that lie in `inside`, if
+    that is given. `file` was given by its own name and may be a link; `file_path` is its path.
+    """
 
     fs: fsspec.AbstractFileSystem
     root: str
     location: str
+    inside: Root | None = None
+    file: str = ""
+    file_path: str = ""
 
     @classmethod
-    def at(cls, location: str) -> tuple["Storage", str | None]:
+    def at(cls, location: str, *, allow_outside: bool = False) -> tuple["Storage", str | None]:
         """The folder at `location` and None, or a file's folder and the file's name.
 
-        Raises `SourceNotFound`.
+        `allow_outside` lets links lead out of the folder. Raises `SourceNotFound`.
         """
+        if not is_text(location):
+            msg = (
+                f"{excerpt(location)}: this name is not UTF-8, and no dataset could state it. "
+                "Rename it, or name a link to it."
+            )
+            raise SourceNotFound(msg)
         try:
             if not location:
                 raise FileNotFoundError  # noqa: TRY301 - to fsspec, it is the working directory
-            fs, path = url_to_fs(location)
+            fs, path = local_or_url(location)
             path = path.rstrip("/") or "/"
             info = fs.info(path)
         except (FileNotFoundError, NotADirectoryError) as error:
@@ -57,16 +91,24 @@ class Storage:
         except Exception as error:  # every file system has its own way to say no
             msg = f"{location}: cannot be opened: {_said(error)}"
             raise SourceNotFound(msg) from error
+        is_local = isinstance(fs, LocalFileSystem)
         if info["type"] == "directory":
-            return cls(fs, path, location), None
-        folder, name = posixpath.split(path)
+            inside = Root.at(path) if is_local and not allow_outside else None
+            return cls(fs, path, location, inside), None
+        bare = path
+        if _is_http(fs):  # its query is no part of its name
+            location, bare = (url.partition("#")[0].partition("?")[0] for url in (location, path))
+        folder, name = posixpath.split(bare)
         if location.endswith("/") or folder.endswith(":"):  # a page, such as http://host/data/
             msg = (
                 f"{location}: no folder whose files can be listed. "
                 "Name one file, or download them and name the folder."
             )
             raise SourceNotFound(msg)
-        return cls(fs, folder, posixpath.dirname(location) or "."), name
+        name = unquote(name) if _is_http(fs) else name
+        inside = Root.at(folder) if is_local and not allow_outside else None
+        place = posixpath.dirname(location) or "."
+        return cls(fs, folder, place, inside, name, path), name
 
     @property
     def is_local(self) -> bool:
@@ -79,8 +121,22 @@ class Storage:
         return posixpath.basename(self.root)
 
     def path(self, name: str) -> str:
-        """The file system's path of a file below the root."""
-        return posixpath.join(self.root, name)
+        """The file system's path of a file below the root: of a web server, its URL."""
+        if name and name == self.file:
+            return self.file_path
+        return _join(self.root, quote(name) if _is_http(self.fs) else name)
+
+    @property
+    def snapshot_hint(self) -> str:
+        """The end of a message on what leads outside, where the Hub's cache was given by a link."""
+        if self.inside and not self.inside.blobs and Root.at(self.inside.real).blobs:
+            snapshot = excerpt(self.inside.real)
+            return f"\nIt is a link to a snapshot in the Hub's cache: name that, {snapshot}"
+        return ""
+
+    def holds(self, name: str) -> bool:
+        """Whether a file or folder, its links followed, belongs to it."""
+        return self.inside is None or name == self.file or self.inside.holds(self.path(name))
 
     def all_files(self) -> list[str]:
         """Every file below the root, hidden ones as well."""
@@ -99,16 +155,35 @@ class Storage:
         """The same as `open`, for a file of a source. Raises `BrokenFile` where it cannot be."""
         try:
             handle = self.open(name)
+        except PathOutsideSource:
+            raise
+        except NotRegular as error:
+            msg = f"{error} {leave_out(name)}"
+            raise BrokenFile(msg) from error
         except Exception as error:  # every file system has its own way to say no
-            msg = f"{name}: cannot be opened: {_said(error)}\n{leave_out(name)}"
+            msg = f"{excerpt(name)}: cannot be opened: {_said(error)}\n{leave_out(name)}"
             raise BrokenFile(msg) from error
         with handle:
             yield handle
 
     def open(self, name: str) -> BinaryIO:
-        """A file for reading at any place; nothing is read ahead over a network."""
-        options = {} if self.is_local else {"cache_type": "none"}
-        return self._own_fs().open(self.path(name), "rb", **options)  # type: ignore[no-any-return]
+        """A file for reading at any place; nothing is read ahead over a network.
+
+        Raises `NotRegular`, `PathOutsideSource`, and what the file system does.
+        """
+        if self.is_local:
+            return open_regular(self._here(name))
+        return self._own_fs().open(  # type: ignore[no-any-return]
+            self.path(name), "rb", cache_type="none"
+        )
+
+    def _here(self, name: str) -> str:
+        """The path of a regular file of this machine."""
+        path = self.path(name)
+        if not self.holds(name):
+            raise leads_out(self, name)
+        require_regular(path)
+        return path
 
     def parquet(
         self,
@@ -123,7 +198,7 @@ class Storage:
         With `pre_buffer`, threads of pyarrow's own let go of a handle after the read has ended, and
         abort a process that ends meanwhile: 9 of 150 on a busy machine.
         """
-        source = self.path(name) if self.is_local else self.open(name)
+        source = self._here(name) if self.is_local else self.open(name)
         buffer = local_buffer if self.is_local else remote_buffer
         return pq.ParquetFile(
             source,
@@ -193,72 +268,23 @@ class Storage:
         return fs
 
 
-@dataclass(frozen=True, slots=True)
-class ImagePaths:
-    """Reads the images that one file of a source names by path, relative to that file.
-
-    A path that leaves the source's root is refused: manifests come from strangers, and what
-    they name would be published. `allow_outside` is for one's own.
-    """
-
-    storage: Storage
-    file: str
-    allow_outside: bool = False
-
-    def read(self, path: str) -> bytes | Missing:
-        """The file's bytes, or why there are none. Raises `PathOutsideSource`."""
-        size = self.size(path)
-        if isinstance(size, Missing):
-            return size
-        return self.storage.fs.cat_file(self._resolve(path))  # type: ignore[no-any-return]
-
-    def size(self, path: str) -> int | Missing:
-        """The file's bytes in number, or why there are none. Raises `PathOutsideSource`."""
-        return self.status(path)[0]
-
-    def status(self, path: str) -> tuple[int | Missing, str]:
-        """Its size, and what changes when it is written again. Raises `PathOutsideSource`."""
-        try:
-            full = self._resolve(path)
-            if self.storage.is_local:
-                status = os.stat(full)
-                is_file, size = stat.S_ISREG(status.st_mode), status.st_size
-                stamp = str(status.st_mtime_ns)
-            else:
-                info = self.storage.fs.info(full)
-                is_file, size = info["type"] == "file", int(info["size"])
-                stamp = str(info.get("ETag") or info.get("mtime") or "")
-        except (OSError, ValueError):  # ValueError: a NUL in the path, or half of a character
-            return Missing(Reason.FILE_MISSING, path), ""
-        if not is_file:
-            return Missing(Reason.FILE_MISSING, f"{path} (no regular file)"), stamp
-        if size > MAX_BYTES:
-            return Missing(Reason.TOO_LARGE, f"{path}: {size} bytes"), stamp
-        return size, stamp
-
-    def _resolve(self, path: str) -> str:
-        folder = posixpath.dirname(self.storage.path(self.file))
-        full = _join(folder, path)
-        if self.allow_outside:
-            return full
-        root, target = self.storage.root, full
-        if self.storage.is_local and "\0" not in full:
-            # A link may leave the folder as well as "..".
-            root, target = os.path.realpath(root), os.path.realpath(full)
-        within = f"{target}/".startswith(f"{root.rstrip('/')}/" if root else "")
-        if not within or target.startswith("../"):
-            msg = (
-                f"{self.file}: the image path {path!r} leads out of {self.storage.location}, "
-                "and would put a file from elsewhere into the dataset.\n"
-                "If these are your own paths: --allow-outside"
-            )
-            raise PathOutsideSource(msg)
-        return full
-
-
 def is_hidden(name: str) -> bool:
     """Whether a file, or a folder on its path, is hidden."""
     return any(part.startswith(".") for part in name.split("/"))
+
+
+def leads_out(storage: Storage, link: str) -> PathOutsideSource:
+    """The error for a link in a folder that leads out of it."""
+    target = os.path.realpath(storage.path(link))
+    return PathOutsideSource(
+        f"{excerpt(link)} is a link that leads out of {excerpt(storage.location)}, to "
+        f"{excerpt(target)}.\nIf what lies there is yours to publish: --allow-outside. "
+        f"{leave_out(link)}{storage.snapshot_hint}"
+    )
+
+
+def _is_http(fs: fsspec.AbstractFileSystem) -> bool:
+    return "http" in fs.protocol  # a name, or several
 
 
 def _join(folder: str, path: str) -> str:

@@ -19,7 +19,8 @@ from mico_150k.export.folder import EXPORT
 from mico_150k.pretokenize import pickles, workspace
 from mico_150k.reason import Reason
 from mico_150k.sample import LeftOut, Missing, RawSample
-from mico_150k.sources import OF_EXPORTS, Reading, open_source
+from mico_150k.sources import Reading, open_source
+from mico_150k.sources.layouts import OF_EXPORTS
 from mico_150k.sources.shape import parse_map
 from mico_150k.task import Task, parse_task_map
 from mico_150k.trainers import bagel
@@ -91,7 +92,11 @@ def test_a_missing_image_is_a_reason_and_no_error(tmp_path: Path) -> None:
     usual = {"input_images": ["a.png"], "output_image": "o.png", "instruction": "x"}
     found, _ = rows_of(write_json(tmp_path / "hoi.json", [row, usual]))
     null = Missing(Reason.NULL_IMAGE)
-    assert found.inputs == (Missing(Reason.FILE_MISSING, "no.png"), null, null)
+    assert found.inputs == (
+        Missing(Reason.FILE_MISSING, "no.png: no such file in the source's own folder"),
+        null,
+        null,
+    )
     assert found.output == Missing(Reason.NO_OUTPUT)
 
 
@@ -148,7 +153,7 @@ def test_what_is_no_regular_file_is_missing(tmp_path: Path, path: str) -> None:
 def test_half_of_a_character_in_a_path_or_an_instruction_stops_nothing(tmp_path: Path) -> None:
     row = {"input_images": ["\ud800.png"], "output_image": "o\0.png", "instruction": "\udc00"}
     (found,) = rows_of(write_json(tmp_path / "hoi.json", [row]))
-    assert found.inputs == (Missing(Reason.FILE_MISSING, "\ud800.png"),)
+    assert found.inputs[0].detail.startswith("\\ud800.png: no such file")
     assert isinstance(Examiner().examine_row(found), LeftOut)
 
 

@@ -82,7 +82,7 @@ def test_paths_beside_embedded_images_are_neither_looked_for_nor_refused(
     def look(*_: object) -> None:
         pytest.fail("a file was looked for")
 
-    monkeypatch.setattr("mico_150k.sources.storage.ImagePaths.status", look)
+    monkeypatch.setattr("mico_150k.sources.image_paths.ImagePaths.status", look)
     assert only(folder).rows == 3
 
 
@@ -106,5 +106,5 @@ def test_without_statistics_nothing_is_looked_for_over_a_network(
 ) -> None:
     folder = write(tmp_path, *MIXED, write_statistics=False)
     monkeypatch.setattr("mico_150k.sources.storage.Storage.is_local", False)
-    monkeypatch.setattr("mico_150k.sources.storage.ImagePaths.status", pytest.fail)
+    monkeypatch.setattr("mico_150k.sources.image_paths.ImagePaths.status", pytest.fail)
     assert only(folder).rows == 3

@@ -295,7 +295,9 @@ def test_image_paths_stay_within_the_source(tmp_path: Path) -> None:
         open_source(str(tmp_path / "src"))
     (row,) = rows_of(tmp_path / "src", Reading(allow_outside=True))
     assert row.inputs == (b"secret",)
-    assert row.output == Missing(Reason.FILE_MISSING, "gone.png")
+    assert row.output == Missing(
+        Reason.FILE_MISSING, "gone.png: no such file in the source's own folder"
+    )
 
 
 def test_the_estimate_of_bytes_counts_repeated_images_as_often_as_they_come(tmp_path: Path) -> None:

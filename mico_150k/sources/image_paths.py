@@ -1,0 +1,152 @@
+"""The images that one file of a source names by path: where they are, or why they are not."""
+
+import os
+import posixpath
+import stat
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from mico_150k.errors import PathOutsideSource
+from mico_150k.excerpt import excerpt
+from mico_150k.images.probe import MAX_BYTES
+from mico_150k.reason import Reason
+from mico_150k.recognize import recognize_path
+from mico_150k.regular import open_regular
+from mico_150k.sample import Missing
+from mico_150k.sources.storage import Storage
+
+LONGEST_PATH = 4096
+"""Linux's PATH_MAX: what is longer is no path, and no work is spent on it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImagePaths:
+    """Reads the images that one file of a source names by path, relative to that file.
+
+    A path that leaves the source's root is refused: manifests come from strangers, and what
+    they name would be published. `allow_outside` is for one's own.
+    """
+
+    storage: Storage
+    file: str
+    allow_outside: bool = False
+
+    def read(self, path: str) -> bytes | Missing:
+        """The file's bytes, or why there are none. Raises `PathOutsideSource`."""
+        full, size, _ = self._find(path)
+        if isinstance(size, Missing):
+            return size
+        if not self.storage.is_local:
+            return self.storage.fs.cat_file(full)  # type: ignore[no-any-return]
+        with open_regular(full) as file:
+            return file.read()
+
+    def size(self, path: str) -> int | Missing:
+        """The file's bytes in number, or why there are none. Raises `PathOutsideSource`."""
+        return self.status(path)[0]
+
+    def status(self, path: str) -> tuple[int | Missing, str]:
+        """Its size, and what changes when it is written again. Raises `PathOutsideSource`."""
+        return self._find(path)[1:]
+
+    def _find(self, path: str) -> tuple[str, int | Missing, str]:
+        """Where it is, its size, and its stamp."""
+        if len(path) > LONGEST_PATH:
+            return path, Missing(Reason.FILE_MISSING, f"{excerpt(path)}: too long for a path"), ""
+        try:
+            full, is_file, size, stamp = self._look(path)
+        except (OSError, ValueError) as error:  # ValueError: a NUL, or half of a character
+            if (other := self._in_another_form(path)) is None:
+                return path, Missing(Reason.FILE_MISSING, self._why(path, error)), ""
+            full, is_file, size, stamp = other
+        if not is_file:
+            what = f"{excerpt(path)} (no regular file)"
+            return full, Missing(Reason.FILE_MISSING, what), stamp
+        if size > MAX_BYTES:
+            return full, Missing(Reason.TOO_LARGE, f"{excerpt(path)}: {size} bytes"), stamp
+        return full, size, stamp
+
+    def _look(self, path: str) -> tuple[str, bool, int, str]:
+        full = self._resolve(path)
+        if self.storage.is_local:
+            status = os.stat(full)
+            return full, stat.S_ISREG(status.st_mode), status.st_size, str(status.st_mtime_ns)
+        info = self.storage.fs.info(full)
+        stamp = str(info.get("ETag") or info.get("mtime") or "")
+        return full, info["type"] == "file", int(info["size"]), stamp
+
+    def _name(self, path: str) -> str:
+        """Its name relative to the source's root, as far as it is below that."""
+        return posixpath.normpath(posixpath.join(posixpath.dirname(self.file), path))
+
+    def _resolve(self, path: str) -> str:
+        full = self.storage.path(self._name(path))
+        if self.allow_outside or self._is_inside(full):
+            return full
+        msg = (
+            f"{excerpt(self.file)}: the image path '{excerpt(path)}' leads out of "
+            f"{excerpt(self.storage.location)}, and would put a file from elsewhere into the "
+            f"dataset.\nIf these are your own paths: --allow-outside{self.storage.snapshot_hint}"
+        )
+        raise PathOutsideSource(msg)
+
+    def _is_inside(self, full: str) -> bool:
+        if self.storage.inside and "\0" not in full:
+            return self.storage.inside.holds(full)  # a link may leave the folder as well as ".."
+        root = self.storage.root
+        within = f"{full}/".startswith(f"{root.rstrip('/')}/" if root else "")
+        return within and not full.startswith("../")
+
+    def _in_another_form(self, path: str) -> tuple[str, bool, int, str] | None:
+        """The one file whose name is the same text in other code points: macOS writes é as two."""
+        forms = () if path.isascii() else self._forms(path)
+        found = [look for look in map(self._look_for, forms) if look is not None]
+        return found[0] if len(found) == 1 else None
+
+    def _look_for(self, path: str) -> tuple[str, bool, int, str] | None:
+        try:
+            return self._look(path)
+        except (OSError, ValueError):
+            return None
+
+    def _forms(self, path: str) -> Iterator[str]:
+        """The path in other forms; on this machine, each folder on it in the form that is there."""
+        if not self.storage.is_local:
+            yield from {unicodedata.normalize(form, path) for form in ("NFC", "NFD")} - {path}
+            return
+        found = [""]
+        base = posixpath.dirname(self.file)
+        for part in path.split("/"):
+            forms = dict.fromkeys((part, *(unicodedata.normalize(f, part) for f in ("NFC", "NFD"))))
+            found = [
+                joined
+                for start in found
+                for form in forms
+                for joined in [f"{start}{form}/"]
+                if not part or os.path.lexists(self.storage.path(posixpath.join(base, joined)))
+            ][:_MOST_FORMS]
+        yield from (form.rstrip("/") for form in found)
+
+    def _why(self, path: str, error: Exception) -> str:
+        """The path, and why there is no file; places are relative to the source's root."""
+        if what := recognize_path(path):
+            return f"{excerpt(path)}: {what}"
+        folder = posixpath.dirname(self._name(path))
+        where = excerpt(folder) if folder else "the source's own folder"
+        if isinstance(error, PermissionError):
+            return f"{excerpt(path)}: may not be read, in {where}"
+        if self.storage.is_local and folder and not _is_folder(self.storage.path(folder)):
+            return f"{excerpt(path)}: there is no folder {where}"
+        return f"{excerpt(path)}: no such file in {where}"
+
+
+def _is_folder(path: str) -> bool:
+    try:
+        return stat.S_ISDIR(os.stat(path).st_mode)
+    except (OSError, ValueError):
+        return False
+
+
+_MOST_FORMS = 8
+"""Of one path that are tried: names that differ in their code points alone are few."""
