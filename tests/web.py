@@ -35,7 +35,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.do_GET(body=False)
 
     def do_GET(self, *, body: bool = True) -> None:
-        name = urllib.parse.unquote(self.path).lstrip("/")
+        name = urllib.parse.unquote(self.path.partition("?")[0]).lstrip("/")
         path = self.server.root / name
         if not path.is_file():
             self.send_response(404)
