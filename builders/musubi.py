@@ -1,6 +1,5 @@
 """musubi-tuner (kohya-ss/musubi-tuner): Qwen-Image-Edit, by JSON lines and a dataset config."""
 
-import glob
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,7 +9,6 @@ from typing import Any
 import xxhash
 from mico_150k.builders.qwen_image_edit import MANY_INPUTS, MARKER
 
-from mico_150k.errors import OutputRefused
 from mico_150k.export.trainer import (
     LAUNCH,
     Candidate,
@@ -20,6 +18,7 @@ from mico_150k.export.trainer import (
     Setting,
     Size,
 )
+from mico_150k.pattern import globbed
 
 CACHE = "cache.sh"
 CONFIG = "musubi-mico.toml"
@@ -156,14 +155,9 @@ class MusubiTrainer(PathTrainer):
         ),
     )
 
-    def check_place(self, root: Path) -> None:
+    def misreads(self, place: str) -> str:
         """It looks for its caches by a pattern, in which it leaves the folder's name as it is."""
-        if glob.has_magic(str(root)):
-            msg = (
-                f"{root}: musubi-tuner takes `*`, `?` and `[` in the path of its caches for a "
-                "pattern, and would find others or none; choose a path without them."
-            )
-            raise OutputRefused(msg)
+        return globbed(place)
 
     def record(self, inputs: list[str], output: str, instruction: str) -> dict[str, Any]:
         """The target is `image_path`, and inputs are numbered from 0."""

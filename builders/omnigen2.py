@@ -8,6 +8,7 @@ from typing import Any
 from mico_150k.builder import Builder
 from mico_150k.columns import Column, ColumnType
 from mico_150k.export.trainer import LAUNCH, Candidate, Exported, Limit, PathTrainer, Setting, Size
+from mico_150k.pattern import misread
 
 
 class OmniGen2(Builder):
@@ -134,6 +135,10 @@ class OmniGen2Trainer(PathTrainer):
             "GPUS=8 bash {root}/train.sh",
         ),
     )
+
+    def misreads(self, place: str) -> str:
+        """It gives `load_dataset` the path of its records, as a pattern."""
+        return misread(place)
 
     def record(self, inputs: list[str], output: str, instruction: str) -> dict[str, Any]:
         """A line of the jsonl."""

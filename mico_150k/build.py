@@ -24,7 +24,7 @@ from mico_150k.executors import Delivering, Executor, InProcess, Outlet
 from mico_150k.finish import Report, finish
 from mico_150k.forecast import Forecast, make_forecast
 from mico_150k.images.header import Verify
-from mico_150k.output import refuse_source
+from mico_150k.output import refuse_misread, refuse_source
 from mico_150k.plan import SHARD_BYTES, Plan, Unit, make_plan
 from mico_150k.records import ShardRecord
 from mico_150k.row_group import MAX_BYTES, MAX_ROWS
@@ -127,6 +127,8 @@ class Build:
         `location` is what the user knows `out` as, where it stands for a folder elsewhere.
         """
         refuse_source(out, source)
+        if not location:
+            refuse_misread(out)
         plan = make_plan(source, shard_bytes=options.shard_bytes, seed=options.seed)
         forecast = make_forecast(
             source,

@@ -19,7 +19,9 @@ from mico_150k.card_header import COLUMNS
 from mico_150k.card_text import CardText
 from mico_150k.columns import arrow_schema, card_features
 from mico_150k.dataset_folder import DatasetFolder
+from mico_150k.excerpt import excerpt
 from mico_150k.files import sha256
+from mico_150k.pattern import misread
 
 VIEWER_READ_BYTES = 300_000_000
 """The viewer reads no more of one row group for a page of 100 rows."""
@@ -54,6 +56,13 @@ def check_dataset(folder: DatasetFolder, *, hashes: bool = True) -> Iterator[Fin
     yield from _check_cuts(footers)
     yield from _check_names(folder)
     yield from _check_rests(folder)
+
+
+def check_place(folder: Path) -> Iterator[Finding]:
+    """Whether `load_dataset` would find what lies in a folder; on the Hub it has another name."""
+    place = str(folder.resolve())
+    if why := misread(place):
+        yield Finding(True, excerpt(place), f"load_dataset {why}: rename the folder")
 
 
 def _check_files(

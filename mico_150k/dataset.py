@@ -15,7 +15,6 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from fsspec.core import url_to_fs
 
 from mico_150k import names
 from mico_150k.arrays import array_of
@@ -29,7 +28,7 @@ from mico_150k.reason import Reason
 from mico_150k.row_group import group_sizes
 from mico_150k.sample import Image, Missing, Sample
 from mico_150k.sources.cells import image_cells, image_lists
-from mico_150k.sources.storage import Storage
+from mico_150k.sources.storage import Storage, local_or_url
 from mico_150k.task import Task
 
 REMOTE_GROUPS_AHEAD = 6
@@ -282,7 +281,7 @@ def open_dataset(location: str | Path) -> Dataset:
     place = given
     if "://" not in given and not Path(given).exists() and _HUB_ID.fullmatch(given):
         place = f"hf://datasets/{given}"
-    fs, root = url_to_fs(place.rstrip("/") or "/")
+    fs, root = local_or_url(place.rstrip("/") or "/")
     storage = Storage(fs, root.rstrip("/") or "/", given)
     manifest = _read_manifest(storage)
     for config, files in manifest["configs"].items():

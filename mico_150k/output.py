@@ -2,12 +2,15 @@
 
 from pathlib import Path
 
-from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
 from mico_150k.errors import OutputRefused
+from mico_150k.excerpt import excerpt
 from mico_150k.forecast import existing
+from mico_150k.pattern import misread
+from mico_150k.sample import is_text
 from mico_150k.sources import DEMO, Source
+from mico_150k.sources.storage import local_or_url
 
 
 def refuse_file(out: Path) -> None:
@@ -17,9 +20,23 @@ def refuse_file(out: Path) -> None:
         raise OutputRefused(msg)
 
 
+def refuse_misread(out: Path) -> None:
+    """Raise `OutputRefused` where `load_dataset` would not find a dataset in this folder.
+
+    It goes by the whole path with its links followed, whatever was said to be in it.
+    """
+    place = str(out.resolve())
+    why = misread(place)
+    if not is_text(place):
+        why = "takes no name that is not UTF-8"
+    if why:
+        msg = f"--out {excerpt(out)} is {excerpt(place)}: `load_dataset` {why}. Choose another."
+        raise OutputRefused(msg)
+
+
 def refuse_source(out: Path, source: Source) -> None:
     """Raise `OutputRefused` where a folder is the source's, or has it somewhere within."""
-    fs, path = url_to_fs(source.location)
+    fs, path = local_or_url(source.location)
     if source.kind == DEMO or not isinstance(fs, LocalFileSystem):
         return
     place, here = out.resolve(), Path(path).resolve()

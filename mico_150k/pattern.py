@@ -1,5 +1,6 @@
 """Patterns by which a person names files: `--exclude`, `--task-map`."""
 
+import glob
 import re
 import shlex
 from fnmatch import fnmatchcase
@@ -17,3 +18,15 @@ def leave_out(name: str) -> str:
     """The way out where a file is no part of a source."""
     pattern = shlex.quote(_HALVES.sub("?", name))
     return f"If it is no part of the source, leave it out: --exclude {pattern}"
+
+
+def globbed(place: str) -> str:
+    """Why a path that is taken for a pattern would find other files; "" where it would not."""
+    return "takes *, ? and [ in a path for a pattern" if glob.has_magic(place) else ""
+
+
+def misread(place: str) -> str:
+    """Why `datasets` would look for a path somewhere else; "" where it would not."""
+    if "::" in place:
+        return "takes :: in a path for a chain of file systems"
+    return globbed(place)

@@ -12,12 +12,12 @@ from functools import partial
 from pathlib import Path
 
 import fsspec
-from fsspec.core import url_to_fs
 
 from mico_150k import names
 from mico_150k.background import in_order
 from mico_150k.errors import OutputRefused, RemoteError
 from mico_150k.records import ShardRecord
+from mico_150k.sources.storage import local_or_url
 from mico_150k.workspace import Workspace
 
 GETS_AT_ONCE = 16
@@ -45,7 +45,7 @@ class RemoteFolder:
         """
         try:
             # What other processes write is to be seen.
-            fs, root = url_to_fs(location, use_listings_cache=False)
+            fs, root = local_or_url(location, use_listings_cache=False)
         except (ImportError, ValueError) as error:
             msg = f"--out {location}: {error}"
             raise OutputRefused(msg) from error

@@ -10,7 +10,7 @@ import typer
 
 from mico_150k import names
 from mico_150k.build import CONFIGS, Build, BuildOptions, BuildResult
-from mico_150k.cli.build_elsewhere import build_elsewhere, is_url
+from mico_150k.cli.build_elsewhere import build_elsewhere
 from mico_150k.cli.build_push import build_and_push
 from mico_150k.cli.build_refusals import checked_out, refuse_of_release
 from mico_150k.cli.build_result import first_rows, say_built
@@ -42,6 +42,7 @@ from mico_150k.refine.validation import MAX_LOSS
 from mico_150k.selection import Selection
 from mico_150k.share import Share, ShareResult
 from mico_150k.sources import DEMO, open_source
+from mico_150k.sources.storage import is_url
 from mico_150k.watch import TOLERANCE, Progress
 
 TO_THE_HUB = "To the Hub meanwhile"

@@ -11,11 +11,6 @@ from mico_150k.scratch import scratch
 from mico_150k.sources.source import Source
 
 
-def is_url(out: str) -> bool:
-    """Whether a place is named by a URL, and not by a path of this machine."""
-    return "://" in out
-
-
 def build_elsewhere(
     source: Source,
     location: str,

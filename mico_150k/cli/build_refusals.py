@@ -1,14 +1,14 @@
 """What `mico build` refuses of its options before it reads anything."""
 
-import glob
 from pathlib import Path
 
 import typer
 
-from mico_150k.cli.build_elsewhere import is_url
 from mico_150k.cli.refine import OF_A_DATASET
-from mico_150k.errors import UsageError
-from mico_150k.output import refuse_file
+from mico_150k.errors import OutputRefused, UsageError
+from mico_150k.output import refuse_file, refuse_misread
+from mico_150k.pattern import misread
+from mico_150k.sources.storage import is_url
 
 _OF_ANY_SOURCE = {"source", "out", "tolerance", "seed", "overwrite", "as_json"}
 
@@ -42,13 +42,14 @@ def checked_out(out: str, *, as_folder: bool) -> str:
     if not out:
         msg = "--out '' names no folder."
         raise UsageError(msg)
-    if glob.has_magic(out):
-        msg = f"--out {out}: `load_dataset` takes *, ? and [ in a folder's name for a pattern."
-        raise UsageError(msg)
     if is_url(out):
+        if why := misread(out):
+            msg = f"--out {out}: `load_dataset` {why}. Choose another."
+            raise OutputRefused(msg)
         return out
     folder = Path(out).expanduser() if out.startswith("~/") else Path(out)
     refuse_file(folder)
+    refuse_misread(folder)
     return str(folder)
 
 

@@ -1,17 +1,22 @@
 """`mico check`."""
 
+import shlex
 from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from mico_150k.check import check_dataset
+from mico_150k.check import check_dataset, check_place
 from mico_150k.cli.hub import open_repository
 from mico_150k.cli.options import AsJson
 from mico_150k.cli.terminal import say, show_json
 from mico_150k.dataset_folder import DatasetFolder
+from mico_150k.errors import NotADataset
+from mico_150k.excerpt import excerpt
 from mico_150k.hub.remote_check import check_remote
+from mico_150k.sources.layouts import looks_like_source
 
 
 def check(
@@ -35,10 +40,17 @@ def check(
     `load_dataset` give a row of each configuration there? Exit status 1 where something is wrong.
     """
     folder = DatasetFolder(dataset)
+    if not DatasetFolder.is_one(dataset) and looks_like_source(dataset):
+        here = shlex.quote(excerpt(dataset))
+        msg = (
+            f"{excerpt(dataset)} is no dataset folder but a source: `mico inspect {here}` says "
+            f"what is in it, and `mico build {here}` makes a dataset of it."
+        )
+        raise NotADataset(msg)
     checks = (
         check_remote(open_repository(remote), revision, folder)
         if remote
-        else check_dataset(folder, hashes=hashes)
+        else chain(check_place(dataset), check_dataset(folder, hashes=hashes))
     )
     findings = []
     for finding in checks:

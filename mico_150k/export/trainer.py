@@ -9,6 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
+from mico_150k.errors import OutputRefused
+from mico_150k.excerpt import excerpt
+from mico_150k.sample import is_text
+
 LAUNCH = "train.sh"
 """The launch script of every export."""
 
@@ -118,9 +122,22 @@ class Trainer(ABC):
     `{root}` stands for the export's folder.
     """
 
+    def misreads(self, place: str) -> str:
+        """Why it would look for a path somewhere else; "" where it opens it as it is."""
+        del place
+        return ""
+
     def check_place(self, root: Path) -> None:
         """Raise `OutputRefused` where the trainer would not find what lies in this folder."""
-        del root
+        if not is_text(str(root)):
+            msg = f"{excerpt(root)}: this name is not UTF-8, and no record could state it."
+            raise OutputRefused(msg)
+        if why := self.misreads(str(root)):
+            msg = (
+                f"{root}: {self.title} {why}, and would find other files or none. "
+                "Choose another path."
+            )
+            raise OutputRefused(msg)
 
     @abstractmethod
     def files(self, exported: Exported) -> Mapping[str, str]:

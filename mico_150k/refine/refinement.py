@@ -25,6 +25,7 @@ from mico_150k.files import link, same_disk
 from mico_150k.finish import Report
 from mico_150k.forecast import existing, free_space, require_room
 from mico_150k.images.reader import digest_of
+from mico_150k.output import refuse_misread
 from mico_150k.records import FileRecord, ShardRecord, Tally
 from mico_150k.refine.decide import Decision, decide
 from mico_150k.refine.finish import finish_refinement, sample_seed
@@ -70,6 +71,7 @@ class Refinement:
             what = "is the dataset itself" if here == there else f"lies inside {location}"
             msg = f"{out} {what}. Choose another folder with --out."
             raise OutputRefused(msg)
+        refuse_misread(out)
         decision = decide(dataset, options, tolerance=tolerance, on_step=on_step)
         shard_bytes = dataset.manifest["build"]["options"]["shard_bytes"]
         sizes = _sizes(dataset, _configs(dataset)[:1])
