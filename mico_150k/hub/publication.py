@@ -1,8 +1,11 @@
 """What a repository is to hold: shards by their SHA-256, and small files by their content."""
 
 import json
+import logging
+import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,10 +17,16 @@ from mico_150k.card_header import COLUMNS
 from mico_150k.card_text import CardText
 from mico_150k.dataset_folder import DatasetFolder
 from mico_150k.errors import PushRefused, UnknownConfig
+from mico_150k.excerpt import excerpt
 from mico_150k.hub.content import Content
 from mico_150k.hub.repository import RemoteFile
+from mico_150k.regular import Root, read_small
+
+logger = logging.getLogger(__name__)
 
 _SHARD = re.compile(rf"({'|'.join(COLUMNS)})/({'|'.join(names.SPLITS)})-\d{{5}}\.parquet")
+_PICTURE = re.compile(r"\w[\w .,()@+-]*\.(png|jpe?g|webp|gif|svg)", re.IGNORECASE)
+"""What may lie in `assets/`: nothing else that somebody has put there is published."""
 _OURS = (names.QUARANTINE, *(f"{names.ASSETS}/{name}" for name in (names.PLOTS, names.COLLAGE)))
 """Small files that we have or not; others in `assets/` are people's."""
 
@@ -74,17 +83,12 @@ class Publication:
             for config, files in manifest["configs"].items()
             for name, record in files.items()
         }
-        paths = [folder.path / name for name in (names.REPORT, names.QUARANTINE)]
-        paths += sorted((folder.path / names.ASSETS).glob("*.*"))
+        root = Root.at(folder.path)
         joined_card = _card(folder, repository, manifest, card, there.card)
         small = {
             names.CARD: joined_card.text.encode(),
             names.MANIFEST: _json(manifest),
-            **{
-                path.relative_to(folder.path).as_posix(): path.read_bytes()
-                for path in paths
-                if path.is_file()
-            },
+            **{name: read_small(root.file(name)) for name in _small_files(folder.path)},
         }
         return cls(folder.path, manifest, wanted, shards, small)
 
@@ -118,6 +122,40 @@ class Publication:
             if (_SHARD.fullmatch(path) and path not in self.shards)
             or (path in _OURS and path not in self.small)
         ]
+
+
+def check_own_files(folder: DatasetFolder) -> None:
+    """Raise where a file to be sent is anything but a regular one inside the folder.
+
+    A folder may come from a stranger, and what its links lead to is not theirs to publish. Files
+    that are not there are others' to miss. Raises `OutsideRoot`, `NotRegular`, and `PushRefused`.
+    """
+    root = Root.at(folder.path)
+    _check_file(root, names.MANIFEST)  # before it is read
+    shards = [
+        f"{config}/{name}" for config, files in folder.manifest["configs"].items() for name in files
+    ]
+    for name in shards:
+        if not _SHARD.fullmatch(name):
+            msg = f"{folder.path}: its {names.MANIFEST} names {excerpt(name)}, which is no shard's."
+            raise PushRefused(msg)
+    for name in (names.CARD, *_small_files(folder.path), *shards):
+        _check_file(root, name)
+
+
+def _check_file(root: Root, name: str) -> None:
+    with suppress(FileNotFoundError):
+        root.file(name)
+
+
+def _small_files(folder: Path) -> Iterator[str]:
+    """The small files besides the card and the manifest, by their names in the folder."""
+    yield from (name for name in (names.REPORT, names.QUARANTINE) if os.path.lexists(folder / name))
+    for path in sorted((folder / names.ASSETS).glob("*")):
+        if _PICTURE.fullmatch(path.name):
+            yield f"{names.ASSETS}/{path.name}"
+        elif not path.name.startswith("."):
+            logger.warning("%s/%s is no image: it is not sent", names.ASSETS, excerpt(path.name))
 
 
 def foreign_files(there: Iterable[str]) -> list[str]:

@@ -18,7 +18,7 @@ from mico_150k.errors import HubError, UsageError
 from mico_150k.hub import preflight
 from mico_150k.hub.edits import refuse_to_lose
 from mico_150k.hub.placeholder import is_placeholder, put_placeholder
-from mico_150k.hub.publication import Publication
+from mico_150k.hub.publication import Publication, check_own_files
 from mico_150k.hub.pull_requests import merge, open_pull_request
 from mico_150k.hub.push_forecast import PushForecast, storage_warnings
 from mico_150k.hub.remote_check import check_publication
@@ -99,8 +99,9 @@ class Push:
     def prepare(cls, folder: DatasetFolder, repository: Repository, options: PushOptions) -> "Push":
         """Look at what is here and there; sends nothing, and writes nothing.
 
-        Raises `UsageError`, `HubError` in all its kinds, and `NotADataset`.
+        Raises `UsageError`, `HubError` in all its kinds, `NotADataset`, and `UnsafeFile`.
         """
+        check_own_files(folder)
         state = RemoteState.look(repository, options.revision, private=options.private)
         card = make_card(folder, options.licence) if options.licence else read_card(folder)
         publication = Publication.of_folder(

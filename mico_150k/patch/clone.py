@@ -5,10 +5,11 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from mico_150k.errors import CloneRefused
+from mico_150k.errors import CloneRefused, UnsafeFile
 from mico_150k.files import disk_errors
 from mico_150k.names import partial
 from mico_150k.patch.edit import Patch
+from mico_150k.regular import Root, read_small
 
 _NO_NEW_LINE = "\n\\ No newline at end of file\n"
 """What stands in a diff after a file's last line, where nothing ends that."""
@@ -54,9 +55,12 @@ def plan_changes(patch: Patch, clone: Path) -> list[Change]:
 
 
 def _change(patch: Patch, clone: Path, file: str) -> Change:
-    path = (clone / file).resolve()
     try:
-        before = path.read_bytes().decode()
+        # A link that stays in the clone keeps being one: what it leads to is changed.
+        path = Root.at(clone).file(file).resolve()
+        before = read_small(path).decode()
+    except UnsafeFile as error:
+        raise CloneRefused(str(error)) from error
     except (OSError, ValueError) as error:
         msg = f"{clone / file} cannot be read; is {clone} a clone of {patch.origin}? ({error})"
         raise CloneRefused(msg) from error

@@ -5,9 +5,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from mico_150k.errors import UsageError
+from mico_150k.errors import NotRegular, UsageError
 from mico_150k.reason import Reason
 from mico_150k.refine.fates import Fates
+from mico_150k.regular import read_small
 
 _DIGEST = re.compile(r"[0-9a-fA-F]{32}")
 _MOST_NAMED = 5
@@ -27,8 +28,8 @@ class Removal:
         Raises `UsageError` where there is no such list.
         """
         try:
-            lines = path.read_text(encoding="utf-8-sig").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
+            lines = read_small(path).decode("utf-8-sig").split("\n")
+        except (OSError, UnicodeDecodeError, NotRegular) as error:
             msg = f"--remove {path}: no list of ids and digests can be read there: {error}"
             raise UsageError(msg) from error
         entries = {line for line in map(str.strip, lines) if line and not line.startswith("#")}

@@ -37,7 +37,7 @@ _OF_THIS_MACHINE = ("file://", "local://")
 
 def is_url(location: str) -> bool:
     """Whether a place is named by a URL, and not by a path of this machine."""
-    return "://" in location and not location.startswith(_OF_THIS_MACHINE)
+    return "://" in location
 
 
 def local_or_url(location: str, **options: Any) -> tuple[fsspec.AbstractFileSystem, str]:  # noqa: ANN401 - any file system's
@@ -45,7 +45,7 @@ def local_or_url(location: str, **options: Any) -> tuple[fsspec.AbstractFileSyst
 
     fsspec's own `url_to_fs` takes `::` in the name of a folder for a chain of file systems.
     """
-    if is_url(location):
+    if is_url(location) and not location.startswith(_OF_THIS_MACHINE):
         found: tuple[fsspec.AbstractFileSystem, str] = url_to_fs(location, **options)
         return found
     fs = LocalFileSystem()

@@ -1,5 +1,6 @@
 """A patch makes its edits in all files or in none, once, and as a diff that git takes."""
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import mico_150k.patch
 from mico_150k.errors import CloneRefused, UnknownConfig
 from mico_150k.patch import PATCHES, get_patch
 from mico_150k.patch.clone import make_changes, plan_changes
+from mico_150k.patch.edit import Edit, Patch
 
 from ..clones import CLONES, contents, write_clone
 
@@ -174,3 +176,28 @@ def test_a_file_keeps_its_mode(tmp_path: Path) -> None:
     (clone / "train/train.py").chmod(0o755)
     patched(clone, "dimoo")
     assert (clone / "train/train.py").stat().st_mode & 0o777 == 0o755
+
+
+@pytest.mark.parametrize("what", ["a link out", "a FIFO", "a folder"])
+def test_only_a_clone_s_own_files_are_read_and_changed(tmp_path: Path, what: str) -> None:
+    clone, elsewhere = tmp_path / "clone", tmp_path / "mine.py"
+    clone.mkdir()
+    elsewhere.write_text("import os\n")
+    if what == "a FIFO":
+        os.mkfifo(clone / "train.py")
+    elif what == "a folder":
+        (clone / "train.py").mkdir()
+    else:
+        (clone / "train.py").symlink_to(elsewhere)
+    patch = Patch("x", "a/b", (Edit("train.py", "import os", "import os\nimport sys"),))
+    with pytest.raises(CloneRefused, match="train.py"):
+        plan_changes(patch, clone)
+
+
+def test_a_link_within_a_clone_stays_one(tmp_path: Path) -> None:
+    (tmp_path / "real.py").write_text("import os\n")
+    (tmp_path / "train.py").symlink_to("real.py")
+    patch = Patch("x", "a/b", (Edit("train.py", "import os", "import os\nimport sys"),))
+    make_changes(plan_changes(patch, tmp_path))
+    assert (tmp_path / "train.py").is_symlink()
+    assert (tmp_path / "real.py").read_text() == "import os\nimport sys\n"
