@@ -21,6 +21,7 @@ from mico_150k.card_header import (
     make_header,
 )
 from mico_150k.card_text import CardText
+from mico_150k.dataset import Dataset
 from mico_150k.forecast import gigabytes
 from mico_150k.images.rule import CAUSES
 from mico_150k.markdown import markdown_template
@@ -67,13 +68,16 @@ class Card:
         before: CardText,
         name: str = names.DATASET,
     ) -> "Card":
-        """The card of a dataset folder. What a person wrote into the one before is kept."""
+        """The card of a dataset folder. What a person wrote into the one before is kept.
+
+        Raises `UnknownConfig` and `BrokenFile` where there is no index that can be relied on.
+        """
         assets = folder / names.ASSETS
         pictures = [path.name for pattern in _PICTURES for path in assets.glob(pattern)]
         return cls(
             manifest=manifest,
             report=report,
-            figures=Figures.of_index(folder / names.INDEX / names.shard_name(0)),
+            figures=Figures.of_index(Dataset.of_folder(folder, manifest).index()),
             name=name,
             written=by_hand(before.header),
             sections=before.sections,

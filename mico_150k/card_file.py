@@ -1,6 +1,5 @@
 """The card in a dataset folder: read, and written again without losing what a person added."""
 
-import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,8 +8,11 @@ from mico_150k.card import Card
 from mico_150k.card_header import LICENCE_KEYS
 from mico_150k.card_text import CardText
 from mico_150k.dataset_folder import DatasetFolder
-from mico_150k.errors import NotADataset, OutputRefused, UsageError
+from mico_150k.errors import BrokenFile, OutputRefused, UsageError
+from mico_150k.excerpt import excerpt
 from mico_150k.files import write_atomically
+from mico_150k.regular import Root, read_small
+from mico_150k.report_rules import read_report
 
 OTHER = "other"
 """The Hub's word for a licence that is none of its list; it wants a name for it."""
@@ -45,20 +47,23 @@ class Licence:
 
 
 def read_card(folder: DatasetFolder) -> CardText:
-    """The card that is there; an empty one where there is none."""
-    path = folder.path / names.CARD
-    return CardText(path.read_text() if path.is_file() else "")
+    """The card that is there; an empty one where there is none.
 
-
-def read_report(folder: DatasetFolder) -> dict[str, Any]:
-    """The report of the folder's build. Raises `NotADataset` where there is none."""
-    path = folder.path / names.REPORT
+    Raises `BrokenFile` where it is no text, `NotRegular` and `OutsideRoot`.
+    """
     try:
-        report: dict[str, Any] = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        msg = f"{path}: no report of a finished build ({error})."
-        raise NotADataset(msg) from error
-    return report
+        return CardText(read_small(Root.at(folder.path).file(names.CARD)).decode())
+    except UnicodeDecodeError as error:
+        msg = (
+            f"{folder.path / names.CARD} is no UTF-8: {excerpt(error)}\n"
+            "Save it as UTF-8, or remove it: `mico card` writes it again."
+        )
+        raise BrokenFile(msg) from error
+    except FileNotFoundError:
+        return CardText("")
+    except OSError as error:
+        msg = f"{folder.path / names.CARD} cannot be read: {excerpt(error)}"
+        raise BrokenFile(msg) from error
 
 
 def make_card(
@@ -81,7 +86,8 @@ def make_card(
         )
         raise OutputRefused(msg)
     manifest = manifest or folder.manifest
-    card = Card.of_folder(folder.path, manifest, read_report(folder), before=before)
+    report = read_report(folder.path, manifest)
+    card = Card.of_folder(folder.path, manifest, report, before=before)
     return card.with_licence(licence.header if licence else {}).render()
 
 

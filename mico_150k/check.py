@@ -15,13 +15,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mico_150k import names
+from mico_150k.card_file import read_card
 from mico_150k.card_header import COLUMNS
-from mico_150k.card_text import CardText
 from mico_150k.columns import arrow_schema, card_features
+from mico_150k.dataset import Dataset
 from mico_150k.dataset_folder import DatasetFolder
+from mico_150k.errors import MicoError
 from mico_150k.excerpt import excerpt
 from mico_150k.files import sha256
+from mico_150k.json_lines import parse_json
+from mico_150k.manifest_rules import manifest_faults
 from mico_150k.pattern import misread
+from mico_150k.regular import Root, read_small
+from mico_150k.report_rules import read_quarantine, report_faults
 
 VIEWER_READ_BYTES = 300_000_000
 """The viewer reads no more of one row group for a page of 100 rows."""
@@ -47,9 +53,14 @@ def check_dataset(folder: DatasetFolder, *, hashes: bool = True) -> Iterator[Fin
 
     Raises `NotADataset` where there is no manifest of ours.
     """
-    manifest = folder.manifest
-    yield from _check_files(folder, manifest, hashes=hashes)
-    yield from check_header(read_header(folder.path / names.CARD), manifest)
+    manifest = folder.read_manifest()
+    faults = manifest_faults(manifest)
+    yield from (Finding(True, fault.where, fault.what) for fault in faults)
+    if not faults:
+        yield from _check_files(folder, manifest, hashes=hashes)
+        yield from _check_card(folder, manifest)
+        yield from _check_index(folder, manifest)
+    yield from _check_small(folder, None if faults else manifest)
     footers = {config: list(_read_footers(folder, config)) for config in folder.configs}
     for config, of_config in footers.items():
         yield from _check_config(config, of_config)
@@ -65,6 +76,50 @@ def check_place(folder: Path) -> Iterator[Finding]:
         yield Finding(True, excerpt(place), f"load_dataset {why}: rename the folder")
 
 
+def _check_card(folder: DatasetFolder, manifest: dict[str, Any]) -> Iterator[Finding]:
+    try:
+        header = read_card(folder).header
+    except MicoError as error:
+        yield _of(names.CARD, error)
+        return
+    yield from check_header(header, manifest)
+
+
+def _check_index(folder: DatasetFolder, manifest: dict[str, Any]) -> Iterator[Finding]:
+    """Every value of the index, and that its rows are those of the shards."""
+    if not folder.listed(names.INDEX):
+        return  # said with the files, or there is none in the manifest
+    try:
+        faults = Dataset.of_folder(folder.path, manifest).index_faults()
+    except MicoError as error:
+        yield _of(names.INDEX, error)
+        return
+    yield from (Finding(True, fault.where, fault.what) for fault in faults)
+
+
+def _check_small(folder: DatasetFolder, manifest: dict[str, Any] | None) -> Iterator[Finding]:
+    """The report and the quarantine file, which a refinement goes on from."""
+    root = Root.at(folder.path)
+    try:
+        report = parse_json(read_small(root.file(names.REPORT)))
+        for fault in report_faults(report, manifest):
+            yield Finding(True, fault.where, fault.what)
+    except FileNotFoundError:
+        pass  # a part of a dataset, as it was downloaded
+    except (MicoError, OSError, ValueError) as error:
+        yield _of(names.REPORT, error)
+    try:
+        for _ in read_quarantine(folder.path):
+            pass
+    except (MicoError, OSError) as error:
+        yield _of(names.QUARANTINE, error)
+
+
+def _of(where: str, error: Exception) -> Finding:
+    """What stops somebody from reading a file, in one line."""
+    return Finding(True, where, excerpt(str(error).partition("\n")[0]))
+
+
 def _check_files(
     folder: DatasetFolder, manifest: dict[str, Any], *, hashes: bool
 ) -> Iterator[Finding]:
@@ -75,7 +130,7 @@ def _check_files(
         for name, record in files.items():
             path = folder.path / config / name
             known.add(path)
-            what = _file_fault(path, record, hashes=hashes)
+            what = _file_fault(folder, path, record, hashes=hashes)
             if what:
                 wrong += 1
                 yield Finding(True, f"{config}/{name}", what)
@@ -94,9 +149,13 @@ def _check_files(
         yield Finding(False, names.MANIFEST, f"{len(known)} files, each with its {compared}")
 
 
-def _file_fault(path: Path, record: dict[str, Any], *, hashes: bool) -> str:
-    if not path.is_file():
+def _file_fault(folder: DatasetFolder, path: Path, record: dict[str, Any], *, hashes: bool) -> str:
+    try:
+        folder.require(path)
+    except OSError:
         return "is missing"
+    except MicoError as error:
+        return str(error).partition("\n")[0]
     size = path.stat().st_size
     if size != record["bytes"]:
         return f"has {size} bytes, and {record['bytes']} in the manifest"
@@ -171,9 +230,9 @@ def _rows_by_split(files: dict[str, dict[str, Any]]) -> dict[str, int]:
     return rows
 
 
-def read_header(card: Path) -> dict[str, Any] | None:
-    """A card's YAML header, if it has one."""
-    return CardText(card.read_text() if card.is_file() else "").header
+def read_header(folder: DatasetFolder) -> dict[str, Any] | None:
+    """The YAML header of a folder's card, if it has one. Raises as `read_card`."""
+    return read_card(folder).header
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,16 +246,17 @@ class _Footer:
 
 
 def _read_footers(folder: DatasetFolder, config: str) -> Iterator[_Footer]:
-    for path in itertools.chain.from_iterable(folder.splits(config).values()):
+    of_splits = (folder.listed(config, split) for split in names.SPLITS)
+    for path in itertools.chain.from_iterable(of_splits):
         where = f"{config}/{path.name}"
         try:
-            with pq.ParquetFile(path) as file:
+            with pq.ParquetFile(folder.require(path)) as file:
                 metadata = file.metadata
                 groups = map(metadata.row_group, range(metadata.num_row_groups))
                 sizes = tuple((group.num_rows, _group_bytes(group)) for group in groups)
                 yield _Footer(where, file.schema_arrow, sizes)
-        except (pa.ArrowException, OSError) as error:
-            yield _Footer(where, None, error=str(error))
+        except (pa.ArrowException, OSError, MicoError) as error:
+            yield _Footer(where, None, error=excerpt(str(error).partition("\n")[0]))
 
 
 def _group_bytes(group: pq.RowGroupMetaData) -> int:
@@ -259,7 +319,7 @@ def _check_names(folder: DatasetFolder) -> Iterator[Finding]:
         yield Finding(True, ".", f"more than {VIEWER_MAX_CONFIGS} configurations")
     total = 0
     for config in folder.configs:
-        count = sum(map(len, folder.splits(config).values()))
+        count = sum(len(folder.listed(config, split)) for split in names.SPLITS)
         total += count
         if count > HUB_MAX_FOLDER_FILES:
             yield Finding(True, config, f"{count} files; the Hub takes {HUB_MAX_FOLDER_FILES}")

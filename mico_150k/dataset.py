@@ -4,9 +4,8 @@ What is there is told by the manifest, so nothing is listed; rows are chosen on 
 the row groups that hold them are fetched, by byte range.
 """
 
-import json
 import re
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -20,11 +19,15 @@ from mico_150k import names
 from mico_150k.arrays import array_of
 from mico_150k.background import in_order, read_ahead
 from mico_150k.builders import BUILDERS
-from mico_150k.columns import Columns
-from mico_150k.dataset_folder import CONFIGS
-from mico_150k.errors import BrokenFile, NotADataset, UnknownConfig
+from mico_150k.columns import Columns, arrow_schema
+from mico_150k.dataset_folder import CONFIGS, WAY_OUT, checked, parse_manifest
+from mico_150k.errors import BrokenFile, MicoError, NotADataset, UnknownConfig
+from mico_150k.excerpt import excerpt
+from mico_150k.faults import Fault, summary
+from mico_150k.index_rules import index_faults
 from mico_150k.machine import cores
 from mico_150k.reason import Reason
+from mico_150k.regular import SMALL_FILE_BYTES, Root, open_regular, read_small
 from mico_150k.row_group import group_sizes
 from mico_150k.sample import Image, Missing, Sample
 from mico_150k.sources.cells import image_cells, image_lists
@@ -46,8 +49,6 @@ FOOTERS_KEPT = 32
 """Of files that were read last: rows are chosen by row groups, and then read."""
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(@[\w./-]+)?")
-_FILE = re.compile(r"[a-z]+-\d{5}\.parquet")
-_CONFIG = re.compile(r"[a-z0-9][a-z0-9_-]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +61,22 @@ class ChosenRows:
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """A dataset folder with a manifest of ours, and where it lies."""
+    """A dataset folder with a manifest of ours, and where it lies.
+
+    The manifest keeps `manifest_rules`, and the index `index_rules` as soon as it is read.
+    """
 
     storage: Storage
     manifest: dict[str, Any]
     _footers: dict[str, pq.FileMetaData] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
+    _checked: set[str] = field(default_factory=set, init=False, repr=False, compare=False)
+
+    @classmethod
+    def of_folder(cls, folder: Path, manifest: dict[str, Any]) -> "Dataset":
+        """A folder of this machine with a manifest that keeps its rules."""
+        return cls(_local(str(folder)), manifest)
 
     @property
     def location(self) -> str:
@@ -99,17 +109,51 @@ class Dataset:
         return [f"{config}/{name}" for name in found if name.startswith(f"{split}-")]
 
     def index(self, columns: Sequence[str] | None = None, split: str = names.SPLIT) -> pa.Table:
-        """The configuration `index`, or some of its columns. Raises `UnknownConfig`."""
-        tables = []
-        for name in self.files(names.INDEX, split):
-            with self._open(name) as file, self._reading(name):
-                tables.append(self.storage.again(partial(file.read, columns=columns)))
-        return pa.concat_tables(tables)
+        """The configuration `index`, or some of its columns.
+
+        Raises `UnknownConfig`, and `BrokenFile` where it is damaged.
+        """
+        if names.INDEX in self._checked:
+            return self._read_index(split, columns)
+        table = self.indexes()[split]
+        return table if columns is None else table.select(columns)
 
     def indexes(self) -> dict[str, pa.Table]:
-        """The index of each split that there is. Raises `UnknownConfig`."""
-        splits = (split for split in names.SPLITS if self.files(names.INDEX, split))
-        return {split: self.index(split=split) for split in splits}
+        """The index of each split that there is. Raises as `index`."""
+        splits = [split for split in names.SPLITS if self.files(names.INDEX, split)]
+        tables = {split: self._read_index(split) for split in splits}
+        if names.INDEX not in self._checked:
+            if faults := index_faults(tables, self.manifest):
+                msg = f"{self.location}: {summary(faults, WAY_OUT)}"
+                raise BrokenFile(msg)
+            self._checked.add(names.INDEX)
+        return tables
+
+    def index_faults(self) -> list[Fault]:
+        """All that is wrong with the index. Raises `BrokenFile` where it cannot be read."""
+        splits = [split for split in names.SPLITS if self.files(names.INDEX, split)]
+        return index_faults({split: self._read_index(split) for split in splits}, self.manifest)
+
+    def _read_index(self, split: str, columns: Sequence[str] | None = None) -> pa.Table:
+        (name,) = self.files(names.INDEX, split)
+        with self._open(name) as file, self._reading(name):
+            return self.storage.again(partial(file.read, columns=columns))
+
+    def small_file(self, name: str, most: int = SMALL_FILE_BYTES) -> bytes | None:
+        """The first bytes of a small file beside the shards; None where there is none.
+
+        Raises `NotRegular` and `OutsideRoot` for what lies in its place.
+        """
+        if self.folder is None:
+            try:
+                return _first_bytes(self.storage, name, most)
+            except Exception:  # noqa: BLE001 - each file system says so its own way
+                return None
+        try:
+            with open_regular(Root.at(self.folder).file(name)) as file:
+                return file.read(most)
+        except OSError:
+            return None
 
     def read(
         self,
@@ -238,11 +282,29 @@ class Dataset:
             while len(self._footers) >= FOOTERS_KEPT:
                 self._footers.pop(next(iter(self._footers)), None)
             with self._open(name) as file:
+                self._check_footer(name, file)
                 self._footers[name] = file.metadata
         return self._footers[name]
 
+    def _check_footer(self, name: str, file: pq.ParquetFile) -> None:
+        """Raise `BrokenFile` where a shard has other columns or rows than it must have."""
+        config, _, file_name = name.partition("/")
+        known = BUILDERS.get(names.DEFAULT if config == names.SAMPLE else config)
+        record = self.manifest["configs"][config].get(file_name)
+        if known and not file.schema_arrow.equals(arrow_schema(known.columns)):
+            what = f"has other columns than {config} has"
+        elif record and record["rows"] != file.metadata.num_rows:
+            rows = file.metadata.num_rows
+            what = f"has {rows} rows, and {record['rows']} by the {names.MANIFEST}"
+        else:
+            return
+        msg = f"{self.location}: {name} {what}.\n{WAY_OUT}"
+        raise BrokenFile(msg)
+
     def _open(self, name: str, metadata: pq.FileMetaData | None = None) -> pq.ParquetFile:
         with self._reading(name):
+            if self.folder is not None:
+                Root.at(self.folder).file(name)
             return self.storage.again(
                 partial(self.storage.parquet, name, metadata, local_buffer=LOCAL_BUFFER)
             )
@@ -251,11 +313,13 @@ class Dataset:
     def _reading(self, name: str) -> Iterator[None]:
         try:
             yield
+        except MicoError:
+            raise
         except Exception as error:  # every file system has its own way to say no
             if self.storage.is_local and not isinstance(error, pa.ArrowException | OSError):
                 raise
             msg = (
-                f"{self.location}: {name} cannot be read: {error}\n"
+                f"{self.location}: {name} cannot be read: {excerpt(error)}\n"
                 "`mico check` tells which files of a dataset folder are damaged or missing."
             )
             raise BrokenFile(msg) from error
@@ -278,18 +342,19 @@ def open_dataset(location: str | Path) -> Dataset:
     Raises `NotADataset` where there is no manifest of ours.
     """
     given = str(location)
-    place = given
-    if "://" not in given and not Path(given).exists() and _HUB_ID.fullmatch(given):
-        place = f"hf://datasets/{given}"
-    fs, root = local_or_url(place.rstrip("/") or "/")
-    storage = Storage(fs, root.rstrip("/") or "/", given)
-    manifest = _read_manifest(storage)
-    for config, files in manifest["configs"].items():
-        # A manifest comes from strangers, and its names become paths.
-        for name in [config] if not _CONFIG.fullmatch(config) else _odd(files):
-            msg = f"{given}: the manifest names {name!r}, which is no name of a build's."
-            raise NotADataset(msg)
-    return Dataset(storage, manifest)
+    if "://" not in given and Path(given).exists():
+        storage = _local(given)
+    else:
+        is_id = "://" not in given and _HUB_ID.fullmatch(given)
+        place = f"hf://datasets/{given}" if is_id else given
+        fs, root = local_or_url(place.rstrip("/") or "/")
+        storage = Storage(fs, root.rstrip("/") or "/", given)
+    return Dataset(storage, checked(_read_manifest(storage), given))
+
+
+def _local(folder: str) -> Storage:
+    fs, root = local_or_url(Path(folder).absolute().as_posix())
+    return Storage(fs, root, folder, Root.at(root))
 
 
 def _samples(group: ChosenRows, columns: Columns) -> Iterator[Sample]:
@@ -310,6 +375,12 @@ def _samples(group: ChosenRows, columns: Columns) -> Iterator[Sample]:
     for row, data in zip(group.index.to_pylist(), cells["images"], strict=True):
         if any(isinstance(view, Missing) for view in data):
             msg = f"{row['id']} has an image without bytes, which no build writes."
+            raise BrokenFile(msg)
+        if len(data) != len(row["digests"]):
+            msg = (
+                f"{row['id']} has {len(data)} images, and {len(row['digests'])} by the index.\n"
+                f"{WAY_OUT}"
+            )
             raise BrokenFile(msg)
         images = tuple(
             Image(view, image_format, width, height, digest, tuple(filter(None, action.split("+"))))
@@ -332,15 +403,14 @@ def _no_path(path: str) -> Missing:
     return Missing(Reason.FILE_MISSING, path)
 
 
-def _odd(files: Iterable[str]) -> list[str]:
-    return [name for name in files if not _FILE.fullmatch(name)]
-
-
 def _read_manifest(storage: Storage) -> dict[str, Any]:
     try:
-        found = json.loads(storage.fs.cat_file(storage.path(names.MANIFEST)))
-    except ValueError:
-        found = None
+        if storage.is_local:
+            data = read_small(Root.at(storage.root).file(names.MANIFEST))
+        else:
+            data = _first_bytes(storage, names.MANIFEST, SMALL_FILE_BYTES)
+    except MicoError:
+        raise
     except Exception as error:  # every file system has its own way to say no
         where = " There is no such folder here." if storage.location not in str(error) else ""
         msg = (
@@ -349,11 +419,9 @@ def _read_manifest(storage: Storage) -> dict[str, Any]:
             "A dataset is a folder that `mico build` has finished, or USER/NAME on the Hub."
         )
         raise NotADataset(msg) from error
-    if (
-        not isinstance(found, dict)
-        or found.get("format") != names.MANIFEST_FORMAT
-        or not isinstance(found.get("configs"), dict)
-    ):
-        msg = f"{storage.location}: its {names.MANIFEST} is not of a finished `mico build`."
-        raise NotADataset(msg)
-    return found
+    return parse_manifest(data, storage.location)
+
+
+def _first_bytes(storage: Storage, name: str, most: int) -> bytes:
+    data: bytes = storage.fs.cat_file(storage.path(name), start=0, end=most)
+    return data

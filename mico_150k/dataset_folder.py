@@ -1,16 +1,24 @@
 """A dataset folder as `mico build` writes it, or a part of one as it was downloaded."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mico_150k import names
 from mico_150k.builders import BUILDERS
-from mico_150k.errors import NotADataset, UnknownConfig
-from mico_150k.files import read_json
+from mico_150k.errors import BrokenFile, NotADataset, UnknownConfig
+from mico_150k.excerpt import excerpt
+from mico_150k.faults import summary
+from mico_150k.json_lines import parse_json
+from mico_150k.manifest_rules import manifest_faults
+from mico_150k.regular import Root, read_small
+
+WAY_OUT = "`mico check` tells all that is wrong. Fetch it again, or build again."
 
 CONFIGS = (*BUILDERS, names.SAMPLE, names.INDEX, names.BENCH, names.CODES)
 """All that a dataset folder may have, in the card's order."""
@@ -24,40 +32,62 @@ class DatasetFolder:
 
     @classmethod
     def is_one(cls, path: Path) -> bool:
-        """Whether it has our manifest, or Parquet files in a folder named like a configuration."""
-        return _is_ours(path / names.MANIFEST) or any(
+        """Whether it has our manifest, or Parquet files in a folder named like a configuration.
+
+        Raises `NotRegular` and `OutsideRoot` for what is no manifest and lies in its place.
+        """
+        return cls.is_built(path) or any(
             any((path / config).glob(f"{names.main_split(config)}-*.parquet")) for config in CONFIGS
         )
 
     @classmethod
     def is_built(cls, path: Path) -> bool:
-        """Whether it is the folder of a finished build."""
-        return _is_ours(path / names.MANIFEST)
+        """Whether it is the folder of a finished build. Raises as `is_one`."""
+        try:
+            found = parse_json(read_small(Root.at(path).file(names.MANIFEST)))
+        except (OSError, ValueError):
+            return False
+        return is_of_a_build(found)
 
     @property
     def manifest(self) -> dict[str, Any]:
-        """The manifest. Raises `NotADataset` where there is none of ours."""
-        found = read_json(self.path / names.MANIFEST)
-        if found.get("format") != names.MANIFEST_FORMAT:
+        """The manifest, which keeps all rules.
+
+        Raises `NotADataset` where there is none of ours or one that is damaged, `NotRegular` and
+        `OutsideRoot`.
+        """
+        return checked(self.read_manifest(), str(self.path))
+
+    def read_manifest(self) -> dict[str, Any]:
+        """The manifest as it stands there. Raises as `manifest`, where it is none at all."""
+        try:
+            data = read_small(Root.at(self.path).file(names.MANIFEST))
+        except OSError as error:
             msg = f"{self.path}: no {names.MANIFEST} of a finished build in it."
-            raise NotADataset(msg)
-        if not _is_whole(found):
-            msg = (
-                f"{self.path / names.MANIFEST} is damaged: it lacks what every manifest has of the "
-                "build, its configurations and their files.\nFetch it again, or build again."
-            )
-            raise NotADataset(msg)
-        return found
+            raise NotADataset(msg) from error
+        return parse_manifest(data, str(self.path))
 
     @property
     def configs(self) -> list[str]:
         """The configurations that are there, in the card's order."""
-        return [config for config in CONFIGS if self.files(config)]
+        return [config for config in CONFIGS if self.listed(config)]
 
-    def files(self, config: str, split: str | None = None) -> list[Path]:
-        """The shards, in order, of one split of a configuration: of `train`, or `bench`'s own."""
+    def listed(self, config: str, split: str | None = None) -> list[Path]:
+        """What is named like a shard, in order, of one split of a configuration.
+
+        Of `train`, or `bench`'s own, where none is given.
+        """
         split = split or names.main_split(config)
         return sorted((self.path / config).glob(f"{split}-*.parquet"))
+
+    def files(self, config: str, split: str | None = None) -> list[Path]:
+        """The same, and each is a regular file inside. Raises `NotRegular`, `OutsideRoot`."""
+        return [self.require(path) for path in self.listed(config, split)]
+
+    def require(self, path: Path) -> Path:
+        """The path, which is of a regular file inside. Raises `NotRegular`, `OutsideRoot`."""
+        Root.at(self.path).file(path.absolute())
+        return path
 
     def splits(self, config: str) -> dict[str, list[Path]]:
         """Every split of a configuration that is there, with its shards."""
@@ -75,25 +105,56 @@ class DatasetFolder:
 
 
 def read_rows(shard: Path) -> Iterator[dict[str, Any]]:
-    """A shard's rows as plain values, holding one row group."""
-    with pq.ParquetFile(shard, pre_buffer=False) as file:
+    """A shard's rows as plain values, holding one row group. Raises `BrokenFile`."""
+    for table in read_groups(shard):
+        yield from table.to_pylist()
+
+
+def read_groups(shard: Path, columns: list[str] | None = None) -> Iterator[pa.Table]:
+    """A shard's row groups. Raises `BrokenFile`."""
+    with damage(shard), pq.ParquetFile(shard, pre_buffer=False) as file:
         for group in range(file.num_row_groups):
-            yield from file.read_row_group(group).to_pylist()
+            yield file.read_row_group(group, columns=columns)
 
 
-def _is_ours(manifest: Path) -> bool:
-    return read_json(manifest).get("format") == names.MANIFEST_FORMAT
-
-
-def _is_whole(manifest: dict[str, Any]) -> bool:
-    """Whether a manifest has what is read of it: the build, and each file's record."""
+@contextmanager
+def damage(shard: Path) -> Iterator[None]:
+    """Turn what reading a Parquet file raises into `BrokenFile`."""
     try:
-        records = [record for of in manifest["configs"].values() for record in of.values()]
-        return isinstance(manifest["build"], dict) and all(map(_is_record, records))
-    except (AttributeError, KeyError, TypeError):
-        return False
+        yield
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        msg = (
+            f"{shard} cannot be read: {excerpt(error)}\n"
+            "`mico check` tells which files of a dataset folder are damaged or missing."
+        )
+        raise BrokenFile(msg) from error
 
 
-def _is_record(record: dict[str, Any]) -> bool:
-    counts = isinstance(record["bytes"], int) and isinstance(record["rows"], int)
-    return counts and isinstance(record["sha256"], str)
+def is_of_a_build(manifest: object) -> bool:
+    """Whether a JSON value is a manifest of ours, whole or damaged."""
+    return isinstance(manifest, dict) and manifest.get("format") == names.MANIFEST_FORMAT
+
+
+def parse_manifest(data: bytes, location: str) -> dict[str, Any]:
+    """The manifest of the dataset at a location. Raises `NotADataset` where it is none of ours."""
+    try:
+        found = parse_json(data)
+    except ValueError as error:
+        msg = (
+            f"{location}: its {names.MANIFEST} is damaged, and not of a finished `mico build`: "
+            f"{excerpt(error)}"
+        )
+        raise NotADataset(msg) from error
+    if not is_of_a_build(found):
+        msg = f"{location}: its {names.MANIFEST} is not of a finished `mico build`."
+        raise NotADataset(msg)
+    manifest: dict[str, Any] = found
+    return manifest
+
+
+def checked(manifest: dict[str, Any], location: str) -> dict[str, Any]:
+    """The manifest of the dataset at a location, which keeps all rules. Raises `NotADataset`."""
+    if faults := manifest_faults(manifest):
+        msg = f"{location}: its {names.MANIFEST} is damaged: {summary(faults, WAY_OUT)}"
+        raise NotADataset(msg)
+    return manifest

@@ -1,6 +1,5 @@
 """The end of a build: the small configurations, the report, the card, and last the manifest."""
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,11 +13,14 @@ from mico_150k import names
 from mico_150k.builders import BUILDERS
 from mico_150k.card import Card
 from mico_150k.card_text import CardText
+from mico_150k.dataset_folder import DatasetFolder
 from mico_150k.errors import BrokenFile, CountMismatch
 from mico_150k.files import write_atomically, write_json
 from mico_150k.index import count_duplicates, join_index
+from mico_150k.json_lines import to_json_lines
 from mico_150k.plan import Plan
 from mico_150k.records import FileRecord, ImageCounts, ShardRecord, sum_images
+from mico_150k.report_rules import read_report
 from mico_150k.sampling import join_sample
 from mico_150k.workspace import Workspace
 
@@ -52,8 +54,8 @@ class Report:
 
     @classmethod
     def of_folder(cls, folder: Path) -> "Report":
-        """The report of a finished build."""
-        return cls.from_dict(json.loads((folder / names.REPORT).read_text()))
+        """The report of a finished build. Raises `NotADataset` where it is damaged."""
+        return cls.from_dict(read_report(folder, DatasetFolder(folder).manifest))
 
     @classmethod
     def from_dict(cls, plain: dict[str, Any]) -> "Report":
@@ -162,8 +164,7 @@ def by_task_and_reason(left_out: Iterable[Mapping[str, Any]]) -> dict[str, dict[
 def write_quarantine(path: Path, left_out: list[dict[str, Any]]) -> None:
     """A line for each row; no file where there is none."""
     if left_out:
-        lines = (json.dumps(row, ensure_ascii=False, sort_keys=True) for row in left_out)
-        write_atomically(path, "".join(f"{line}\n" for line in lines).encode())
+        write_atomically(path, to_json_lines(dict(sorted(row.items())) for row in left_out))
     else:
         path.unlink(missing_ok=True)
 

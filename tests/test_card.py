@@ -68,7 +68,7 @@ def test_the_hub_takes_the_card(folder: DatasetFolder, hub: Hub) -> None:
     for licence in (None, Licence("cc-by-nc-4.0"), Licence("other", "Mixed", "https://x.example")):
         DatasetCard(write_card(folder, licence).text).validate(repo_type="dataset")
     assert len(hub.asked("validate-yaml")) == 3
-    header = read_header(folder.path / names.CARD)
+    header = read_header(folder)
     assert header is not None
     assert (header["license"], header["license_name"]) == ("other", "Mixed")
 
@@ -92,9 +92,9 @@ def test_features_are_those_that_datasets_reads_of_the_same_yaml(card: str) -> N
 def test_without_default_the_first_configuration_is_it(release: Path, tmp_path: Path) -> None:
     options = BuildOptions(configs=("omnigen2", "bagel"))
     Build.prepare(open_source(str(release)), tmp_path, options).run()
-    written = read_header(tmp_path / names.CARD)
+    written = read_header(DatasetFolder(tmp_path))
     write_card(DatasetFolder(tmp_path))
-    for header in (written, read_header(tmp_path / names.CARD)):
+    for header in (written, read_header(DatasetFolder(tmp_path))):
         assert header is not None
         names_ = [config["config_name"] for config in header["configs"]]
         assert names_ == ["bagel", "omnigen2", "index"]

@@ -197,7 +197,8 @@ def test_a_damaged_manifest_is_an_error_that_names_it(copy: Path, damage: dict[s
     manifest = json.loads((copy / names.MANIFEST).read_text())
     (copy / names.MANIFEST).write_text(json.dumps({**manifest, **damage}))
     with pytest.raises(NotADataset, match="manifest.json is damaged"):
-        faults(copy)
+        _ = DatasetFolder(copy).manifest
+    assert any("manifest.json" in f"{found.where} {found.what}" for found in faults(copy))
 
 
 @pytest.mark.parametrize("text", [None, "not json", "[]", json.dumps({"format": "other"})])

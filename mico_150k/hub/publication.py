@@ -12,7 +12,6 @@ from typing import Any
 
 from mico_150k import names
 from mico_150k.card import Card
-from mico_150k.card_file import read_report
 from mico_150k.card_header import COLUMNS
 from mico_150k.card_text import CardText
 from mico_150k.dataset_folder import DatasetFolder
@@ -23,6 +22,7 @@ from mico_150k.hub.repository import RemoteFile
 from mico_150k.regular import Root, read_small
 
 logger = logging.getLogger(__name__)
+from mico_150k.report_rules import read_report
 
 _SHARD = re.compile(rf"({'|'.join(COLUMNS)})/({'|'.join(names.SPLITS)})-\d{{5}}\.parquet")
 _PICTURE = re.compile(r"\w[\w .,()@+-]*\.(png|jpe?g|webp|gif|svg)", re.IGNORECASE)
@@ -226,7 +226,7 @@ def _card(
     is there already, it stays, so that it is still known whether a person has changed it.
     """
     if here.is_untouched:
-        report = read_report(folder)
+        report = read_report(folder.path, manifest)
         card = Card.of_folder(folder.path, manifest, report, before=here, name=repository)
         joined = card.joined_with(there).render()
     else:

@@ -1,0 +1,168 @@
+"""What must hold of a dataset's report and of its quarantine file; both may be a stranger's."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from mico_150k import names
+from mico_150k.errors import BrokenFile, NotADataset
+from mico_150k.faults import Fault, Faults, shown, summary
+from mico_150k.images.rule import CAUSES
+from mico_150k.json_lines import parse_json, read_json_lines
+from mico_150k.manifest_rules import MOST_BYTES, MOST_ROWS, are_counts, is_count, is_reason
+from mico_150k.refine.overlap import KINDS
+from mico_150k.regular import Root, read_small
+from mico_150k.sample import is_text
+from mico_150k.task import Task
+
+_TASKS = frozenset(task.value for task in Task)
+_CAUSES = frozenset(cause.name for cause in CAUSES)
+_DUPLICATES = ("images", "unique_images", "shared_images", "identical_rows")
+_IMAGES = ("passed", "changed", "left_out")
+_KEYS = frozenset(
+    {"rows_read", "rows", "left_out", "tasks", "images", "duplicates", "validation", "bench"}
+)
+_LATER_KEYS = frozenset({"validation", "bench"})
+"""Those that a report may lack."""
+_BENCH_KEYS = frozenset({"cases", "left_out", "overlaps"})
+_ROW_KEYS = frozenset({"file", "row", "id", "task", "reason", "images", "image", "detail", "size",
+                       "digest", "config"})  # fmt: skip
+
+WAY_OUT = "`mico check` tells all that is wrong. Fetch the file again, or build the dataset again."
+
+
+def read_report(folder: Path, manifest: dict[str, Any]) -> dict[str, Any]:
+    """The report of a dataset folder. Raises `NotADataset` where it cannot be relied on."""
+    path = folder / names.REPORT
+    try:
+        found = parse_json(read_small(Root.at(folder).file(names.REPORT)))
+    except (OSError, ValueError) as error:
+        msg = f"{path}: no report of a finished build ({shown(error)}).\n{WAY_OUT}"
+        raise NotADataset(msg) from error
+    if faults := report_faults(found, manifest):
+        msg = f"{folder}: {summary(faults, WAY_OUT)}"
+        raise NotADataset(msg)
+    report: dict[str, Any] = found
+    return report
+
+
+def report_faults(report: object, manifest: dict[str, Any] | None) -> list[Fault]:
+    """All that is wrong with a report; `manifest` keeps its own rules, or is None."""
+    if not isinstance(report, dict):
+        return [Fault(names.REPORT, "is no JSON object")]
+    faults = Faults()
+    keys = report.keys()
+    if lacking := sorted(_KEYS - _LATER_KEYS - keys):
+        faults.add("keys", names.REPORT, f"lacks {', '.join(lacking)}")
+    if more := sorted(keys - _KEYS):
+        what = f"has the key {shown(more[0])}, which no build writes"
+        faults.add("more", names.REPORT, what)
+    for key, holds in _values(report):
+        if key in report and not holds:
+            faults.add("values", names.REPORT, f"its {key} cannot be {shown(report[key])}")
+    if not faults.found:
+        for what in _sums(report, manifest):
+            faults.add("sums", names.REPORT, what)
+    return faults.found
+
+
+def read_quarantine(folder: Path) -> Iterator[dict[str, Any]]:
+    """The lines of a folder's quarantine file; none where there is none.
+
+    Raises `BrokenFile` for a line that is none, `OutsideRoot` and `NotRegular`.
+    """
+    try:
+        path = Root.at(folder).file(names.QUARANTINE)
+    except FileNotFoundError:
+        return
+    for number, row in read_json_lines(path):
+        if what := _row_fault(row):
+            msg = f"{path}, line {number}: {what}\n{WAY_OUT}"
+            raise BrokenFile(msg)
+        yield row
+
+
+def _values(report: dict[str, Any]) -> Iterator[tuple[str, bool]]:
+    """Each key, and whether its value is of the form that it must have."""
+    yield "rows", is_count(report.get("rows"), MOST_ROWS)
+    yield "rows_read", is_count(report.get("rows_read"), MOST_ROWS)
+    yield "tasks", are_counts(report.get("tasks"), _is_task)
+    yield "validation", are_counts(report.get("validation"), _is_task)
+    left_out: Any = report.get("left_out")
+    yield (
+        "left_out",
+        _by_task(left_out) and all(are_counts(reasons, is_reason) for reasons in left_out.values()),
+    )
+    images: Any = report.get("images")
+    yield "images", _by_task(images) and all(map(_are_images, images.values()))
+    duplicates: Any = report.get("duplicates")
+    yield (
+        "duplicates",
+        are_counts(duplicates, _DUPLICATES.__contains__) and len(duplicates) == len(_DUPLICATES),
+    )
+    bench = report.get("bench")
+    yield "bench", bench == {} or _is_bench(bench)
+
+
+def _is_task(key: str) -> bool:
+    return key in _TASKS
+
+
+def _by_task(value: object) -> bool:
+    return isinstance(value, dict) and all(map(_is_task, value))
+
+
+def _are_images(counts: object) -> bool:
+    return (
+        isinstance(counts, dict)
+        and counts.keys() == {*_IMAGES, "normalised"}
+        and all(is_count(counts[key], MOST_BYTES) for key in _IMAGES)
+        and are_counts(counts["normalised"], _CAUSES.__contains__)
+    )
+
+
+def _is_bench(bench: object) -> bool:
+    return (
+        isinstance(bench, dict)
+        and bench.keys() == _BENCH_KEYS
+        and is_count(bench["cases"], MOST_ROWS)
+        and are_counts(bench["left_out"], is_reason)
+        and are_counts(bench["overlaps"], KINDS.__contains__)
+    )
+
+
+def _sums(report: dict[str, Any], manifest: dict[str, Any] | None) -> Iterator[str]:
+    for key in ("rows", "rows_read"):
+        if manifest and report[key] != manifest[key]:
+            yield f"tells of {report[key]} {key}, and {names.MANIFEST} of {manifest[key]}"
+    left_out = sum(sum(reasons.values()) for reasons in report["left_out"].values())
+    if report["rows_read"] != report["rows"] + left_out:
+        yield (
+            f"tells of {report['rows_read']} rows read, {report['rows']} written and {left_out} "
+            "left out, which do not add up"
+        )
+    if sum(report["tasks"].values()) != report["rows"]:
+        yield "gives its tasks other rows than it has in all"
+    if lacking := sorted(report["tasks"].keys() - report["images"].keys()):
+        yield f"tells nothing of the images of {', '.join(lacking)}"
+
+
+def _row_fault(row: object) -> str:
+    """What is wrong with a line of the quarantine file; "" where nothing is."""
+    if not isinstance(row, dict):
+        return "no JSON object"
+    if unknown := sorted(row.keys() - _ROW_KEYS):
+        return f"has the key {shown(unknown[0])}, which no build writes"
+    texts = [row.get(key, "") for key in ("file", "id", "detail", "digest", "config")]
+    numbers = [row.get(key, 0) for key in ("row", "images", "size")]
+    image = row.get("image")
+    if (
+        not (isinstance(row.get("task"), str) and _is_task(row["task"]))
+        or not all(isinstance(text, str) and is_text(text) for text in texts)
+        or not all(is_count(number, MOST_BYTES) for number in numbers)
+        or not (image is None or image == "output" or is_count(image, MOST_ROWS))
+    ):
+        return f"is no row that was left out: {shown(row)}"
+    if not isinstance(row.get("reason"), str) or not is_reason(row["reason"]):
+        return f"its reason cannot be {shown(row.get('reason'))}"
+    return ""
