@@ -8,9 +8,11 @@ from typing import Any
 
 from mico_150k import names
 from mico_150k.errors import NotAnExport, OutputRefused
+from mico_150k.export.record import are_file_names, parse_exported
 from mico_150k.export.trainer import LAUNCH, Exported
 from mico_150k.files import disk_errors, read_json, write_atomically, write_json
 from mico_150k.forecast import existing
+from mico_150k.regular import Root
 
 EXPORT = "export.json"
 """What an export is and holds; written last."""
@@ -62,16 +64,15 @@ class ExportFolder:
 
     @property
     def exported(self) -> Exported:
-        """The finished export in the folder. Raises `NotAnExport`."""
-        found = read_json(self.path / EXPORT)
+        """The finished export in the folder. Raises `NotAnExport`, `NotRegular`, `OutsideRoot`."""
+        try:
+            found = read_json(Root.at(self.path).file(EXPORT))
+        except OSError:
+            found = {}
         if found.pop("format", None) != _FORMAT:
             msg = f"{self.path}: no {EXPORT} of a finished export in it."
             raise NotAnExport(msg)
-        try:
-            return Exported(**found)
-        except TypeError as error:
-            msg = f"{self.path}: its {EXPORT} is not as an export writes it: export again."
-            raise NotAnExport(msg) from error
+        return parse_exported(found, self.path)
 
     def finish(self, exported: Exported, files: Mapping[str, str]) -> Exported:
         """Write the small files, and last that the export is finished; returns what is there."""
@@ -79,7 +80,7 @@ class ExportFolder:
         for name, text in files.items():
             write_atomically(self.path / name, text.encode())
         launch = self.path / LAUNCH
-        if launch.exists():
+        if launch.exists() and not launch.is_symlink():
             launch.chmod(0o755)
         write_json(self.path / EXPORT, {"format": _FORMAT, **asdict(exported)})
         shutil.rmtree(self.work, ignore_errors=True)
@@ -95,11 +96,14 @@ class ExportFolder:
 
     def _clear(self) -> None:
         """Remove what another export has written, but for images."""
-        written = set(read_json(self.path / EXPORT).get("files", ()))
+        files = read_json(self.path / EXPORT).get("files", [])
+        written = set(files) if are_file_names(files) else set()
         written.update(path.stem for path in (self.work / "parts").glob("*.parquet.json"))
         with disk_errors(self.path):
             for path in self.path.iterdir() if self.path.exists() else ():
                 if path.name in written or path.name == EXPORT:
+                    if path.is_dir() and not path.is_symlink():
+                        continue  # no export has written that
                     path.unlink()
         shutil.rmtree(self.work, ignore_errors=True)
 

@@ -1,19 +1,25 @@
 """Images as files, one for each content, in a folder that several exports may share."""
 
 import os
+import re
+import stat
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import xxhash
 
-from mico_150k.errors import BrokenFile
+from mico_150k.errors import BrokenFile, OutsideRoot
+from mico_150k.faults import shown
 from mico_150k.files import disk_errors, named_at_the_end, write_atomically
 from mico_150k.names import is_abandoned
+from mico_150k.regular import Root, read_small
 from mico_150k.sample import Image
 
 _KNOWN = ".known"
 _ENDINGS = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp"}
+_DIGEST = re.compile(r"[0-9a-f]{32}")
+_LISTED = re.compile(rb"([0-9a-f]{32}) (\d{1,15})")
 
 
 class ImageStore:
@@ -40,14 +46,24 @@ class ImageStore:
 
     @staticmethod
     def name(digest: str, image_format: str) -> str:
-        """Where an image lies, relative to the root; the ending is its real format's."""
-        ending = _ENDINGS.get(image_format, image_format.lower())
+        """Where an image lies, relative to the root; the ending is its real format's.
+
+        Raises `BrokenFile` for what no build writes: it could lead anywhere.
+        """
+        ending = _ENDINGS.get(image_format)
+        if ending is None or not _DIGEST.fullmatch(digest):
+            msg = (
+                f"no image is called {shown(digest)} and of the format {shown(image_format)}: "
+                "`mico check` tells what is wrong with the dataset."
+            )
+            raise BrokenFile(msg)
         return f"{digest[:2]}/{digest}.{ending}"
 
     def put(self, image: Image) -> int:
         """Write an image unless it is there; returns the bytes that were written.
 
-        Raises `BrokenFile` where it is not the image that its digest names.
+        Raises `BrokenFile` where it is not the image that its digest names, and `OutsideRoot` where
+        its folder is a link to another place.
         """
         path = self.root / self.name(image.digest, image.format)
         size = len(image.data)
@@ -60,6 +76,9 @@ class ImageStore:
         if path.parent not in self._folders:
             with disk_errors(path):
                 path.parent.mkdir(parents=True, exist_ok=True)
+            if not Root.at(self.root).holds(path.parent.absolute()):
+                msg = f"{path.parent} is a link that leads out of {self.root}. Remove it."
+                raise OutsideRoot(msg)
             self._folders.add(path.parent)
         with named_at_the_end(path) as temporary:
             temporary.write_bytes(image.data)
@@ -86,7 +105,9 @@ class ImageStore:
             with os.scandir(folder) as entries:
                 for entry in entries:
                     if not entry.name.endswith(".partial"):
-                        yield entry.name.partition(".")[0], entry.stat().st_size
+                        status = _status(entry)
+                        if status and stat.S_ISREG(status.st_mode):
+                            yield entry.name.partition(".")[0], status.st_size
                     elif is_abandoned(Path(entry.path)):
                         with suppress(OSError):  # the folder may be another's, to read from
                             Path(entry.path).unlink(missing_ok=True)
@@ -94,10 +115,17 @@ class ImageStore:
 
 def _entries(path: Path) -> Iterator[tuple[str, int]]:
     """Digests and sizes of a list."""
-    for line in path.read_text().splitlines():
-        digest, _, size = line.partition(" ")
-        if size.isdecimal():
-            yield digest, int(size)
+    for line in read_small(path).split(b"\n"):
+        if found := _LISTED.fullmatch(line):
+            yield found[1].decode(), int(found[2])
+
+
+def _status(entry: os.DirEntry[str]) -> os.stat_result | None:
+    """None where it is a link to nothing, or has gone meanwhile."""
+    try:
+        return entry.stat()
+    except OSError:
+        return None
 
 
 def _size_of(path: Path) -> int | None:

@@ -10,11 +10,12 @@ import pyarrow as pa
 import xxhash
 
 from mico_150k.dataset import Dataset
-from mico_150k.errors import UsageError
+from mico_150k.errors import OutputRefused, UsageError
 from mico_150k.export.fitting import Fitted, OverLimitPolicy, fit
 from mico_150k.export.folder import IMAGES, ExportFolder, check_folder
 from mico_150k.export.trainer import Exported, PathTrainer, ShardTrainer, Trainer
 from mico_150k.files import absolute
+from mico_150k.regular import Root
 from mico_150k.selection import Selection
 from mico_150k.version import __version__
 from mico_150k.watch import Progress
@@ -186,4 +187,8 @@ def _place_of(dataset: Dataset, trainer: Trainer, options: ExportOptions) -> Pat
             f"{others[0]} there, of another split: say where with --to."
         )
         raise UsageError(msg)
-    return absolute(dataset.folder / trainer.name)
+    place = absolute(dataset.folder / trainer.name)
+    if not Root.at(dataset.folder).holds(place):
+        msg = f"{place} is a link that leads out of {dataset.location}: say where with --to."
+        raise OutputRefused(msg)
+    return place

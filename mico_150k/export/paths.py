@@ -7,7 +7,6 @@ A shard is finished when its images are on the disk and its part is written; an 
 stopped goes on with the first that is not, and fetches no row whose images are all there.
 """
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
@@ -20,19 +19,31 @@ import pyarrow as pa
 
 from mico_150k.arrays import array_of
 from mico_150k.background import in_order
+from mico_150k.errors import BrokenFile
+from mico_150k.excerpt import excerpt
 from mico_150k.export.forecast import ExportForecast, forecast_images
 from mico_150k.export.image_store import ImageStore
 from mico_150k.export.job import ChosenShard, ExportJob
 from mico_150k.export.trainer import Exported, PathTrainer
 from mico_150k.files import write_atomically, written_whole
+from mico_150k.json_lines import parse_json, read_json_lines, to_json_line, to_json_lines
+from mico_150k.regular import Root, open_regular
 from mico_150k.sample import Sample
 from mico_150k.watch import Progress
 
 
 def relocate_paths(old: Exported, new: Exported) -> None:
-    """Give every path in the records its new beginning."""
+    """Give every path in the records its new beginning.
+
+    Raises `BrokenFile`, `NotRegular`, and `OutsideRoot` for a link to another place.
+    """
+    root = Root.at(new.root)
     for name in old.record_files:
-        path = Path(new.root) / name
+        try:
+            path = root.file(name)
+        except FileNotFoundError as error:
+            msg = f"{new.root}: {name} of the export is missing: export again."
+            raise BrokenFile(msg) from error
         _write_records(path, [_moved(row, old.images, new.images) for row in _read_records(path)])
 
 
@@ -65,7 +76,7 @@ def _write_files(
     for name, records in others.items():
         _write_records(job.to / name, records)
     if trainer.ids:
-        write_atomically(job.to / trainer.ids, json.dumps(ids, ensure_ascii=False).encode())
+        write_atomically(job.to / trainer.ids, to_json_line(ids).rstrip("\n").encode())
     rest = {name: len(records) for name, records in others.items()}
     return {trainer.records: seen.total() - sum(rest.values()), **rest}
 
@@ -139,8 +150,7 @@ class PathsExport:
                     continue
                 if result.lines is not None:
                     self._store.settle(result.digests)
-                    lines = (f"{json.dumps(line, ensure_ascii=False)}\n" for line in result.lines)
-                    write_atomically(result.part, "".join(lines).encode())
+                    write_atomically(result.part, to_json_lines(result.lines))
                 parts.append(result.part)
                 rows += result.rows
                 self._tell(rows, images)
@@ -214,7 +224,7 @@ def _write_records(path: Path, records: Iterable[dict[str, Any]]) -> None:
     with written_whole(path) as temporary, temporary.open("w", encoding="utf-8") as file:
         between = "[\n" if is_array else ""
         for record in records:
-            file.write(f"{between}{json.dumps(record, ensure_ascii=False)}")
+            file.write(f"{between}{to_json_line(record)[:-1]}")
             between = ",\n" if is_array else "\n"
         file.write("\n]\n" if is_array else "\n")
 
@@ -222,13 +232,24 @@ def _write_records(path: Path, records: Iterable[dict[str, Any]]) -> None:
 def _read_records(path: Path) -> list[dict[str, Any]]:
     if path.suffix == ".jsonl":
         return list(_read_lines(path))
-    found: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        with open_regular(path) as file:
+            found = parse_json(file.read())
+    except ValueError as error:
+        msg = f"{path}: no JSON that can be read: {excerpt(error)}"
+        raise BrokenFile(msg) from error
+    if not isinstance(found, list) or not all(isinstance(record, dict) for record in found):
+        msg = f"{path}: no list of records, as an export writes it."
+        raise BrokenFile(msg)
     return found
 
 
 def _read_lines(path: Path) -> Iterator[dict[str, Any]]:
-    with path.open(encoding="utf-8") as file:
-        yield from map(json.loads, file)
+    for number, record in read_json_lines(path):
+        if not isinstance(record, dict):
+            msg = f"{path}, line {number}: no record, as an export writes it."
+            raise BrokenFile(msg)
+        yield record
 
 
 def _moved(record: dict[str, Any], old: str, new: str) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mico_150k.errors import NotAnExport
-from mico_150k.export.folder import IMAGES, START, ExportFolder
+from mico_150k.export.folder import EXPORT, IMAGES, START, ExportFolder
 from mico_150k.export.forecast import ExportForecast
 from mico_150k.export.job import ExportJob
 from mico_150k.export.paths import PathsExport, relocate_paths
@@ -59,7 +59,11 @@ def relocate(folder: Path, trainer: Trainer, images: Path | None = None) -> Expo
         relocate_paths(old, new)
     if new.root != old.root:
         trainer.relocate(old, new)
-    return _finish(trainer, new)
+    try:
+        return _finish(trainer, new)
+    except (LookupError, StopIteration) as error:
+        msg = f"{place}: its {EXPORT} does not tell what {trainer.title} needs: export again."
+        raise NotAnExport(msg) from error
 
 
 def _images_of(old: Exported, place: Path, images: Path | None) -> str:

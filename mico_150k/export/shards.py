@@ -22,6 +22,7 @@ from mico_150k.export.job import ChosenShard, ExportJob
 from mico_150k.export.trainer import Exported
 from mico_150k.files import link, read_json, write_json
 from mico_150k.names import shard_name
+from mico_150k.regular import Root, is_regular
 from mico_150k.row_group import RowGroup, cut, group_sizes
 from mico_150k.sample import Sample
 from mico_150k.watch import Progress
@@ -34,6 +35,8 @@ def groups_of_file(path: Path) -> list[int]:
 
 def _row_groups(path: Path) -> int | None:
     """How many row groups a file has; None where it cannot be read."""
+    if not is_regular(path):
+        return None
     try:
         return len(groups_of_file(path))
     except (OSError, pa.ArrowException):
@@ -127,7 +130,8 @@ class ShardsExport:
     def _make(self, path: Path, shard: ChosenShard) -> None:
         dataset, config = self._job.dataset, self._job.trainer.name
         if dataset.folder is not None and self._is_whole(shard):
-            link(dataset.folder / config / path.name, path)
+            source = Root.at(dataset.folder).file(f"{config}/{path.name}")
+            link(source, path)
             return
         file = ConfigFile(path, get_builder(config).columns)
         try:

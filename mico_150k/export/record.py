@@ -1,0 +1,96 @@
+"""Reads `export.json`, which may be a stranger's: its names become paths that are written to."""
+
+import math
+import re
+from collections.abc import Callable
+from pathlib import PurePath
+from typing import Any
+
+from mico_150k.errors import NotAnExport
+from mico_150k.export.trainer import Exported
+from mico_150k.faults import shown
+from mico_150k.sample import is_text
+
+FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+"""A file that an export writes to its own folder, and to no other."""
+_SHARD = re.compile(r"[a-z]+-\d{5}\.parquet")
+_WORD = re.compile(r"[A-Za-z0-9 ._-]{1,99}")
+_MOST = 2**53
+_COUNTS = ("rows_chosen", "rows", "truncated", "unique_images")
+
+
+def parse_exported(plain: dict[str, Any], where: object) -> Exported:
+    """The export that `export.json` in a folder tells of. Raises `NotAnExport`."""
+    try:
+        exported = Exported(**plain)
+    except TypeError as error:
+        msg = f"{where}: its export.json is not as an export writes it: export again."
+        raise NotAnExport(msg) from error
+    for key, holds in _rules(exported):
+        if not holds:
+            msg = (
+                f"{where}: {key} in its export.json cannot be {shown(getattr(exported, key))}: "
+                "export again."
+            )
+            raise NotAnExport(msg)
+    return exported
+
+
+def _rules(exported: Exported) -> list[tuple[str, bool]]:
+    """Each field, and whether its value is of the form that it must have."""
+    return [
+        ("trainer", _is_text(exported.trainer)),
+        ("dataset", _is_text(exported.dataset)),
+        ("root", _is_path(exported.root)),
+        ("images", exported.images == "" or _is_path(exported.images)),
+        ("identity", _is_identity(exported.identity)),
+        *((key, _is_count(getattr(exported, key))) for key in _COUNTS),
+        ("left_out", _are_counts(exported.left_out, _WORD.fullmatch)),
+        ("remarks", _are_counts(exported.remarks, _WORD.fullmatch)),
+        ("record_files", _are_counts(exported.record_files, FILE_NAME.fullmatch)),
+        ("row_groups", _are_counts(exported.row_groups, _SHARD.fullmatch)),
+        ("measured", isinstance(exported.measured, dict) and _is_measured(exported.measured)),
+        ("files", are_file_names(exported.files)),
+    ]
+
+
+def are_file_names(value: object) -> bool:
+    """Whether it is a list of names of files in a folder, none of which leads out of it."""
+    return isinstance(value, list) and all(
+        isinstance(name, str) and FILE_NAME.fullmatch(name) for name in value
+    )
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and is_text(value) and value.isprintable()
+
+
+def _is_path(value: object) -> bool:
+    return isinstance(value, str) and _is_text(value) and PurePath(value).is_absolute()
+
+
+def _is_count(value: object) -> bool:
+    return type(value) is int and 0 <= value <= _MOST
+
+
+def _are_counts(value: object, names: Callable[[str], object]) -> bool:
+    return isinstance(value, dict) and all(
+        names(name) and _is_count(count) for name, count in value.items()
+    )
+
+
+def _is_identity(value: object) -> bool:
+    """Whether it has what is shown of it; all else is only compared."""
+    return isinstance(value, dict) and all(
+        value.get(key) is None or _is_count(value[key])
+        for key in ("ranks", "workers", "max_inputs")
+    )
+
+
+def _is_measured(value: object) -> bool:
+    """Whether it is numbers: texts would end in a launch script."""
+    if isinstance(value, dict):
+        return all(_WORD.fullmatch(key) for key in value) and all(map(_is_measured, value.values()))
+    if isinstance(value, list):
+        return all(map(_is_measured, value))
+    return type(value) in {int, float} and math.isfinite(value) and abs(value) <= _MOST  # type: ignore[arg-type]
