@@ -4,7 +4,6 @@ Four JSONL files, one a task, name the images by path. Two files have other keys
 (`ed_idx` for `idx`, `refined_prompt`), and one kind of case is spelled in several ways.
 """
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -13,9 +12,12 @@ from typing import Any
 from mico_150k.columns import Column, Columns, ColumnType
 from mico_150k.errors import BrokenFile, DuplicateIds, EmptySource, UnknownShape
 from mico_150k.examine import Examiner
+from mico_150k.excerpt import excerpt
+from mico_150k.faults import shown
 from mico_150k.images.header import Verify
+from mico_150k.json_lines import parse_json_lines
 from mico_150k.reason import Reason
-from mico_150k.sample import Image, LeftOut, Missing, Origin, RawSample, Sample
+from mico_150k.sample import Image, LeftOut, Missing, Origin, RawSample, Sample, is_text
 from mico_150k.sources.cells import NULL, Cell
 from mico_150k.sources.image_paths import ImagePaths
 from mico_150k.sources.storage import Storage
@@ -195,14 +197,8 @@ _WORDS = (
 
 def _read_entries(storage: Storage, file: str) -> Iterator[Entry]:
     with storage.open(file) as handle:
-        data = handle.read()
-    try:
-        lines = [json.loads(line) for line in data.decode("utf-8-sig").splitlines() if line.strip()]
-    except (ValueError, RecursionError) as error:  # bad UTF-8 and bad JSON are both ValueErrors
-        msg = f"{file}: no JSON object a line: {error}"
-        raise BrokenFile(msg) from error
-    for row, line in enumerate(lines):
-        yield _entry(Origin(file, row), line)
+        for row, (_, line) in enumerate(parse_json_lines(handle, file)):
+            yield _entry(Origin(file, row), line)
 
 
 def _entry(origin: Origin, line: Any) -> Entry:  # noqa: ANN401 - any JSON value
@@ -210,19 +206,19 @@ def _entry(origin: Origin, line: Any) -> Entry:  # noqa: ANN401 - any JSON value
     if not keys.issuperset(_KEYS) or keys.isdisjoint(_IDS):
         msg = (
             f"{origin}: no case of MICo-Bench, which has {', '.join(_KEYS)}, and idx or ed_idx; "
-            f"here are {', '.join(map(str, sorted(keys))) or 'none'}."
+            f"here are {excerpt(', '.join(sorted(keys))) or 'none'}."
         )
         raise UnknownShape(msg)
     task = task_from_spelling(line["Task"]) if isinstance(line["Task"], str) else None
     if task is None:
-        msg = f"{origin}: its Task {line['Task']!r} is none of MICo-Bench's."
+        msg = f"{origin}: its Task {shown(line['Task'])} is none of MICo-Bench's."
         raise BrokenFile(msg)
     inputs = tuple(_texts(origin, line, "input"))
     humans = _humans(origin, line, len(inputs))
     return Entry(
         origin=origin,
         task=task,
-        number=str(next(line[key] for key in _IDS if key in line)),
+        number=_number(origin, line),
         editing_type=one_spelling(_text(origin, line, "editing_type")),
         instruction=_text(origin, line, "prompt"),
         refined_instruction=_text(origin, line, "refined_prompt"),
@@ -230,6 +226,14 @@ def _entry(origin: Origin, line: Any) -> Entry:  # noqa: ANN401 - any JSON value
         human_indices=humans,
         reference=_text(origin, line, "reference"),
     )
+
+
+def _number(origin: Origin, line: Mapping[str, Any]) -> str:
+    key = next(key for key in _IDS if key in line)
+    value = line[key]
+    if type(value) not in {int, str} or not is_text(str(value)):
+        raise _wrong(origin, key, value)
+    return str(value)
 
 
 def _text(origin: Origin, line: Mapping[str, Any], key: str) -> str:
@@ -256,7 +260,7 @@ def _humans(origin: Origin, line: Mapping[str, Any], inputs: int) -> tuple[int, 
 
 
 def _wrong(origin: Origin, key: str, value: object) -> BrokenFile:
-    return BrokenFile(f"{origin}: its {key} cannot be {str(value)[:_MOST_SHOWN]!r}.")
+    return BrokenFile(f"{origin}: its {key} cannot be {excerpt(value, _MOST_SHOWN)!r}.")
 
 
 def _check_ids(entries: list[Entry]) -> None:

@@ -24,7 +24,7 @@ from mico_150k.card_text import CardText
 from mico_150k.dataset import Dataset
 from mico_150k.forecast import gigabytes
 from mico_150k.images.rule import CAUSES
-from mico_150k.markdown import markdown_template
+from mico_150k.markdown import code, markdown_template
 from mico_150k.reason import Reason
 
 PURPOSES = {
@@ -100,7 +100,9 @@ class Card:
         """The whole README.md."""
         header = make_header(self.manifest, self.written)
         known = ("about", "notes")
-        command = "\n".join(shlex.join(words) for words in self.manifest.get("commands", []))
+        commands = self.manifest.get("commands", [])
+        # A command stands on one line: what ends a line could begin another.
+        command = code("\n".join(shlex.join(map(_on_one_line, words)) for words in commands))
         configs = self._configs()
         text = markdown_template("card.md").render(
             header=yaml.safe_dump(header, sort_keys=False, allow_unicode=True, width=100),
@@ -152,9 +154,13 @@ def _is_plain(name: str) -> bool:
     return name.replace("-", "").replace("_", "").replace(".", "").isalnum() and name.isascii()
 
 
-def _fence(code: str) -> str:
+def _on_one_line(text: str) -> str:
+    return " ".join(text.splitlines())
+
+
+def _fence(command: str) -> str:
     """What to put around code, so that nothing in it ends the block."""
-    return "`" * max(3, 1 + max(map(len, re.findall("`+", code)), default=0))
+    return "`" * max(3, 1 + max(map(len, re.findall("`+", command)), default=0))
 
 
 def _source_digest(source: list[dict[str, Any]]) -> str:

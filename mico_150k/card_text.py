@@ -7,6 +7,9 @@ whether anything was.
 
 import json
 import re
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
@@ -17,10 +20,13 @@ GENERATED_KEYS = ("size_categories", "configs", "dataset_info")
 """Of a header: they follow from the data. All others a person may change."""
 
 _HEADER = re.compile(r"\A\s*---[ \t]*\n(.*?)^---[ \t]*$\n?", re.DOTALL | re.MULTILINE)
-_SECTION = re.compile(
-    r"<!-- by hand: ([\w-]+) -->[ \t]*\n(.*?)<!-- end: \1 -->", re.DOTALL | re.ASCII
-)
+_BEGIN = re.compile(r"<!-- by hand: ([\w-]+) -->[ \t]*\n", re.ASCII)
+_END = re.compile(r"<!-- end: ([\w-]+) -->", re.ASCII)
 _SIGNED = re.compile(r"\n<!-- mico card ([0-9a-f]{16}) ([0-9a-f]{16}) -->\s*\Z")
+
+MOST_HEADER = 1 << 20
+"""Characters of a header: YAML is slow to read. The Hub's own limit is far below."""
+_MOST_NODES = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +39,13 @@ class CardText:
     def header(self) -> dict[str, Any] | None:
         """The YAML header; None where there is none, or none that is a mapping."""
         found = _HEADER.match(self._lines)
-        if not found:
+        if not found or len(found[1]) > MOST_HEADER:
             return None
         try:
             parsed = yaml.safe_load(found[1])
-        except (yaml.YAMLError, ValueError):
+        except Exception:  # noqa: BLE001 - a stranger's tags and nesting make it raise anything
             return None
-        return parsed if isinstance(parsed, dict) else None
+        return parsed if isinstance(parsed, dict) and _is_small(parsed) else None
 
     @property
     def body(self) -> str:
@@ -49,7 +55,9 @@ class CardText:
     @property
     def sections(self) -> dict[str, str]:
         """What stands in the sections that are kept, by name; empty ones are left out."""
-        return {found[1]: found[2] for found in _SECTION.finditer(self.body) if found[2].strip()}
+        body = self.body
+        found = {name: body[start:end] for name, start, end, _, _ in _sections(body)}
+        return {name: text for name, text in found.items() if text.strip()}
 
     @property
     def own(self) -> str:
@@ -59,7 +67,7 @@ class CardText:
         """
         header = self.header or {}
         keys = {key: header[key] for key in GENERATED_KEYS if key in header}
-        lines = _SECTION.sub("", self.unsigned.body).splitlines()
+        lines = _without_sections(self.unsigned.body).splitlines()
         text = "\n".join(line for line in lines if line.strip())
         return _digest(json.dumps(keys, sort_keys=True, default=str) + text)
 
@@ -97,6 +105,46 @@ class CardText:
     def _lines(self) -> str:
         """The text as it is however a browser ends its lines."""
         return self.text.replace("\r\n", "\n")
+
+
+def _sections(body: str) -> Iterator[tuple[str, int, int, int, int]]:
+    """Each section: its name, its text from and to, and all of it from and to.
+
+    One ends at the first mark of its name; what begins inside of it is its text.
+    """
+    ends: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    for mark in _END.finditer(body):
+        ends[mark[1]].append(mark.span())
+    position = 0
+    for mark in _BEGIN.finditer(body):
+        of_name = ends[mark[1]]
+        place = bisect_left(of_name, (mark.end(), 0))
+        if mark.start() >= position and place < len(of_name):
+            start, position = of_name[place]
+            yield mark[1], mark.end(), start, mark.start(), position
+
+
+def _without_sections(body: str) -> str:
+    pieces = []
+    position = 0
+    for *_, start, end in _sections(body):
+        pieces.append(body[position:start])
+        position = end
+    return "".join([*pieces, body[position:]])
+
+
+def _is_small(header: Any) -> bool:  # noqa: ANN401 - any YAML value
+    """Whether it can be walked through: YAML's aliases make much of little, and circles."""
+    waiting = [header]
+    for _ in range(_MOST_NODES):
+        if not waiting:
+            return True
+        value = waiting.pop()
+        if isinstance(value, dict):
+            waiting += [*value.keys(), *value.values()]
+        elif isinstance(value, list | tuple | set):
+            waiting += value
+    return False
 
 
 def _signed(text: str, ours: str) -> CardText:

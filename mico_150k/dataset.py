@@ -139,6 +139,15 @@ class Dataset:
         with self._open(name) as file, self._reading(name):
             return self.storage.again(partial(file.read, columns=columns))
 
+    def file(self, name: str) -> Path:
+        """The path of a file of a dataset that is here, to link or to read.
+
+        Raises `BrokenFile` where it is missing, `NotRegular` and `OutsideRoot`.
+        """
+        assert self.folder is not None
+        with self._reading(name):
+            return Root.at(self.folder).file(name)
+
     def small_file(self, name: str, most: int = SMALL_FILE_BYTES) -> bytes | None:
         """The first bytes of a small file beside the shards; None where there is none.
 
@@ -304,7 +313,7 @@ class Dataset:
     def _open(self, name: str, metadata: pq.FileMetaData | None = None) -> pq.ParquetFile:
         with self._reading(name):
             if self.folder is not None:
-                Root.at(self.folder).file(name)
+                self.file(name)
             return self.storage.again(
                 partial(self.storage.parquet, name, metadata, local_buffer=LOCAL_BUFFER)
             )

@@ -13,7 +13,10 @@ def excerpt(value: object, most: int = MOST_CHARACTERS) -> str:
     What would command a terminal, end a line, or is no valid Unicode (a file name that is not
     UTF-8) is shown by its number.
     """
-    text = str(value)
+    try:
+        text = str(value)
+    except (RecursionError, ValueError):  # nested too deeply, or a number of too many digits
+        text = f"({type(value).__name__})"
     length = len(text)
     if length > most:
         text = f"{text[: most * 2 // 3]}… ({length} characters) …{text[-(most // 3) :]}"

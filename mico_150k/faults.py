@@ -7,6 +7,7 @@ from mico_150k.excerpt import excerpt
 
 MOST_OF_A_KIND = 5
 """A stranger's file may be wrong in every row."""
+_MOST_SHOWN = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,4 +66,7 @@ def rows_in_words(rows: Iterable[int]) -> str:
 
 def shown(value: object) -> str:
     """A foreign value in a message."""
-    return excerpt(repr(value), 80)
+    try:
+        return excerpt(repr(value), _MOST_SHOWN)
+    except (RecursionError, ValueError):  # nested too deeply, or a number of too many digits
+        return f"({type(value).__name__})"

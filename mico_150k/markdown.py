@@ -1,5 +1,6 @@
 """Markdown from templates; strangers' words in it are shown as they are, and can do nothing."""
 
+import re
 import unicodedata
 from importlib.resources import files
 
@@ -8,8 +9,28 @@ import jinja2
 SHOWN = 240
 """Characters of a text that are shown at most."""
 
+_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9 .,+-]*")
 
-def quoted(text: str) -> str:
+
+def word(value: object) -> str:
+    """The value as it is where it can be nothing but a word or a number; else quoted."""
+    text = str(value)
+    return text if _WORD.fullmatch(text.replace("_", "-")) else quoted(text)
+
+
+def code(text: str) -> str:
+    """Lines of code, to stand between fences: none of them is one of a card's own marks.
+
+    What cannot be seen, or turns the direction of writing, is shown by its number.
+    """
+    visible = "".join(
+        character if character == "\n" or character.isprintable() else f"\\x{ord(character):02x}"
+        for character in text
+    )
+    return visible.replace("<!--", "<! --")
+
+
+def quoted(text: object) -> str:
     """The text in one code span: no markup, link, HTML or table can come of it.
 
     Blanks of any kind become one space; characters that cannot be seen go, among them those that
@@ -18,7 +39,7 @@ def quoted(text: str) -> str:
     """
     visible = "".join(
         character if not unicodedata.category(character).startswith(("C", "Z")) else " "
-        for character in text
+        for character in str(text)
     )
     line = " ".join(visible.split()).replace("`", "ˋ").replace("|", "¦")
     if len(line) > SHOWN:
@@ -27,7 +48,7 @@ def quoted(text: str) -> str:
 
 
 def markdown_template(name: str) -> jinja2.Template:
-    """A template of this package, whose texts by strangers come through the filter `quoted`."""
+    """A template of this package; strangers' texts come through the filters `quoted` and `word`."""
     environment = jinja2.Environment(
         autoescape=False,  # noqa: S701 - Markdown and YAML, where HTML's escapes would be seen
         undefined=jinja2.StrictUndefined,
@@ -35,6 +56,7 @@ def markdown_template(name: str) -> jinja2.Template:
         lstrip_blocks=True,
     )
     environment.filters["quoted"] = quoted
+    environment.filters["word"] = word
     return environment.from_string(
         files("mico_150k").joinpath(f"templates/{name}.jinja").read_text()
     )

@@ -1,15 +1,16 @@
 """Rows that a dataset lacks, as a page lists them: how many for which reason, and the first ones.
 
-A manifest and a quarantine file may be a stranger's, and hold anything.
+A quarantine file may be a stranger's, and hold anything.
 """
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from mico_150k import names
 from mico_150k.dataset import Dataset
+from mico_150k.excerpt import excerpt
+from mico_150k.json_lines import parse_json
 from mico_150k.reason import Reason
 
 MOST_LEFT_OUT = 200
@@ -21,36 +22,36 @@ QUARANTINE_BYTES = 4 << 20
 
 def count_left_out(dataset: Dataset) -> dict[str, int]:
     """Rows that are in no configuration, by their reason in words."""
-    counts = dataset.manifest.get("left_out")
-    if not isinstance(counts, dict):
-        return {}
-    return {_meaning(reason): rows for reason, rows in counts.items() if isinstance(rows, int)}
+    return {_meaning(reason): rows for reason, rows in dataset.manifest["left_out"].items()}
 
 
 def read_left_out(dataset: Dataset) -> list[dict[str, str]]:
-    """The first rows of the quarantine file for each reason; [] where there is no such file."""
-    path = dataset.storage.path(names.QUARANTINE)
-    try:
-        text = dataset.storage.fs.cat_file(path, start=0, end=QUARANTINE_BYTES)
-    except Exception:  # noqa: BLE001 - most datasets have none; each file system says so its own way
+    """The first rows of the quarantine file for each reason; [] where there is no such file.
+
+    Raises `NotRegular` and `OutsideRoot` for what lies in its place.
+    """
+    data = dataset.small_file(names.QUARANTINE, QUARANTINE_BYTES)
+    if data is None:  # most datasets have none
         return []
-    return list(islice(_left_out(text.decode(errors="replace").splitlines()), MOST_LEFT_OUT))
+    return list(islice(_left_out(data.split(b"\n")), MOST_LEFT_OUT))
 
 
-def _left_out(lines: Iterable[str]) -> Iterator[dict[str, str]]:
+def _left_out(lines: Iterable[bytes]) -> Iterator[dict[str, str]]:
     listed: Counter[str] = Counter()
     for line in lines:
         try:
-            row = json.loads(line)
+            row = parse_json(line.decode(errors="replace"))
         except ValueError:  # the last line, where the file was cut
             continue
         if not isinstance(row, dict) or "config" in row:  # a case of the benchmark is no row
             continue
-        reason = str(row.get("reason", ""))
+        reason = excerpt(row.get("reason", ""))
         listed[reason] += 1
         if listed[reason] <= MOST_OF_A_REASON:
-            shown = {name: str(row.get(name) or "") for name in ("file", "id", "image", "detail")}
-            task, number = str(row.get("task", "")), str(row.get("row", ""))
+            shown = {
+                name: excerpt(row.get(name) or "") for name in ("file", "id", "image", "detail")
+            }
+            task, number = excerpt(row.get("task", "")), excerpt(row.get("row", ""))
             yield {**shown, "task": task, "row": number, "why": _meaning(reason)}
 
 

@@ -3,7 +3,6 @@
 import json
 import shutil
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -17,9 +16,11 @@ def copy(dataset: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(dataset, tmp_path / "made"))
 
 
-def say_left_out(folder: Path, counts: Any) -> None:
+def say_left_out(folder: Path, counts: dict[str, int]) -> None:
     path = folder / names.MANIFEST
-    path.write_text(json.dumps({**json.loads(path.read_text()), "left_out": counts}))
+    manifest = json.loads(path.read_text())
+    read = manifest["rows"] + sum(counts.values())
+    path.write_text(json.dumps({**manifest, "rows_read": read, "left_out": counts}))
 
 
 def test_a_common_reason_does_not_hide_the_others(copy: Path) -> None:
@@ -36,11 +37,21 @@ def test_a_common_reason_does_not_hide_the_others(copy: Path) -> None:
     }  # fmt: skip
 
 
-def test_reasons_are_counted_in_words_and_a_strangers_are_his_own(copy: Path) -> None:
-    say_left_out(copy, {"empty": 2, "<b>odd": 1, "truncated": "many"})
-    assert count_left_out(open_dataset(copy)) == {"an image of zero bytes": 2, "<b>odd": 1}
-    say_left_out(copy, ["empty"])
-    assert count_left_out(open_dataset(copy)) == {}
+def test_reasons_are_counted_in_words(copy: Path) -> None:
+    say_left_out(copy, {"empty": 2, "truncated": 1})
+    assert count_left_out(open_dataset(copy)) == {
+        "an image of zero bytes": 2,
+        "an image that ends too early": 1,
+    }
+
+
+def test_lines_end_at_line_feeds_alone_and_what_is_none_is_passed_over(copy: Path) -> None:
+    odd = {"reason": "empty", "file": "a\u2028b\x85c.parquet", "row": 3}
+    deep = "[" * 100_000
+    text = f"{deep}\n{json.dumps(odd, ensure_ascii=False)}\n\n"
+    (copy / names.QUARANTINE).write_bytes(b"\xff\n" + text.encode())
+    (row,) = read_left_out(open_dataset(copy))
+    assert row["file"] == "a\\u2028b\\x85c.parquet"
 
 
 def test_a_dataset_without_the_file_lists_none(copy: Path) -> None:

@@ -22,7 +22,7 @@ from mico_150k.export.job import ChosenShard, ExportJob
 from mico_150k.export.trainer import Exported
 from mico_150k.files import link, read_json, write_json
 from mico_150k.names import shard_name
-from mico_150k.regular import Root, is_regular
+from mico_150k.regular import is_regular
 from mico_150k.row_group import RowGroup, cut, group_sizes
 from mico_150k.sample import Sample
 from mico_150k.watch import Progress
@@ -130,8 +130,7 @@ class ShardsExport:
     def _make(self, path: Path, shard: ChosenShard) -> None:
         dataset, config = self._job.dataset, self._job.trainer.name
         if dataset.folder is not None and self._is_whole(shard):
-            source = Root.at(dataset.folder).file(f"{config}/{path.name}")
-            link(source, path)
+            link(dataset.file(f"{config}/{path.name}"), path)
             return
         file = ConfigFile(path, get_builder(config).columns)
         try:

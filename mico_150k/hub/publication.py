@@ -20,9 +20,9 @@ from mico_150k.excerpt import excerpt
 from mico_150k.hub.content import Content
 from mico_150k.hub.repository import RemoteFile
 from mico_150k.regular import Root, read_small
+from mico_150k.report_rules import read_report
 
 logger = logging.getLogger(__name__)
-from mico_150k.report_rules import read_report
 
 _SHARD = re.compile(rf"({'|'.join(COLUMNS)})/({'|'.join(names.SPLITS)})-\d{{5}}\.parquet")
 _PICTURE = re.compile(r"\w[\w .,()@+-]*\.(png|jpe?g|webp|gif|svg)", re.IGNORECASE)

@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from mico_150k import names
 from mico_150k.bench import BENCH_COLUMNS, Bench, BenchCase
+from mico_150k.columns import arrow_schema
 from mico_150k.config_file import ConfigFile
 from mico_150k.dataset import Dataset
+from mico_150k.dataset_folder import read_groups
+from mico_150k.errors import BrokenFile
 from mico_150k.files import link
 from mico_150k.images.reader import digest_of
 from mico_150k.reason import Reason
@@ -48,9 +50,9 @@ def carry_bench(folder: Path, dataset: Dataset, removed: frozenset[str]) -> Reco
     """Link the dataset's own; a file with a case that has an image to be removed is rewritten."""
     files: Records = {}
     for number, (name, record) in enumerate(_records(dataset)):
-        path = dataset.storage.path(f"{names.BENCH}/{name}")
+        path = dataset.file(f"{names.BENCH}/{name}")
         if not removed or all(all(kept) for _, kept in _groups(path, removed)):
-            link(Path(path), folder / names.BENCH / name)
+            link(path, folder / names.BENCH / name)
             files[name] = record
             continue
         file = _file(folder, number)
@@ -64,8 +66,7 @@ def carry_bench(folder: Path, dataset: Dataset, removed: frozenset[str]) -> Reco
 def bench_digests(dataset: Dataset) -> Iterator[str]:
     """The digest of every image of the dataset's own benchmark; reads them all."""
     for name, _ in _records(dataset):
-        path = dataset.storage.path(f"{names.BENCH}/{name}")
-        for table in _tables(path):
+        for table in _tables(dataset.file(f"{names.BENCH}/{name}")):
             for digests in _digests(table):
                 yield from digests
 
@@ -79,13 +80,16 @@ def _file(folder: Path, number: int) -> ConfigFile:
     return ConfigFile(folder / names.BENCH / names.shard_name(number, names.TEST), BENCH_COLUMNS)
 
 
-def _tables(path: str) -> Iterator[pa.Table]:
-    with pq.ParquetFile(path, pre_buffer=False) as file:
-        for group in range(file.num_row_groups):
-            yield file.read_row_group(group)
+def _tables(path: Path) -> Iterator[pa.Table]:
+    """Each row group. Raises `BrokenFile`."""
+    for table in read_groups(path):
+        if not table.schema.equals(arrow_schema(BENCH_COLUMNS)):
+            msg = f"{path} has other columns than {names.BENCH} has: `mico check`."
+            raise BrokenFile(msg)
+        yield table
 
 
-def _groups(path: str, removed: frozenset[str]) -> Iterator[tuple[pa.Table, list[bool]]]:
+def _groups(path: Path, removed: frozenset[str]) -> Iterator[tuple[pa.Table, list[bool]]]:
     """Each row group, and which of its rows stay."""
     for table in _tables(path):
         yield table, [removed.isdisjoint(digests) for digests in _digests(table)]

@@ -1,6 +1,5 @@
 """The end of a refinement: sample, benchmark and index, the report, the card, and the manifest."""
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -12,8 +11,9 @@ import pyarrow as pa
 from mico_150k import names
 from mico_150k.builders import BUILDERS
 from mico_150k.card import Card
-from mico_150k.card_text import CardText
+from mico_150k.card_file import read_card
 from mico_150k.dataset import Dataset
+from mico_150k.dataset_folder import DatasetFolder
 from mico_150k.errors import CountMismatch
 from mico_150k.files import write_atomically, write_json
 from mico_150k.finish import Report, by_task_and_reason, make_manifest, write_quarantine
@@ -25,6 +25,7 @@ from mico_150k.refine.decide import Decision, removed_before
 from mico_150k.refine.fates import Fates
 from mico_150k.refine.sample import refine_sample
 from mico_150k.refine.shards import NewShard
+from mico_150k.report_rules import read_quarantine, read_report
 from mico_150k.workspace import Workspace
 
 Files = dict[str, dict[str, FileRecord]]
@@ -78,17 +79,25 @@ def finish_refinement(
     source = dataset.manifest["source"]
     manifest = make_manifest(made, source, written, configs, report)
     manifest["removed"] = sorted(removed)
-    card = Card.of_folder(folder, manifest, report.to_dict(), before=_card_of(dataset))
+    assert dataset.folder is not None
+    before = read_card(DatasetFolder(dataset.folder))
+    card = Card.of_folder(folder, manifest, report.to_dict(), before=before)
     write_atomically(folder / names.CARD, card.render().text.encode())
     write_json(folder / names.MANIFEST, manifest)
     workspace.remove_work()
     return report
 
 
-def _card_of(dataset: Dataset) -> CardText:
-    """The card of the dataset that this one comes from: what a person added to it is kept."""
-    path = dataset.folder / names.CARD if dataset.folder else None
-    return CardText(path.read_text() if path and path.is_file() else "")
+def require_readable(dataset: Dataset) -> None:
+    """Read what a refinement takes over at its end: it may take hours until then.
+
+    Raises `BrokenFile`, `NotADataset`, `NotRegular` and `OutsideRoot`.
+    """
+    assert dataset.folder is not None
+    read_card(DatasetFolder(dataset.folder))
+    read_report(dataset.folder, dataset.manifest)
+    for _ in read_quarantine(dataset.folder):
+        pass
 
 
 def sample_seed(dataset: Dataset) -> int:
@@ -131,7 +140,7 @@ def _report(dataset: Dataset, decision: Decision, folder: Path, configs: Files) 
     """What became of every row of the release: before, and now."""
     fates = decision.fates
     assert dataset.folder is not None
-    before = Report.of_folder(dataset.folder)
+    before = Report.from_dict(read_report(dataset.folder, dataset.manifest))
     left_out = [{"task": row.task, "reason": reason} for row, reason, _ in fates.reasons()]
     now = by_task_and_reason(left_out)
     tasks = Counter(fates.rows[place].task for place in fates.kept())
@@ -159,7 +168,7 @@ def _report(dataset: Dataset, decision: Decision, folder: Path, configs: Files) 
 
 def _of_bench(said: dict[str, Any], configs: Files) -> dict[str, Any]:
     """What is said of the benchmark, less the cases that a takedown has taken."""
-    if not said:
+    if not said or names.BENCH not in configs:  # a download may lack it
         return {}
     cases = sum(file.rows for file in configs[names.BENCH].values())
     left_out = Counter(said["left_out"])
@@ -209,8 +218,7 @@ def _check_counts(report: Report, records: list[ShardRecord]) -> None:
 def _quarantined(dataset: Dataset, decision: Decision) -> Iterator[dict[str, Any]]:
     """What was left out before, and now; `config` is said of cases of the benchmark."""
     assert dataset.folder is not None
-    path = dataset.folder / names.QUARANTINE
-    for row in map(json.loads, path.read_text().splitlines() if path.exists() else ()):
+    for row in read_quarantine(dataset.folder):
         if "config" not in row or decision.bench is None:
             yield row
     yield from (row.to_dict() for row in decision.fates.left_out())

@@ -28,7 +28,7 @@ from mico_150k.images.reader import digest_of
 from mico_150k.output import refuse_misread
 from mico_150k.records import FileRecord, ShardRecord, Tally
 from mico_150k.refine.decide import Decision, decide
-from mico_150k.refine.finish import finish_refinement, sample_seed
+from mico_150k.refine.finish import finish_refinement, require_readable, sample_seed
 from mico_150k.refine.options import OnStep, RefineOptions
 from mico_150k.refine.shards import NewShard, OldShard, plan_shards
 from mico_150k.row_group import MAX_BYTES, MAX_ROWS, cut
@@ -72,6 +72,10 @@ class Refinement:
             msg = f"{out} {what}. Choose another folder with --out."
             raise OutputRefused(msg)
         refuse_misread(out)
+        if not _configs(dataset):
+            msg = f"{location} has no configuration with images and all rows to make another of."
+            raise NotADataset(msg)
+        require_readable(dataset)
         decision = decide(dataset, options, tolerance=tolerance, on_step=on_step)
         shard_bytes = dataset.manifest["build"]["options"]["shard_bytes"]
         sizes = _sizes(dataset, _configs(dataset)[:1])
@@ -219,10 +223,10 @@ class Refinement:
         files = {}
         for config in _configs(self.dataset):
             files[config] = FileRecord(**self.dataset.manifest["configs"][config][there])
-            source = self.dataset.folder / config / there
-            if not source.is_file() or source.stat().st_size != files[config].bytes:
+            source = self.dataset.file(f"{config}/{there}")
+            if source.stat().st_size != files[config].bytes:
                 msg = (
-                    f"{source}: is missing, or has another size than its manifest says. "
+                    f"{source}: has another size than its manifest says. "
                     "`mico check` tells which files of a dataset folder are damaged."
                 )
                 raise BrokenFile(msg)

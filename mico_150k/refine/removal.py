@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mico_150k.errors import NotRegular, UsageError
+from mico_150k.excerpt import excerpt
 from mico_150k.reason import Reason
 from mico_150k.refine.fates import Fates
 from mico_150k.regular import read_small
@@ -28,11 +29,13 @@ class Removal:
         Raises `UsageError` where there is no such list.
         """
         try:
+            # Not `splitlines`: an id may hold other ends of lines than a line feed.
             lines = read_small(path).decode("utf-8-sig").split("\n")
         except (OSError, UnicodeDecodeError, NotRegular) as error:
             msg = f"--remove {path}: no list of ids and digests can be read there: {error}"
             raise UsageError(msg) from error
-        entries = {line for line in map(str.strip, lines) if line and not line.startswith("#")}
+        stripped = (line.strip(" \t\r") for line in lines)
+        entries = {line for line in stripped if line and not line.startswith("#")}
         if not entries:
             msg = f"--remove {path}: it names no id and no digest."
             raise UsageError(msg)
@@ -60,7 +63,7 @@ class Removal:
                 fates.leave_out(place, Reason.REMOVED, f"its image {min(named)} is named")
             missing -= named
         if missing:
-            first = sorted(missing)[:_MOST_NAMED]
+            first = map(excerpt, sorted(missing)[:_MOST_NAMED])
             more = " …" if len(missing) > _MOST_NAMED else ""
             msg = (
                 f"--remove: {len(missing)} of its entries name no row and no image of the dataset: "

@@ -13,8 +13,10 @@ import pyarrow.parquet as pq
 
 from mico_150k import names
 from mico_150k.builders.default import Default
+from mico_150k.columns import arrow_schema
 from mico_150k.dataset import Dataset
-from mico_150k.dataset_folder import DatasetFolder
+from mico_150k.dataset_folder import DatasetFolder, damage
+from mico_150k.errors import BrokenFile
 from mico_150k.plan import SAMPLE_ROWS, candidates, proportional
 from mico_150k.records import FileRecord
 from mico_150k.refine.fates import Fates
@@ -42,16 +44,30 @@ def _rows(dataset: Dataset, fates: Fates, places: list[int]) -> Iterator[pa.Tabl
     """The rows, a table each, from the old sample or else from the shards."""
     assert dataset.folder is not None
     there = DatasetFolder(dataset.folder).files(names.SAMPLE)
-    ids = {
-        sample_id
-        for path in there
-        for sample_id in pq.read_table(path, columns=["id"])["id"].to_pylist()
-    }
-    from_sample = read_sample(there, {fates.rows[place].id for place in places})
-    missing = [place for place in places if fates.rows[place].id not in ids]
+    wanted = {fates.rows[place].id for place in places}
+    ids = [sample_id for path in there for sample_id in _ids(path)]
+    known = set(ids)
+    in_order = [fates.rows[place].id for place in places if fates.rows[place].id in known]
+    if in_order != [sample_id for sample_id in ids if sample_id in wanted]:
+        msg = (
+            f"{dataset.location}: the rows of {names.SAMPLE} are not in the order of "
+            f"{names.INDEX}, each once.\n`mico check` tells which files are damaged."
+        )
+        raise BrokenFile(msg)
+    from_sample = read_sample(there, wanted)
+    missing = [place for place in places if fates.rows[place].id not in known]
     with closing(_from_shards(dataset, fates, missing)) as from_shards:
         for place in places:
-            yield next(from_sample if fates.rows[place].id in ids else from_shards)
+            yield next(from_sample if fates.rows[place].id in known else from_shards)
+
+
+def _ids(path: Path) -> Iterator[str]:
+    """The ids of a file of the sample. Raises `BrokenFile`."""
+    with damage(path), pq.ParquetFile(path, pre_buffer=False) as file:
+        if not file.schema_arrow.equals(arrow_schema(Default.columns)):
+            msg = f"{path} has other columns than {names.SAMPLE} has: `mico check`."
+            raise BrokenFile(msg)
+        yield from file.read(columns=["id"])["id"].to_pylist()
 
 
 def _from_shards(
