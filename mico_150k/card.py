@@ -101,8 +101,7 @@ class Card:
         header = make_header(self.manifest, self.written)
         known = ("about", "notes")
         commands = self.manifest.get("commands", [])
-        # A command stands on one line: what ends a line could begin another.
-        command = code("\n".join(shlex.join(map(_on_one_line, words)) for words in commands))
+        command = code("\n".join(shlex.join(words) for words in commands))
         configs = self._configs()
         text = markdown_template("card.md").render(
             header=yaml.safe_dump(header, sort_keys=False, allow_unicode=True, width=100),
@@ -152,10 +151,6 @@ class Card:
 def _is_plain(name: str) -> bool:
     """Whether a file's name can stand in Markdown as it is."""
     return name.replace("-", "").replace("_", "").replace(".", "").isalnum() and name.isascii()
-
-
-def _on_one_line(text: str) -> str:
-    return " ".join(text.splitlines())
 
 
 def _fence(command: str) -> str:

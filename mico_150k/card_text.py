@@ -24,9 +24,11 @@ _BEGIN = re.compile(r"<!-- by hand: ([\w-]+) -->[ \t]*\n", re.ASCII)
 _END = re.compile(r"<!-- end: ([\w-]+) -->", re.ASCII)
 _SIGNED = re.compile(r"\n<!-- mico card ([0-9a-f]{16}) ([0-9a-f]{16}) -->\s*\Z")
 
-MOST_HEADER = 1 << 20
-"""Characters of a header: YAML is slow to read. The Hub's own limit is far below."""
+MOST_HEADER = 1 << 18
+"""Characters of a header: YAML is slow to read."""
 _MOST_NODES = 100_000
+_MOST_BRACKETS = 2_000
+"""Lists in lists take the square of their number to read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,8 @@ class CardText:
         """The YAML header; None where there is none, or none that is a mapping."""
         found = _HEADER.match(self._lines)
         if not found or len(found[1]) > MOST_HEADER:
+            return None
+        if found[1].count("[") + found[1].count("{") > _MOST_BRACKETS:
             return None
         try:
             parsed = yaml.safe_load(found[1])

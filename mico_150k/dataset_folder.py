@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from mico_150k import names
 from mico_150k.builders import BUILDERS
-from mico_150k.errors import BrokenFile, NotADataset, UnknownConfig
+from mico_150k.errors import BrokenFile, DamagedDataset, NotADataset, UnknownConfig
 from mico_150k.excerpt import excerpt
 from mico_150k.faults import summary
 from mico_150k.json_lines import parse_json
@@ -153,8 +153,8 @@ def parse_manifest(data: bytes, location: str) -> dict[str, Any]:
 
 
 def checked(manifest: dict[str, Any], location: str) -> dict[str, Any]:
-    """The manifest of the dataset at a location, which keeps all rules. Raises `NotADataset`."""
+    """The manifest of the dataset at a location, which keeps all rules. Raises `DamagedDataset`."""
     if faults := manifest_faults(manifest):
         msg = f"{location}: its {names.MANIFEST} is damaged: {summary(faults, WAY_OUT)}"
-        raise NotADataset(msg)
+        raise DamagedDataset(msg)
     return manifest

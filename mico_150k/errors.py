@@ -31,6 +31,7 @@ MicoError                      the message says what is wrong, where, and the wa
 │   ├── RemoteError            the storage that a build writes to did not do what was asked
 │   └── CountMismatch          rows read are not rows written plus rows left out
 ├── NotADataset                no dataset folder, or a damaged one
+│   └── DamagedDataset         one of ours, of which something cannot be relied on
 ├── UnsafeFile                 a file that must not be read
 │   ├── NotRegular             a FIFO, socket, device or folder in a file's place, or far too large
 │   └── OutsideRoot            a path that leads out of the folder that it belongs to
@@ -170,6 +171,10 @@ class CountMismatch(BuildError):
 
 class NotADataset(MicoError):
     """No dataset folder, or a damaged one."""
+
+
+class DamagedDataset(NotADataset):
+    """One of ours, of which something cannot be relied on."""
 
 
 class UnsafeFile(MicoError):

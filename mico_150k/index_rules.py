@@ -159,7 +159,7 @@ def _check_places(
     outside = (shard < 0) | (shard > MOST_SHARD)
     file.add("shard", np.flatnonzero(outside), f"shard is none from 0 to {MOST_SHARD}")
     file.add("row", np.flatnonzero(row < 0), "row is negative")
-    starts = np.flatnonzero(np.diff(shard, prepend=-1))
+    starts = np.flatnonzero(np.diff(shard, prepend=shard[:1] - 1))
     lengths = np.diff(starts, append=len(shard))
     expected = np.arange(len(shard)) - np.repeat(starts, lengths)
     back = np.flatnonzero(np.diff(shard) < 0) + 1

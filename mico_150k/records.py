@@ -1,5 +1,6 @@
 """What a build writes down: one record a shard, and what they sum up to."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
@@ -7,6 +8,8 @@ from typing import Any
 
 from mico_150k import names
 from mico_150k.sample import LeftOut, Sample
+
+_CONFIG = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,11 @@ class ShardRecord:
 
     @classmethod
     def from_dict(cls, plain: dict[str, Any]) -> "ShardRecord":
-        """What `to_dict` made. Raises KeyError and TypeError on anything else."""
+        """What `to_dict` made. Raises KeyError, TypeError and ValueError on anything else."""
+        for config in (*plain["files"], *plain["parts"]):
+            if not _CONFIG.fullmatch(config):  # it becomes a folder's name
+                msg = f"no configuration is called {config!r}"
+                raise ValueError(msg)
         return cls(
             number=plain["number"],
             rows_read=plain["rows_read"],

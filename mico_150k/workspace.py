@@ -231,7 +231,7 @@ def _read_record(path: Path) -> ShardRecord | None:
     """The record in a file; None where there is none, or none that is whole."""
     try:
         return ShardRecord.from_dict(read_json(path))
-    except (KeyError, TypeError):
+    except (KeyError, TypeError, ValueError):
         return None
 
 

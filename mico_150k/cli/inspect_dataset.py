@@ -8,9 +8,10 @@ from rich.table import Table
 
 from mico_150k.cli.terminal import say, show, show_json
 from mico_150k.dataset_folder import CONFIGS, DatasetFolder
-from mico_150k.errors import MicoError, UsageError
+from mico_150k.errors import DamagedDataset, MicoError, UnsafeFile, UsageError
 from mico_150k.files import absolute
 from mico_150k.forecast import gigabytes
+from mico_150k.names import MANIFEST
 
 if TYPE_CHECKING:
     from mico_150k.dataset import Dataset
@@ -24,7 +25,7 @@ MOST_SIZES = 8
 def find_dataset(location: str) -> "Dataset | None":
     """The dataset at a place; None where there is none that a build has finished.
 
-    Raises `UsageError` for a part of one.
+    Raises `UsageError` for a part of one, and `NotADataset` for one that is damaged.
     """
     from mico_150k.dataset import open_dataset
 
@@ -32,8 +33,12 @@ def find_dataset(location: str) -> "Dataset | None":
     if here.exists() and not DatasetFolder.is_one(here):
         _refuse_part(absolute(here))
         return None
+    if (here / MANIFEST).exists() and DatasetFolder.is_one(here):
+        return open_dataset(location)
     try:
         return open_dataset(location)
+    except (DamagedDataset, UnsafeFile):
+        raise
     except (MicoError, ValueError, ImportError):  # what it is instead, the source's reader says
         return None
 

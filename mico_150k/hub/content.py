@@ -1,13 +1,17 @@
 """What a repository holds at a revision, as far as a push or a check must read it."""
 
-import json
 from dataclasses import dataclass
 from typing import Any
 
 from mico_150k import names
 from mico_150k.card_text import CardText
+from mico_150k.dataset_folder import is_of_a_build
+from mico_150k.errors import PushRefused
+from mico_150k.faults import summary
 from mico_150k.hub.placeholder import is_placeholder
 from mico_150k.hub.repository import RemoteFile, Repository, Snapshot
+from mico_150k.json_lines import parse_json
+from mico_150k.manifest_rules import manifest_faults
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +24,7 @@ class Content:
 
     @classmethod
     def read(cls, repository: Repository, snapshot: Snapshot) -> "Content":
-        """What there is in a snapshot. Raises `HubError`."""
+        """What there is in a snapshot. Raises `HubError`, also where the manifest is damaged."""
         return cls(snapshot, _card(repository, snapshot), _manifest(repository, snapshot))
 
     @property
@@ -48,8 +52,14 @@ def _manifest(repository: Repository, snapshot: Snapshot) -> dict[str, Any] | No
     if names.MANIFEST not in snapshot.files:
         return None
     try:
-        found = json.loads(repository.read(names.MANIFEST, snapshot.commit))
+        found = parse_json(repository.read(names.MANIFEST, snapshot.commit))
     except ValueError:
         return None
-    ours = isinstance(found, dict) and found.get("format") == names.MANIFEST_FORMAT
-    return found if ours else None
+    if not is_of_a_build(found):
+        return None
+    if faults := manifest_faults(found):
+        way_out = "Remove it on the Hub, and push again: `hf repos delete-files` does that."
+        msg = f"{repository.name} on the Hub: {summary(faults, way_out)}"
+        raise PushRefused(msg)
+    manifest: dict[str, Any] = found
+    return manifest

@@ -22,8 +22,10 @@ from mico_150k import names
 from mico_150k.columns import Column, ColumnType, arrow_schema
 from mico_150k.errors import BrokenFile, NotADataset
 from mico_150k.files import disk_errors, settle, sha256
+from mico_150k.json_lines import parse_json
 from mico_150k.names import partial
 from mico_150k.pretokenize.vq import CODEBOOK, Codes
+from mico_150k.regular import Root
 
 FORMAT = "mico-150k/dimoo-codes/1"
 METADATA = b"dimoo_codes"
@@ -140,13 +142,17 @@ class CodesFolder:
     def open(cls, place: Path) -> "CodesFolder":
         """The folder of the shards, or one with a folder `dimoo-codes`.
 
-        Raises `NotADataset`, and `BrokenFile` where not all shards of one set are there.
+        Raises `NotADataset`, `BrokenFile` where not all shards of one set are there, `NotRegular`
+        and `OutsideRoot`.
         """
         folder = place / names.CODES if (place / names.CODES).is_dir() else place
         files = tuple(sorted(folder.glob(f"{names.SPLIT}-*.parquet")))
         if not files:
             msg = f"{place}: no {names.CODES} in it. `mico pretokenize` writes them."
             raise NotADataset(msg)
+        root = Root.at(folder)
+        for path in files:
+            root.file(path.name)
         told, rows = _told(files[0])
         for path in files[1:]:
             other, more = _told(path)
@@ -154,9 +160,10 @@ class CodesFolder:
             if other != told:
                 msg = f"{path}: its codes were made with something else than those of {files[0]}."
                 raise BrokenFile(msg)
-        wanted = {names.shard_name(number) for number in range(told["shards"])}
+        most = min(told["shards"], len(files) + 1)  # the number comes from a stranger
+        wanted = {names.shard_name(number) for number in range(most)}
         if absent := sorted(wanted - {path.name for path in files}):
-            msg = f"{folder}: {absent[0]} is missing, of {len(wanted)} shards."
+            msg = f"{folder}: {absent[0]} is missing, of {told['shards']} shards."
             raise BrokenFile(msg)
         if rows != told["rows"]:
             msg = f"{folder}: {rows} rows in its shards, where {told['rows']} were written."
@@ -205,6 +212,7 @@ def _groups(path: Path, columns: list[str]) -> Iterator[tuple[pa.Table, int]]:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
             for group in range(file.num_row_groups):
                 table = file.read_row_group(group, columns=columns)
+                table.validate(full=True)
                 yield table, first
                 first += table.num_rows
     except (OSError, pa.ArrowException) as error:
@@ -279,7 +287,7 @@ def _told(path: Path) -> tuple[dict[str, Any], int]:
     try:
         footer = pq.read_metadata(path)
         schema = footer.schema.to_arrow_schema()
-        found = json.loads((schema.metadata or {}).get(METADATA, b"null"))
+        found = parse_json((schema.metadata or {}).get(METADATA, b"null"))
     except (OSError, ValueError, pa.ArrowException) as error:
         msg = f"{path}: not a Parquet file of codes: {error}"
         raise BrokenFile(msg) from error

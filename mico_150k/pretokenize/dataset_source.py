@@ -13,8 +13,10 @@ import pyarrow.parquet as pq
 
 from mico_150k import names
 from mico_150k.builders import BUILDERS
+from mico_150k.dataset import Dataset
 from mico_150k.dataset_folder import DatasetFolder, read_rows
 from mico_150k.errors import BrokenFile, EmptySource, UnusableImage
+from mico_150k.excerpt import excerpt
 from mico_150k.pretokenize.material import CellPlace, Material, Picture, Record
 from mico_150k.row_group import group_sizes
 
@@ -29,9 +31,28 @@ class _Facts:
     widths: list[int]
     heights: list[int]
 
+    @property
+    def are_whole(self) -> bool:
+        """Whether nothing is null, and each image has a digest and two sides."""
+        if not all((self.id, self.prompt is not None, self.digests, self.widths, self.heights)):
+            return False
+        sides = (*self.widths, *self.heights)
+        return (
+            len(self.digests) == len(self.widths) == len(self.heights)
+            and all(self.digests)
+            and all(side is not None and side > 0 for side in sides)
+        )
+
 
 def open_dataset_folder(folder: DatasetFolder) -> Material:
-    """All rows of the split `train`. Raises `BrokenFile`, `EmptySource`, `UnknownConfig`."""
+    """All rows of the split `train`. Raises `BrokenFile`, `EmptySource`, `UnknownConfig`.
+
+    Raises `NotADataset` where the manifest is damaged.
+    """
+    if DatasetFolder.is_built(folder.path):
+        manifest = folder.manifest
+        if folder.listed(names.INDEX):
+            Dataset.of_folder(folder.path, manifest).index()
     config = names.DEFAULT if folder.files(names.DEFAULT) else "dimoo"
     numbers: dict[str, int] = {}
     records: list[Record] = []
@@ -40,10 +61,13 @@ def open_dataset_folder(folder: DatasetFolder) -> Material:
         try:
             places = _row_places(shard)
             rows = list(_facts(folder, config, shard))
-        except (OSError, pa.ArrowException) as error:
-            msg = f"{shard}: it cannot be read: {error}"
+        except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
+            msg = f"{shard}: it cannot be read: {excerpt(error)}"
             raise BrokenFile(msg) from error
         for (group, row), facts in zip(places, rows, strict=True):
+            if not facts.are_whole:
+                msg = f"{shard}, row {row} of row group {group}: lists of images do not fit."
+                raise BrokenFile(msg)
             images = []
             for image, digest in enumerate(facts.digests):
                 if digest not in numbers:

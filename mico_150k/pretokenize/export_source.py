@@ -3,7 +3,6 @@
 Of a picture no more is read than its header.
 """
 
-import json
 import mmap
 import os
 import stat
@@ -16,10 +15,13 @@ from typing import Any
 from mico_150k.background import in_order
 from mico_150k.builders.dimoo import DimooTrainer
 from mico_150k.errors import BrokenFile, EmptySource, UnusableImage
+from mico_150k.excerpt import excerpt
 from mico_150k.images.header import Verify
 from mico_150k.images.probe import probe
+from mico_150k.json_lines import parse_json, read_json_lines
 from mico_150k.pretokenize.material import Fault, FilePlace, Material, Picture, Record
 from mico_150k.reason import Reason
+from mico_150k.regular import open_regular
 from mico_150k.sample import is_text
 
 _PROBES = 16  # threads that read headers: they wait for the disk
@@ -57,15 +59,13 @@ def open_export(manifest: Path) -> Material:
 
 def _entries(manifest: Path) -> list[dict[str, Any]]:
     try:
-        text = manifest.read_text(encoding="utf-8-sig")
-        # Not `splitlines`: a text may hold other ends of lines than JSON lines have.
-        entries = (
-            [json.loads(line) for line in text.split("\n") if line.strip()]
-            if manifest.suffix == ".jsonl"
-            else json.loads(text)
-        )
-    except (OSError, ValueError, RecursionError) as error:
-        msg = f"{manifest}: not JSON: {error}"
+        if manifest.suffix == ".jsonl":
+            entries = [entry for _, entry in read_json_lines(manifest)]
+        else:
+            with open_regular(manifest) as file:
+                entries = parse_json(file.read())
+    except (OSError, ValueError) as error:
+        msg = f"{manifest}: not JSON: {excerpt(error)}"
         raise BrokenFile(msg) from error
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         msg = f"{manifest}: not a list of records such as `mico export dimoo` writes."
@@ -93,9 +93,10 @@ def _ids(manifest: Path, records: int) -> list[str]:
     if manifest.name != DimooTrainer.records or not file.exists():
         return [str(row) for row in range(records)]
     try:
-        ids = json.loads(file.read_text(encoding="utf-8"))
+        with open_regular(file) as opened:
+            ids = parse_json(opened.read())
     except (OSError, ValueError) as error:
-        msg = f"{file}: not JSON: {error}"
+        msg = f"{file}: not JSON: {excerpt(error)}"
         raise BrokenFile(msg) from error
     if not isinstance(ids, list) or not all(isinstance(id_, str) and is_text(id_) for id_ in ids):
         msg = f"{file}: not a list of ids."

@@ -1,11 +1,11 @@
 """Records that cannot be used: which, why, and whether there are more than is tolerated."""
 
-import json
 from collections import Counter
 from dataclasses import dataclass
 
 from mico_150k.errors import TooManyLeftOut
 from mico_150k.examine import OUTPUT
+from mico_150k.json_lines import to_json_line
 from mico_150k.pretokenize.material import Fault, Material
 
 
@@ -61,17 +61,15 @@ class Losses:
     def lines(self) -> str:
         """A line of JSON for each, for the quarantine file."""
         return "".join(
-            json.dumps(
+            to_json_line(
                 {
                     "record": place,
                     "id": self._material.records[place].id,
                     "image": one.image,
                     "reason": one.fault.reason.value,
                     "detail": one.fault.detail,
-                },
-                ensure_ascii=False,
+                }
             )
-            + "\n"
             for place, one in self.records().items()
         )
 

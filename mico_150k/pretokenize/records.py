@@ -4,7 +4,6 @@ all_records.json   one record a line, shuffled, with absolute paths
 data.yaml          what `--data_config` takes
 """
 
-import json
 import random
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -14,10 +13,13 @@ from typing import Any
 import yaml
 
 from mico_150k.errors import BrokenFile, UsageError
+from mico_150k.excerpt import excerpt
 from mico_150k.files import write_atomically
+from mico_150k.json_lines import parse_json, to_json_line
 from mico_150k.pretokenize.codes import CodedRow
 from mico_150k.pretokenize.sizes import picture_tokens
 from mico_150k.pretokenize.text import SYSTEM_PROMPT, TextLength, estimate, instruction
+from mico_150k.regular import open_regular
 
 RECORDS = "all_records.json"
 CONFIG = "data.yaml"
@@ -89,19 +91,20 @@ def relocate_records(folder: Path, pickles: Path) -> None:
     """
     path = folder / RECORDS
     try:
-        records = json.loads(path.read_text(encoding="utf-8"))
+        with open_regular(path) as file:
+            records = parse_json(file.read())
         for record in records:
             inputs, output = record["user_image"], record["answer_image"]
             record["user_image"] = [_moved(image, pickles) for image in inputs]
             record["answer_image"] = _moved(output, pickles)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        msg = f"{path}: no records such as `mico pretokenize` writes: {error}"
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        msg = f"{path}: no records such as `mico pretokenize` writes: {excerpt(error)}"
         raise BrokenFile(msg) from error
     _write(folder, records)
 
 
 def _write(folder: Path, records: list[dict[str, Any]]) -> None:
-    lines = ",\n".join(json.dumps(record, ensure_ascii=False) for record in records)
+    lines = ",\n".join(to_json_line(record)[:-1] for record in records)
     write_atomically(folder / RECORDS, f"[\n{lines}\n]\n".encode())
     config = yaml.safe_dump({"META": [{"path": str(folder / RECORDS)}]}, width=10_000)
     write_atomically(folder / CONFIG, (_CONFIG_HEAD + config).encode())
