@@ -35,6 +35,8 @@ MicoError                      the message says what is wrong, where, and the wa
 ├── UnsafeFile                 a file that must not be read
 │   ├── NotRegular             a FIFO, socket, device or folder in a file's place, or far too large
 │   └── OutsideRoot            a path that leads out of the folder that it belongs to
+├── RowUnreadable              `load_dataset` gives no row of what was built or pushed
+│   └── RowUnreadableNow       the same, where another moment may cure it
 ├── OverLimit                  rows that a trainer cannot take, where none may be left out
 ├── NotAnExport                no folder that `mico export` has finished
 ├── ExportRefused              inside a trainer: an export that it would misread, or none
@@ -187,6 +189,19 @@ class NotRegular(UnsafeFile):
 
 class OutsideRoot(UnsafeFile):
     """A path that leads out of the folder that it belongs to."""
+
+
+class RowUnreadable(MicoError):
+    """`load_dataset` gives no row of what was built or pushed."""
+
+    def __init__(self, said: str, response: object = None) -> None:
+        """`said` is what it said, and `response` the Hub's answer, if there was one."""
+        super().__init__(said)
+        self.response = response
+
+
+class RowUnreadableNow(RowUnreadable, ConnectionError):
+    """The same, where another moment may cure it."""
 
 
 class OverLimit(MicoError):

@@ -1,52 +1,226 @@
-"""The first row of a configuration, as `load_dataset` gives it to whoever uses the dataset."""
+"""The first row of a configuration, as `load_dataset` gives it to whoever uses the dataset.
 
-import gc
+It is read in a process of its own. pyarrow's scanner, which `datasets` reads with, has threads that
+can outlive the interpreter and abort it (apache/arrow#45214): a build or a push that is whole would
+be called failed. Nor does it matter to them which caches can be written here.
+"""
+
+import json
+import os
+import signal
+import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from inspect import signature
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+from tempfile import TemporaryDirectory
+from types import SimpleNamespace
 from typing import Any
 
-from mico_150k import names
+from mico_150k.errors import RowUnreadable, RowUnreadableNow
+from mico_150k.excerpt import excerpt
+
+MOST_SECONDS = 300.0
+"""For one row: more than a Hub that is asked again and again takes."""
+_MOST_SHOWN = 90
+"""Characters of a value."""
+_START = (
+    "import json, sys; sys.path[:] = json.loads(sys.argv[2]); "
+    "from mico_150k.first_row import serve; serve(int(sys.argv[1]))"
+)
+_CACHES = ("HF_DATASETS_CACHE", "HF_MODULES_CACHE", "HF_HUB_CACHE", "HF_ASSETS_CACHE",
+           "HF_XET_CACHE")  # fmt: skip
 
 
-def read_first_row(location: str, config: str, **where: str) -> dict[str, Any] | None:
+@dataclass(frozen=True, slots=True)
+class FirstRow:
+    """A row as it is shown: its cells by column, and how many of its pictures were decoded."""
+
+    cells: dict[str, str]
+    pictures: int
+
+
+class FirstRows:
+    """Reads first rows of a dataset, in a process that lives until it is closed.
+
+    `location` is a folder, or a repository of which `revision` is read. No code of it runs.
+    """
+
+    def __init__(self, location: str, revision: str = "", seconds: float = MOST_SECONDS) -> None:
+        """`seconds` are for each row, with what it takes to start."""
+        self._location = location
+        self._revision = revision
+        self._seconds = seconds
+        self._process: subprocess.Popen[bytes] | None = None
+        self._connection: Connection | None = None
+        self._cache: TemporaryDirectory[str] | None = None
+
+    def close(self) -> None:
+        """End the process, and remove its caches."""
+        self._stop()
+        if self._cache:
+            with suppress(OSError):
+                self._cache.cleanup()
+
+    def read(self, config: str, split: str) -> FirstRow | None:
+        """The first row of a split; None where it has none.
+
+        Raises `RowUnreadable`, and OSError where no process can be started.
+        """
+        connection = self._start()
+        question = {
+            "location": self._location,
+            "config": config,
+            "split": split,
+            **({"revision": self._revision} if self._revision else {}),
+        }
+        try:
+            connection.send_bytes(json.dumps(question).encode())
+            if not connection.poll(self._seconds):
+                self._stop()
+                msg = f"TimeoutError: no row within {self._seconds:.0f} s"
+                raise RowUnreadableNow(msg)
+            answer = json.loads(connection.recv_bytes())
+        except (EOFError, BrokenPipeError, ConnectionResetError):
+            raise RowUnreadable(self._ended()) from None
+        if "said" in answer:
+            kind = RowUnreadableNow if answer["again"] else RowUnreadable
+            response = SimpleNamespace(**answer["response"]) if answer["response"] else None
+            raise kind(answer["said"], response)
+        return FirstRow(**answer["row"]) if answer["row"] else None
+
+    def _start(self) -> Connection:
+        """The pipe to the process, which is started if there is none."""
+        if self._connection:
+            return self._connection
+        self._cache = self._cache or TemporaryDirectory(
+            prefix="mico-150k-look-", ignore_cleanup_errors=True
+        )
+        here, there = Pipe()
+        try:
+            self._process = subprocess.Popen(  # noqa: S603 - this Python, and our own words
+                # Isolated: what lies in the working directory is not imported.
+                [sys.executable, "-I", "-c", _START, str(there.fileno()), json.dumps(sys.path)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                pass_fds=[there.fileno()],
+                env={**os.environ, **_environment(self._cache.name)},
+            )
+        finally:
+            there.close()  # so that its end is the end of the pipe
+        self._connection = here
+        return here
+
+    def _stop(self) -> None:
+        if self._connection:
+            self._connection.close()
+        if self._process:
+            self._process.kill()  # it writes nothing that anybody wants
+            self._process.wait()
+        self._connection = self._process = None
+
+    def _ended(self) -> str:
+        """How a process has ended that was to go on."""
+        process = self._process
+        assert process
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(1)
+        code = process.returncode
+        self._stop()
+        how = f"by {signal.Signals(-code).name}" if code and code < 0 else f"with status {code}"
+        return f"the process that reads rows was ended {how}"
+
+
+def _environment(cache: str) -> dict[str, str]:
+    """What the process is told: the Hub of this one, and caches that can be written."""
+    found = {
+        **{name: f"{cache}/{name.lower()}" for name in _CACHES},
+        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+        "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        # To import torch takes longer than to read a row of every configuration.
+        **dict.fromkeys(("USE_TORCH", "USE_TF", "USE_JAX"), "0"),
+    }
+    if constants := getattr(sys.modules.get("huggingface_hub"), "constants", None):
+        offline = "1" if constants.HF_HUB_OFFLINE else "0"
+        found |= {"HF_ENDPOINT": constants.ENDPOINT, "HF_HUB_OFFLINE": offline}
+    return found
+
+
+def serve(number: int) -> None:
+    """The process's life: questions in, rows out, on the pipe of this number."""
+    connection = Connection(number)
+    try:
+        while True:
+            question = json.loads(connection.recv_bytes())
+            try:
+                answer = {"row": _described(read_first_row(**question))}
+            except Exception as error:  # noqa: BLE001 - whatever stops a reader is what is looked for
+                answer = _fault(error)
+            connection.send_bytes(json.dumps(answer).encode())
+    except (EOFError, OSError):
+        pass
+    finally:
+        os._exit(0)  # without waiting for the threads that abort it
+
+
+def read_first_row(location: str, config: str, split: str, **where: str) -> dict[str, Any] | None:
     """A row with its pictures decoded, or None where there is none; no code of a repository runs.
 
-    `where` may say `revision`. Raises what `load_dataset` raises.
+    Raises what `load_dataset` raises. The process must not end by itself afterwards.
     """
+    from inspect import signature
+
     from datasets import load_dataset
 
     # datasets before 4 asks the terminal whether to run a repository's script, and arms an alarm
     # that it leaves armed where nobody can answer: the process ends 15 s later.
     asks = "trust_remote_code" in signature(load_dataset).parameters
     options: dict[str, Any] = {**where, **({"trust_remote_code": False} if asks else {})}
-    options |= {"split": names.main_split(config), "streaming": True}
-    with _without_torch():
-        rows = load_dataset(location, config, **options)
-        started = iter(rows)
-        try:
-            row: dict[str, Any] | None = next(started, None)
-        finally:
-            # pyarrow's scanner makes Python hang or abort at its end where a reader is left over
-            # (apache/arrow#45214, huggingface/datasets#7467): 5 of 80 runs of it on a busy machine.
-            del started, rows
-            gc.collect()
+    rows = load_dataset(location, config, split=split, streaming=True, **options)
+    row: dict[str, Any] | None = next(iter(rows), None)
     return row
 
 
-@contextmanager
-def _without_torch() -> Iterator[None]:
-    """Keep datasets from importing torch, where it is installed, for what is streamed.
+def _described(row: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    if row is None:
+        return None
+    pictures = sum(
+        hasattr(value, "getpixel")
+        for cell in row.values()
+        for value in (cell if isinstance(cell, list) else [cell])
+    )
+    return asdict(FirstRow({name: _short(value) for name, value in row.items()}, pictures))
 
-    That takes longer than to read a row of every configuration. Where torch is there already, it
-    stays: it would remember of the class that is streamed that it is none of its own.
-    """
-    from datasets import config
 
-    before = config.TORCH_AVAILABLE
-    config.TORCH_AVAILABLE = before and "torch" in sys.modules
-    try:
-        yield
-    finally:
-        config.TORCH_AVAILABLE = before
+def _short(value: Any) -> str:  # noqa: ANN401 - any column's value
+    """A picture by its format and size, a text by its beginning."""
+    if hasattr(value, "size") and hasattr(value, "format"):
+        return f"{value.format} {value.size[0]}×{value.size[1]}"
+    text = f"[{', '.join(map(_short, value))}]" if isinstance(value, list) else str(value)
+    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}…"
+
+
+def _fault(error: Exception) -> dict[str, Any]:
+    """What stops a reader, as `hub.patience` judges it in the process that asks."""
+    from mico_150k.hub.patience import is_transient
+
+    response = getattr(error, "response", None)
+    told = {
+        "status_code": response.status_code,
+        "headers": {
+            name: value
+            for name in ("Retry-After", "RateLimit", "X-Error-Message")
+            if (value := response.headers.get(name)) is not None
+        },
+        "reason_phrase": getattr(response, "reason_phrase", getattr(response, "reason", "")),
+    } if response is not None else None  # fmt: skip
+    first, _, _ = str(error).partition("\n")
+    return {
+        "said": excerpt(f"{type(error).__name__}: {first}", 1000),
+        "again": is_transient(error),
+        "response": told,
+    }

@@ -1,61 +1,118 @@
-"""A look at a dataset as its users see it, which ends when it is over."""
+"""A look at a dataset as its users see it, which can end nothing but itself."""
 
-import gc
+import os
+import signal
 import sys
-import types
+import time
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
-import datasets
 import pytest
 
-from mico_150k.first_row import read_first_row
+from mico_150k import first_row
+from mico_150k.errors import RowUnreadable, RowUnreadableNow
+from mico_150k.first_row import FirstRow, FirstRows
 
 
-def test_pictures_are_decoded(dataset: Path) -> None:
-    row = read_first_row(str(dataset), "bagel")
+@pytest.fixture(scope="module")
+def rows(dataset: Path) -> Iterator[FirstRows]:
+    """What reads rows of the dataset; one process for all tests."""
+    with closing(FirstRows(str(dataset))) as rows:
+        yield rows
+
+
+def test_pictures_are_decoded_and_shown_by_their_size(rows: FirstRows) -> None:
+    row = rows.read("bagel", "train")
     assert row is not None
-    assert all(min(picture.size) > 0 for picture in row["image_list"])
-    assert isinstance(row["instruction"], str)
+    assert row.pictures >= 2
+    assert row.cells["image_list"].startswith("[JPEG 384×384, ")
+    assert list(row.cells) == ["image_list", "instruction"]
+
+
+def test_what_load_dataset_says_is_told_and_the_next_row_is_read(rows: FirstRows) -> None:
+    with pytest.raises(RowUnreadable, match="^ValueError: .*flux.* not found"):
+        rows.read("flux", "train")
+    assert isinstance(rows.read("index", "train"), FirstRow)
+
+
+def test_nothing_of_it_is_in_this_process(dataset: Path) -> None:
+    before = set(sys.modules)
+    with closing(FirstRows(str(dataset))) as rows:
+        assert rows.read("index", "train")
+    assert not any(name.startswith("datasets.") for name in set(sys.modules) - before)
+
+
+@pytest.mark.parametrize("variable", ["HF_HOME", "HOME", "HF_DATASETS_CACHE", "XDG_CACHE_HOME"])
+def test_caches_that_cannot_be_written_are_not_needed(
+    dataset: Path, variable: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, "/dev/null/x")
+    with closing(FirstRows(str(dataset))) as rows:
+        assert rows.read("index", "train")
+
+
+def start_with(code: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the process take this for a row; `read` reads one."""
+    code = (
+        "import mico_150k.first_row as module; read = module.read_first_row; "
+        f"module.read_first_row = lambda **asked: {code}; serve(int"
+    )
+    monkeypatch.setattr(first_row, "_START", first_row._START.replace("serve(int", code))
 
 
 def test_torch_is_not_imported_for_it(dataset: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    class NoTorch:
-        def find_spec(self, name: str, *_: object) -> None:
-            assert name.partition(".")[0] != "torch"
-
-    monkeypatch.setattr(datasets.config, "TORCH_AVAILABLE", True)
-    for name in [name for name in sys.modules if name.partition(".")[0] == "torch"]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setattr(sys, "meta_path", [NoTorch(), *sys.meta_path])
-    assert read_first_row(str(dataset), "bagel")
-    assert datasets.config.TORCH_AVAILABLE
+    start_with("{**read(**asked), 'torch': 'torch' in sys.modules}", monkeypatch)
+    with closing(FirstRows(str(dataset))) as rows:
+        row = rows.read("bagel", "train")
+    assert row is not None
+    assert row.cells["torch"] == "False"
 
 
-def test_what_is_streamed_stays_torchs_own_where_it_is_imported(dataset: Path) -> None:
-    data = pytest.importorskip("torch.utils.data", reason="the extra `train`")
-    read_first_row(str(dataset), "bagel")
-    rows = datasets.load_dataset(str(dataset), "bagel", split="train", streaming=True)
-    assert isinstance(rows, data.IterableDataset)
-
-
-@pytest.mark.parametrize("config", ["bagel", "default", "index"])
-def test_readers_are_collected_once_none_is_in_use(
-    dataset: Path, config: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("number", [signal.SIGABRT, signal.SIGKILL])
+def test_how_it_ends_is_told_and_another_one_reads_on(
+    dataset: Path, number: signal.Signals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # What is left over hangs or aborts Python at its end, in one of twenty runs on a busy machine:
-    # too rarely to wait for it here.
-    in_use: list[list[str]] = []
+    with closing(FirstRows(str(dataset))) as rows:
+        with monkeypatch.context() as context:
+            start_with(f"__import__('os').kill(__import__('os').getpid(), {number.value})", context)
+            with pytest.raises(RowUnreadable, match=f"was ended by {number.name}"):
+                rows.read("index", "train")
+        assert rows.read("index", "train")
 
-    def collect() -> int:
-        in_use.append(
-            [
-                thing.gi_code.co_name
-                for thing in gc.get_objects()
-                if type(thing) is types.GeneratorType and "/datasets/" in thing.gi_code.co_filename
-            ]
+
+def test_one_that_never_answers_is_ended(dataset: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    start_with("__import__('time').sleep(1000)", monkeypatch)
+    started = time.monotonic()
+    with (
+        closing(FirstRows(str(dataset), seconds=2)) as rows,
+        pytest.raises(RowUnreadableNow, match="no row within 2 s"),
+    ):
+        rows.read("index", "train")
+    assert time.monotonic() - started < 60
+
+
+def test_nothing_stays_behind(
+    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    open_before = len(os.listdir("/proc/self/fd")) if sys.platform == "linux" else 0
+    with closing(FirstRows(str(dataset))) as rows:
+        rows.read("index", "train")
+        assert list(tmp_path.iterdir())
+    assert not list(tmp_path.iterdir())
+    if sys.platform == "linux":
+        assert len(os.listdir("/proc/self/fd")) == open_before
+
+
+def test_what_lies_in_the_working_directory_is_not_run(
+    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("json", "datasets", "sitecustomize"):
+        (tmp_path / f"{name}.py").write_text(
+            f"open({str(tmp_path / 'run')!r}, 'w')\nraise SystemExit"
         )
-        return 0
-
-    monkeypatch.setattr("mico_150k.first_row.gc.collect", collect)
-    read_first_row(str(dataset), config)
-    assert in_use == [[]]
+    monkeypatch.chdir(tmp_path)
+    with closing(FirstRows(str(dataset))) as rows:
+        assert rows.read("index", "train")
+    assert not (tmp_path / "run").exists()

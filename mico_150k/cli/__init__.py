@@ -4,8 +4,10 @@ import sys
 
 import pyarrow as pa
 
-from mico_150k.cli.terminal import say
+from mico_150k.cli.streams import close_streams, prepare_streams
+from mico_150k.cli.terminal import say, told
 from mico_150k.errors import MicoError, UsageError
+from mico_150k.hub.token import token_fault
 
 DONE, FAILED, WRONG_USAGE = 0, 1, 2
 STOPPED = 130
@@ -14,32 +16,41 @@ STOPPED = 130
 
 def main() -> None:
     """Run `mico`; an error that is foreseen is a message, and no traceback."""
+    prepare_streams()
+    try:
+        status = _run()
+        close_streams()
+    except (MicoError, OSError, pa.ArrowException, UnicodeEncodeError) as error:
+        status = _failed(error)
+    except KeyboardInterrupt:
+        status = STOPPED
+    if status == STOPPED:  # typer says nothing
+        say("stopped; the same command goes on from here")
+    sys.exit(status)
+
+
+def _run() -> int | str | None:
+    """Run the command; the exit status that it ends with."""
     try:
         # Here, so that an error in what somebody has added to builders/ is a message as well.
         from mico_150k.cli.app import app
 
         app(args=_spread(sys.argv[1:]))
-    except UsageError as error:
-        say("[red]mico:[/red] {}", error)
-        sys.exit(WRONG_USAGE)
-    except MicoError as error:
-        say("[red]mico:[/red] {}", error)
-        sys.exit(FAILED)
-    except (OSError, pa.ArrowException) as error:
-        # What a disk, a network or a file may do at any place; they name what it was done to.
-        say("[red]mico:[/red] {}: {}", type(error).__name__, str(error).partition("\n")[0])
-        sys.exit(FAILED)
-    except KeyboardInterrupt:
-        _say_stopped()
-        sys.exit(STOPPED)
     except SystemExit as end:
-        if end.code == STOPPED:  # typer says nothing
-            _say_stopped()
-        raise
+        return end.code
+    return DONE
 
 
-def _say_stopped() -> None:
-    say("stopped; the same command goes on from here")
+def _failed(error: Exception) -> int:
+    """Say what has failed in a line or two; the exit status."""
+    if isinstance(error, UnicodeEncodeError) and not token_fault():
+        raise error
+    # What a disk, a network or a file may do at any place names what it was done to.
+    say("[red]mico:[/red] {}", error if isinstance(error, MicoError) else told(error))
+    # Whatever has asked the Hub may take what its client says of the token for something else.
+    if "huggingface_hub" in sys.modules and (fault := token_fault()):
+        say("[red]mico:[/red] {}", fault)
+    return WRONG_USAGE if isinstance(error, UsageError) else FAILED
 
 
 def _spread(arguments: list[str]) -> list[str]:

@@ -28,7 +28,7 @@ from mico_150k.cli.options import (
     make_reading,
 )
 from mico_150k.cli.refine import OF_A_DATASET, refine
-from mico_150k.cli.terminal import duration, progress, say, show, show_json
+from mico_150k.cli.terminal import duration, progress, say, show, show_json, showing
 from mico_150k.dataset_folder import DatasetFolder
 from mico_150k.errors import NoLicence, UsageError
 from mico_150k.executors import Executor, InProcess
@@ -360,10 +360,11 @@ def _executor(
 
 
 def _show(result: BuildResult, options: BuildOptions, *, as_json: bool) -> None:
-    if as_json:
-        show_json({**asdict(result), "folder": str(result.folder)})
-    else:
-        show(first_rows(result.folder, [*options.configs, names.INDEX]))
+    with showing():
+        if as_json:
+            show_json({**asdict(result), "folder": str(result.folder)})
+        else:
+            show(first_rows(result.folder, [*options.configs, names.INDEX]))
     say_built(result)
 
 

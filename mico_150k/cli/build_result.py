@@ -1,18 +1,18 @@
 """What `mico build` shows at its end: what became of the rows, and the first of them."""
 
-from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 from rich.table import Table
 
+from mico_150k import names
 from mico_150k.build import BuildResult
 from mico_150k.cli.terminal import say
-from mico_150k.first_row import read_first_row
+from mico_150k.first_row import FirstRows
 from mico_150k.forecast import gigabytes
 
-_MOST_SHOWN = 90
-"""Characters of a value."""
+_SECONDS = 60.0
+"""For a row that is shown at the end: whoever waits has the dataset already."""
 
 
 def say_built(result: BuildResult, location: str = "") -> None:
@@ -33,24 +33,16 @@ def say_built(result: BuildResult, location: str = "") -> None:
 
 
 def first_rows(folder: Path, configs: list[str]) -> Table:
-    """The first row of each configuration, as `load_dataset` gives it."""
+    """The first row of each configuration, as `load_dataset` gives it.
+
+    Raises `RowUnreadable`, OSError.
+    """
     table = Table(title=f'load_dataset("{folder}", configuration, split="train"): the first row')
     table.add_column("configuration", style="bold")
     table.add_column("row")
-    for config in configs:
-        row = read_first_row(str(folder.absolute()), config) or {}
-        table.add_row(config, "\n".join(_lines(row)))
+    with closing(FirstRows(str(folder.absolute()), seconds=_SECONDS)) as rows:
+        for config in configs:
+            row = rows.read(config, names.main_split(config))
+            cells = row.cells if row else {}
+            table.add_row(config, "\n".join(f"{name}: {cell}" for name, cell in cells.items()))
     return table
-
-
-def _lines(row: dict[str, Any]) -> Iterator[str]:
-    for name, value in row.items():
-        yield f"{name}: {_short(value)}"
-
-
-def _short(value: Any) -> str:  # noqa: ANN401 - any column's value
-    """A picture by its format and size, a text by its beginning."""
-    if hasattr(value, "size") and hasattr(value, "format"):
-        return f"{value.format} {value.size[0]}×{value.size[1]}"
-    text = f"[{', '.join(map(_short, value))}]" if isinstance(value, list) else str(value)
-    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}…"

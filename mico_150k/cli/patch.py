@@ -1,12 +1,11 @@
 """`mico patch`."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from mico_150k.cli.terminal import say
+from mico_150k.cli.terminal import say, show_bytes
 from mico_150k.patch import PATCHES, get_patch
 from mico_150k.patch.clone import make_changes, plan_changes
 
@@ -29,7 +28,7 @@ def patch(
     changes = plan_changes(chosen, clone)
     if dry_run:
         for change in changes:
-            sys.stdout.buffer.write(change.diff.encode())
+            show_bytes(change.diff.encode())
     else:
         make_changes(changes)
     for change in changes:

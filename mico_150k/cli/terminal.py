@@ -1,19 +1,20 @@
 """What a person sees: talk and progress on stderr, so that stdout holds data alone."""
 
 import json
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from itertools import chain, zip_longest
 from math import ceil
-from typing import Any
+from typing import IO, Any, cast
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from mico_150k.cli.streams import Data, Talk
+from mico_150k.excerpt import excerpt
 from mico_150k.forecast import gigabytes
 from mico_150k.watch import Progress as Done
 
@@ -22,6 +23,9 @@ PLAIN_SECONDS = 10.0
 
 PASTED_WIDTH = 140
 """Columns of a table that goes to a file or a message."""
+
+MOST_LINES, MOST_CHARACTERS = 40, 1000
+"""Of one text that is shown, and of each of its lines: what is foreign in it may be of any size."""
 
 _MINUTE, _HOUR = 60, 3600
 
@@ -37,15 +41,19 @@ class _Plain(Console):
         return super().render_str(visible(text), **how)
 
 
-_talk = Console(stderr=True, highlight=False)
-_data = _Plain(
-    highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else PASTED_WIDTH
-)
+_stdout = Data()
+_talk = Console(file=cast("IO[str]", Talk()), highlight=False)
 
 
 def visible(text: str) -> str:
-    """The text with names for what would command a terminal, or cannot be written."""
-    return text.encode("utf-8", "backslashreplace").decode().translate(_CONTROLS)
+    """The text, cut, with names for what would command a terminal, or cannot be written."""
+    lines = text.encode("utf-8", "backslashreplace").decode().translate(_CONTROLS).split("\n")
+    shown = [
+        excerpt(line, MOST_CHARACTERS) if len(line) > MOST_CHARACTERS else line for line in lines
+    ]
+    if len(shown) > MOST_LINES:
+        shown[MOST_LINES:] = [f"… and {len(lines) - MOST_LINES} more lines"]
+    return "\n".join(shown)
 
 
 def say(text: str, *values: object) -> None:
@@ -58,7 +66,29 @@ def say(text: str, *values: object) -> None:
 
 def show(renderable: Any) -> None:  # noqa: ANN401 - whatever rich can show
     """Data for a person, on stdout: none of its texts is taken for markup."""
-    _data.print(renderable)
+    width = None if _stdout.isatty() else PASTED_WIDTH
+    file = cast("IO[str]", _stdout)
+    _Plain(file=file, highlight=False, markup=False, emoji=False, width=width).print(renderable)
+
+
+def show_bytes(data: bytes) -> None:
+    """Data as it is, on stdout."""
+    _stdout.write_bytes(data)
+
+
+@contextmanager
+def showing() -> Iterator[None]:
+    """Show what is whole already: whatever is in the way of that is said, and changes nothing."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 - the work is done, and no look at it undoes that
+        say("[yellow]note[/yellow]: what was made cannot be shown: {}", told(error))
+
+
+def told(error: BaseException) -> str:
+    """What an error says, in one line."""
+    first, _, _ = str(error).partition("\n")
+    return f"{type(error).__name__}: {first}"
 
 
 def duration(seconds: float) -> str:
@@ -70,14 +100,15 @@ def duration(seconds: float) -> str:
 
 def show_json(plain: Any) -> None:  # noqa: ANN401 - any JSON value
     """Data for a program, on stdout."""
-    json.dump(plain, sys.stdout, indent=2, ensure_ascii=False)
-    sys.stdout.write("\n")
+    text = json.dumps(plain, indent=2, ensure_ascii=not _stdout.is_unicode)
+    _stdout.write(f"{text}\n")
+    _stdout.flush()  # what cannot be written is known here, and not at the end of Python
 
 
 @contextmanager
 def progress(title: str) -> Iterator[Callable[[Done], None]]:
     """A bar on a terminal, a line now and then elsewhere; yields what takes the state."""
-    if not _talk.is_terminal:
+    if not _talk.is_terminal or _talk.is_dumb_terminal:
         yield _plain(title)
         return
     columns = (
@@ -116,7 +147,7 @@ def _state(done: Done) -> str:
 def tally(title: str, things: str) -> Iterator[Callable[[int, int], None]]:
     """The same where things are counted, with their rate; yields what takes done and total."""
     rate = _Rate(things)
-    if not _talk.is_terminal:
+    if not _talk.is_terminal or _talk.is_dumb_terminal:
         last = time.monotonic()
 
         def line(done: int, total: int) -> None:

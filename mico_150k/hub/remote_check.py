@@ -1,6 +1,7 @@
 """Compares a repository with what a push makes of a folder, and reads rows as users will."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -9,7 +10,8 @@ from mico_150k import names
 from mico_150k.card_file import read_card
 from mico_150k.check import Finding, check_header
 from mico_150k.dataset_folder import DatasetFolder
-from mico_150k.first_row import read_first_row
+from mico_150k.errors import RowUnreadable
+from mico_150k.first_row import FirstRows
 from mico_150k.hub.content import Content
 from mico_150k.hub.preflight import script_of, shown
 from mico_150k.hub.publication import Publication, Shard, are_same_rows, foreign_files
@@ -49,8 +51,9 @@ def check_publication(
     yield from _check_small(publication, there)
     yield from _check_others(repository, publication, there.files)
     yield from _check_card(publication, there)
-    for config in publication.manifest["configs"]:
-        yield _read_row(repository, config, snapshot.commit)
+    with closing(FirstRows(repository.name, snapshot.commit)) as rows:
+        for config in publication.manifest["configs"]:
+            yield _read_row(repository, rows, config)
 
 
 def _check_shards(publication: Publication, there: Mapping[str, RemoteFile]) -> Iterator[Finding]:
@@ -124,22 +127,19 @@ def _check_card(publication: Publication, there: Content) -> Iterator[Finding]:
         yield Finding(True, names.CARD, "was changed on the Hub outside of its kept sections")
 
 
-def _read_row(repository: Repository, config: str, commit: str) -> Finding:
+def _read_row(repository: Repository, rows: FirstRows, config: str) -> Finding:
     """Whether `load_dataset` gives a row, with its pictures decoded."""
     try:
         row = repository.patience.ask(
             repository.name,
             f"reading a row of {config}",
-            partial(read_first_row, repository.name, config, revision=commit),
+            partial(rows.read, config, names.main_split(config)),
         )
+    except RowUnreadable as error:
+        return Finding(True, config, f"load_dataset fails: {error}")
     except Exception as error:  # noqa: BLE001 - whatever stops a reader is what is looked for
         told = f"{type(error).__name__}: {error}".splitlines()[0]
         return Finding(True, config, f"load_dataset fails: {told}")
     if row is None:
         return Finding(True, config, "load_dataset gives no row")
-    pictures = sum(
-        hasattr(value, "getpixel")
-        for cell in row.values()
-        for value in (cell if isinstance(cell, list) else [cell])
-    )
-    return Finding(False, config, f"load_dataset gives a row, {pictures} pictures decoded")
+    return Finding(False, config, f"load_dataset gives a row, {row.pictures} pictures decoded")
