@@ -18,7 +18,9 @@ from typing import Any
 
 from mico_150k import dataset_folder, names
 from mico_150k.builders import BUILDERS
+from mico_150k.card_file import Licence, read_card, write_card
 from mico_150k.commands import RELEASE, build_command, unless
+from mico_150k.dataset_folder import DatasetFolder
 from mico_150k.errors import ShardsMissing, UnknownConfig
 from mico_150k.executors import Delivering, Executor, InProcess, Outlet
 from mico_150k.finish import Report, finish
@@ -117,14 +119,21 @@ class Build:
     options: BuildOptions
     forecast: Forecast
     location: str = ""
+    licence: Licence | None = None
 
     @classmethod
     def prepare(
-        cls, source: Source, out: Path, options: BuildOptions, location: str = ""
+        cls,
+        source: Source,
+        out: Path,
+        options: BuildOptions,
+        location: str = "",
+        licence: Licence | None = None,
     ) -> "Build":
         """Plan a build from headers. Raises `DuplicateIds`, `EmptySource`, `OutputRefused`.
 
         `location` is what the user knows `out` as, where it stands for a folder elsewhere.
+        `licence` is for the card; where none is given, that of the run before stays.
         """
         refuse_source(out, source)
         if not location:
@@ -137,7 +146,14 @@ class Build:
             sample=names.SAMPLE in options.configs,
             out=out,
         )
-        return cls(source, plan, out, options, forecast, location)
+        return cls(source, plan, out, options, forecast, location, licence)
+
+    def is_finished(self) -> bool:
+        """Whether this very build is finished in its folder.
+
+        Raises `OutputRefused` where that holds something else.
+        """
+        return self._workspace.is_finished(self.identity(), self._stamps)
 
     def run(  # noqa: PLR0913 - each is a choice of its own, and has a default
         self,
@@ -242,19 +258,36 @@ class Build:
         It is this build's alone meanwhile, or that of all who have it `shared`. Nothing is
         claimed before it is known that the disk suffices: a smaller build may go there then.
         """
-        workspace, identity = self._workspace, self.identity()
-        stamps = {file.name: file.stamp for file in self.source.files}
+        workspace, identity, stamps = self._workspace, self.identity(), self._stamps
         if overwrite:
             workspace.refuse_foreign()
         elif workspace.is_finished(identity, stamps):
             workspace.remove_work()  # killed in its very last step
+            self._state_licence()
             yield None
             return
         if overwrite or not workspace.is_begun:
             self._check_disk(units, workspace.bytes_to_clear if overwrite else 0, outlet)
         with workspace.held(shared=shared):
             claimed = workspace.claim(identity, stamps, overwrite=overwrite)
+            if not claimed:
+                self._state_licence()
+            elif self.licence:
+                workspace.keep_licence(self.licence.header)
             yield workspace if claimed else None
+
+    def _state_licence(self) -> None:
+        """Have the card of a finished build state the licence that is given, if one is.
+
+        Raises `OutputRefused` where a person has changed what would be lost.
+        """
+        folder = DatasetFolder(self.out)
+        if self.licence and not self.licence.is_stated_by(read_card(folder)):
+            write_card(folder, self.licence)
+
+    @property
+    def _stamps(self) -> dict[str, str]:
+        return {file.name: file.stamp for file in self.source.files}
 
     @property
     def _with_sample(self) -> bool:

@@ -1,6 +1,7 @@
 """The card in a dataset folder: read, and written again without losing what a person added."""
 
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any
 
 from mico_150k import names
@@ -11,6 +12,7 @@ from mico_150k.dataset_folder import DatasetFolder
 from mico_150k.errors import BrokenFile, OutputRefused, UsageError
 from mico_150k.excerpt import excerpt
 from mico_150k.files import write_atomically
+from mico_150k.licences import IDENTIFIERS
 from mico_150k.regular import Root, read_small
 from mico_150k.report_rules import read_report
 
@@ -28,11 +30,13 @@ class Licence:
 
     def __post_init__(self) -> None:
         """Raise `UsageError` for what the Hub would not take."""
-        plain = self.identifier.replace("-", "").replace(".", "")
-        if not (plain.isascii() and plain.isalnum() and plain.islower()):
+        if self.identifier not in IDENTIFIERS:
+            alike = get_close_matches(self.identifier.lower(), sorted(IDENTIFIERS), 3)
             msg = (
-                f"{self.identifier!r} is no licence's identifier, such as cc-by-nc-4.0 or "
-                "apache-2.0 (huggingface.co/docs/hub/repositories-licenses)."
+                f"{excerpt(self.identifier)!r} is no licence's identifier that the Hub knows, such "
+                f"as {' or '.join(alike or ('cc-by-nc-4.0', 'apache-2.0'))} "
+                "(huggingface.co/docs/hub/repositories-licenses).\nAnother one is given by its "
+                "name: --licence other --licence-name NAME --licence-link URL"
             )
             raise UsageError(msg)
         if self.identifier == OTHER and not self.name:
@@ -44,6 +48,11 @@ class Licence:
         """The keys of a card's header."""
         values = (self.identifier, self.name, self.link)
         return {key: value for key, value in zip(LICENCE_KEYS, values, strict=True) if value}
+
+    def is_stated_by(self, card: CardText) -> bool:
+        """Whether a card's header says this licence, and nothing else of one."""
+        stated = {key: value for key, value in (card.header or {}).items() if key in LICENCE_KEYS}
+        return stated == self.header
 
 
 def read_card(folder: DatasetFolder) -> CardText:

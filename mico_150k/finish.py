@@ -117,6 +117,7 @@ def finish(
     ]
     manifest = make_manifest(made, source, shards, configs, report)
     card = Card.of_folder(folder, manifest, report.to_dict(), before=CardText(""))
+    card = card.with_licence(workspace.licence)
     write_atomically(folder / names.CARD, card.render().text.encode())
     workspace.keep_stamps()
     write_json(folder / names.MANIFEST, manifest)

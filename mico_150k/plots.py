@@ -1,5 +1,6 @@
 """The statistics as one picture for the card, drawn by matplotlib (the extra `plot`)."""
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -19,6 +20,12 @@ _ROOM = 1.15
 _INCHES, _DPI = (13.0, 7.4), 110
 
 
+def require_matplotlib() -> None:
+    """Raise `MissingPackage` where it is not installed: before anything is read."""
+    if find_spec("matplotlib") is None:
+        raise _missing()
+
+
 def write_plots(charts: list[Chart], bubbles: list[Bubble], path: Path) -> None:
     """Draw the charts and the sizes into one PNG. Raises `MissingPackage`."""
     try:
@@ -26,8 +33,7 @@ def write_plots(charts: list[Chart], bubbles: list[Bubble], path: Path) -> None:
         from matplotlib.figure import Figure
         from matplotlib.layout_engine import ConstrainedLayoutEngine
     except ModuleNotFoundError as error:
-        msg = "plots need matplotlib: pip install '.[plot]' in the clone of mico-150k"
-        raise MissingPackage(msg) from error
+        raise _missing() from error
     layout = ConstrainedLayoutEngine(w_pad=0.2, h_pad=0.2, wspace=0.05, hspace=0.06)
     figure = Figure(figsize=_INCHES, dpi=_DPI, layout=layout, facecolor="white")
     FigureCanvasAgg(figure)
@@ -46,6 +52,10 @@ def write_plots(charts: list[Chart], bubbles: list[Bubble], path: Path) -> None:
     # Without the date and the version, the same statistics give the same bytes.
     figure.savefig(partial(path), format="png", metadata={"Software": None})
     partial(path).replace(path)
+
+
+def _missing() -> MissingPackage:
+    return MissingPackage("plots need matplotlib: pip install '.[plot]' in the clone of mico-150k")
 
 
 def _frame(axes: "Axes", title: str) -> None:

@@ -64,6 +64,13 @@ class RemoteFolder:
     def send_identity(self) -> None:
         """Say there which build it is, before its first shard."""
         self._put(self._here.identity_file)
+        if self._here.licence_file.exists():
+            self._put(self._here.licence_file)
+
+    def fetch_index(self) -> None:
+        """Bring the index of a finished build here: its card is written from it."""
+        if (self._here.folder / names.MANIFEST).exists():
+            self._get(self._here.folder / names.INDEX / names.shard_name(0))
 
     def holds(self, record: ShardRecord) -> bool:
         """Whether all files of a shard are there, in their size."""

@@ -46,6 +46,20 @@ class Workspace:
         return self.work / names.BUILD
 
     @property
+    def licence_file(self) -> Path:
+        """The file that says what the card will state; whichever run said it last."""
+        return self.work / _LICENCE
+
+    def keep_licence(self, header: dict[str, str]) -> None:
+        """Write down the keys of the card's header, for whichever run finishes the build."""
+        write_json(self.licence_file, header)
+
+    @property
+    def licence(self) -> dict[str, str]:
+        """What was written down; empty where nothing was."""
+        return {key: str(value) for key, value in read_json(self.licence_file).items()}
+
+    @property
     def is_begun(self) -> bool:
         """Whether a build has claimed the folder, or finished it."""
         return self.identity_file.exists() or (self.folder / names.MANIFEST).exists()
@@ -244,5 +258,6 @@ def _is(path: Path, file: FileRecord, *, hashes: bool) -> bool:
 
 _RECORDS = "records"
 _LOCK = "lock"
+_LICENCE = "licence.json"
 _NOBODY: dict[str, Any] = {"identity": {}, "stamps": {}}
 """Which build has claimed a folder that is being cleared."""

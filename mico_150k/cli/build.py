@@ -12,7 +12,7 @@ from mico_150k import names
 from mico_150k.build import CONFIGS, Build, BuildOptions, BuildResult
 from mico_150k.cli.build_elsewhere import build_elsewhere
 from mico_150k.cli.build_push import build_and_push
-from mico_150k.cli.build_refusals import checked_out, refuse_of_release
+from mico_150k.cli.build_refusals import checked_out, refuse_of_dataset, refuse_of_release
 from mico_150k.cli.build_result import first_rows, say_built
 from mico_150k.cli.options import (
     AllowOutside,
@@ -30,7 +30,7 @@ from mico_150k.cli.options import (
 from mico_150k.cli.refine import OF_A_DATASET, refine
 from mico_150k.cli.terminal import duration, progress, say, show, show_json, showing
 from mico_150k.dataset_folder import DatasetFolder
-from mico_150k.errors import NoLicence, UsageError
+from mico_150k.errors import NoLicence
 from mico_150k.executors import Executor, InProcess
 from mico_150k.executors.processes import Processes
 from mico_150k.forecast import building_memory, choose_workers, gigabytes, image_room
@@ -221,9 +221,9 @@ def build(
             "--private", help="Create it for its owner's eyes.", rich_help_panel=TO_THE_HUB
         ),
     ] = False,
-    licence: LicenceOption = "",
-    licence_name: LicenceName = "",
-    licence_link: LicenceLink = "",
+    licence: LicenceOption = None,
+    licence_name: LicenceName = None,
+    licence_link: LicenceLink = None,
     as_json: AsJson = False,
 ) -> None:
     """Write a dataset folder that `load_dataset`, the viewer and the trainers read.
@@ -238,35 +238,25 @@ def build(
     out = checked_out(
         out, as_folder=bool(is_refined or units or finish or overwrite or recheck or push)
     )
-    refining = RefineOptions(
-        remove=remove,
-        selection=Selection(where=where, sample=sample, seed=seed),
-        bench=bench,
-        mark=mark,
-        exact=exact,
-        validation=validation,
-        max_loss=max_loss,
-        seed=seed,
-    )
     if is_refined:
-        refuse_of_release(context, source)
+        refuse_of_dataset(context, source)
+        refining = RefineOptions(
+            remove=remove,
+            selection=Selection(where=where, sample=sample, seed=seed),
+            bench=bench,
+            mark=mark,
+            exact=exact,
+            validation=validation,
+            max_loss=max_loss,
+            seed=seed,
+        )
         refine(source, Path(out), refining, tolerance, overwrite=overwrite, as_json=as_json)
         return
-    refining.refuse_all(source)
-    share = Share.parse(units) if units else None
+    refuse_of_release(context, source, is_ray=executor is ExecutorName.RAY)
+    share = Share.parse(units) if units is not None else None
     memory = parse_size(max_memory) if max_memory is not None else None
-    if (share or finish) and (overwrite or (share and finish)):
-        msg = "--units, --finish and --overwrite exclude each other."
-        raise UsageError(msg)
-    _check_executor(executor, address, limited=bool(workers or memory))
     stated = make_licence(licence, licence_name, licence_link)
-    if push and (share or finish or executor is ExecutorName.RAY or overwrite):
-        msg = "--push is for a build on one machine, from its beginning to its end."
-        raise UsageError(msg)
-    if push and (workers or memory or recheck or as_json):
-        msg = "--push has no use for --workers, --max-memory, --recheck and --json."
-        raise UsageError(msg)
-    if push and not stated:
+    if push is not None and not stated:
         msg = "--push publishes: say under which licence, as `--licence cc-by-nc-4.0`."
         raise NoLicence(msg)
     reading = make_reading(map_, task_map, exclude, allow_outside=allow_outside)
@@ -285,10 +275,10 @@ def build(
         return _executor(planned, workers, memory, executor, address)
 
     if is_url(out):
-        build_elsewhere(read, out, options, choose, tolerance=tolerance, as_json=as_json)
+        build_elsewhere(read, out, options, choose, stated, tolerance=tolerance, as_json=as_json)
         return
-    planned = Build.prepare(read, Path(out), options)
-    if push and stated:
+    planned = Build.prepare(read, Path(out), options, licence=stated)
+    if push is not None and stated:
         build_and_push(
             planned, push, stated, keep=keep is Keep.ALL, private=private, tolerance=tolerance
         )
@@ -304,16 +294,6 @@ def build(
             _show_share(done, share, as_json=as_json)
         elif result:
             _show(result, options, as_json=as_json)
-
-
-def _check_executor(name: ExecutorName, address: str | None, *, limited: bool) -> None:
-    """Raise `UsageError` for options that the executor has no use for."""
-    if name is ExecutorName.RAY and limited:
-        msg = "--workers and --max-memory are for --executor local; Ray knows its nodes."
-        raise UsageError(msg)
-    if name is ExecutorName.LOCAL and address:
-        msg = "--address is for --executor ray."
-        raise UsageError(msg)
 
 
 class _How(TypedDict):
@@ -369,8 +349,9 @@ def _show(result: BuildResult, options: BuildOptions, *, as_json: bool) -> None:
 
 
 def _show_share(result: ShareResult, share: Share, *, as_json: bool) -> None:
-    if as_json:
-        show_json({**asdict(result), "folder": str(result.folder)})
+    with showing():
+        if as_json:
+            show_json({**asdict(result), "folder": str(result.folder)})
     say(
         "[green]done[/green]: share {} of {}, {} shards ({} were there), {} s; "
         "`--finish` completes {} when all shares are done",

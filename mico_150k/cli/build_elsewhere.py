@@ -4,8 +4,9 @@ from collections.abc import Callable
 from dataclasses import asdict, replace
 
 from mico_150k.build import Build, BuildOptions
+from mico_150k.card_file import Licence
 from mico_150k.cli.build_result import say_built
-from mico_150k.cli.terminal import progress, show_json
+from mico_150k.cli.terminal import progress, show_json, showing
 from mico_150k.executors import Executor
 from mico_150k.scratch import scratch
 from mico_150k.sources.source import Source
@@ -16,6 +17,7 @@ def build_elsewhere(
     location: str,
     options: BuildOptions,
     choose: Callable[[Build], Executor],
+    licence: Licence | None = None,
     *,
     tolerance: float,
     as_json: bool,
@@ -29,7 +31,9 @@ def build_elsewhere(
 
     with scratch() as here:
         remote = RemoteFolder.open(location, here)
-        planned = Build.prepare(source, here, options, location)
+        if licence:
+            remote.fetch_index()
+        planned = Build.prepare(source, here, options, location, licence)
         executor = Sending(choose(planned), remote)
         with progress("building") as on_progress:
             result = planned.run(
@@ -38,6 +42,7 @@ def build_elsewhere(
         remote.publish()
         files, size = remote.totals()
         whole = replace(result, files=files, bytes=size)
-        if as_json:
-            show_json({**asdict(whole), "folder": location})
+        with showing():
+            if as_json:
+                show_json({**asdict(whole), "folder": location})
         say_built(whole, location)

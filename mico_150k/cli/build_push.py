@@ -18,7 +18,7 @@ def build_and_push(
     """Build, with shards on their way as they are finished; then push what is left."""
     repository = open_repository(name)
     folder = DatasetFolder(planned.out)
-    if not DatasetFolder.is_built(planned.out):
+    if not planned.is_finished():
         outlet = StreamingPush.prepare(repository, planned.out, keep=keep, private=private)
         total = planned.forecast.output
         warnings = storage_warnings(repository, outlet.state, total, private=private)

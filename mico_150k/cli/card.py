@@ -14,9 +14,9 @@ from mico_150k.dataset_folder import DatasetFolder
 
 def card(
     dataset: Annotated[Path, typer.Argument(help="A dataset folder.")],
-    licence: LicenceOption = "",
-    licence_name: LicenceName = "",
-    licence_link: LicenceLink = "",
+    licence: LicenceOption = None,
+    licence_name: LicenceName = None,
+    licence_link: LicenceLink = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Lose what was changed outside of kept sections.")
     ] = False,

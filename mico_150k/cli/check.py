@@ -12,6 +12,7 @@ from mico_150k.check import check_dataset, check_place
 from mico_150k.cli.hub import open_repository
 from mico_150k.cli.options import AsJson
 from mico_150k.cli.terminal import say, show_json
+from mico_150k.cli.unused import is_given, refuse
 from mico_150k.dataset_folder import DatasetFolder
 from mico_150k.errors import NotADataset
 from mico_150k.excerpt import excerpt
@@ -20,6 +21,7 @@ from mico_150k.sources.layouts import looks_like_source
 
 
 def check(
+    context: typer.Context,
     dataset: Annotated[Path, typer.Argument(help="A dataset folder.")],
     hashes: Annotated[
         bool, typer.Option(help="Read every byte and compare SHA-256; sizes alone without.")
@@ -39,6 +41,10 @@ def check(
     With `--remote`: does the Hub hold every file of the manifest, by size and SHA-256, and does
     `load_dataset` give a row of each configuration there? Exit status 1 where something is wrong.
     """
+    if is_given(context, "remote"):
+        refuse(context, ("hashes",), "a folder: the Hub tells every SHA-256, and none is read.")
+    else:
+        refuse(context, ("revision",), "--remote.")
     folder = DatasetFolder(dataset)
     if not DatasetFolder.is_one(dataset) and looks_like_source(dataset):
         here = shlex.quote(excerpt(dataset))

@@ -10,7 +10,8 @@ from mico_150k import names
 from mico_150k.builders import TRAINERS, get_trainer
 from mico_150k.cli.options import AsJson
 from mico_150k.cli.pretokenize import MaxSeqLen, SystemPrompt, TokenizerOption
-from mico_150k.cli.terminal import progress, say, show_json, tally
+from mico_150k.cli.terminal import progress, say, show_json, showing, tally
+from mico_150k.cli.unused import is_given, refuse
 from mico_150k.dataset import open_dataset
 from mico_150k.errors import UsageError
 from mico_150k.export.fitting import OverLimitPolicy
@@ -19,15 +20,21 @@ from mico_150k.export.forecast import ExportForecast
 from mico_150k.export.job import ExportJob, ExportOptions
 from mico_150k.export.run import relocate as relocate_export
 from mico_150k.export.run import run_export
-from mico_150k.export.trainer import Exported, Trainer
+from mico_150k.export.trainer import Exported, ShardTrainer, Trainer
 from mico_150k.forecast import gigabytes
 from mico_150k.pretokenize.codes_export import export_codes
 from mico_150k.pretokenize.records import MAX_SEQ_LEN, OVER_LIMIT, RecordOptions
 from mico_150k.pretokenize.text import SYSTEM_PROMPT, estimate, load_tokenizer
 from mico_150k.selection import Selection
 
+_CHOICE = ("where", "sample", "limit")
+_OF_SHARDS = ("ranks", "workers")
+_OF_RECORDS = ("max_seq_len", "system_prompt", "tokenizer")
+_OF_CODES = "dimoo"
+
 
 def export(
+    context: typer.Context,
     model: Annotated[
         str, typer.Argument(metavar="MODEL", help=f"The trainer: {', '.join(TRAINERS)}.")
     ],
@@ -113,10 +120,10 @@ def export(
     in it, what was left out and why, and how a training starts.
     """
     trainer = get_trainer(model)
+    _refuse_unused(context, trainer, over_limit, codes=codes, in_place=in_place)
     if codes:
-        chosen = (where, sample, limit, max_inputs, ranks, workers, images)
-        if model != "dimoo" or to is None or any(chosen):
-            msg = "--codes makes all records of dimoo-codes: mico export dimoo --codes --from --to"
+        if to is None:
+            msg = "say where: --to FOLDER."
             raise UsageError(msg)
         records = RecordOptions(
             system_prompt=system_prompt,
@@ -130,9 +137,6 @@ def export(
             raise UsageError(msg)
         _export_codes(from_, to, records, overwrite=overwrite, as_json=as_json)
         return
-    if tokenizer or (max_seq_len, system_prompt) != (MAX_SEQ_LEN, SYSTEM_PROMPT):
-        msg = "--max-seq-len, --system-prompt and --tokenizer go with --codes."
-        raise UsageError(msg)
     if in_place == (to is not None):
         msg = "say where: --to FOLDER, or --in-place for bagel."
         raise UsageError(msg)
@@ -150,6 +154,45 @@ def export(
     _report(trainer, exported, as_json=as_json)
 
 
+def _refuse_unused(
+    context: typer.Context,
+    trainer: Trainer,
+    over_limit: OverLimitPolicy,
+    *,
+    codes: bool,
+    in_place: bool,
+) -> None:
+    """Raise `UsageError` for options without effect in this export."""
+    if codes:
+        if trainer.name != _OF_CODES:
+            refuse(context, ("codes",), f"{_OF_CODES}: {trainer.title} reads none.")
+        refuse(
+            context,
+            (*_CHOICE, *_OF_SHARDS, "max_inputs", "images", "in_place"),
+            f"an export of images: --codes makes all records of {names.CODES}.",
+        )
+        return
+    refuse(context, _OF_RECORDS, "--codes.")
+    if in_place:
+        refuse(context, (*_CHOICE, "max_inputs"), "--to: --in-place exports every row.")
+        refuse(context, ("overwrite",), "--to: --in-place writes its files anew each time.")
+        if over_limit is not OverLimitPolicy.ERROR:
+            refuse(context, ("over_limit",), "--to, or an error: --in-place exports every row.")
+    if not is_given(context, "sample"):
+        refuse(context, ("seed",), "--sample, or --codes.")
+    if isinstance(trainer, ShardTrainer):
+        refuse(context, ("images",), f"other trainers: {trainer.title} reads Parquet.")
+        if not is_given(context, "ranks"):
+            refuse(context, ("workers",), "--ranks: they are those of each rank.")
+    else:
+        refuse(
+            context,
+            (*_OF_SHARDS, "in_place"),
+            f"trainers that read Parquet; {trainer.title} reads files, and shares rows out by "
+            "itself.",
+        )
+
+
 def _say_forecast(forecast: ExportForecast) -> None:
     fetched = f"{gigabytes(forecast.fetched)} to fetch, " if forecast.fetched else ""
     free = "" if forecast.free is None else f", which has {gigabytes(forecast.free)} free"
@@ -162,8 +205,9 @@ def _export_codes(
     """Write training's files of Lumina-DiMOO from its codes, where its launch script looks."""
     with tally("writing", "records") as on_written:
         result = export_codes(location, to, options, overwrite=overwrite, on_progress=on_written)
-    if as_json:
-        show_json({**asdict(result), "folder": str(result.folder)})
+    with showing():
+        if as_json:
+            show_json({**asdict(result), "folder": str(result.folder)})
     say(
         "[green]done[/green]: {} records, {} too long, {} pictures; {} says how to start",
         result.records,
@@ -174,6 +218,7 @@ def _export_codes(
 
 
 def relocate(
+    context: typer.Context,
     folder: Annotated[Path, typer.Argument(help="The export, where it is now.")],
     images: Annotated[
         Path | None,
@@ -183,12 +228,15 @@ def relocate(
 ) -> None:
     """Rewrite the absolute paths of an export that was moved."""
     trainer = get_trainer(ExportFolder(folder).exported.trainer)
+    if isinstance(trainer, ShardTrainer):
+        refuse(context, ("images",), f"other trainers: {trainer.title} reads Parquet.")
     _report(trainer, relocate_export(folder, trainer, images), as_json=as_json)
 
 
 def _report(trainer: Trainer, exported: Exported, *, as_json: bool) -> None:
-    if as_json:
-        show_json(asdict(exported))
+    with showing():
+        if as_json:
+            show_json(asdict(exported))
     for name, rows in exported.left_out.items():
         say("left out: {} rows ({})", rows, name)
     for remark in (*trainer.remarks, *trainer.limits):

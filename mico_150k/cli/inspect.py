@@ -19,10 +19,12 @@ from mico_150k.cli.options import (
     make_reading,
 )
 from mico_150k.cli.terminal import duration, progress, say, show, show_json
-from mico_150k.errors import SourceError, UsageError
+from mico_150k.cli.unused import refuse, refuse_others
+from mico_150k.errors import SourceError
 from mico_150k.forecast import gigabytes
 from mico_150k.images.header import Verify
 from mico_150k.inspection import ImageInspection, SourceInspection, inspect_images, inspect_source
+from mico_150k.plots import require_matplotlib
 from mico_150k.records import ImageCounts
 from mico_150k.sample import LeftOut
 from mico_150k.sources import DEMO
@@ -33,6 +35,7 @@ MOST_LISTED = 20
 
 
 def inspect(
+    context: typer.Context,
     source: Annotated[
         str,
         typer.Argument(
@@ -65,18 +68,23 @@ def inspect(
     status 1 where a build would stop. Of a dataset, its manifest and its `index`: rows, sizes,
     lengths, reuse, and what each trainer's limits leave out.
     """
+    if not images:
+        refuse(context, ("verify",), "--images.")
+    if plots:
+        require_matplotlib()
     if dataset := find_dataset(source):
-        if images or map_ or task_map or exclude or allow_outside:
-            msg = (
-                "--images, --map, --task-map, --exclude and --allow-outside are for a source, and "
-                f"{source} is a dataset, whose images were looked at when it was built."
-            )
-            raise UsageError(msg)
+        refuse_others(
+            context,
+            ("source", "plots", "as_json"),
+            f"a source; {source} is a dataset, whose images were looked at when it was built.",
+        )
         show_dataset(dataset, plots=plots, as_json=as_json)
         return
-    if plots:
-        msg = f"--plots is for a dataset, and {source} is none that `mico build` has finished."
-        raise UsageError(msg)
+    refuse(
+        context,
+        ("plots",),
+        f"a dataset, and {source} is none that `mico build` has finished.",
+    )
     reading = make_reading(map_, task_map, exclude, allow_outside=allow_outside)
     say("reading headers of {}", source)
     inspection, opened, plan = inspect_source(source, reading)

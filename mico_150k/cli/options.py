@@ -47,7 +47,7 @@ VerifyOption = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 
 LicenceOption = Annotated[
-    str,
+    str | None,
     typer.Option(
         "--licence",
         "--license",
@@ -56,16 +56,20 @@ LicenceOption = Annotated[
         "with a name.",
     ),
 ]
-LicenceName = Annotated[str, typer.Option("--licence-name", help="The name of an `other` one.")]
-LicenceLink = Annotated[str, typer.Option("--licence-link", help="Where its text is.")]
+LicenceName = Annotated[
+    str | None, typer.Option("--licence-name", help="The name of an `other` one.")
+]
+LicenceLink = Annotated[str | None, typer.Option("--licence-link", help="Where its text is.")]
 
 
-def make_licence(identifier: str, name: str, link: str) -> Licence | None:
+def make_licence(identifier: str | None, name: str | None, link: str | None) -> Licence | None:
     """The licence that the options give, if any. Raises `UsageError`."""
-    if not identifier and (name or link):
-        msg = "--licence-name and --licence-link belong to `--licence other`."
-        raise UsageError(msg)
-    return Licence(identifier, name, link) if identifier else None
+    if identifier is None:
+        if name is not None or link is not None:
+            msg = "--licence-name and --licence-link belong to `--licence other`."
+            raise UsageError(msg)
+        return None
+    return Licence(identifier, name or "", link or "")
 
 
 def make_reading(

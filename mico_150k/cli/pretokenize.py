@@ -10,7 +10,8 @@ from rich.table import Table
 
 from mico_150k import names
 from mico_150k.cli.options import AsJson
-from mico_150k.cli.terminal import say, show, show_json, tally
+from mico_150k.cli.terminal import say, show, show_json, showing, tally
+from mico_150k.cli.unused import refuse
 from mico_150k.dataset_folder import DatasetFolder
 from mico_150k.errors import UsageError
 from mico_150k.pretokenize.codes import CodesFolder
@@ -52,6 +53,7 @@ TokenizerOption = Annotated[
 
 
 def pretokenize(
+    context: typer.Context,
     source: Annotated[
         Path, typer.Argument(help="What `mico export dimoo` wrote, or a dataset folder.")
     ],
@@ -143,6 +145,10 @@ def pretokenize(
     if any(name.partition(":")[0] != kind for name in devices):
         msg = f"--device {device}: all must be of one kind, or the codes would depend on chance."
         raise UsageError(msg)
+    if ray is None:
+        refuse(context, ("actors",), "--ray.")
+    if kind != "cpu":
+        refuse(context, ("threads",), f"CPU devices; --device is {device}.")
     cores = os.cpu_count() or 1
     on_cpu = kind == "cpu"
     options = PretokenizeOptions(
@@ -165,7 +171,7 @@ def pretokenize(
             text_length=load_tokenizer(tokenizer) if tokenizer else estimate,
         ),
         tolerance=tolerance,
-        cluster=Cluster(ray, actors) if ray else None,
+        cluster=Cluster(ray, actors) if ray is not None else None,
     )
     if add and not _is_dataset(source):
         msg = f"--add: {source} is no dataset folder, and has no configurations."
@@ -192,9 +198,10 @@ def pretokenize(
     if config:
         config.add(CodesFolder.open(result.folder))
         say("added to {} as its configuration {}", source, names.CODES)
-    if as_json:
-        plain = {**asdict(result), "folder": str(result.folder)}
-        show_json({**plain, "lengths": [asdict(line) for line in lengths]})
+    with showing():
+        if as_json:
+            plain = {**asdict(result), "folder": str(result.folder)}
+            show_json({**plain, "lengths": [asdict(line) for line in lengths]})
     _say_done(result)
 
 

@@ -16,7 +16,7 @@ from mico_150k.cli.options import (
     LicenceOption,
     make_licence,
 )
-from mico_150k.cli.terminal import say, show_json
+from mico_150k.cli.terminal import say, show_json, showing
 from mico_150k.dataset_folder import DatasetFolder
 from mico_150k.errors import NoLicence
 from mico_150k.forecast import gigabytes
@@ -39,9 +39,9 @@ def push(
     ] = False,
     revision: Annotated[str, typer.Option(help="The branch to push to.")] = DEFAULT_BRANCH,
     tag: Annotated[str, typer.Option(help="A name for the state that comes of it.")] = "",
-    licence: LicenceOption = "",
-    licence_name: LicenceName = "",
-    licence_link: LicenceLink = "",
+    licence: LicenceOption = None,
+    licence_name: LicenceName = None,
+    licence_link: LicenceLink = None,
     overwrite: Annotated[
         bool,
         typer.Option(
@@ -77,8 +77,9 @@ def push(
     if planned.options.licence:
         write_card(folder, planned.options.licence)
     result = planned.run(_say_progress)
-    if as_json:
-        show_json(asdict(result))
+    with showing():
+        if as_json:
+            show_json(asdict(result))
     say_pushed(result, planned.way)
 
 

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from mico_150k import names
 from mico_150k.build import BuildResult
-from mico_150k.cli.terminal import progress, say, show, show_json, tally
+from mico_150k.cli.terminal import progress, say, show, show_json, showing, tally
 from mico_150k.dataset_folder import DatasetFolder
 from mico_150k.forecast import gigabytes
 from mico_150k.refine.options import OnStep, RefineOptions
@@ -51,11 +51,12 @@ def refine(
         result = planned.run(overwrite=overwrite, on_progress=on_progress)
     # Most of the time goes by before the first shard, where pictures are looked at.
     result = replace(result, seconds=time.monotonic() - started)
-    if as_json:
-        plain = {**asdict(result), "folder": str(result.folder)}
-        show_json({**plain, "linked": planned.linked, "dataset_rows": len(fates.rows)})
-    else:
-        show(_splits(result.folder))
+    with showing():
+        if as_json:
+            plain = {**asdict(result), "folder": str(result.folder)}
+            show_json({**plain, "linked": planned.linked, "dataset_rows": len(fates.rows)})
+        else:
+            show(_splits(result.folder))
     _say_refined(result, planned)
 
 

@@ -74,16 +74,6 @@ class RefineOptions:
             )
             raise UsageError(msg)
 
-    def refuse_all(self, source: object) -> None:
-        """Raise `UsageError` where anything is asked for that a release cannot give."""
-        if not self.is_nothing:
-            msg = (
-                "--bench, --validation, --where, --sample and --remove work on a dataset folder, "
-                f"by its index, and {source} is none. Build it first, and then refine that:\n"
-                f"mico build {source} --out mico-150k && mico build mico-150k --out clean …"
-            )
-            raise UsageError(msg)
-
     def to_dict(self) -> dict[str, Any]:
         """What decides the result, as plain values; not where the list and the benchmark lie."""
         plain = asdict(self)
