@@ -13,7 +13,7 @@ from mico_150k.dataset import Dataset
 from mico_150k.errors import UsageError
 from mico_150k.names import ASSETS, COLLAGE, PLOTS, SPLIT, partial
 from mico_150k.page_rows import Choice, rows_to_show
-from mico_150k.plots import write_plots
+from mico_150k.plots import require_matplotlib, write_plots
 from mico_150k.statistics import Statistics, make_statistics
 
 
@@ -54,6 +54,18 @@ def inspect_dataset(dataset: Dataset) -> DatasetInspection:
     )
 
 
+def require_assets(dataset: Dataset) -> Path:
+    """The folder that plots and a collage are written into: before anything is read.
+
+    Raises `UsageError` where the dataset is not on this machine, `MissingPackage`.
+    """
+    if dataset.folder is None:
+        msg = f"{dataset.location}: plots are written into the dataset's folder; it is not here."
+        raise UsageError(msg)
+    require_matplotlib()
+    return dataset.folder
+
+
 def write_assets(
     dataset: Dataset, statistics: Statistics, on_file: Callable[[Path], None] = lambda _: None
 ) -> list[Path]:
@@ -61,10 +73,7 @@ def write_assets(
 
     Raises `UsageError` where the dataset is not on this machine, `MissingPackage`.
     """
-    folder = dataset.folder
-    if folder is None:
-        msg = f"{dataset.location}: plots are written into the dataset's folder; it is not here."
-        raise UsageError(msg)
+    folder = require_assets(dataset)
     plots = folder / ASSETS / PLOTS
     sizes = bubbles(statistics.input_images, statistics.output_images)
     write_plots(make_charts(statistics), sizes, plots)

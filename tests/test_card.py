@@ -203,7 +203,7 @@ def test_the_commands_of_a_refinement_make_it_again_with_all_that_was_said_of_th
     )
     mico(
         f"mico build first --out second --where {shlex.quote(query)} --validation 3 "
-        "--max-loss 0.9 --seed 7 --tolerance 0.2",
+        "--max-loss 0.9 --seed 7",
         monkeypatch,
     )
     mico("mico build second --out third --sample 5", monkeypatch)

@@ -24,7 +24,6 @@ from mico_150k.errors import SourceError
 from mico_150k.forecast import gigabytes
 from mico_150k.images.header import Verify
 from mico_150k.inspection import ImageInspection, SourceInspection, inspect_images, inspect_source
-from mico_150k.plots import require_matplotlib
 from mico_150k.records import ImageCounts
 from mico_150k.sample import LeftOut
 from mico_150k.sources import DEMO
@@ -70,8 +69,6 @@ def inspect(
     """
     if not images:
         refuse(context, ("verify",), "--images.")
-    if plots:
-        require_matplotlib()
     if dataset := find_dataset(source):
         refuse_others(
             context,

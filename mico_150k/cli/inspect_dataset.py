@@ -55,8 +55,10 @@ def _refuse_part(path: Path) -> None:
 
 def show_dataset(dataset: "Dataset", *, plots: bool, as_json: bool) -> None:
     """Say what is in it, and write its plots where they are asked for."""
-    from mico_150k.dataset_inspection import inspect_dataset, write_assets
+    from mico_150k.dataset_inspection import inspect_dataset, require_assets, write_assets
 
+    if plots:
+        require_assets(dataset)
     say("reading the index of {}", dataset.location)
     found = inspect_dataset(dataset)
     if as_json:

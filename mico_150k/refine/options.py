@@ -60,8 +60,13 @@ class RefineOptions:
             *(["--exact"] if self.exact else []),
             *(["--validation", str(self.validation)] if self.validation else []),
             *unless(MAX_LOSS, "--max-loss", self.max_loss),
-            *("--seed", str(self.seed)),
+            *(["--seed", str(self.seed)] if self.has_chance else []),
         ]
+
+    @property
+    def has_chance(self) -> bool:
+        """Whether rows are drawn, so that the seed has an effect."""
+        return self.selection.sample is not None or self.validation is not None
 
     def require_something(self, dataset: object) -> None:
         """Raise `UsageError` where a dataset would only be copied."""

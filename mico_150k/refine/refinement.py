@@ -156,7 +156,8 @@ class Refinement:
 
     def _commands(self) -> list[list[str]]:
         before: list[list[str]] = self.dataset.manifest.get("commands", [])
-        tolerance = unless(TOLERANCE, "--tolerance", self.tolerance)
+        reads_bench = self.options.bench is not None
+        tolerance = unless(TOLERANCE, "--tolerance", self.tolerance) if reads_bench else []
         return [*before, refine_command(before, *self.options.words, *tolerance)]
 
     def bytes_to_write(self) -> int:

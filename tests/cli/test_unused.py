@@ -1,0 +1,155 @@
+"""An option that would have no effect is refused, by its name, before anything is read."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import typer.main
+
+from mico_150k.cli.app import app
+
+from ..commands import DONE, WRONG_USAGE, runner
+
+BUILD = "build nowhere"
+PUSH = f"{BUILD} --push USER/NAME --licence mit"
+REFINE = "build {dataset} --where x"
+EXPORT = "export {trainer} --from nowhere"
+
+REFUSED = {
+    BUILD: "keep=none private address=auto bench=x mark exact validation=3 max-loss=0.05 where=x "
+    "sample=3 remove=x",
+    PUSH: "units=1/2 finish overwrite recheck workers=2 max-memory=1GB executor=local address=a "
+    "json",
+    f"{BUILD} --units 1/2": "finish overwrite",
+    f"{BUILD} --finish": "workers=2 max-memory=1GB executor=local overwrite",
+    f"{BUILD} --overwrite": "recheck",
+    f"{BUILD} --executor ray": "workers=2 max-memory=1GB",
+    REFINE: "config=bagel map=id=x task-map=a=hoi exclude=x allow-outside verify=decode shard-mb=9 "
+    "workers=2 max-memory=1GB units=1/2 finish executor=local address=x recheck push=USER/NAME "
+    "keep=all private licence=mit licence-name=x licence-link=x mark exact max-loss=0.1 seed=0 "
+    "tolerance=0.01",
+    "inspect nowhere": "verify=decode plots",
+    "inspect {dataset}": "images map=id=x task-map=a=hoi exclude=x allow-outside verify=structure",
+    "inspect {dataset} --images": "verify=structure",
+    "check nowhere": "revision=main",
+    "check nowhere --remote USER/NAME": "hashes no-hashes",
+    "export bagel --from nowhere --to x": "images=x workers=1 seed=0 codes max-seq-len=5120 "
+    "system-prompt=x tokenizer=x",
+    "export bagel --from nowhere --in-place": "where=x sample=3 limit=3 max-inputs=3 overwrite "
+    "over-limit=drop over-limit=truncate images=x",
+    "export omnigen2 --from nowhere --to x": "ranks=1 workers=1 in-place seed=0 codes",
+    "export dimoo --from nowhere --to x": "ranks=1 in-place seed=1 max-seq-len=9",
+    "export dimoo --codes --from nowhere --to x": "where=x sample=1 limit=1 ranks=1 workers=1 "
+    "max-inputs=1 images=x in-place",
+    "relocate {bagel}": "images=x",
+    "pretokenize nowhere --vq x": "actors=1 threads=1",
+    "pretokenize nowhere --vq x --device cpu": "actors=1",
+    "push nowhere USER/NAME": "licence-name=x licence-link=x",
+    "card nowhere": "licence-name=x licence-link=x",
+}  # fmt: skip
+"""Options that do nothing beside the others."""
+
+ALWAYS = {
+    "inspect": "json",
+    "build": "out",
+    "check": "remote json",
+    "export": "from to over-limit json",
+    "relocate": "json",
+    "patch": "dry-run",
+    "pretokenize": "vq to device batch-size dtype sizes output-size max-seq-len over-limit "
+    "system-prompt tokenizer seed tolerance readers ray add overwrite json",
+    "push": "config private revision tag licence overwrite dry-run json",
+    "card": "licence overwrite",
+    "preview": "out rows where seed",
+}
+"""Options that do something whatever stands beside them."""
+
+
+def refused() -> Iterator[tuple[str, str]]:
+    for command, options in REFUSED.items():
+        for option in options.split():
+            yield command, option
+
+
+@pytest.fixture(scope="module")
+def bagel(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An export whose images lie in Parquet."""
+    folder = tmp_path_factory.mktemp("export")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setattr("sys.argv", ["mico", "export", "bagel", "--from", str(dataset), "--to", "x"])
+        with pytest.raises(SystemExit, match="0"):
+            runner.__globals__["main"]()
+    return folder / "x"
+
+
+@pytest.mark.parametrize(("command", "option"), list(refused()), ids=str)
+def test_it_is_refused_by_its_name(
+    command: str,
+    option: str,
+    dataset: Path,
+    bagel: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    mico = runner(tmp_path, monkeypatch, capsys)
+    name, _, value = option.partition("=")
+    words = command.format(dataset=dataset, bagel=bagel).split()
+    done = mico(*words, f"--{name}", *([value] if value else []))
+    assert done.returncode == WRONG_USAGE, done.stderr
+    assert f"--{name}" in done.stderr
+    assert "reading" not in done.stderr
+    assert not done.stdout
+    assert not list(tmp_path.iterdir())
+
+
+def test_every_option_of_every_command_has_been_thought_of() -> None:
+    known = {(command.split()[0], option.partition("=")[0]) for command, option in refused()}
+    known |= {(command, name) for command, names in ALWAYS.items() for name in names.split()}
+    # Of a release these have an effect, and of a dataset folder they are refused above.
+    group = typer.main.get_command(app)
+    options = {
+        (command, option.opts[0].removeprefix("--"))
+        for command, found in group.commands.items()  # type: ignore[attr-defined]
+        for option in found.params
+        if option.opts[0].startswith("--")
+    }
+    assert options - known == set()
+
+
+def test_what_has_an_effect_is_taken(
+    release: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    mico = runner(tmp_path, monkeypatch, capsys)
+    for command in (
+        f"build {release} --config bagel --seed 0 --tolerance 0.01 --workers 1 --json",
+        f"inspect {release} --images --verify header --json",
+        "check mico-150k --no-hashes",
+        "build mico-150k --out two --sample 3 --seed 1",
+        "export bagel --from mico-150k --to x --ranks 1 --workers 1 --sample 9 --seed 1",
+        "export bagel --from mico-150k --in-place --over-limit error --ranks 1",
+    ):
+        done = mico(*command.split())
+        assert done.returncode == DONE, done.stderr
+
+
+def test_plots_are_refused_before_anything_is_read_where_they_cannot_be_drawn(
+    dataset: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    mico = runner(tmp_path, monkeypatch, capsys)
+    monkeypatch.setattr("mico_150k.plots.find_spec", lambda _: None)
+    done = mico("inspect", dataset, "--plots")
+    assert done.returncode == WRONG_USAGE
+    assert (
+        done.stderr
+        == "mico: plots need matplotlib: pip install '.[plot]' in the clone of mico-150k\n"
+    )
+    assert not done.stdout
+    assert not (dataset / "assets").exists()
