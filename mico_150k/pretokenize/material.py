@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from mico_150k.excerpt import excerpt
 from mico_150k.reason import Reason
 
 
@@ -30,6 +31,9 @@ class CellPlace:
 
 Place = FilePlace | CellPlace
 
+MOST_DETAIL = 600
+"""Characters that are written down of what is wrong: some of it is the source's own text."""
+
 
 @dataclass(frozen=True, slots=True)
 class Fault:
@@ -39,8 +43,10 @@ class Fault:
     detail: str = ""
 
     def __post_init__(self) -> None:
-        # A path may be no valid text, and this is to be written.
-        readable = self.detail.encode("utf-8", "backslashreplace").decode()
+        # A path may be no valid text, or of any length, and this is to be written.
+        readable = excerpt(self.detail, len(self.detail))
+        if len(readable) > 2 * MOST_DETAIL:  # what was cut is not cut again when it is read
+            readable = excerpt(readable, MOST_DETAIL)
         object.__setattr__(self, "detail", readable)
 
     @property
