@@ -17,7 +17,7 @@ from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from tempfile import TemporaryDirectory
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NoReturn
 
 from mico_150k.errors import RowUnreadable, RowUnreadableNow
 from mico_150k.excerpt import excerpt
@@ -86,9 +86,7 @@ class FirstRows:
         except (EOFError, BrokenPipeError, ConnectionResetError):
             raise RowUnreadable(self._ended()) from None
         if "said" in answer:
-            kind = RowUnreadableNow if answer["again"] else RowUnreadable
-            response = SimpleNamespace(**answer["response"]) if answer["response"] else None
-            raise kind(answer["said"], response)
+            _raise(answer)
         return FirstRow(**answer["row"]) if answer["row"] else None
 
     def _start(self) -> Connection:
@@ -224,3 +222,9 @@ def _fault(error: Exception) -> dict[str, Any]:
         "again": is_transient(error),
         "response": told,
     }
+
+
+def _raise(fault: Mapping[str, Any]) -> NoReturn:
+    """Raise what `_fault` has said in the other process."""
+    kind = RowUnreadableNow if fault["again"] else RowUnreadable
+    raise kind(fault["said"], SimpleNamespace(**fault["response"]) if fault["response"] else None)

@@ -1,5 +1,6 @@
 """A look at a dataset as its users see it, which can end nothing but itself."""
 
+import json
 import os
 import signal
 import sys
@@ -7,12 +8,14 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from mico_150k import first_row
-from mico_150k.errors import RowUnreadable, RowUnreadableNow
+from mico_150k.errors import HubError, RowUnreadable, RowUnreadableNow
 from mico_150k.first_row import FirstRow, FirstRows
+from mico_150k.hub.patience import Patience, is_transient
 
 
 @pytest.fixture(scope="module")
@@ -116,3 +119,27 @@ def test_what_lies_in_the_working_directory_is_not_run(
     with closing(FirstRows(str(dataset))) as rows:
         assert rows.read("index", "train")
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(("status", "kind"), [(503, RowUnreadableNow), (403, RowUnreadable)])
+def test_what_the_hub_said_is_judged_as_if_it_were_asked_here(
+    status: int, kind: type[RowUnreadable]
+) -> None:
+    error = OSError("no\nmore")
+    answer = SimpleNamespace(status_code=status, headers={"Retry-After": "7"}, reason_phrase="No")
+    error.response = answer  # type: ignore[attr-defined]
+    with pytest.raises(RowUnreadable) as raised:
+        first_row._raise(json.loads(json.dumps(first_row._fault(error))))
+    assert type(raised.value) is kind
+    assert str(raised.value) == "OSError: no"
+    assert is_transient(raised.value) is (status == 503)
+    waits: list[tuple[str, float]] = []
+    patience = Patience(tries=2, first=0, on_wait=lambda *told: waits.append(told))
+
+    def ask() -> None:
+        raise raised.value
+
+    raised.value.response.headers["Retry-After"] = "0.0"  # type: ignore[attr-defined]
+    with pytest.raises(HubError):
+        patience.ask("user/x", "reading", ask)
+    assert len(waits) == (status == 503)
