@@ -177,7 +177,6 @@ class Build:
         with self._claimed(units, outlet, overwrite=overwrite) as workspace:
             if workspace is None:
                 return self._finished_before(started)
-            workspace.sweep()
             records = self._records(workspace, units, hashes=recheck, outlet=outlet)
             resumed = len(records)
             if outlet:
@@ -234,7 +233,6 @@ class Build:
             if len(records) < self.plan.shards:
                 raise self._missing(set(records))
             Watch(self.plan, tolerance, records.values()).check()
-            workspace.sweep()
             report = self._finish(workspace, records, tolerance)
             return self._result(report, self.plan.shards, started)
 
@@ -253,28 +251,20 @@ class Build:
         overwrite: bool = False,
         shared: bool = False,
     ) -> Iterator[Workspace | None]:
-        """Have the folder for these units; None where this very build is finished.
-
-        It is this build's alone meanwhile, or that of all who have it `shared`. Nothing is
-        claimed before it is known that the disk suffices: a smaller build may go there then.
-        """
-        workspace, identity, stamps = self._workspace, self.identity(), self._stamps
-        if overwrite:
-            workspace.refuse_foreign()
-        elif workspace.is_finished(identity, stamps):
-            workspace.remove_work()  # killed in its very last step
-            self._state_licence()
-            yield None
-            return
-        if overwrite or not workspace.is_begun:
-            self._check_disk(units, workspace.bytes_to_clear if overwrite else 0, outlet)
-        with workspace.held(shared=shared):
-            claimed = workspace.claim(identity, stamps, overwrite=overwrite)
-            if not claimed:
-                self._state_licence()
-            elif self.licence:
+        """Have the folder for these units; None where this very build is finished."""
+        workspace = self._workspace
+        with workspace.claimed(
+            self.identity(),
+            self._stamps,
+            lambda cleared: self._check_disk(units, cleared, outlet),
+            overwrite=overwrite,
+            shared=shared,
+        ) as is_open:
+            if is_open and self.licence:
                 workspace.keep_licence(self.licence.header)
-            yield workspace if claimed else None
+            yield workspace if is_open else None
+        if not is_open:
+            self._state_licence()
 
     def _state_licence(self) -> None:
         """Have the card of a finished build state the licence that is given, if one is.

@@ -103,7 +103,8 @@ def make_card(
 def write_card(
     folder: DatasetFolder, licence: Licence | None = None, *, overwrite: bool = False
 ) -> CardText:
-    """The same, written. Raises what `make_card` raises."""
-    card = make_card(folder, licence, overwrite=overwrite)
-    write_atomically(folder.path / names.CARD, card.text.encode())
+    """The same, written. Raises what `make_card` and `DatasetFolder.held` raise."""
+    with folder.held():
+        card = make_card(folder, licence, overwrite=overwrite)
+        write_atomically(folder.path / names.CARD, card.text.encode())
     return card

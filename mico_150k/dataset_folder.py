@@ -14,6 +14,7 @@ from mico_150k.builders import BUILDERS
 from mico_150k.errors import BrokenFile, DamagedDataset, NotADataset, UnknownConfig
 from mico_150k.excerpt import excerpt
 from mico_150k.faults import summary
+from mico_150k.hold import hold
 from mico_150k.json_lines import parse_json
 from mico_150k.manifest_rules import manifest_faults
 from mico_150k.regular import Root, read_small
@@ -66,6 +67,16 @@ class DatasetFolder:
             msg = f"{self.path}: no {names.MANIFEST} of a finished build in it."
             raise NotADataset(msg) from error
         return parse_manifest(data, str(self.path))
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep out builds, and all else that writes in the folder, while something in it changes.
+
+        Raises `NotADataset`, and `OutputRefused` where another run writes in it.
+        """
+        _ = self.manifest
+        with hold(self.path, (names.ASSETS, *CONFIGS)):
+            yield
 
     @property
     def configs(self) -> list[str]:

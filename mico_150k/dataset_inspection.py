@@ -10,8 +10,10 @@ import pyarrow as pa
 from mico_150k.charts import bubbles, make_charts
 from mico_150k.collage import CANDIDATES, QUALITY, make_collage, spread
 from mico_150k.dataset import Dataset
-from mico_150k.errors import UsageError
-from mico_150k.names import ASSETS, COLLAGE, PLOTS, SPLIT, partial
+from mico_150k.dataset_folder import DatasetFolder
+from mico_150k.errors import OutputRefused, UsageError
+from mico_150k.files import written_whole
+from mico_150k.names import ASSETS, COLLAGE, PLOTS, SPLIT
 from mico_150k.page_rows import Choice, rows_to_show
 from mico_150k.plots import require_matplotlib, write_plots
 from mico_150k.statistics import Statistics, make_statistics
@@ -71,18 +73,24 @@ def write_assets(
 ) -> list[Path]:
     """Write the plots and the collage that the card shows into the dataset's folder.
 
-    Raises `UsageError` where the dataset is not on this machine, `MissingPackage`.
+    Raises `UsageError` where the dataset is not on this machine, `OutputRefused` where another run
+    writes in its folder, and `MissingPackage`.
     """
     folder = require_assets(dataset)
-    plots = folder / ASSETS / PLOTS
-    sizes = bubbles(statistics.input_images, statistics.output_images)
-    write_plots(make_charts(statistics), sizes, plots)
-    on_file(plots)
-    collage = folder / ASSETS / COLLAGE
-    (chosen,) = rows_to_show(dataset, {SPLIT: dataset.index()}, Choice(CANDIDATES))
-    groups = dataset.samples(chosen.rows, config=chosen.config)
-    samples = spread(sample for group in groups for sample in group)
-    make_collage(samples).save(partial(collage), "JPEG", quality=QUALITY)
-    partial(collage).replace(collage)
-    on_file(collage)
+    here = DatasetFolder(folder)
+    with here.held():
+        if here.manifest != dataset.manifest:
+            msg = f"{folder} was changed since its index was read. Run the same command again."
+            raise OutputRefused(msg)
+        plots = folder / ASSETS / PLOTS
+        sizes = bubbles(statistics.input_images, statistics.output_images)
+        write_plots(make_charts(statistics), sizes, plots)
+        on_file(plots)
+        collage = folder / ASSETS / COLLAGE
+        (chosen,) = rows_to_show(dataset, {SPLIT: dataset.index()}, Choice(CANDIDATES))
+        groups = dataset.samples(chosen.rows, config=chosen.config)
+        samples = spread(sample for group in groups for sample in group)
+        with written_whole(collage) as temporary:
+            make_collage(samples).save(temporary, "JPEG", quality=QUALITY)
+        on_file(collage)
     return [plots, collage]

@@ -1,6 +1,7 @@
 """Files that are whole or not there: written under another name, then renamed."""
 
 import errno
+import glob
 import hashlib
 import json
 import os
@@ -13,7 +14,7 @@ from typing import Any
 
 from mico_150k.errors import DiskTooSmall, OutputRefused
 from mico_150k.json_lines import parse_json
-from mico_150k.names import partial, process_mark
+from mico_150k.names import is_abandoned, is_temporary, partial, process_mark
 from mico_150k.regular import read_small
 
 _HASH_BYTES = 1 << 20
@@ -77,7 +78,7 @@ def create_json(path: Path, plain: Any) -> bool:  # noqa: ANN401 - any JSON valu
     """
     with disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.{process_mark()}")
+    temporary = partial(path, process_mark())
     write_json(temporary, plain)
     try:
         path.hardlink_to(temporary)
@@ -99,6 +100,36 @@ def settle(path: Path, temporary: Path | None = None) -> None:
     with disk_errors(path):
         _bring_to_disk(temporary)
         temporary.replace(path)
+
+
+def sweep(*folders: Path, everyones: bool = True) -> None:
+    """Remove what runs that were killed have half written in these folders, and not below.
+
+    `everyones` is for whoever keeps all others out: else what a process may still write stays.
+    Links to folders are left alone.
+    """
+    for folder in folders:
+        if folder.is_symlink():
+            continue
+        for path in folder.glob("*.partial"):
+            if is_temporary(path) if everyones else is_abandoned(path):
+                with disk_errors(path):
+                    _remove(path)
+
+
+def remove_abandoned(path: Path) -> None:
+    """Remove what killed runs have left of this one file."""
+    for left in path.parent.glob(f"{glob.escape(path.name)}.*.partial"):
+        if is_abandoned(left):
+            with suppress(OSError):
+                _remove(left)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _bring_to_disk(path: Path) -> None:

@@ -85,14 +85,15 @@ def write_index(tables: Iterable[pa.Table], path: Path) -> FileRecord:
     """Write the rows of these tables, in their order, as one file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     rows = row_groups = arrow_bytes = 0
-    with disk_errors(path), text_writer(partial(path), arrow_schema(INDEX_COLUMNS)) as writer:
+    temporary = partial(path, process_mark())
+    with disk_errors(path), text_writer(temporary, arrow_schema(INDEX_COLUMNS)) as writer:
         for table in _regrouped(tables):
             writer.write_table(table, row_group_size=ROW_GROUP_ROWS)
             rows += table.num_rows
             row_groups += 1
             arrow_bytes += table.nbytes
-    record = _record(partial(path), rows, row_groups, arrow_bytes)
-    settle(path)
+    record = _record(temporary, rows, row_groups, arrow_bytes)
+    settle(path, temporary)
     return record
 
 

@@ -1,51 +1,182 @@
-"""Locks between processes: held as long as the process lives, however it ends."""
+"""Locks between processes: held as long as the process lives, however it ends.
+
+A folder is locked itself, so that nothing is left of it. Over a network file system machines know
+of each other only by locks on files: whoever works for long has one in its work folder besides,
+and writes there who it is.
+"""
 
 import fcntl
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+import platform
+import shutil
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
-from mico_150k.errors import OutputRefused
+from mico_150k.errors import MicoError, OutputRefused
+from mico_150k.excerpt import excerpt
 from mico_150k.files import disk_errors
+from mico_150k.regular import open_regular
+
+LOCK = "lock"
+"""The file in a work folder."""
+_SIGNATURE_BYTES = 200
+_FLAGS = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_TRIES = 100
+"""To lock what lies at a path, and not what has been removed from there just before."""
 
 
 @contextmanager
-def lock(path: Path, *, shared: bool = False) -> Iterator[bool]:
+def lock(path: Path) -> Iterator[bool]:
     """Hold a lock on a file, which is made; whether it could be had.
 
-    `shared` ones keep away none but those that are not. Where the file system has no locks, it
-    can always be had.
+    Where the file system has no locks, it can always be had.
     """
     with path.open("a+b") as file:
-        yield _can_be_had(file.fileno(), fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
+        yield _can_be_had(file.fileno(), shared=False)
 
 
 @contextmanager
-def lock_folder(folder: Path) -> Iterator[None]:
+def lock_folder(
+    folder: Path, *, work: Path | None = None, who: str = "", shared: bool = False, name: str = ""
+) -> Iterator[None]:
     """Keep whoever asks for the same lock out of a folder, which is made where it is not there.
+
+    `work` is a folder in it for what is not finished: `who` is at work is written there, and it
+    goes at the end where nothing else is in it. `shared` holders keep out only those that are
+    not. `name` is what the user knows the folder as.
 
     Raises `OutputRefused` where another run has it, or a file is in the folder's place.
     """
+    name = name or str(folder)
+    is_new = not folder.exists()
     try:
         with disk_errors(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-            handle = os.open(folder, os.O_RDONLY)
+            handle = _take_folder(folder, shared=shared)
     except (FileExistsError, NotADirectoryError) as error:
-        msg = f"{folder}: there is a file in its place. Choose another folder."
+        msg = f"{name}: there is a file in its place. Choose another folder."
         raise OutputRefused(msg) from error
+    if handle is None:
+        raise _refusal(name, work)
     try:
-        if not _can_be_had(handle, fcntl.LOCK_EX):
-            msg = f"{folder}: another run is writing in it. Wait for its end, or choose another."
-            raise OutputRefused(msg)
-        yield
+        with _signed(name, work, who, shared=shared) if work else nullcontext():
+            yield
     finally:
+        if is_new:
+            with suppress(OSError):  # nothing has come of it where it is empty
+                folder.rmdir()
         os.close(handle)
 
 
-def _can_be_had(handle: int, kind: int) -> bool:
+def empty(work: Path) -> None:
+    """Remove all that is in a work folder but its lock, as far as that is possible."""
+    if work.is_symlink():
+        return
+    with suppress(FileNotFoundError, NotADirectoryError):
+        for path in work.iterdir():
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            elif path.name != LOCK:
+                with suppress(OSError):
+                    path.unlink()
+
+
+@contextmanager
+def _signed(name: str, work: Path, who: str, *, shared: bool) -> Iterator[None]:
+    """Hold the lock in a work folder, with the name of who does."""
+    with disk_errors(work):
+        handle = _take_file(work / LOCK, shared=shared)
+    if handle is None:
+        raise _refusal(name, work)
     try:
-        fcntl.flock(handle, kind | fcntl.LOCK_NB)
+        signature = f"{who}, process {os.getpid()} on {platform.node()}".encode()
+        with suppress(OSError):  # a full disk: then nobody is told who
+            os.pwrite(handle, signature, 0)
+            os.ftruncate(handle, len(signature))
+        yield
+    finally:
+        with suppress(OSError):
+            if not shared and os.listdir(work) == [LOCK]:  # noqa: PTH208 - names, and no more
+                (work / LOCK).unlink()
+        os.close(handle)
+        with suppress(OSError):
+            work.rmdir()
+
+
+def _take_folder(folder: Path, *, shared: bool) -> int | None:
+    """A handle that holds the lock on a folder, which is made; None where somebody else does."""
+
+    def opened() -> int:
+        folder.mkdir(parents=True, exist_ok=True)
+        return os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+
+    return _take(folder, opened, shared=shared)
+
+
+def _take_file(path: Path, *, shared: bool) -> int | None:
+    """The same for a file, with its folder. Raises `OutputRefused` where one is a link."""
+
+    def opened() -> int:
+        for place in (path.parent, path):
+            if place.is_symlink():
+                msg = f"{place} is a link, which no run has made. Remove it."
+                raise OutputRefused(msg)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(path, _FLAGS, 0o666)
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            os.close(handle)
+            msg = f"{path} is no regular file. Remove it."
+            raise OutputRefused(msg)
+        return handle
+
+    return _take(path, opened, shared=shared)
+
+
+def _take(path: Path, opened: Callable[[], int], *, shared: bool) -> int | None:
+    for left in reversed(range(_TRIES)):
+        try:
+            handle = opened()
+        except FileNotFoundError:
+            if not left:
+                raise
+            continue  # it was empty, and who had it has removed it
+        if not _can_be_had(handle, shared=shared):
+            os.close(handle)
+            return None
+        if _is_at(path, handle) or not left:
+            return handle
+        os.close(handle)
+    return None
+
+
+def _is_at(path: Path, handle: int) -> bool:
+    """Whether what was locked has not been removed, or replaced, meanwhile."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(handle))
+    except FileNotFoundError:
+        return False
+
+
+def _refusal(name: str, work: Path | None) -> OutputRefused:
+    who = (_signature(work / LOCK) if work else "") or "another run"
+    return OutputRefused(f"{name}: {who} is writing in it. Wait for its end, or choose another.")
+
+
+def _signature(path: Path) -> str:
+    """Who holds the lock on a file; empty where nobody does, and the words are an old one's."""
+    try:
+        with open_regular(path) as file:
+            if _can_be_had(file.fileno(), shared=True):
+                return ""
+            return excerpt(file.read(_SIGNATURE_BYTES).decode(errors="replace"))
+    except (OSError, MicoError):
+        return ""
+
+
+def _can_be_had(handle: int, *, shared: bool) -> bool:
+    try:
+        fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     except OSError:  # no locks on this file system

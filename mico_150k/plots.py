@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from mico_150k.charts import TASKS, Bubble, Chart
 from mico_150k.errors import MissingPackage
-from mico_150k.names import partial
+from mico_150k.files import written_whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -48,10 +48,9 @@ def write_plots(charts: list[Chart], bubbles: list[Bubble], path: Path) -> None:
     _sizes(axes, bubbles)
     for axes in places:
         axes.set_axis_off()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # Without the date and the version, the same statistics give the same bytes.
-    figure.savefig(partial(path), format="png", metadata={"Software": None})
-    partial(path).replace(path)
+    with written_whole(path) as temporary:
+        # Without the date and the version, the same statistics give the same bytes.
+        figure.savefig(temporary, format="png", metadata={"Software": None})
 
 
 def _missing() -> MissingPackage:

@@ -24,7 +24,7 @@ from mico_150k.charts import bubbles, colour_of, make_charts, task_words
 from mico_150k.dataset import Dataset
 from mico_150k.dataset_folder import DatasetFolder
 from mico_150k.errors import OutputRefused
-from mico_150k.files import write_atomically
+from mico_150k.files import remove_abandoned, write_atomically
 from mico_150k.forecast import gigabytes
 from mico_150k.images.rule import CAUSES
 from mico_150k.machine import cores
@@ -132,6 +132,7 @@ def write_preview(
         on_progress(Progress(len(shown), total, read, 0, 0))
     fitting = sum(part.fitting for part in chosen)
     data = _render(dataset, indexes, choice, fitting, _in_turn(shown)).encode()
+    remove_abandoned(path)
     write_atomically(path, data)
     rows = sum(index.num_rows for index in indexes.values())
     return Preview(path, len(shown), fitting, rows, len(data))

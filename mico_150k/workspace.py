@@ -6,7 +6,7 @@ configurations. It is gone when the build is done; the manifest is there then, w
 
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,9 @@ from typing import Any
 from mico_150k import names
 from mico_150k.difference import differences
 from mico_150k.errors import OutputRefused
-from mico_150k.files import create_json, disk_errors, read_json, sha256, write_json
-from mico_150k.lock import lock
+from mico_150k.files import create_json, read_json, sha256, write_json
+from mico_150k.hold import hold
+from mico_150k.lock import LOCK, empty
 from mico_150k.records import FileRecord, ShardRecord
 
 _OURS = (
@@ -77,20 +78,44 @@ class Workspace:
             raise self._refusal({}, {})
 
     @contextmanager
-    def held(self, *, shared: bool) -> Iterator[None]:
-        """Keep other builds out of the folder meanwhile; `shared` holders keep out only others.
+    def claimed(
+        self,
+        identity: dict[str, Any],
+        stamps: dict[str, str],
+        check_disk: Callable[[int], None],
+        *,
+        overwrite: bool = False,
+        shared: bool = False,
+    ) -> Iterator[bool]:
+        """Have the folder for a build; False where this very build is finished.
 
-        Raises `OutputRefused` where one is at work.
+        Nobody else writes in it meanwhile, but for those who have it `shared` with this one.
+        `check_disk`, with the bytes that overwriting gives back, comes before anything is
+        claimed: a smaller build may go there where the disk does not suffice.
+
+        Raises `OutputRefused`, and what `check_disk` does.
         """
-        with disk_errors(self.work):
-            self.work.mkdir(parents=True, exist_ok=True)
-        with lock(self.work / _LOCK, shared=shared) as had:
-            if not had:
-                msg = (
-                    f"{self.location or self.folder}: another `mico build` is at work there. "
-                    "Wait for its end, or choose another folder with --out."
-                )
-                raise OutputRefused(msg)
+        if overwrite:
+            self.refuse_foreign()
+        elif self.is_finished(identity, stamps):
+            self._tidy()
+            yield False
+            return
+        if overwrite or not self.is_begun:
+            check_disk(self.bytes_to_clear if overwrite else 0)
+        with self.held(shared=shared):
+            yield self.claim(identity, stamps, overwrite=overwrite)
+
+    @contextmanager
+    def held(self, *, shared: bool = False) -> Iterator[None]:
+        """Keep out all who write in the folder; `shared` holders keep out only those who do not.
+
+        What killed runs have half written is removed. Raises `OutputRefused`.
+        """
+        below = [*_BELOW, *self.configs]
+        name = self.location or str(self.folder)
+        work = names.WORK
+        with hold(self.folder, below, work=work, who="`mico build`", shared=shared, name=name):
             yield
 
     def claim(self, identity: dict[str, Any], stamps: dict[str, str], *, overwrite: bool) -> bool:
@@ -131,15 +156,6 @@ class Workspace:
     def keep_stamps(self) -> None:
         """Write down, for when the build is finished, how the source's files were."""
         write_json(self.folder / names.STAMPS, read_json(self.identity_file).get("stamps", {}))
-
-    def sweep(self) -> None:
-        """Remove what killed runs have half written. Not while another process builds here."""
-        places = [self.folder, *(self.folder / config for config in self.configs)]
-        for place in places:
-            for path in place.glob("*.partial"):
-                path.unlink(missing_ok=True)
-        for path in self.work.rglob("*.partial"):
-            path.unlink(missing_ok=True)
 
     def records(
         self,
@@ -198,7 +214,15 @@ class Workspace:
 
     def remove_work(self) -> None:
         """The build is done."""
-        shutil.rmtree(self.work, ignore_errors=True)
+        empty(self.work)
+
+    def _tidy(self) -> None:
+        """Remove what a run has left that was killed at its very end, or something in it since.
+
+        Nothing is amiss where that cannot be done, or another run is doing it.
+        """
+        with suppress(OSError, OutputRefused), hold(self.folder, (names.ASSETS, *self.configs)):
+            shutil.rmtree(self.work, ignore_errors=True)
 
     def _holds_anything(self) -> bool:
         """Whether anything is there but the first traces of a build that was killed at once."""
@@ -234,7 +258,7 @@ class Workspace:
     def _ours(self) -> Iterator[Path]:
         """The files that a build writes."""
         work = (path for path in self.work.rglob("*") if path.is_file())
-        yield from (path for path in work if path.name != _LOCK)
+        yield from (path for path in work if path.name != LOCK)
         yield from (self.folder / name for name in _OURS)
         for config in self.configs:
             for split in names.SPLITS:
@@ -257,7 +281,11 @@ def _is(path: Path, file: FileRecord, *, hashes: bool) -> bool:
 
 
 _RECORDS = "records"
-_LOCK = "lock"
 _LICENCE = "licence.json"
+_BELOW = (
+    names.ASSETS, names.WORK,
+    *(f"{names.WORK}/{part}" for part in (_RECORDS, names.INDEX, names.SAMPLE)),
+)  # fmt: skip
+"""The folders that a run writes in, besides those of the configurations."""
 _NOBODY: dict[str, Any] = {"identity": {}, "stamps": {}}
 """Which build has claimed a folder that is being cleared."""

@@ -1,24 +1,28 @@
 """An export's folder: whose it is, what of it is finished, and that it is complete at the end."""
 
-import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from mico_150k import names
+from mico_150k.dataset_folder import DatasetFolder
 from mico_150k.errors import NotAnExport, OutputRefused
 from mico_150k.export.record import are_file_names, parse_exported
 from mico_150k.export.trainer import LAUNCH, Exported
 from mico_150k.files import disk_errors, read_json, write_atomically, write_json
 from mico_150k.forecast import existing
+from mico_150k.hold import hold
+from mico_150k.lock import empty
 from mico_150k.regular import Root
 
 EXPORT = "export.json"
 """What an export is and holds; written last."""
 START = "START.md"
 IMAGES = "images"
-_WORK = ".export"
+WORK = ".export"
+"""The folder, inside an export's, of what is not finished."""
 _FORMAT = "mico-150k-export/1"
 
 
@@ -31,11 +35,24 @@ class ExportFolder:
     @property
     def work(self) -> Path:
         """The folder of what is not finished."""
-        return self.path / _WORK
+        return self.path / WORK
 
     def part(self, name: str) -> Path:
         """Where the finished part of one shard lies until the end."""
         return self.work / "parts" / name
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep out all else that writes in the folder; what killed runs have left is removed.
+
+        An export in place keeps them out of the whole dataset folder. Raises `OutputRefused`.
+        """
+        if DatasetFolder.is_built(self.path.parent):
+            with hold(self.path.parent, (self.path.name,)):
+                yield
+        else:
+            with hold(self.path, work=WORK, who="`mico export`"):
+                yield
 
     def claim(self, identity: Mapping[str, Any], *, overwrite: bool) -> Exported | None:
         """Ask for the folder; what was exported where this export is finished already.
@@ -83,10 +100,7 @@ class ExportFolder:
         if launch.exists() and not launch.is_symlink():
             launch.chmod(0o755)
         write_json(self.path / EXPORT, {"format": _FORMAT, **asdict(exported)})
-        shutil.rmtree(self.work, ignore_errors=True)
-        for path in self.path.glob("*.partial"):
-            if names.is_abandoned(path):
-                path.unlink(missing_ok=True)
+        self._remove_work()
         return exported
 
     @property
@@ -95,21 +109,30 @@ class ExportFolder:
         return read_json(self.work / "identity.json")
 
     def _clear(self) -> None:
-        """Remove what another export has written, but for images."""
+        """Remove what another export has written, but for images.
+
+        What says which files those are goes last: stopped in between, it can be done again.
+        """
         files = read_json(self.path / EXPORT).get("files", [])
         written = set(files) if are_file_names(files) else set()
         written.update(path.stem for path in (self.work / "parts").glob("*.parquet.json"))
         with disk_errors(self.path):
             for path in self.path.iterdir() if self.path.exists() else ():
-                if path.name in written or path.name == EXPORT:
+                if path.name in written and path.name != EXPORT:
                     if path.is_dir() and not path.is_symlink():
                         continue  # no export has written that
                     path.unlink()
-        shutil.rmtree(self.work, ignore_errors=True)
+            (self.path / EXPORT).unlink(missing_ok=True)
+        self._remove_work()
+
+    def _remove_work(self) -> None:
+        empty(self.work)
+        with suppress(OSError):  # where no lock is in it: in place
+            self.work.rmdir()
 
     def _holds_anything(self) -> bool:
         there = self.path.iterdir() if self.path.exists() else ()
-        return any(path.name not in {_WORK, IMAGES} for path in there)
+        return any(path.name not in {WORK, IMAGES} for path in there)
 
 
 def check_folder(path: Path, option: str) -> None:

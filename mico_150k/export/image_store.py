@@ -9,9 +9,9 @@ from pathlib import Path
 
 import xxhash
 
-from mico_150k.errors import BrokenFile, OutsideRoot
+from mico_150k.errors import BrokenFile, OutputRefused, OutsideRoot
 from mico_150k.faults import shown
-from mico_150k.files import disk_errors, named_at_the_end, write_atomically
+from mico_150k.files import disk_errors, named_at_the_end, sweep, write_atomically
 from mico_150k.names import is_abandoned
 from mico_150k.regular import Root, read_small
 from mico_150k.sample import Image
@@ -35,6 +35,8 @@ class ImageStore:
         self.root = root
         self._folders: set[Path] = set()
         self._put: dict[str, int] = {}
+        with suppress(OSError, OutputRefused):  # it may be another's, to read from
+            sweep(root / _KNOWN, everyones=False)
         listed: dict[str, int] = {}
         for path in (root / _KNOWN).glob("*.txt"):
             listed.update(_entries(path))

@@ -253,13 +253,19 @@ def _read_lines(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def _moved(record: dict[str, Any], old: str, new: str) -> dict[str, Any]:
-    """The record with its paths below `old` put below `new`; a text that looks alike stays."""
+    """The record with its images' paths below `old` put below `new`; a text that looks alike stays.
+
+    So does a path that is moved already, where `new` lies below `old`: a run that was stopped has
+    moved some files of records, and not others.
+    """
+    is_deeper = new.startswith(f"{old}/")
 
     def move(value: Any) -> Any:  # noqa: ANN401 - any JSON value
         if isinstance(value, list):
             return [move(item) for item in value]
         if isinstance(value, str) and value.startswith(f"{old}/"):
-            return new + value[len(old) :]
+            is_moved = is_deeper and value.startswith(f"{new}/")
+            return value if is_moved else new + value[len(old) :]
         return value
 
     return {key: move(value) for key, value in record.items()}

@@ -28,32 +28,41 @@ def run_export(
     `on_forecast` is told before anything is written what that will take. Raises `OutputRefused`,
     `DiskTooSmall`, `BrokenFile`; what is finished by then is kept.
     """
-    # What lies beside a configuration is written anew whenever that is another.
-    overwrite = overwrite or job.in_place
-    finished = job.folder.claim(job.identity(), overwrite=overwrite)
-    running = replace(job, on_progress=on_progress)
-    trainer = job.trainer
-    work = (
-        PathsExport(running, trainer) if isinstance(trainer, PathTrainer) else ShardsExport(running)
-    )
-    if finished is not None and work.is_whole(finished):
-        return relocate(job.to, trainer, job.options.images)
-    forecast = work.forecast()
-    on_forecast(forecast)
-    forecast.check_disk()
-    job.folder.begin(job.identity(), overwrite=overwrite)
-    return _finish(trainer, work.run())
+    with job.folder.held():
+        # What lies beside a configuration is written anew whenever that is another.
+        overwrite = overwrite or job.in_place
+        finished = job.folder.claim(job.identity(), overwrite=overwrite)
+        running = replace(job, on_progress=on_progress)
+        trainer = job.trainer
+        work = (
+            PathsExport(running, trainer)
+            if isinstance(trainer, PathTrainer)
+            else ShardsExport(running)
+        )
+        if finished is not None and work.is_whole(finished):
+            return _relocate(finished, job.to, trainer, job.options.images)
+        forecast = work.forecast()
+        on_forecast(forecast)
+        forecast.check_disk()
+        job.folder.begin(job.identity(), overwrite=overwrite)
+        return _finish(trainer, work.run())
 
 
 def relocate(folder: Path, trainer: Trainer, images: Path | None = None) -> Exported:
     """Rewrite the absolute paths of an export that was moved to `folder`.
 
     `images` is where its images are now, where they have a folder of their own. Raises
-    `NotAnExport`, and `OutputRefused` where the trainer cannot read from there.
+    `NotAnExport`, and `OutputRefused` where the trainer cannot read from there, or another run is
+    writing there.
     """
-    place = absolute(folder)
-    trainer.check_place(place)
-    old = ExportFolder(place).exported
+    export = ExportFolder(absolute(folder))
+    trainer.check_place(export.path)
+    _ = export.exported  # before anything is made
+    with export.held():
+        return _relocate(export.exported, export.path, trainer, images)
+
+
+def _relocate(old: Exported, place: Path, trainer: Trainer, images: Path | None) -> Exported:
     new = replace(old, root=str(place), images=_images_of(old, place, images))
     if isinstance(trainer, PathTrainer) and new.images != old.images:
         relocate_paths(old, new)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mico_150k.errors import CloneRefused, UnsafeFile
-from mico_150k.files import disk_errors
+from mico_150k.files import disk_errors, remove_abandoned
 from mico_150k.names import partial
 from mico_150k.patch.edit import Patch
 from mico_150k.regular import Root, read_small
@@ -78,6 +78,7 @@ def make_changes(changes: list[Change]) -> None:
     made: list[Change] = []
     try:
         for change in changes:
+            remove_abandoned(change.path)
             with disk_errors(change.path):
                 partial(change.path).write_bytes(change.after.encode())
                 shutil.copymode(change.path, partial(change.path))

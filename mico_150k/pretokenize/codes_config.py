@@ -12,7 +12,6 @@ from mico_150k.card_file import make_card
 from mico_150k.dataset_folder import DatasetFolder
 from mico_150k.errors import OutputRefused
 from mico_150k.files import link, sha256, write_atomically, write_json
-from mico_150k.lock import lock_folder
 from mico_150k.pretokenize.codes import CodesFolder
 from mico_150k.records import FileRecord
 
@@ -51,7 +50,7 @@ class CodesConfig:
         another one by now, and `BrokenFile`.
         """
         folder = self.dataset.path / names.CODES
-        with lock_folder(self.dataset.path):
+        with self.dataset.held():
             self._check_same()
             told = {key: codes.made_with.get(key) for key in _TOLD}
             records = {path.name: {**asdict(_record(path)), **told} for path in codes.files}

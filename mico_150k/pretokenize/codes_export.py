@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mico_150k.builders.dimoo import CODES, LAUNCH_SCRIPT, DimooTrainer
 from mico_150k.errors import OutputRefused
-from mico_150k.export.folder import EXPORT, START
+from mico_150k.export.folder import EXPORT, START, WORK, ExportFolder
 from mico_150k.export.trainer import LAUNCH
 from mico_150k.files import write_atomically
 from mico_150k.markdown import markdown_template
@@ -14,6 +14,7 @@ from mico_150k.pretokenize.codes import CodesFolder
 from mico_150k.pretokenize.codes_source import find_codes
 from mico_150k.pretokenize.pickles import PicklesResult, check_disk, write_pickles
 from mico_150k.pretokenize.records import RecordOptions
+from mico_150k.pretokenize.workspace import Workspace
 
 
 def export_codes(
@@ -30,23 +31,26 @@ def export_codes(
     `find_codes` does.
     """
     to = to.absolute()
-    is_export = (to / EXPORT).exists()
-    if not is_export and not overwrite:
-        _refuse_others(to)
-    codes = find_codes(location, to / CODES)
-    check_disk(codes, to / CODES)
-    made = write_pickles(codes, to / CODES, options, overwrite=overwrite, on_progress=on_progress)
-    if not is_export:
-        write_atomically(to / LAUNCH, LAUNCH_SCRIPT.encode())
-        (to / LAUNCH).chmod(0o755)
-        write_atomically(to / START, _start(codes, to, options, made).encode())
-    return made
+    with ExportFolder(to).held(), Workspace(to / CODES).held():
+        is_export = (to / EXPORT).exists()
+        if not is_export and not overwrite:
+            _refuse_others(to)
+        codes = find_codes(location, to / CODES)
+        check_disk(codes, to / CODES)
+        made = write_pickles(
+            codes, to / CODES, options, overwrite=overwrite, on_progress=on_progress
+        )
+        if not is_export:
+            write_atomically(to / LAUNCH, LAUNCH_SCRIPT.encode())
+            (to / LAUNCH).chmod(0o755)
+            write_atomically(to / START, _start(codes, to, options, made).encode())
+        return made
 
 
 def _refuse_others(to: Path) -> None:
-    there = {path.name for path in to.iterdir()} if to.exists() else set()
-    if CODES in there:
-        there -= {CODES, LAUNCH, START}
+    there = {path.name for path in to.iterdir()} - {WORK, CODES}
+    if any((to / CODES).iterdir()):
+        there -= {LAUNCH, START}
     if there:
         msg = (
             f"{to} holds files that no export has written, such as {min(there)}.\n"

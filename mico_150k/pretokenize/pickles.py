@@ -16,6 +16,7 @@ from typing import Any
 from mico_150k.errors import OutputRefused
 from mico_150k.files import disk_errors, read_json, write_atomically, write_json
 from mico_150k.forecast import free_space, require_room
+from mico_150k.hold import hold
 from mico_150k.names import partial
 from mico_150k.pretokenize.codes import CodedPicture, CodesFolder
 from mico_150k.pretokenize.records import (
@@ -88,11 +89,12 @@ def write_pickles(
 def relocate_pickles(folder: Path) -> None:
     """Rewrite the absolute paths of training's files, if there are any, in a folder that has moved.
 
-    Raises `BrokenFile`.
+    Raises `BrokenFile`, and `OutputRefused` where another run writes there.
     """
     folder = folder.absolute()
     if (folder / FILES / _MADE_OF).exists() and (folder / RECORDS).exists():
-        relocate_records(folder, folder / FILES)
+        with hold(folder):
+            relocate_records(folder, folder / FILES)
 
 
 def check_disk(codes: CodesFolder, to: Path) -> None:

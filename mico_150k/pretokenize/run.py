@@ -10,7 +10,6 @@ from typing import Any
 
 from mico_150k.errors import UsageError
 from mico_150k.files import write_atomically
-from mico_150k.lock import lock_folder
 from mico_150k.names import QUARANTINE
 from mico_150k.pretokenize.chunks import ChunkStore
 from mico_150k.pretokenize.codes import CodedPicture, CodedRow, CodesFolder, write_codes
@@ -144,7 +143,7 @@ class Pretokenization:
         self._losses.check()
         self._check_devices()
         workspace = self._workspace
-        with lock_folder(workspace.folder):
+        with workspace.held():
             encoder, digest = self._load()
             try:
                 identity = self._identity(digest)

@@ -6,7 +6,8 @@ then, written last.
 """
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 from mico_150k import names
 from mico_150k.errors import OutputRefused
 from mico_150k.files import read_json, write_json
+from mico_150k.hold import hold
 from mico_150k.pretokenize import pickles, records
 from mico_150k.pretokenize.chunks import ChunkFiles
 from mico_150k.pretokenize.identity import Identity, differing, is_content
@@ -51,6 +53,15 @@ class Workspace:
         """What a finished run has said; empty where there is none."""
         found = read_json(self.folder / MANIFEST)
         return found if found.get("format") == FORMAT else {}
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep out all else that writes in the folder; what killed runs have left is removed.
+
+        Raises `OutputRefused`.
+        """
+        with hold(self.folder, (names.CODES, pickles.FILES, WORK)):
+            yield
 
     def claim(self, identity: Identity, *, overwrite: bool) -> None:
         """Make the folder this work's; there is a manifest then if the codes are finished.

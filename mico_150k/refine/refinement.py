@@ -98,25 +98,17 @@ class Refinement:
         started = time.monotonic()
         workspace = Workspace(self.out.absolute(), CONFIGS, str(self.out))
         identity = self.identity()
-        if not workspace.claim(identity, {}, overwrite=overwrite):
-            return self._result(Report.of_folder(self.out), len(self.shards), started)
-        records = _finished(workspace)
-        resumed = len(records)
-        self._check_disk(records)
-        progress = _Progress(self.shards, on_progress)
-        for shard in self.shards:
-            key = shard.split, shard.number
-            if key in records:
-                progress.add(records[key].rows, 0)
-            elif shard.link:
-                records[key] = self._link(workspace, shard, shard.link)
-                progress.add(len(shard.places), 0)
-            else:
-                records[key] = self._rewrite(workspace, shard, progress)
-        finished = [(shard, records[shard.split, shard.number]) for shard in self.shards]
-        made = {"build": identity, "commands": self._commands()}
-        report = finish_refinement(workspace, self.dataset, self.decision, finished, made)
-        return self._result(report, resumed, started)
+        with workspace.claimed(identity, {}, self._check_disk, overwrite=overwrite) as is_open:
+            if not is_open:
+                return self._result(Report.of_folder(self.out), len(self.shards), started)
+            records = _finished(workspace)
+            resumed = len(records)
+            self._check_disk(sum(_bytes(record) for record in records.values()))
+            self._write(workspace, records, on_progress)
+            finished = [(shard, records[shard.split, shard.number]) for shard in self.shards]
+            made = {"build": identity, "commands": self._commands()}
+            report = finish_refinement(workspace, self.dataset, self.decision, finished, made)
+            return self._result(report, resumed, started)
 
     def identity(self) -> dict[str, Any]:
         """What this refinement is: two with the same identity have the same bytes."""
@@ -180,11 +172,29 @@ class Refinement:
     def _result(self, report: Report, resumed: int, started: float) -> BuildResult:
         return BuildResult.of_folder(self.out, report, len(self.shards), resumed, started)
 
-    def _check_disk(self, records: dict[OldShard, ShardRecord]) -> None:
-        there = sum(file.bytes for record in records.values() for file in record.files.values())
+    def _check_disk(self, there: int) -> None:
+        """Raise `DiskTooSmall` where what is left to do will not fit; `there` bytes need not."""
         needed = self.bytes_to_write() - there
         what = "{} will be written besides what is linked"
         require_room(self.out, needed, free_space(self.out), what)
+
+    def _write(
+        self,
+        workspace: Workspace,
+        records: dict[OldShard, ShardRecord],
+        on_progress: OnProgress,
+    ) -> None:
+        """Link or write the shards that are not in `records`, and put them there."""
+        progress = _Progress(self.shards, on_progress)
+        for shard in self.shards:
+            key = shard.split, shard.number
+            if key in records:
+                progress.add(records[key].rows, 0)
+            elif shard.link:
+                records[key] = self._link(workspace, shard, shard.link)
+                progress.add(len(shard.places), 0)
+            else:
+                records[key] = self._rewrite(workspace, shard, progress)
 
     def _rewrite(self, workspace: Workspace, shard: NewShard, progress: "_Progress") -> ShardRecord:
         """Write a shard, in all configurations, from rows of others."""
@@ -258,6 +268,10 @@ class _Progress:
 
 def _configs(dataset: Dataset) -> list[str]:
     return [config for config in BUILDERS if config in dataset.manifest["configs"]]
+
+
+def _bytes(record: ShardRecord) -> int:
+    return sum(file.bytes for file in record.files.values())
 
 
 def _finished(workspace: Workspace) -> dict[OldShard, ShardRecord]:
