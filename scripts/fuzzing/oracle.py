@@ -1,0 +1,351 @@
+"""What a build has written, compared with what plain readers see in its source.
+
+Wrong is: a row that is neither written nor in the quarantine, or both, or twice; one that is not in
+the source; another text, other images or another order than the source has under that id; an image
+that was changed without an action, or a plain one that was changed at all; a digest, size or format
+that is not the image's; configurations that differ; and a row that is left out though its text and
+all its images are good. A known column of ids must not be passed over.
+
+pyarrow, json and Pillow alone read here: none of the package's readers.
+"""
+
+import decimal
+import io
+import json
+import uuid
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import xxhash
+from PIL import Image
+
+from fuzzing.base import Row
+from fuzzing.faults import NOT_DECODABLE, UNJUDGED, WRONG_ROWS
+
+COLUMNS = {
+    "structs": (("idx",), "instruction", "input_images", "output_image"),
+    "paged": (("idx",), "instruction", "input_images", "output_image"),
+    "beside": (("idx",), "instruction", "input_images", "output_image"),
+    "numbered": (("ed_idx",), "prompt", "input_image_", "output_image"),
+    "bagel": (("idx",), "instruction_list", "image_list", ""),
+    "blip3o": (("id",), "instruction", "input_images", "output_image"),
+    "omnigen2": (("id",), "instruction", "input_images", "output_image"),
+    "dimoo": (("id",), "prompt", "image_path", "edit_path"),
+}
+"""Of each layout: ids, instruction, inputs and output."""
+
+LONG_TEXT = 10_000
+MANY_IMAGES = 100
+"""Beyond these a row may be refused for its size."""
+
+Found = Iterator[tuple[str, str]]
+
+
+class CannotTellError(Exception):
+    """The source cannot be judged by these means."""
+
+
+@dataclass(slots=True)
+class Expected:
+    """A row of the source as a plain reader sees it; None where it can be nothing but left out."""
+
+    file: str
+    row: int
+    ids: tuple[str, ...]
+    instruction: str | None
+    images: list[bytes] | None
+
+
+def judge(source: Path, out: Path, layout: str, good: list[Row], *, decode: bool) -> Found:
+    """What is wrong with a finished build: pairs of a kind and words."""
+    written = _rows(out / "default")
+    left_out = _lines(out / "quarantine.jsonl")
+    report = json.loads((out / "report.json").read_text())
+    told = sum(sum(reasons.values()) for reasons in report["left_out"].values())
+    counts = (report["rows_read"], report["rows"], told)
+    if counts != (len(written) + len(left_out), len(written), len(left_out)):
+        yield WRONG_ROWS, f"the report says {counts}: {len(written)} and {len(left_out)} are there"
+    ids = [row["id"] for row in written]
+    if len(set(ids)) != len(ids):
+        yield WRONG_ROWS, "an id twice"
+    plain = {image.data for row in good for image in row.images if image.plain}
+    known = {image.data for row in good for image in row.images}
+    yield from _inside(written, known, decode=decode)
+    for config in ("bagel",):
+        lists = [row["image_list"] for row in _rows(out / config)]
+        if lists != [_images(row) for row in written]:
+            yield WRONG_ROWS, f"{config} has other images than default"
+    try:
+        expected = list(_expected(source, layout))
+    except CannotTellError as error:
+        yield UNJUDGED, str(error)
+        return
+    except Exception as error:  # noqa: BLE001 - a damaged file makes pyarrow raise anything
+        yield UNJUDGED, f"{type(error).__name__}: {str(error)[:80]}"
+        return
+    yield from _compare(expected, written, left_out, plain, known)
+
+
+def _compare(
+    expected: list[Expected],
+    written: list[dict[str, Any]],
+    left_out: list[dict[str, Any]],
+    plain: set[bytes],
+    known: set[bytes],
+) -> Found:
+    by_id = {row["id"].partition("/")[2]: row for row in written}
+    reasons = {(line["file"], line["row"]): line["reason"] for line in left_out}
+    if len(reasons) != len(left_out):
+        yield WRONG_ROWS, "a row left out twice"
+    if len(expected) != len(written) + len(left_out):
+        yield (
+            WRONG_ROWS,
+            f"{len(expected)} rows in the source, {len(written) + len(left_out)} read",
+        )
+    for one in expected:
+        reason = reasons.get((one.file, one.row))
+        found = next((by_id.pop(id_) for id_ in one.ids if id_ in by_id), None)
+        if reason is not None:
+            if found is not None:
+                yield WRONG_ROWS, "a row both written and left out, or its id with another row"
+            if _is_good(one, known):
+                yield WRONG_ROWS, f"a good row was left out: {reason}"
+        elif found is None:
+            place = f"{one.file.rpartition('.')[0]}-{one.row}"
+            dropped = place not in one.ids and place in by_id
+            yield WRONG_ROWS, "its column of ids was passed over" if dropped else "a row is missing"
+            by_id.pop(place, None)
+        else:
+            yield from _differences(one, found, plain)
+    for _ in by_id:
+        yield WRONG_ROWS, "a row that is not in the source"
+
+
+def _is_good(one: Expected, known: set[bytes]) -> bool:
+    """Whether nothing can be said against a row."""
+    if one.instruction is None or not one.instruction.strip() or not one.images:
+        return False
+    short = len(one.instruction) < LONG_TEXT and len(one.images) < MANY_IMAGES
+    return short and len(one.images) > 1 and all(image in known for image in one.images)
+
+
+def _differences(one: Expected, found: dict[str, Any], plain: set[bytes]) -> Found:
+    if one.images is None or one.instruction is None:
+        yield WRONG_ROWS, "a row was written that lacks something in the source"
+        return
+    if found["instruction"] != one.instruction:
+        yield WRONG_ROWS, "another instruction"
+    images = _images(found)
+    if len(images) != len(one.images):
+        yield WRONG_ROWS, "another number of images"
+        return
+    for image, source, action in zip(images, one.images, found["actions"], strict=True):
+        if image == source:
+            if action:
+                yield WRONG_ROWS, f"an image is the source's, with the action {action}"
+        elif source in plain:
+            yield WRONG_ROWS, "a plain image was changed, or is another"
+        elif not action:
+            yield WRONG_ROWS, "an image was changed without an action, or is another"
+        elif not _same_sides(image, source):
+            yield WRONG_ROWS, "an image of other sides than the source's"
+
+
+def _same_sides(image: bytes, source: bytes) -> bool:
+    try:
+        with Image.open(io.BytesIO(image)) as one, Image.open(io.BytesIO(source)) as other:
+            return sorted(one.size) == sorted(other.size)
+    except Exception:  # noqa: BLE001 - metadata that stops Pillow is taken out by a build
+        return True
+
+
+def _inside(written: list[dict[str, Any]], known: set[bytes], *, decode: bool) -> Found:
+    """What is wrong with the rows in themselves."""
+    for row in written:
+        images = _images(row)
+        lists = [row[name] for name in ("widths", "heights", "formats", "digests", "actions")]
+        if any(len(one) != len(images) for one in lists):
+            yield WRONG_ROWS, "lists of other lengths than the images"
+            continue
+        if row["num_inputs"] != len(images) - 1:
+            yield WRONG_ROWS, "another num_inputs"
+        for image, width, height, kind, digest in zip(images, *lists[:4], strict=True):
+            if xxhash.xxh3_128_hexdigest(image) != digest:
+                yield WRONG_ROWS, "a digest that is not the image's"
+            if image in known:
+                continue
+            said = _decoded(image, (width, height), kind)
+            if said:
+                wrong = WRONG_ROWS if decode or said.startswith("an image") else NOT_DECODABLE
+                yield wrong, said
+
+
+def _decoded(image: bytes, sides: tuple[int, int], kind: str) -> str:
+    """What Pillow has to say against an image; "" where it decodes it."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(io.BytesIO(image)) as opened:
+                if opened.size != sides or opened.format not in {kind, "MPO"}:
+                    return "an image of another size or format than is said"
+                opened.load()
+    except Exception as error:  # noqa: BLE001 - Pillow raises a dozen types
+        return f"{kind}: {type(error).__name__}: {str(error)[:60]}"
+    return ""
+
+
+def _images(row: dict[str, Any]) -> list[bytes]:
+    return [cell["bytes"] for cell in (*row["input_images"], row["output_image"])]
+
+
+def _rows(config: Path) -> list[dict[str, Any]]:
+    return [
+        row
+        for path in sorted(config.glob("train-*.parquet"))
+        for row in pq.ParquetFile(path).read().to_pylist()
+    ]
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    if not path.exists():
+        return []
+    return [json.loads(line) for line in path.read_bytes().split(b"\n") if line]
+
+
+def _expected(source: Path, layout: str) -> Iterator[Expected]:
+    files = [path for path in sorted(source.rglob("*")) if path.suffix in _READERS]
+    for path in files:
+        if path.is_file():
+            yield from _READERS[path.suffix](source, path, layout)
+
+
+def _of_parquet(source: Path, path: Path, layout: str) -> Iterator[Expected]:
+    id_names, words, inputs, output = COLUMNS[layout]
+    file = pq.ParquetFile(path)
+    names = list(file.schema_arrow.names)
+    if len(set(names)) != len(names):
+        msg = "two columns of one name"
+        raise CannotTellError(msg)
+    groups = [name for name in names if name == inputs or name.startswith(f"{inputs.rstrip('_')}_")]
+    listed = not inputs.endswith("_")
+    if listed:
+        groups = [name for name in groups if name == inputs]
+    else:
+        groups.sort(key=lambda name: int(name.rpartition("_")[2]))
+    needed = [*groups, words, *([output] if output else [])]
+    id_ = next((name for name in id_names if name in names), None)
+    if not groups or not set(needed) <= set(names) or id_ is None:
+        msg = "a column is gone"
+        raise CannotTellError(msg)
+    table = file.read(columns=[*needed, id_])
+    columns = {name: _plain(table[name]) for name in table.column_names}
+    name = path.relative_to(source).as_posix()
+    for row in range(table.num_rows):
+        cells = [columns[group][row] for group in groups]
+        if listed:
+            cells = cells[0] if isinstance(cells[0], list) else [cells[0]]
+        else:
+            while cells and cells[-1] is None:
+                cells.pop()
+        cells = [*cells, columns[output][row]] if output else cells
+        images = [_image(cell, source, path.parent) for cell in cells]
+        whole = [image for image in images if image is not None]
+        yield Expected(
+            name,
+            row,
+            _id_texts(columns[id_][row]),
+            _words(columns[words][row]),
+            whole if len(whole) == len(images) > 1 else None,
+        )
+
+
+def _plain(column: pa.ChunkedArray) -> list[Any]:
+    try:
+        return list(column.to_pylist())
+    except UnicodeDecodeError:
+        return [_scalar(value) for value in column]
+
+
+def _scalar(value: pa.Scalar) -> Any:
+    try:
+        return value.as_py()
+    except UnicodeDecodeError:
+        return None
+
+
+def _of_manifest(source: Path, path: Path, layout: str) -> Iterator[Expected]:
+    id_names, words, inputs, output = COLUMNS[layout]
+    text = path.read_bytes().decode("utf-8-sig")
+    if text.lstrip().startswith("["):
+        entries = json.loads(text)
+    else:
+        entries = [json.loads(line) for line in text.split("\n") if line.strip()]
+    if not all(isinstance(entry, dict) for entry in entries):
+        msg = "rows that are no objects"
+        raise CannotTellError(msg)
+    keys = {key for entry in entries for key in entry}
+    if not {id_names[0], words, inputs, output} <= keys:
+        msg = "a column is gone"
+        raise CannotTellError(msg)
+    name = path.relative_to(source).as_posix()
+    for row, entry in enumerate(entries):
+        cells = entry.get(inputs)
+        cells = [*(cells if isinstance(cells, list) else [cells]), entry.get(output)]
+        images = [_image(cell, source, path.parent) for cell in cells]
+        whole = [image for image in images if image is not None]
+        yield Expected(
+            name,
+            row,
+            _id_texts(entry.get(id_names[0])),
+            _words(entry.get(words)),
+            whole if len(whole) == len(images) > 1 else None,
+        )
+
+
+_READERS = {".parquet": _of_parquet, ".json": _of_manifest, ".jsonl": _of_manifest}
+
+
+def _id_texts(value: Any) -> tuple[str, ...]:
+    """The texts that may stand for an id; the first is the likeliest."""
+    if isinstance(value, bool) or value is None:
+        return ()
+    if isinstance(value, float | decimal.Decimal):
+        whole = value == value and abs(value) < 2**70 and value == int(value)  # noqa: PLR0124
+        return (str(int(value)), str(value)) if whole else (str(value),)
+    if isinstance(value, int | str | uuid.UUID):
+        return (str(value),)
+    return (str(value), value.decode(errors="replace")) if isinstance(value, bytes) else ()
+
+
+def _words(value: Any) -> str | None:
+    while isinstance(value, list):
+        value = value[0] if value else None
+    if not isinstance(value, str) or not value.strip():
+        return None
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return None
+    return value
+
+
+def _image(cell: Any, source: Path, folder: Path) -> bytes | None:
+    """An image's bytes, embedded or in a file of the source; None where it has none."""
+    if isinstance(cell, dict):
+        data = cell.get("bytes")
+        cell = cell.get("path") if data is None else data
+    if isinstance(cell, bytes):
+        return cell or None
+    if not isinstance(cell, str) or not cell:
+        return None
+    try:
+        path = (folder / cell).resolve()
+        inside = path.is_relative_to(source.resolve()) and path.is_file()
+        return (path.read_bytes() or None) if inside else None
+    except (OSError, ValueError, RuntimeError):
+        return None
