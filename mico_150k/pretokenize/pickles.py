@@ -124,7 +124,11 @@ def _claim(to: Path, codes: CodesFolder, *, overwrite: bool) -> None:
     """Make the folder these codes'. Raises `OutputRefused` where it is something else's."""
     if is_begun(to, codes):
         return
-    if any((to / name).exists() for name in (FILES, RECORDS, CONFIG)) and not overwrite:
+    folder = to / FILES
+    # An empty folder is left of a run that was killed before it could write whose it is.
+    is_others = folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
+    is_others |= any((to / name).exists() for name in (RECORDS, CONFIG))
+    if is_others and not overwrite:
         msg = (
             f"{to}: there are {FILES}, {RECORDS} or {CONFIG} that were not made of these codes.\n"
             "Choose another folder with --to, or write over them with --overwrite."
