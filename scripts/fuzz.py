@@ -27,6 +27,8 @@ reader cannot read, and that cannot be judged.
 """
 
 import argparse
+import gc
+import json
 import multiprocessing
 import os
 import shutil
@@ -36,6 +38,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout, suppress
+from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -65,6 +68,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--keep", type=Path, help="a folder for cases in which a fault was found")
     parser.add_argument("--at", type=Path, help="a folder for work; one in memory is quickest")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="cases at once")
+    parser.add_argument("--json", action="store_true", help="print each case as JSON on stdout")
     parser.add_argument("--seconds", type=float, default=60.0, help="for a command")
     parser.add_argument("--memory-gb", type=float, default=2.0, help="for a command")
     return parser.parse_args()
@@ -91,6 +95,10 @@ def warm() -> None:
         for command in COMMANDS:  # typer imports what it needs when a command's options are read
             with suppress(SystemExit):
                 run_mico(command, "--help")
+    # What is here already is not looked through again at each child's end, which takes longer than
+    # most commands.
+    gc.collect()
+    gc.freeze()
 
 
 def work(cases: list[tuple[str, int]], setting: Any, results: Any) -> None:
@@ -124,8 +132,15 @@ def run_all(cases: list[tuple[str, int]], setting: Any, jobs: int) -> Iterator[A
         worker.join()
 
 
-def show(results: list[Any], seconds: float) -> bool:
-    """The counts, and each fault once with cases that show it; tells whether there is any."""
+def has_fault(results: list[Any]) -> bool:
+    """Whether any case has shown what must never happen."""
+    from fuzzing.faults import KINDS
+
+    return any(fault.what in KINDS for result in results for fault in result.faults)
+
+
+def show(results: list[Any], seconds: float) -> None:
+    """The counts, and each fault once with cases that show it."""
     from fuzzing.faults import KINDS, NOT_DECODABLE, UNJUDGED
 
     counts: dict[str, Counter[str]] = {}
@@ -152,7 +167,6 @@ def show(results: list[Any], seconds: float) -> bool:
         who = dict.fromkeys(by for _, by in those if by)
         shown = ", ".join(list(cases)[:SHOWN_CASES]) + (" …" if len(cases) > SHOWN_CASES else "")
         print(f"{len(cases):4} × {said}\n       {shown}; {', '.join(who) or 'after all'}")
-    return any(mine[kind] for mine in counts.values() for kind in KINDS)
 
 
 def main() -> None:
@@ -191,12 +205,17 @@ def fuzz(arguments: argparse.Namespace, at: Path, started: float) -> bool:
     last = started
     for result in run_all(cases, setting, jobs):
         results.append(result)
-        for fault in dict.fromkeys(result.faults) if arguments.case is not None else ():
-            print(f"{result.kind} {result.number} ({result.how}) {fault.who}: {fault}")
+        if arguments.case is not None:
+            print(f"{result.kind} {result.number}: {result.how}", file=sys.stderr)
         if time.monotonic() - last > 30:  # noqa: PLR2004
             last = time.monotonic()
             print(f"{len(results)}/{len(cases)} cases", file=sys.stderr, flush=True)
-    return show(results, time.monotonic() - started)
+    results.sort(key=lambda result: (result.kind, result.number))
+    if arguments.json:
+        print(json.dumps([asdict(result) for result in results], indent=1))
+        return has_fault(results)
+    show(results, time.monotonic() - started)
+    return has_fault(results)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from pathlib import Path
 
 UNCAUGHT = 70
 """The exit status of a child that ended with a traceback; `mico` has none of this number."""
-SECONDS_BETWEEN_LOOKS = 0.01
+SECONDS_BETWEEN_LOOKS = 0.02
 SECONDS_FOR_STACKS = 0.5
 """For a child that hangs, to write where it does."""
 LARGEST_FILE = 4 << 30
