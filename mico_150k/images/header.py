@@ -48,6 +48,7 @@ class Header:
     `channels` are colour channels without alpha: 1 grey, 3 RGB, 4 CMYK. `orientation` is EXIF's
     or XMP's, 1 where none is given. `icc` is the embedded colour profile, b"" where there is none.
     Where `color` is not None it counts instead of a profile.
+    `mended` is whether a JPEG lacks its end, or has junk between its segments.
     `metadata` is whether some of it stops a reader: the picture is the one without it then.
     """
 
@@ -63,3 +64,4 @@ class Header:
     icc: bytes = b""
     color: ColorSpace | None = None
     metadata: bool = False
+    mended: bool = False

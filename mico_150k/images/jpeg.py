@@ -13,8 +13,8 @@ SIGNATURE = b"\xff\xd8\xff"
 
 _LENGTH = Struct(">H")
 _FRAME = Struct(">BHHB")
-_END = b"\xff\xd9"
-_SOS, _EOI, _DQT, _DRI, _APP0, _ADOBE, _APP15, _COM, _TEM = (
+END = b"\xff\xd9"
+SOS, _EOI, _DQT, _DRI, _APP0, _ADOBE, _APP15, _COM, _TEM = (
     0xDA, 0xD9, 0xDB, 0xDD, 0xE0, 0xEE, 0xEF, 0xFE, 0x01,
 )  # fmt: skip
 _EXTENSIONS = range(0xF0, 0xFE)  # of later parts of the standard; no decoder takes them
@@ -35,6 +35,15 @@ _MOST_SCANS = 500
 _END_OF_SCAN = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 
 
+class NoMarker(UnusableImage):
+    """Something else stands where a marker must."""
+
+    def __init__(self, position: int) -> None:
+        """`position` is its first byte."""
+        super().__init__(Reason.CORRUPT, f"no JPEG marker at byte {position}")
+        self.position = position
+
+
 def read_jpeg(data: memoryview, verify: Verify) -> Coding:
     """Walk the segments to the end of image; to the first scan only if `verify` is HEADER.
 
@@ -47,7 +56,7 @@ def read_jpeg(data: memoryview, verify: Verify) -> Coding:
     frame: memoryview | None = None
     frame_marker = scans = 0
     tables: set[int] = set()
-    for marker, body, _, _ in _segments(data):
+    for marker, body, _, _ in segments(data):
         if marker in _FRAMES:
             if frame is not None:
                 raise UnusableImage(Reason.CORRUPT, "JPEG with a second frame")
@@ -57,7 +66,7 @@ def read_jpeg(data: memoryview, verify: Verify) -> Coding:
             tables.update(_tables(body))
         elif marker in _EXTENSIONS or (marker == _DRI and len(body) != _LENGTH.size):
             raise UnusableImage(Reason.CORRUPT, f"JPEG with a segment {marker:X} that is none")
-        elif marker == _SOS:
+        elif marker == SOS:
             if frame is None:
                 raise UnusableImage(Reason.CORRUPT, "JPEG scan before its frame")
             if not scans and frame_marker not in _LOSSLESS_FRAMES:
@@ -76,8 +85,8 @@ def check_scans(data: memoryview) -> None:
     """Raise `UnusableImage` for so many scans that decoding takes minutes; nothing else is told."""
     scans = 0
     with suppress(UnusableImage):
-        for marker, _, _, _ in _segments(data):
-            scans += marker == _SOS
+        for marker, _, _, _ in segments(data):
+            scans += marker == SOS
             if scans > _MOST_SCANS:
                 break
     _check_scans(scans)
@@ -94,13 +103,13 @@ def without_metadata(data: memoryview) -> bytes:
     Adobe's stays: it says what the channels are.
     """
     kept = [SIGNATURE[:2]]
-    for marker, _, start, end in _segments(data):
+    for marker, _, start, end in segments(data):
         if marker != _COM and (marker == _ADOBE or not _APP0 <= marker <= _APP15):
             kept.append(bytes(data[start:end]))
     return b"".join(kept)
 
 
-def _segments(data: memoryview) -> Iterator[tuple[int, memoryview, int, int]]:
+def segments(data: memoryview) -> Iterator[tuple[int, memoryview, int, int]]:
     """Each marker with the body of its segment, and where it starts and ends, to the end of image.
 
     A scan's coded data belongs to its segment.
@@ -111,7 +120,7 @@ def _segments(data: memoryview) -> Iterator[tuple[int, memoryview, int, int]]:
         body, end = data[:0], position
         if marker not in _RESTARTS and marker not in {_EOI, _TEM}:
             body, end = _segment(data, position)
-        if marker == _SOS:
+        if marker == SOS:
             # At once, and not before whoever asks for the next one: the header may be all he wants.
             yield marker, body, start, end
             scan_end = _end_of_scan(data, end)
@@ -159,7 +168,7 @@ def _refuse_second_end(rest: memoryview) -> None:
     Cameras do append things: zeros, a film, another picture, whose start is no scan's.
     """
     after = bytes(rest)
-    if after.rstrip(b"\0").endswith(_END) and after.strip(_END + b"\0") and SIGNATURE not in after:
+    if after.rstrip(b"\0").endswith(END) and after.strip(END + b"\0") and SIGNATURE not in after:
         raise UnusableImage(Reason.CORRUPT, "JPEG with an end-of-image marker in mid-picture")
 
 
@@ -172,7 +181,7 @@ def _marker(data: memoryview, position: int) -> tuple[int, int]:
         raise UnusableImage(Reason.TRUNCATED, "JPEG ends before its end-of-image marker")
     marker = data[position]
     if position == start or marker == 0 or _FIRST_RESERVED <= marker <= _LAST_RESERVED:
-        raise UnusableImage(Reason.CORRUPT, f"no JPEG marker at byte {start}")
+        raise NoMarker(start)
     return marker, position + 1
 
 

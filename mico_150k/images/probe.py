@@ -19,6 +19,7 @@ from mico_150k.errors import UnusableImage
 from mico_150k.images import jpeg, png, webp
 from mico_150k.images.blame import blaming_the_image
 from mico_150k.images.header import Coding, Header, Verify
+from mico_150k.images.jpeg_mend import mended
 from mico_150k.images.magic import NAMED_BYTES, TEXT, name_of
 from mico_150k.images.room import check_room
 from mico_150k.reason import Reason
@@ -73,7 +74,7 @@ def probe(data: Buffer, verify: Verify = Verify.STRUCTURE, room: int | None = No
     if start.startswith(png.SIGNATURE):
         return _plain_header(view, "PNG", png.read_png(view, verify), room)
     if start.startswith(jpeg.SIGNATURE):
-        return _plain_header(view, "JPEG", jpeg.read_jpeg(view, verify), room)
+        return _jpeg_header(view, verify, room)
     if start.startswith(webp.RIFF) and start.endswith(webp.WEBP):
         return _plain_header(view, "WEBP", webp.read_webp(view), room)
     return _other_header(view)
@@ -91,8 +92,10 @@ def probe_to_decode(data: Buffer) -> Header:
 
 
 def readable(data: Buffer, header: Header) -> memoryview | bytes:
-    """The picture's bytes; without its metadata, where `header` says that it stops a reader."""
+    """The picture's bytes; mended or without metadata, where `header` says that a reader stops."""
     view = as_view(data)
+    if header.mended:
+        view = memoryview(mended(view) or view)
     return _BARE[header.format](view) if header.metadata else view
 
 
@@ -101,6 +104,20 @@ _BARE: dict[str, Callable[[memoryview], bytes]] = {
     "PNG": png.without_metadata,
     "WEBP": webp.without_metadata,
 }
+
+
+def _jpeg_header(view: memoryview, verify: Verify, room: int | None) -> Header:
+    """What a JPEG says; one that may be whole but for its markers is the caller's to decode."""
+    try:
+        coding = jpeg.read_jpeg(view, verify)
+    except UnusableImage:
+        whole = mended(view)
+        if whole is None:
+            raise
+        view = memoryview(whole)
+        header = _plain_header(view, "JPEG", jpeg.read_jpeg(view, Verify.STRUCTURE), room)
+        return replace(header, mended=True)
+    return _plain_header(view, "JPEG", coding, room)
 
 
 def _plain_header(view: memoryview, name: str, coding: Coding, room: int | None) -> Header:

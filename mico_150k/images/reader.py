@@ -7,7 +7,7 @@ import xxhash
 from mico_150k.images.blame import blaming_the_image
 from mico_150k.images.header import Verify
 from mico_150k.images.normalise import normalise
-from mico_150k.images.pixels import check_pixels
+from mico_150k.images.pixels import check_mended, check_pixels
 from mico_150k.images.probe import probe
 from mico_150k.images.room import check_room
 from mico_150k.images.rule import causes
@@ -51,7 +51,9 @@ class ImageReader:
         actions = causes(header)
         if actions or self._verify is Verify.DECODE:
             check_room(self._room, header.format, (header.width, header.height), len(data))
-        if self._verify is Verify.DECODE:
+        if header.mended:
+            check_mended(data, header)
+        elif self._verify is Verify.DECODE:
             check_pixels(data, header)
         if not actions:
             return Image(data, header.format, header.width, header.height, digest)

@@ -65,6 +65,13 @@ CAUSES: tuple[Cause, ...] = (
         "text, EXIF or a profile that is broken or too large, and stops some readers",
         "left away",
     ),
+    Cause(
+        "markers",
+        lambda header: header.mended,
+        "a JPEG without its end marker before a trailer, or with bytes between its segments, "
+        "of which a strict decoder reads every pixel",
+        "encoded as PNG",
+    ),
 )
 
 _CMYK_CHANNELS = 4
