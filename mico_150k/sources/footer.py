@@ -229,4 +229,5 @@ def content_of(metadata: pq.FileMetaData) -> str:
 def _serialized(metadata: pq.FileMetaData) -> bytes:
     sink = pa.BufferOutputStream()
     metadata.write_metadata_file(sink)
-    return sink.getvalue().to_pybytes()
+    footer: bytes = sink.getvalue().to_pybytes()
+    return footer

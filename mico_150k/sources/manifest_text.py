@@ -26,9 +26,12 @@ from mico_150k.sample import MAX_INPUTS
 _GZIP = b"\x1f\x8b"
 _MOST_RATIO = 200
 """Of a gzip'd text to its file; rows that repeat each other's paths have 30."""
-_FREE_BYTES = 64 << 20
+_FREE_BYTES = 4 << 20
 """Of such a text, before that counts."""
+_BUFFER = 1 << 20
 _PIECE = 1 << 20
+"""Characters of an array that are looked for the end of a value, at first."""
+_MOST_BLANK_LINES = 100_000
 _MEMORY_SHARE = 0.5
 _EMPTY_TEXT, _LIST_SLOT = 60, 8
 """Bytes that Python needs for a text besides its characters, and for a place in a list."""
@@ -79,15 +82,15 @@ class ManifestText:
 
     def _values(self) -> Iterator[tuple[str, Any]]:
         """Each value and the place of it."""
-        text: Text = io.BufferedReader(self._bytes, _PIECE)
+        text: Text = io.BufferedReader(self._bytes, _BUFFER)
         self._head = text.peek(HEAD_BYTES)[:HEAD_BYTES]
         if text.peek(2)[:2] == _GZIP:
-            text = io.BufferedReader(_Unzipped(self._name, text, self._bytes), _PIECE)
-        start = text.peek(_PIECE)[:_PIECE].removeprefix(codecs.BOM_UTF8).lstrip()
+            text = io.BufferedReader(_Unzipped(self._name, text, self._bytes), _BUFFER)
+        start = text.peek(_BUFFER)[:_BUFFER].removeprefix(codecs.BOM_UTF8).lstrip()
         yield from self._array(text) if start[:1] == b"[" else self._lines(text)
 
     def _lines(self, text: Text) -> Iterator[tuple[str, Any]]:
-        number = 0
+        number = blank = 0
         while line := text.readline(LINE_BYTES + 1):  # a text may hold any other end of a line
             number += 1
             self._digest.update(line)
@@ -95,7 +98,11 @@ class ManifestText:
                 raise self._broken(number, f"longer than {LINE_BYTES >> 20} MiB")
             if number == 1:
                 line = line.removeprefix(codecs.BOM_UTF8)
-            if line.strip():
+            if not line.strip():
+                blank += 1
+                if blank > _MOST_BLANK_LINES:
+                    raise self._broken(number, f"more than {_MOST_BLANK_LINES} empty lines")
+            else:
                 try:
                     value = _DECODER.decode(line.decode())
                 except (ValueError, RecursionError) as error:
