@@ -40,6 +40,7 @@ from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout, suppress
 from dataclasses import asdict
 from importlib import import_module
+from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,7 @@ for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "FORCE_COLOR"):
 
 CASES = 500
 SHOWN_CASES = 5
+SECONDS_BETWEEN_LINES = 30
 LAZY = ("torch", "ray", "pretokenize", "plots")
 """Modules whose imports are heavy, and that nothing here runs."""
 COMMANDS = ("inspect", "build", "check", "preview", "card", "export", "relocate")
@@ -101,35 +103,43 @@ def warm() -> None:
     gc.freeze()
 
 
-def work(cases: list[tuple[str, int]], setting: Any, results: Any) -> None:
+def work(cases: list[tuple[str, int]], setting: Any, results: Connection) -> None:
     """Run these cases, and send what each has shown."""
     from fuzzing import datasets, sources
     from fuzzing.cases import DATASET, run_case
 
-    for kind, number in cases:
-        body = datasets.run if kind == DATASET else sources.run
-        results.put(run_case(kind, number, setting, body))
-    results.put(None)
+    with suppress(KeyboardInterrupt):
+        for kind, number in cases:
+            body = datasets.run if kind == DATASET else sources.run
+            results.send(run_case(kind, number, setting, body))
 
 
 def run_all(cases: list[tuple[str, int]], setting: Any, jobs: int) -> Iterator[Any]:
     """What the cases have shown, as they come, so many at once."""
     context = multiprocessing.get_context("fork")
-    results = context.SimpleQueue()
-    workers = [
-        context.Process(target=work, args=(cases[job::jobs], setting, results))
-        for job in range(jobs)
-    ]
-    for worker in workers:
+    workers = {}
+    for job in range(jobs):
+        here, there = context.Pipe(duplex=False)
+        worker = context.Process(target=work, args=(cases[job::jobs], setting, there))
         worker.start()
-    ended = 0
-    while ended < jobs:
-        result = results.get()
-        ended += result is None
-        if result is not None:
-            yield result
-    for worker in workers:
-        worker.join()
+        there.close()  # so that the worker's end is the pipe's
+        workers[here] = worker
+    busy = set(workers)
+    try:
+        while busy:
+            for ready in wait(list(busy)):
+                assert isinstance(ready, Connection)
+                try:
+                    yield ready.recv()
+                except EOFError:
+                    busy.discard(ready)
+    finally:
+        for here, worker in workers.items():
+            if here in busy:
+                worker.terminate()
+            worker.join()
+    if any(worker.exitcode for worker in workers.values()):
+        sys.exit("the script itself has failed: what it says above is to be mended first")
 
 
 def has_fault(results: list[Any]) -> bool:
@@ -203,13 +213,14 @@ def fuzz(arguments: argparse.Namespace, at: Path, started: float) -> bool:
     results: list[Any] = []
     jobs = max(1, min(arguments.jobs, len(cases)))
     last = started
-    for result in run_all(cases, setting, jobs):
-        results.append(result)
-        if arguments.case is not None:
-            print(f"{result.kind} {result.number}: {result.how}", file=sys.stderr)
-        if time.monotonic() - last > 30:  # noqa: PLR2004
-            last = time.monotonic()
-            print(f"{len(results)}/{len(cases)} cases", file=sys.stderr, flush=True)
+    with suppress(KeyboardInterrupt):  # what was found by then is shown
+        for result in run_all(cases, setting, jobs):
+            results.append(result)
+            if arguments.case is not None:
+                print(f"{result.kind} {result.number}: {result.how}", file=sys.stderr)
+            if time.monotonic() - last > SECONDS_BETWEEN_LINES:
+                last = time.monotonic()
+                print(f"{len(results)}/{len(cases)} cases", file=sys.stderr, flush=True)
     results.sort(key=lambda result: (result.kind, result.number))
     if arguments.json:
         print(json.dumps([asdict(result) for result in results], indent=1))
