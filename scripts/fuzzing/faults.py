@@ -81,7 +81,7 @@ def _error(text: str) -> str:
     lines = [line for line in text.rstrip().split("\n") if line and not line[0].isspace()]
     said = next((line for line in reversed(lines) if _LAST.match(line)), lines[-1] if lines else "")
     said = re.sub(r"/[^\s:'\"]+", "…", said)
-    said = re.sub(r"'[^']{12,}'", "'…'", said)
+    said = re.sub(r"\b[0-9a-f]{16,}\b", "…", said)
     return re.sub(r"\d+", "N", said)[:110]
 
 
