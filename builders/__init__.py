@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from types import ModuleType
 from typing import TypeVar
 
-from mico_150k.builder import Builder
-from mico_150k.errors import BuilderRefused, UnknownConfig
-from mico_150k.export.trainer import Trainer
+from mico_150k.core.configuration import Builder
+from mico_150k.core.errors import BuilderRefused, UnknownConfig
+from mico_150k.core.trainer import Trainer
 
 Defined = TypeVar("Defined", Builder, Trainer)
 

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from mico_150k.builder import Builder
-from mico_150k.columns import Column, ColumnType
-from mico_150k.export.trainer import (
+from mico_150k.core.columns import Column, ColumnType
+from mico_150k.core.configuration import Builder
+from mico_150k.core.trainer import (
     INSTALL_STEP,
     LAUNCH,
     Exported,

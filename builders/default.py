@@ -1,7 +1,7 @@
 """Whole samples with their metadata, for looking and for every other trainer."""
 
-from mico_150k.builder import Builder
-from mico_150k.columns import Column, ColumnType
+from mico_150k.core.columns import Column, ColumnType
+from mico_150k.core.configuration import Builder
 
 
 class Default(Builder):

@@ -5,7 +5,7 @@ from typing import Any
 
 from mico_150k.builders.qwen_image_edit import MANY_INPUTS, MARKER
 
-from mico_150k.export.trainer import LAUNCH, Exported, PathTrainer, Setting
+from mico_150k.core.trainer import LAUNCH, Exported, PathTrainer, Setting
 
 
 class DiffSynthTrainer(PathTrainer):

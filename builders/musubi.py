@@ -9,7 +9,8 @@ from typing import Any
 import xxhash
 from mico_150k.builders.qwen_image_edit import MANY_INPUTS, MARKER
 
-from mico_150k.export.trainer import (
+from mico_150k.core.pattern import globbed
+from mico_150k.core.trainer import (
     LAUNCH,
     Candidate,
     Exported,
@@ -18,7 +19,6 @@ from mico_150k.export.trainer import (
     Setting,
     Size,
 )
-from mico_150k.pattern import globbed
 
 CACHE = "cache.sh"
 CONFIG = "musubi-mico.toml"

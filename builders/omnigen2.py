@@ -5,10 +5,10 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from mico_150k.builder import Builder
-from mico_150k.columns import Column, ColumnType
-from mico_150k.export.trainer import LAUNCH, Candidate, Exported, Limit, PathTrainer, Setting, Size
-from mico_150k.pattern import misread
+from mico_150k.core.columns import Column, ColumnType
+from mico_150k.core.configuration import Builder
+from mico_150k.core.pattern import misread
+from mico_150k.core.trainer import LAUNCH, Candidate, Exported, Limit, PathTrainer, Setting, Size
 
 
 class OmniGen2(Builder):

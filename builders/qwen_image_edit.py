@@ -2,7 +2,7 @@
 
 import re
 
-from mico_150k.export.trainer import Limit
+from mico_150k.core.trainer import Limit
 
 _MARK = re.compile(r"<\|\w+\|>")
 MARKER = Limit(

@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.types as pt
 
-from mico_150k.sample import Buffer
+from mico_150k.core.sample import Buffer
 
 
 def array_of(values: Sequence[Any], arrow_type: pa.DataType) -> pa.Array:

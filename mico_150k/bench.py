@@ -9,19 +9,19 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mico_150k.columns import Column, Columns, ColumnType
-from mico_150k.errors import BrokenFile, DuplicateIds, EmptySource, UnknownShape
+from mico_150k.core.columns import Column, Columns, ColumnType
+from mico_150k.core.errors import BrokenFile, DuplicateIds, EmptySource, UnknownShape
+from mico_150k.core.excerpt import excerpt
+from mico_150k.core.faults import shown
+from mico_150k.core.reasons import Reason
+from mico_150k.core.sample import Image, LeftOut, Missing, Origin, RawSample, Sample, is_text
+from mico_150k.core.task import Task, task_from_spelling
 from mico_150k.examine import Examiner
-from mico_150k.excerpt import excerpt
-from mico_150k.faults import shown
 from mico_150k.images.header import Verify
 from mico_150k.json_lines import parse_json_lines
-from mico_150k.reason import Reason
-from mico_150k.sample import Image, LeftOut, Missing, Origin, RawSample, Sample, is_text
 from mico_150k.sources.cells import NULL, Cell
 from mico_150k.sources.image_paths import ImagePaths
 from mico_150k.sources.storage import Storage
-from mico_150k.task import Task, task_from_spelling
 
 BENCH_COLUMNS: Columns = {
     "id": Column(ColumnType.TEXT, "id"),

@@ -20,8 +20,8 @@ from mico_150k import dataset_folder, names
 from mico_150k.builders import BUILDERS
 from mico_150k.card_file import Licence, read_card, write_card
 from mico_150k.commands import RELEASE, build_command, unless
+from mico_150k.core.errors import ShardsMissing, UnknownConfig
 from mico_150k.dataset_folder import DatasetFolder
-from mico_150k.errors import ShardsMissing, UnknownConfig
 from mico_150k.executors import Delivering, Executor, InProcess, Outlet
 from mico_150k.finish import Report, finish
 from mico_150k.forecast import Forecast, make_forecast

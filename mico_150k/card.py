@@ -21,11 +21,11 @@ from mico_150k.card_header import (
     make_header,
 )
 from mico_150k.card_text import CardText
+from mico_150k.core.reasons import Reason
 from mico_150k.dataset import Dataset
 from mico_150k.forecast import gigabytes
 from mico_150k.images.rule import CAUSES
 from mico_150k.markdown import code, markdown_template
-from mico_150k.reason import Reason
 
 PURPOSES = {
     **{name: builder.purpose for name, builder in BUILDERS.items()},

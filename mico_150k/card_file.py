@@ -8,9 +8,9 @@ from mico_150k import names
 from mico_150k.card import Card
 from mico_150k.card_header import LICENCE_KEYS
 from mico_150k.card_text import CardText
+from mico_150k.core.errors import BrokenFile, OutputRefused, UsageError
+from mico_150k.core.excerpt import excerpt
 from mico_150k.dataset_folder import DatasetFolder
-from mico_150k.errors import BrokenFile, OutputRefused, UsageError
-from mico_150k.excerpt import excerpt
 from mico_150k.files import write_atomically
 from mico_150k.licences import IDENTIFIERS
 from mico_150k.regular import Root, read_small

@@ -11,7 +11,7 @@ from mico_150k import names
 from mico_150k.bench import BENCH_COLUMNS
 from mico_150k.builders import BUILDERS
 from mico_150k.card_text import GENERATED_KEYS
-from mico_150k.columns import Columns, card_features
+from mico_150k.core.columns import Columns, card_features
 from mico_150k.index import INDEX_COLUMNS
 from mico_150k.pretokenize.codes import CODES_COLUMNS
 

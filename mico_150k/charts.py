@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from mico_150k.core.task import Task
 from mico_150k.statistics import CHARACTERS_STEP, Images, Statistics
-from mico_150k.task import Task
 
 TASKS = tuple(task.value for task in Task)
 """A task's colour goes by its place here; any other task is drawn as `unknown`."""

@@ -17,15 +17,15 @@ import pyarrow.parquet as pq
 from mico_150k import names
 from mico_150k.card_file import read_card
 from mico_150k.card_header import COLUMNS
-from mico_150k.columns import arrow_schema, card_features
+from mico_150k.core.columns import arrow_schema, card_features
+from mico_150k.core.errors import MicoError
+from mico_150k.core.excerpt import excerpt
+from mico_150k.core.pattern import misread
 from mico_150k.dataset import Dataset
 from mico_150k.dataset_folder import DatasetFolder
-from mico_150k.errors import MicoError
-from mico_150k.excerpt import excerpt
 from mico_150k.files import sha256
 from mico_150k.json_lines import parse_json
 from mico_150k.manifest_rules import manifest_faults
-from mico_150k.pattern import misread
 from mico_150k.regular import Root, read_small
 from mico_150k.report_rules import read_quarantine, report_faults
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from PIL import Image as Pillow
 from PIL import ImageDraw
 
-from mico_150k.sample import Buffer, Sample
+from mico_150k.core.sample import Buffer, Sample
 from mico_150k.thumbnail import shrink
 
 COLUMNS, ROWS = 2, 4

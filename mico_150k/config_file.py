@@ -6,7 +6,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mico_150k.columns import Columns
+from mico_150k.core.columns import Columns
 from mico_150k.files import GrowingHash, disk_errors, settle
 from mico_150k.names import partial, process_mark
 from mico_150k.parquet_writer import image_writer

@@ -19,20 +19,20 @@ from mico_150k import names
 from mico_150k.arrays import array_of
 from mico_150k.background import in_order, read_ahead
 from mico_150k.builders import BUILDERS
-from mico_150k.columns import Columns, arrow_schema
+from mico_150k.core.columns import Columns, arrow_schema
+from mico_150k.core.errors import BrokenFile, MicoError, NotADataset, UnknownConfig
+from mico_150k.core.excerpt import excerpt
+from mico_150k.core.faults import Fault, summary
+from mico_150k.core.reasons import Reason
+from mico_150k.core.sample import Image, Missing, Sample
+from mico_150k.core.task import Task
 from mico_150k.dataset_folder import CONFIGS, WAY_OUT, checked, parse_manifest
-from mico_150k.errors import BrokenFile, MicoError, NotADataset, UnknownConfig
-from mico_150k.excerpt import excerpt
-from mico_150k.faults import Fault, summary
 from mico_150k.index_rules import index_faults
 from mico_150k.machine import cores
-from mico_150k.reason import Reason
 from mico_150k.regular import SMALL_FILE_BYTES, Root, open_regular, read_small
 from mico_150k.row_group import group_sizes
-from mico_150k.sample import Image, Missing, Sample
 from mico_150k.sources.cells import image_cells, image_lists
 from mico_150k.sources.storage import Storage, local_or_url
-from mico_150k.task import Task
 
 REMOTE_GROUPS_AHEAD = 6
 """Row groups that are fetched at once: a network has latency to hide. Each is at most 64 MiB."""

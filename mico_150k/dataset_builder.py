@@ -18,15 +18,15 @@ import datasets
 from mico_150k import names
 from mico_150k.card import PURPOSES
 from mico_150k.card_header import COLUMNS
-from mico_150k.columns import features
-from mico_150k.errors import UsageError
+from mico_150k.core.columns import features
+from mico_150k.core.errors import UsageError
+from mico_150k.core.task import parse_task_map
 from mico_150k.images.header import Verify
 from mico_150k.loading import Given, find_given, fingerprint, require_same
 from mico_150k.package_hash import package_hash
 from mico_150k.plan import SHARD_BYTES
 from mico_150k.sources import Reading
 from mico_150k.sources.shape import parse_map
-from mico_150k.task import parse_task_map
 from mico_150k.version import __version__
 from mico_150k.watch import TOLERANCE
 

@@ -11,9 +11,9 @@ import pyarrow.parquet as pq
 
 from mico_150k import names
 from mico_150k.builders import BUILDERS
-from mico_150k.errors import BrokenFile, DamagedDataset, NotADataset, UnknownConfig
-from mico_150k.excerpt import excerpt
-from mico_150k.faults import summary
+from mico_150k.core.errors import BrokenFile, DamagedDataset, NotADataset, UnknownConfig
+from mico_150k.core.excerpt import excerpt
+from mico_150k.core.faults import summary
 from mico_150k.hold import hold
 from mico_150k.json_lines import parse_json
 from mico_150k.manifest_rules import manifest_faults

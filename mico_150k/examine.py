@@ -2,12 +2,10 @@
 
 from collections.abc import Iterable, Iterator
 
-from mico_150k.errors import MemoryTooSmall, UnusableImage
-from mico_150k.excerpt import excerpt
-from mico_150k.images.header import Verify
-from mico_150k.images.reader import ImageReader, digest_of
-from mico_150k.reason import Reason
-from mico_150k.sample import (
+from mico_150k.core.errors import MemoryTooSmall, UnusableImage
+from mico_150k.core.excerpt import excerpt
+from mico_150k.core.reasons import Reason
+from mico_150k.core.sample import (
     MAX_INPUTS,
     MAX_ROW_BYTES,
     Buffer,
@@ -17,6 +15,8 @@ from mico_150k.sample import (
     Sample,
     is_text,
 )
+from mico_150k.images.header import Verify
+from mico_150k.images.reader import ImageReader, digest_of
 
 OUTPUT = "output"
 """What the output is called where an input has its number."""

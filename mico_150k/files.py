@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from mico_150k.errors import DiskTooSmall, OutputRefused
+from mico_150k.core.errors import DiskTooSmall, OutputRefused
 from mico_150k.json_lines import parse_json
 from mico_150k.names import is_abandoned, is_temporary, partial, process_mark
 from mico_150k.regular import read_small

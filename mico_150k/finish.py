@@ -13,8 +13,8 @@ from mico_150k import names
 from mico_150k.builders import BUILDERS
 from mico_150k.card import Card
 from mico_150k.card_text import CardText
+from mico_150k.core.errors import BrokenFile, CountMismatch
 from mico_150k.dataset_folder import DatasetFolder
-from mico_150k.errors import BrokenFile, CountMismatch
 from mico_150k.files import write_atomically, write_json
 from mico_150k.index import count_duplicates, join_index
 from mico_150k.json_lines import to_json_lines

@@ -19,8 +19,8 @@ from tempfile import TemporaryDirectory
 from types import SimpleNamespace
 from typing import Any, NoReturn
 
-from mico_150k.errors import RowUnreadable, RowUnreadableNow
-from mico_150k.excerpt import excerpt
+from mico_150k.core.errors import RowUnreadable, RowUnreadableNow
+from mico_150k.core.excerpt import excerpt
 
 MOST_SECONDS = 300.0
 """For one row: more than a Hub that is asked again and again takes."""

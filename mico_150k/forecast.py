@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from heapq import nlargest
 from pathlib import Path
 
-from mico_150k.errors import DiskTooSmall, MemoryTooSmall
+from mico_150k.core.errors import DiskTooSmall, MemoryTooSmall
 from mico_150k.images.room import COMMON_ROOM
 from mico_150k.machine import cores, free_memory
 from mico_150k.plan import Plan

@@ -15,12 +15,12 @@ import pyarrow.compute as pc
 
 from mico_150k import names
 from mico_150k.builders import BUILDERS
-from mico_150k.columns import ColumnType, arrow_schema
-from mico_150k.faults import MOST_OF_A_KIND, Fault, Faults, rows_in_words, shown
+from mico_150k.core.columns import ColumnType, arrow_schema
+from mico_150k.core.faults import MOST_OF_A_KIND, Fault, Faults, rows_in_words, shown
+from mico_150k.core.task import Task
 from mico_150k.images.probe import MAX_PIXELS, PLAIN_FORMATS
 from mico_150k.images.rule import CAUSES
 from mico_150k.index import INDEX_COLUMNS
-from mico_150k.task import Task
 
 MOST_SHARD = 99_999
 """Shards have five digits in their names."""

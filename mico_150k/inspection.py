@@ -8,7 +8,7 @@ from typing import Any
 
 from mico_150k import names
 from mico_150k.build import CONFIGS, BuildOptions
-from mico_150k.errors import SourceError
+from mico_150k.core.errors import SourceError
 from mico_150k.examine import Examiner
 from mico_150k.forecast import Forecast, make_forecast
 from mico_150k.images.header import Verify

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from mico_150k.errors import BrokenFile
-from mico_150k.excerpt import excerpt
+from mico_150k.core.errors import BrokenFile
+from mico_150k.core.excerpt import excerpt
 from mico_150k.regular import open_regular
 
 LINE_BYTES = 16 << 20

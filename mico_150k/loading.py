@@ -11,13 +11,13 @@ import xxhash
 
 from mico_150k import names
 from mico_150k.builders import BUILDERS, get_builder
+from mico_150k.core.errors import SourceChanged, SourceNotFound, UsageError
+from mico_150k.core.excerpt import excerpt
+from mico_150k.core.sample import LeftOut
 from mico_150k.dataset_folder import DatasetFolder, read_rows
-from mico_150k.errors import SourceChanged, SourceNotFound, UsageError
 from mico_150k.examine import Examiner
-from mico_150k.excerpt import excerpt
 from mico_150k.images.header import Verify
 from mico_150k.plan import Plan, Unit, make_plan
-from mico_150k.sample import LeftOut
 from mico_150k.sources import Reading, Source, open_source
 from mico_150k.unit import unit_rows
 from mico_150k.watch import Watch

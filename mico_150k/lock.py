@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
-from mico_150k.errors import MicoError, OutputRefused
-from mico_150k.excerpt import excerpt
+from mico_150k.core.errors import MicoError, OutputRefused
+from mico_150k.core.excerpt import excerpt
 from mico_150k.files import disk_errors
 from mico_150k.regular import open_regular
 

@@ -5,7 +5,7 @@ import re
 import sys
 from pathlib import Path
 
-from mico_150k.errors import UsageError
+from mico_150k.core.errors import UsageError
 
 _MEMINFO = Path("/proc/meminfo")
 _CGROUP = Path("/sys/fs/cgroup")

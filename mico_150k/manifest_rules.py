@@ -12,9 +12,9 @@ from typing import Any
 
 from mico_150k import names
 from mico_150k.builders import BUILDERS
-from mico_150k.faults import Fault, Faults, shown
-from mico_150k.reason import Reason
-from mico_150k.sample import is_text
+from mico_150k.core.faults import Fault, Faults, shown
+from mico_150k.core.reasons import Reason
+from mico_150k.core.sample import is_text
 
 MOST_NESTED = 100
 """Objects in objects: each refinement adds two to what it says of the build before it."""

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from mico_150k import names
+from mico_150k.core.excerpt import excerpt
+from mico_150k.core.reasons import Reason
 from mico_150k.dataset import Dataset
-from mico_150k.excerpt import excerpt
 from mico_150k.json_lines import parse_json
-from mico_150k.reason import Reason
 
 MOST_LEFT_OUT = 200
 MOST_OF_A_REASON = 40

@@ -5,7 +5,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mico_150k.columns import Columns, arrow_schema
+from mico_150k.core.columns import Columns, arrow_schema
 
 PAGE_BYTES = 64 << 10
 """A page ends after the value that reaches this: an image is a page of its own."""

@@ -19,11 +19,11 @@ from typing import TypeVar
 import numpy as np
 import xxhash
 
-from mico_150k.errors import BrokenFile, DuplicateIds
-from mico_150k.excerpt import excerpt
-from mico_150k.pattern import leave_out
+from mico_150k.core.errors import BrokenFile, DuplicateIds
+from mico_150k.core.excerpt import excerpt
+from mico_150k.core.pattern import leave_out
+from mico_150k.core.task import Task
 from mico_150k.sources.source import Source, SourceFile
-from mico_150k.task import Task
 
 SHARD_BYTES = 500 << 20
 """Of images: the size that `datasets` writes; a terabyte is 2,000 shards, far below the Hub's

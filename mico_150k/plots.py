@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from mico_150k.charts import TASKS, Bubble, Chart
-from mico_150k.errors import MissingPackage
+from mico_150k.core.errors import MissingPackage
 from mico_150k.files import written_whole
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from mico_150k import names
-from mico_150k.sample import LeftOut, Sample
+from mico_150k.core.sample import LeftOut, Sample
 
 _CONFIG = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from mico_150k.errors import NotRegular, OutsideRoot
-from mico_150k.excerpt import excerpt
+from mico_150k.core.errors import NotRegular, OutsideRoot
+from mico_150k.core.excerpt import excerpt
 
 SMALL_FILE_BYTES = 64 << 20
 """The largest manifest, report, card or list that is read whole: a terabyte's take a tenth."""

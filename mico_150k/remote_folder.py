@@ -15,7 +15,7 @@ import fsspec
 
 from mico_150k import names
 from mico_150k.background import in_order
-from mico_150k.errors import OutputRefused, RemoteError
+from mico_150k.core.errors import OutputRefused, RemoteError
 from mico_150k.records import ShardRecord
 from mico_150k.sources.storage import local_or_url
 from mico_150k.workspace import Workspace

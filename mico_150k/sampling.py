@@ -12,10 +12,10 @@ import pyarrow.parquet as pq
 
 from mico_150k.builders.default import Default
 from mico_150k.config_file import ConfigFile
+from mico_150k.core.sample import Sample
 from mico_150k.plan import Plan
 from mico_150k.records import FileRecord
 from mico_150k.row_group import MAX_BYTES, MAX_ROWS, RowGroup
-from mico_150k.sample import Sample
 
 
 class SamplePart:

@@ -8,7 +8,7 @@ import pyarrow as pa
 import xxhash
 
 from mico_150k.arrays import array_of
-from mico_150k.errors import BadSelection
+from mico_150k.core.errors import BadSelection
 
 Places = npt.NDArray[np.int64]
 

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from mico_150k import names
 from mico_150k.builders import get_builder
 from mico_150k.config_file import ConfigFile
+from mico_150k.core.sample import Sample
 from mico_150k.index import IndexPart
 from mico_150k.names import shard_name
 from mico_150k.records import ShardRecord, Tally
 from mico_150k.row_group import RowGroup
-from mico_150k.sample import Sample
 from mico_150k.sampling import SamplePart
 from mico_150k.workspace import Workspace
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from mico_150k.errors import UsageError
+from mico_150k.core.errors import UsageError
 from mico_150k.plan import Plan, Unit
 
 

@@ -13,8 +13,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mico_150k.errors import BrokenFile
-from mico_150k.references import named_images
+from mico_150k.core.errors import BrokenFile
+from mico_150k.core.references import named_images
 from mico_150k.trainer_limits import exceeded_limits, trainer_limits
 
 Array = np.ndarray[Any, np.dtype[Any]]

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from PIL import Image as Pillow
 
-from mico_150k.errors import UnusableImage
+from mico_150k.core.errors import UnusableImage
+from mico_150k.core.reasons import Reason
+from mico_150k.core.sample import Buffer
 from mico_150k.images.blame import blaming_the_image
 from mico_150k.images.probe import probe_to_decode, readable_formats
-from mico_150k.reason import Reason
-from mico_150k.sample import Buffer
 
 QUALITY = 78
 """WebP's; a third smaller than JPEG of the same looks."""

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from mico_150k.builders import TRAINERS
+from mico_150k.core.trainer import Candidate, Limit, Trainer
 from mico_150k.export.fitting import candidates
-from mico_150k.export.trainer import Candidate, Limit, Trainer
 
 
 @dataclass(frozen=True, slots=True)

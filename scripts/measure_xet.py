@@ -22,9 +22,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mico_150k.build import Build, BuildOptions
+from mico_150k.core.task import Task
 from mico_150k.dataset_folder import DatasetFolder
 from mico_150k.sources import open_source
-from mico_150k.task import Task
 
 IMAGES_PER_ROW = 4
 TASKS = (Task.DE_RE, Task.HOI, Task.HUMAN_CENTRIC, Task.OBJECT_CENTRIC)

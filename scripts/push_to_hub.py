@@ -17,7 +17,7 @@ from mico_150k import names
 from mico_150k.card_file import Licence
 from mico_150k.cli import STOPPED
 from mico_150k.cli.hub import open_repository
-from mico_150k.errors import MicoError
+from mico_150k.core.errors import MicoError
 from mico_150k.hub.remote_state import RemoteState
 from mico_150k.hub.repository import DEFAULT_BRANCH
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from mico_150k.again import again
+from mico_150k.core.errors import BrokenFile
 from mico_150k.dataset import open_dataset
-from mico_150k.errors import BrokenFile
 
 from .web import serve
 

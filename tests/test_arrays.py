@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mico_150k.arrays import array_of, binary_array
-from mico_150k.columns import ColumnType
+from mico_150k.core.columns import ColumnType
 
 texts = st.text(st.characters(exclude_categories=["Cs"]))
 values = {

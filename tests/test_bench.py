@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from mico_150k.bench import Bench, BenchCase, one_spelling
-from mico_150k.errors import (
+from mico_150k.core.errors import (
     BrokenFile,
     DuplicateIds,
     EmptySource,
@@ -20,8 +20,8 @@ from mico_150k.errors import (
     SourceNotFound,
     UnknownShape,
 )
-from mico_150k.reason import Reason
-from mico_150k.sample import LeftOut
+from mico_150k.core.reasons import Reason
+from mico_150k.core.sample import LeftOut
 
 from .factories import BENCH_FILES, cases, encode, picture, write_bench, write_json
 

@@ -17,9 +17,8 @@ from mico_150k.builders import BUILDERS
 
 from mico_150k import names
 from mico_150k.build import Build, BuildOptions, BuildResult
-from mico_150k.columns import Columns
-from mico_150k.dataset_folder import DatasetFolder, read_rows
-from mico_150k.errors import (
+from mico_150k.core.columns import Columns
+from mico_150k.core.errors import (
     BrokenFile,
     CountMismatch,
     DiskTooSmall,
@@ -28,6 +27,7 @@ from mico_150k.errors import (
     TooManyLeftOut,
     UnknownConfig,
 )
+from mico_150k.dataset_folder import DatasetFolder, read_rows
 from mico_150k.executors.processes import Processes
 from mico_150k.files import disk_errors
 from mico_150k.finish import finish

@@ -6,10 +6,10 @@ import pytest
 from datasets import Features
 from mico_150k.builders import BUILDERS, get_builder
 
-from mico_150k.columns import card_features, features
-from mico_150k.errors import UnknownConfig
+from mico_150k.core.columns import card_features, features
+from mico_150k.core.errors import UnknownConfig
+from mico_150k.core.sample import Image, Sample
 from mico_150k.examine import Examiner
-from mico_150k.sample import Image, Sample
 from mico_150k.sources.demo import DemoFile
 
 COLUMNS = {

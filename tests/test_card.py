@@ -21,9 +21,9 @@ from mico_150k.card_header import COLUMNS
 from mico_150k.card_text import CardText
 from mico_150k.check import check_dataset, read_header
 from mico_150k.cli import main
-from mico_150k.columns import features
+from mico_150k.core.columns import features
+from mico_150k.core.errors import NotADataset, OutputRefused, UsageError
 from mico_150k.dataset_folder import DatasetFolder
-from mico_150k.errors import NotADataset, OutputRefused, UsageError
 from mico_150k.files import write_json
 from mico_150k.forecast import gigabytes
 from mico_150k.markdown import SHOWN, quoted

@@ -15,8 +15,8 @@ import yaml
 from mico_150k import names
 from mico_150k.build import Build, BuildOptions
 from mico_150k.check import Finding, check_dataset
+from mico_150k.core.errors import NotADataset
 from mico_150k.dataset_folder import DatasetFolder
-from mico_150k.errors import NotADataset
 from mico_150k.names import partial
 from mico_150k.sources import open_source
 

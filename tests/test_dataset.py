@@ -16,9 +16,9 @@ import xxhash
 
 from mico_150k import names
 from mico_150k.build import Build, BuildOptions
+from mico_150k.core.errors import BrokenFile, NotADataset, UnknownConfig
 from mico_150k.dataset import open_dataset
 from mico_150k.dataset_folder import DatasetFolder, read_rows
-from mico_150k.errors import BrokenFile, NotADataset, UnknownConfig
 from mico_150k.selection import Selection
 from mico_150k.sources import open_source
 from mico_150k.sources.storage import Storage

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
+from mico_150k.core.reasons import Reason
+from mico_150k.core.sample import Buffer, LeftOut, Missing, Origin, RawSample, Sample
+from mico_150k.core.task import Task
 from mico_150k.examine import Examiner
-from mico_150k.reason import Reason
-from mico_150k.sample import Buffer, LeftOut, Missing, Origin, RawSample, Sample
-from mico_150k.task import Task
 
 from .factories import encode, picture
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from mico_150k.errors import DiskTooSmall
+from mico_150k.core.errors import DiskTooSmall
 from mico_150k.files import (
     GrowingHash,
     absolute,

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import pytest
 
 from mico_150k import first_row
-from mico_150k.errors import HubError, RowUnreadable, RowUnreadableNow
+from mico_150k.core.errors import HubError, RowUnreadable, RowUnreadableNow
 from mico_150k.first_row import FirstRow, FirstRows
 from mico_150k.hub.patience import Patience, is_transient
 

@@ -13,10 +13,10 @@ from mico_150k.builders import TRAINERS
 from mico_150k import names
 from mico_150k.card_file import Licence, write_card
 from mico_150k.check import check_dataset
+from mico_150k.core.errors import DiskTooSmall, OutputRefused
 from mico_150k.dataset import open_dataset
 from mico_150k.dataset_folder import DatasetFolder
 from mico_150k.dataset_inspection import write_assets
-from mico_150k.errors import DiskTooSmall, OutputRefused
 from mico_150k.export.job import ExportJob, ExportOptions
 from mico_150k.export.run import relocate, run_export
 from mico_150k.hold import hold

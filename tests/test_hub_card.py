@@ -9,8 +9,8 @@ from datasets import load_dataset
 from mico_150k import names
 from mico_150k.card_file import Licence, write_card
 from mico_150k.card_text import CardText
+from mico_150k.core.errors import NoAccess, NoLicence, OutputRefused, PushRefused
 from mico_150k.dataset_folder import DatasetFolder
-from mico_150k.errors import NoAccess, NoLicence, OutputRefused, PushRefused
 from mico_150k.hub.placeholder import is_placeholder, make_placeholder
 from mico_150k.hub.push import Way
 

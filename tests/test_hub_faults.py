@@ -2,13 +2,13 @@
 
 import pytest
 
-from mico_150k.dataset_folder import DatasetFolder
-from mico_150k.errors import (
+from mico_150k.core.errors import (
     HubError,
     NoAccess,
     NoRepository,
     NotSent,
 )
+from mico_150k.dataset_folder import DatasetFolder
 from mico_150k.hub.patience import Patience
 from mico_150k.hub.push import Push, PushOptions
 from mico_150k.hub.repository import Repository

@@ -8,8 +8,8 @@ import pytest
 
 from mico_150k import names
 from mico_150k.card_file import Licence
+from mico_150k.core.errors import NotRegular, OutsideRoot, PushRefused
 from mico_150k.dataset_folder import DatasetFolder
-from mico_150k.errors import NotRegular, OutsideRoot, PushRefused
 
 from .factories import encode, picture
 from .hub import Hub

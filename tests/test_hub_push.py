@@ -10,13 +10,13 @@ from datasets import load_dataset
 from mico_150k import names
 from mico_150k.card_file import write_card
 from mico_150k.card_text import CardText
-from mico_150k.dataset_folder import DatasetFolder, read_rows
-from mico_150k.errors import (
+from mico_150k.core.errors import (
     NotSent,
     PushRefused,
     UnknownConfig,
     UsageError,
 )
+from mico_150k.dataset_folder import DatasetFolder, read_rows
 from mico_150k.files import sha256
 from mico_150k.hub.placeholder import is_placeholder
 from mico_150k.hub.pull_requests import TITLE

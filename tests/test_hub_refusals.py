@@ -8,13 +8,13 @@ import pytest
 
 from mico_150k import names
 from mico_150k.card_text import CardText
-from mico_150k.dataset_folder import DatasetFolder
-from mico_150k.errors import (
+from mico_150k.core.errors import (
     NoAccess,
     NoRepository,
     PushRefused,
     UsageError,
 )
+from mico_150k.dataset_folder import DatasetFolder
 from mico_150k.hub.placeholder import is_placeholder
 from mico_150k.hub.push import Way
 from mico_150k.hub.push_forecast import storage_warnings

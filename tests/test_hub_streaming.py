@@ -11,8 +11,8 @@ from mico_150k import names
 from mico_150k.build import Build, BuildOptions
 from mico_150k.card_file import write_card
 from mico_150k.card_text import CardText
+from mico_150k.core.errors import DiskTooSmall, NotSent, PushRefused
 from mico_150k.dataset_folder import DatasetFolder
-from mico_150k.errors import DiskTooSmall, NotSent, PushRefused
 from mico_150k.hub.patience import Patience
 from mico_150k.hub.placeholder import is_placeholder
 from mico_150k.hub.push import Push, PushOptions

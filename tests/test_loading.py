@@ -19,9 +19,9 @@ from mico_150k.builders import BUILDERS
 import mico_150k
 from mico_150k import names
 from mico_150k.build import Build, BuildOptions
+from mico_150k.core.errors import MicoError
 from mico_150k.dataset_builder import Mico150k
 from mico_150k.dataset_folder import DatasetFolder, read_rows
-from mico_150k.errors import MicoError
 from mico_150k.sources import open_source
 
 from .factories import Case, cases, encode, picture, write_release

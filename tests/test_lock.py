@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mico_150k.errors import OutputRefused
+from mico_150k.core.errors import OutputRefused
 from mico_150k.lock import LOCK, lock_folder
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from mico_150k import machine
-from mico_150k.errors import UsageError
+from mico_150k.core.errors import UsageError
 from mico_150k.machine import cores, free_memory, parse_size
 
 

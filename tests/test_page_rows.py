@@ -12,8 +12,8 @@ import pytest
 
 from mico_150k import names, row_group
 from mico_150k.build import Build, BuildOptions
+from mico_150k.core.errors import BadSelection, UnknownConfig
 from mico_150k.dataset import Dataset, open_dataset
-from mico_150k.errors import BadSelection, UnknownConfig
 from mico_150k.page_rows import Choice, Chosen, rows_to_show
 from mico_150k.sources import open_source
 

@@ -7,8 +7,8 @@ import pytest
 from mico_150k.builders import TRAINERS
 
 from mico_150k.build import Build, BuildOptions
+from mico_150k.core.errors import OutputRefused
 from mico_150k.dataset import open_dataset
-from mico_150k.errors import OutputRefused
 from mico_150k.export.job import ExportJob, ExportOptions
 from mico_150k.output import refuse_source
 from mico_150k.refine.options import RefineOptions

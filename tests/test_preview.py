@@ -12,8 +12,8 @@ import pytest
 from mico_150k.builders import BUILDERS
 
 from mico_150k.build import Build, BuildOptions
+from mico_150k.core.errors import BrokenFile, OutputRefused
 from mico_150k.dataset import ChosenRows, _samples, open_dataset
-from mico_150k.errors import BrokenFile, OutputRefused
 from mico_150k.page_rows import Choice
 from mico_150k.preview import write_preview
 from mico_150k.sources import open_source

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from mico_150k.recognize import (
+from mico_150k.core.recognize import (
     HEAD_BYTES,
     JSON,
     PARQUET,

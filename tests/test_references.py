@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mico_150k.references import Span, named_images, spans
+from mico_150k.core.references import Span, named_images, spans
 
 
 @pytest.mark.parametrize(

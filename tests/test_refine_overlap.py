@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from mico_150k.errors import UsageError
+from mico_150k.core.errors import UsageError
 from mico_150k.refine.fates import Row
 from mico_150k.refine.look import LEAST_SIGNS, MOST_DIFFERENT_SIGNS, find_alike, look_of
 from mico_150k.refine.look_cache import LookCache

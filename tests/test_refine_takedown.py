@@ -10,10 +10,10 @@ from mico_150k.builders import get_trainer
 
 from mico_150k import names
 from mico_150k.card_file import write_card
+from mico_150k.core.errors import UsageError
 from mico_150k.dataset import open_dataset
 from mico_150k.dataset_builder import Mico150k
 from mico_150k.dataset_folder import DatasetFolder
-from mico_150k.errors import UsageError
 from mico_150k.export.job import ExportJob, ExportOptions
 from mico_150k.export.run import run_export
 from mico_150k.files import write_atomically

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from mico_150k.errors import TooManyLost
+from mico_150k.core.errors import TooManyLost
 from mico_150k.refine.fates import Row
 from mico_150k.refine.validation import choose_validation
 

@@ -21,10 +21,7 @@ from mico_150k import names
 from mico_150k.bench import BenchCase
 from mico_150k.build import Build, BuildOptions
 from mico_150k.cli.refine import refine as run_command
-from mico_150k.dataset import open_dataset
-from mico_150k.dataset_builder import Mico150k
-from mico_150k.dataset_folder import DatasetFolder
-from mico_150k.errors import (
+from mico_150k.core.errors import (
     BadSelection,
     BrokenFile,
     DiskTooSmall,
@@ -33,6 +30,9 @@ from mico_150k.errors import (
     TooManyLost,
     UsageError,
 )
+from mico_150k.dataset import open_dataset
+from mico_150k.dataset_builder import Mico150k
+from mico_150k.dataset_folder import DatasetFolder
 from mico_150k.machine import cores
 from mico_150k.refine.options import RefineOptions
 from mico_150k.refine.refinement import Refinement

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mico_150k.errors import BrokenFile, NotRegular, OutsideRoot
-from mico_150k.excerpt import excerpt
+from mico_150k.core.errors import BrokenFile, NotRegular, OutsideRoot
+from mico_150k.core.excerpt import excerpt
 from mico_150k.files import read_json
 from mico_150k.json_lines import parse_json, read_json_lines, to_json_lines
 from mico_150k.regular import Root, is_regular, open_regular, read_small

@@ -10,8 +10,8 @@ import pytest
 
 from mico_150k import names
 from mico_150k.build import Build, BuildOptions, BuildResult
+from mico_150k.core.errors import OutputRefused, RemoteError
 from mico_150k.dataset import open_dataset
-from mico_150k.errors import OutputRefused, RemoteError
 from mico_150k.executors import Executor, InProcess
 from mico_150k.executors.processes import Processes
 from mico_150k.executors.sending import Sending

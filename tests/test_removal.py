@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mico_150k.errors import UsageError
+from mico_150k.core.errors import UsageError
 from mico_150k.refine.removal import Removal
 
 

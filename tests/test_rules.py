@@ -10,12 +10,12 @@ import pytest
 
 from mico_150k import names
 from mico_150k.bench import Bench
+from mico_150k.core.errors import BrokenFile, NotAnExport, OutsideRoot
+from mico_150k.core.faults import MOST_OF_A_KIND
 from mico_150k.dataset import open_dataset
-from mico_150k.errors import BrokenFile, NotAnExport, OutsideRoot
 from mico_150k.export.image_store import ImageStore
 from mico_150k.export.record import parse_exported
 from mico_150k.export.run import relocate
-from mico_150k.faults import MOST_OF_A_KIND
 from mico_150k.index_rules import index_faults
 from mico_150k.manifest_rules import manifest_faults
 from mico_150k.refine.removal import Removal

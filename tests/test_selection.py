@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mico_150k.core.errors import BadSelection
 from mico_150k.dataset import open_dataset
-from mico_150k.errors import BadSelection
 from mico_150k.selection import Selection
 
 

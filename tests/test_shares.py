@@ -8,7 +8,7 @@ import pytest
 
 from mico_150k import names
 from mico_150k.build import Build, BuildOptions
-from mico_150k.errors import OutputRefused, ShardsMissing, TooManyLeftOut, UsageError
+from mico_150k.core.errors import OutputRefused, ShardsMissing, TooManyLeftOut, UsageError
 from mico_150k.share import Share
 from mico_150k.sources import open_source
 from mico_150k.watch import Progress
@@ -103,7 +103,7 @@ AT_ONCE = """
 import sys
 from pathlib import Path
 from mico_150k.build import Build, BuildOptions
-from mico_150k.errors import OutputRefused
+from mico_150k.core.errors import OutputRefused
 from mico_150k.share import Share
 from mico_150k.sources import open_source
 source, out, share, seed = sys.argv[1:]

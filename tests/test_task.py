@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mico_150k.errors import UsageError
-from mico_150k.task import (
+from mico_150k.core.errors import UsageError
+from mico_150k.core.task import (
     Task,
     parse_task_map,
     task_by_rule,

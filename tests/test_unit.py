@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from mico_150k import unit as module
+from mico_150k.core.sample import RawSample
 from mico_150k.plan import make_plan
-from mico_150k.sample import RawSample
 from mico_150k.sources import open_source
 from mico_150k.sources.source import SourceFile
 from mico_150k.unit import unit_rows

@@ -6,7 +6,7 @@ import pyarrow as pa
 
 from mico_150k.cli.streams import close_streams, prepare_streams
 from mico_150k.cli.terminal import say, told
-from mico_150k.errors import MicoError, UsageError
+from mico_150k.core.errors import MicoError, UsageError
 from mico_150k.hub.token import token_fault
 
 DONE, FAILED, WRONG_USAGE = 0, 1, 2

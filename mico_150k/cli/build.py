@@ -29,8 +29,8 @@ from mico_150k.cli.options import (
 )
 from mico_150k.cli.refine import OF_A_DATASET, refine
 from mico_150k.cli.terminal import duration, progress, say, show, show_json, showing
+from mico_150k.core.errors import NoLicence
 from mico_150k.dataset_folder import DatasetFolder
-from mico_150k.errors import NoLicence
 from mico_150k.executors import Executor, InProcess
 from mico_150k.executors.processes import Processes
 from mico_150k.forecast import building_memory, choose_workers, gigabytes, image_room

@@ -13,9 +13,9 @@ from mico_150k.cli.hub import open_repository
 from mico_150k.cli.options import AsJson
 from mico_150k.cli.terminal import say, show_json
 from mico_150k.cli.unused import is_given, refuse
+from mico_150k.core.errors import NotADataset
+from mico_150k.core.excerpt import excerpt
 from mico_150k.dataset_folder import DatasetFolder
-from mico_150k.errors import NotADataset
-from mico_150k.excerpt import excerpt
 from mico_150k.hub.remote_check import check_remote
 from mico_150k.sources.layouts import looks_like_source
 

@@ -12,15 +12,15 @@ from mico_150k.cli.options import AsJson
 from mico_150k.cli.pretokenize import MaxSeqLen, SystemPrompt, TokenizerOption
 from mico_150k.cli.terminal import progress, say, show_json, showing, tally
 from mico_150k.cli.unused import is_given, refuse
+from mico_150k.core.errors import UsageError
+from mico_150k.core.trainer import Exported, ShardTrainer, Trainer
 from mico_150k.dataset import open_dataset
-from mico_150k.errors import UsageError
 from mico_150k.export.fitting import OverLimitPolicy
 from mico_150k.export.folder import START, ExportFolder
 from mico_150k.export.forecast import ExportForecast
 from mico_150k.export.job import ExportJob, ExportOptions
 from mico_150k.export.run import relocate as relocate_export
 from mico_150k.export.run import run_export
-from mico_150k.export.trainer import Exported, ShardTrainer, Trainer
 from mico_150k.forecast import gigabytes
 from mico_150k.pretokenize.codes_export import export_codes
 from mico_150k.pretokenize.records import MAX_SEQ_LEN, OVER_LIMIT, RecordOptions

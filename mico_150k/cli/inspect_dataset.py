@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 from mico_150k.cli.terminal import say, show, show_json
+from mico_150k.core.errors import DamagedDataset, MicoError, UnsafeFile, UsageError
 from mico_150k.dataset_folder import CONFIGS, DatasetFolder
-from mico_150k.errors import DamagedDataset, MicoError, UnsafeFile, UsageError
 from mico_150k.files import absolute
 from mico_150k.forecast import gigabytes
 from mico_150k.names import MANIFEST

@@ -5,11 +5,11 @@ from typing import Annotated
 import typer
 
 from mico_150k.card_file import Licence
-from mico_150k.errors import UsageError
+from mico_150k.core.errors import UsageError
+from mico_150k.core.task import parse_task_map
 from mico_150k.images.header import Verify
 from mico_150k.sources import Reading
 from mico_150k.sources.shape import parse_map
-from mico_150k.task import parse_task_map
 
 Map = Annotated[
     list[str] | None,

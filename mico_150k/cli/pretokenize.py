@@ -12,8 +12,8 @@ from mico_150k import names
 from mico_150k.cli.options import AsJson
 from mico_150k.cli.terminal import say, show, show_json, showing, tally
 from mico_150k.cli.unused import refuse
+from mico_150k.core.errors import UsageError
 from mico_150k.dataset_folder import DatasetFolder
-from mico_150k.errors import UsageError
 from mico_150k.pretokenize.codes import CodesFolder
 from mico_150k.pretokenize.codes_config import CodesConfig
 from mico_150k.pretokenize.encoder import EncoderOptions

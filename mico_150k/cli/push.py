@@ -17,8 +17,8 @@ from mico_150k.cli.options import (
     make_licence,
 )
 from mico_150k.cli.terminal import say, show_json, showing
+from mico_150k.core.errors import NoLicence
 from mico_150k.dataset_folder import DatasetFolder
-from mico_150k.errors import NoLicence
 from mico_150k.forecast import gigabytes
 from mico_150k.hub.push import Push, PushOptions, PushProgress, PushResult, Way
 from mico_150k.hub.repository import DEFAULT_BRANCH

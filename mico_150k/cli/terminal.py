@@ -14,7 +14,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
 from mico_150k.cli.streams import Data, Talk
-from mico_150k.excerpt import excerpt
+from mico_150k.core.excerpt import excerpt
 from mico_150k.forecast import gigabytes
 from mico_150k.watch import Progress as Done
 

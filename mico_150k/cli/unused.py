@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 import typer
 
-from mico_150k.errors import UsageError
+from mico_150k.core.errors import UsageError
 
 
 def is_given(context: typer.Context, name: str) -> bool:

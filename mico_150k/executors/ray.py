@@ -12,7 +12,7 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from mico_150k.errors import (
+from mico_150k.core.errors import (
     DiskTooSmall,
     ExecutorMissing,
     MemoryTooSmall,
@@ -23,10 +23,10 @@ from mico_150k.errors import (
     SourceLost,
     WorkerLost,
 )
+from mico_150k.core.sample import LeftOut
 from mico_150k.forecast import WRITING_MEMORY, gigabytes
 from mico_150k.plan import Unit
 from mico_150k.records import ShardRecord
-from mico_150k.sample import LeftOut
 from mico_150k.unit import OnGroup, UnitBuilder
 
 RETRIES = 3

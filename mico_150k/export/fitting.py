@@ -8,9 +8,9 @@ from enum import Enum
 import pyarrow as pa
 
 from mico_150k.arrays import array_of
-from mico_150k.errors import OverLimit, UsageError
-from mico_150k.export.trainer import Candidate, Trainer
-from mico_150k.references import named_images
+from mico_150k.core.errors import OverLimit, UsageError
+from mico_150k.core.references import named_images
+from mico_150k.core.trainer import Candidate, Trainer
 
 TOO_MANY_INPUTS = "inputs"
 MORE_THAN_ASKED = "max-inputs"

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from mico_150k import names
+from mico_150k.core.errors import NotAnExport, OutputRefused
+from mico_150k.core.trainer import LAUNCH, Exported
 from mico_150k.dataset_folder import DatasetFolder
-from mico_150k.errors import NotAnExport, OutputRefused
 from mico_150k.export.record import are_file_names, parse_exported
-from mico_150k.export.trainer import LAUNCH, Exported
 from mico_150k.files import disk_errors, read_json, write_atomically, write_json
 from mico_150k.forecast import existing
 from mico_150k.hold import hold

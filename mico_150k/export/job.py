@@ -9,11 +9,11 @@ from typing import Any
 import pyarrow as pa
 import xxhash
 
+from mico_150k.core.errors import OutputRefused, UsageError
+from mico_150k.core.trainer import Exported, PathTrainer, ShardTrainer, Trainer
 from mico_150k.dataset import Dataset
-from mico_150k.errors import OutputRefused, UsageError
 from mico_150k.export.fitting import Fitted, OverLimitPolicy, fit
 from mico_150k.export.folder import IMAGES, ExportFolder, check_folder
-from mico_150k.export.trainer import Exported, PathTrainer, ShardTrainer, Trainer
 from mico_150k.files import absolute
 from mico_150k.regular import Root
 from mico_150k.selection import Selection

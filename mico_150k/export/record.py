@@ -6,10 +6,10 @@ from collections.abc import Callable
 from pathlib import PurePath
 from typing import Any
 
-from mico_150k.errors import NotAnExport
-from mico_150k.export.trainer import Exported
-from mico_150k.faults import shown
-from mico_150k.sample import is_text
+from mico_150k.core.errors import NotAnExport
+from mico_150k.core.faults import shown
+from mico_150k.core.sample import is_text
+from mico_150k.core.trainer import Exported
 
 FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 """A file that an export writes to its own folder, and to no other."""

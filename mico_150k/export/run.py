@@ -4,14 +4,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from mico_150k.errors import NotAnExport
+from mico_150k.core.errors import NotAnExport
+from mico_150k.core.trainer import Exported, PathTrainer, Trainer
 from mico_150k.export.folder import EXPORT, IMAGES, START, ExportFolder
 from mico_150k.export.forecast import ExportForecast
 from mico_150k.export.job import ExportJob
 from mico_150k.export.paths import PathsExport, relocate_paths
 from mico_150k.export.shards import ShardsExport
 from mico_150k.export.start import render_start
-from mico_150k.export.trainer import Exported, PathTrainer, Trainer
 from mico_150k.files import absolute
 from mico_150k.watch import Progress
 

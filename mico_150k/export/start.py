@@ -3,8 +3,8 @@
 import re
 import shlex
 
+from mico_150k.core.trainer import Exported, Trainer
 from mico_150k.export.fitting import DANGLING, MORE_THAN_ASKED, TOO_MANY_INPUTS
-from mico_150k.export.trainer import Exported, Trainer
 from mico_150k.markdown import markdown_template
 
 _ROOT = re.compile(r"\{root\}([\w./-]*)")

@@ -5,9 +5,9 @@ from typing import Any
 
 from mico_150k import names
 from mico_150k.card_text import CardText
+from mico_150k.core.errors import PushRefused
+from mico_150k.core.faults import summary
 from mico_150k.dataset_folder import is_of_a_build
-from mico_150k.errors import PushRefused
-from mico_150k.faults import summary
 from mico_150k.hub.placeholder import is_placeholder
 from mico_150k.hub.repository import RemoteFile, Repository, Snapshot
 from mico_150k.json_lines import parse_json

@@ -3,8 +3,8 @@
 from mico_150k import names
 from mico_150k.card_header import LICENCE_KEYS, by_hand, differing_by_hand
 from mico_150k.card_text import CardText
+from mico_150k.core.errors import PushRefused
 from mico_150k.dataset_folder import DatasetFolder
-from mico_150k.errors import PushRefused
 from mico_150k.hub.repository import Repository
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from mico_150k.errors import HubError, NoAccess, NoRepository, NotSent
+from mico_150k.core.errors import HubError, NoAccess, NoRepository, NotSent
 
 T = TypeVar("T")
 

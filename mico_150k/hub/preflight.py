@@ -5,8 +5,8 @@ from typing import Any
 
 from mico_150k import names
 from mico_150k.check import check_dataset, check_header
+from mico_150k.core.errors import NoAccess, NoLicence, PushRefused
 from mico_150k.dataset_folder import DatasetFolder
-from mico_150k.errors import NoAccess, NoLicence, PushRefused
 from mico_150k.forecast import gigabytes
 from mico_150k.hub.publication import Publication, foreign_files
 from mico_150k.hub.repository import Repository

@@ -14,9 +14,9 @@ from mico_150k import names
 from mico_150k.card import Card
 from mico_150k.card_header import COLUMNS
 from mico_150k.card_text import CardText
+from mico_150k.core.errors import PushRefused, UnknownConfig
+from mico_150k.core.excerpt import excerpt
 from mico_150k.dataset_folder import DatasetFolder
-from mico_150k.errors import PushRefused, UnknownConfig
-from mico_150k.excerpt import excerpt
 from mico_150k.hub.content import Content
 from mico_150k.hub.repository import RemoteFile
 from mico_150k.regular import Root, read_small

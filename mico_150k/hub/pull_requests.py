@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mico_150k.errors import PushRefused
+from mico_150k.core.errors import PushRefused
 from mico_150k.hub.repository import DEFAULT_BRANCH, KIND, PULL_REQUESTS, Repository
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from typing import Any
 from mico_150k import names
 from mico_150k.card_file import read_card
 from mico_150k.check import Finding, check_header
+from mico_150k.core.errors import RowUnreadable
 from mico_150k.dataset_folder import DatasetFolder
-from mico_150k.errors import RowUnreadable
 from mico_150k.first_row import FirstRows
 from mico_150k.hub.content import Content
 from mico_150k.hub.preflight import script_of, shown

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
-from mico_150k.errors import NoRepository, UsageError
+from mico_150k.core.errors import NoRepository, UsageError
 from mico_150k.hub.patience import Patience
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from mico_150k.errors import PushRefused
+from mico_150k.core.errors import PushRefused
 from mico_150k.hub.patience import is_transient, plain_error, status_of
 from mico_150k.hub.repository import Repository, Snapshot
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mico_150k import names
 from mico_150k.build import SHARDS_AT_ONCE
-from mico_150k.errors import PushRefused
+from mico_150k.core.errors import PushRefused
 from mico_150k.forecast import free_space
 from mico_150k.hub.placeholder import is_placeholder, put_placeholder
 from mico_150k.hub.publication import Shard

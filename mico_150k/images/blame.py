@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from mico_150k.errors import MicoError, UnusableImage
-from mico_150k.reason import Reason
+from mico_150k.core.errors import MicoError, UnusableImage
+from mico_150k.core.reasons import Reason
 
 _OURS = __name__.partition(".")[0]
 

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from contextlib import suppress
 from struct import Struct
 
-from mico_150k.errors import UnusableImage
+from mico_150k.core.errors import UnusableImage
+from mico_150k.core.reasons import Reason
 from mico_150k.images.header import Coding, Verify
-from mico_150k.reason import Reason
 
 SIGNATURE = b"\xff\xd8\xff"
 

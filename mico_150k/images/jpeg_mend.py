@@ -7,7 +7,7 @@ strict decoder can tell whether all of it is there.
 
 import re
 
-from mico_150k.errors import UnusableImage
+from mico_150k.core.errors import UnusableImage
 from mico_150k.images import jpeg
 
 # What is appended in place of the end marker, by its first bytes: another JPEG (several pictures in

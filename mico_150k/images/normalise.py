@@ -12,14 +12,14 @@ from contextlib import contextmanager
 from PIL import Image as Pillow
 from PIL import ImageFile
 
-from mico_150k.errors import UnusableImage
+from mico_150k.core.errors import UnusableImage
+from mico_150k.core.reasons import Reason
+from mico_150k.core.sample import Buffer, as_view
 from mico_150k.images.blame import blaming_the_image
 from mico_150k.images.colour import is_srgb, to_srgb
 from mico_150k.images.header import Header
 from mico_150k.images.jpeg import check_scans
 from mico_150k.images.probe import readable, readable_formats
-from mico_150k.reason import Reason
-from mico_150k.sample import Buffer, as_view
 
 COMPRESS_LEVEL = 2
 """PNG's. Measured on photos with zlib-ng: a fifth of the time of level 6, a tenth larger."""

@@ -10,14 +10,14 @@ from typing import Any
 import xxhash
 from PIL import Image as Pillow
 
-from mico_150k.errors import UnusableImage
+from mico_150k.core.errors import UnusableImage
+from mico_150k.core.reasons import Reason
+from mico_150k.core.sample import Buffer, as_view
 from mico_150k.images.header import Header
 from mico_150k.images.jpeg import check_scans
 from mico_150k.images.normalise import decode
 from mico_150k.images.png import check_png_pixels
 from mico_150k.images.probe import readable
-from mico_150k.reason import Reason
-from mico_150k.sample import Buffer, as_view
 
 _COLOUR_SPACES = {1: "GRAY", 3: "RGB", 4: "CMYK"}
 

@@ -10,10 +10,10 @@ from struct import Struct
 
 from zlib_ng import zlib_ng
 
-from mico_150k.errors import UnusableImage
+from mico_150k.core.errors import UnusableImage
+from mico_150k.core.reasons import Reason
 from mico_150k.images import png_color
 from mico_150k.images.header import Coding, Verify
-from mico_150k.reason import Reason
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 

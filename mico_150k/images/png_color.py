@@ -6,7 +6,8 @@ the profile.
 
 from struct import Struct
 
-from mico_150k.errors import UnusableImage
+from mico_150k.core.errors import UnusableImage
+from mico_150k.core.reasons import Reason
 from mico_150k.images.color_space import (
     LINEAR,
     SMPTE240,
@@ -16,7 +17,6 @@ from mico_150k.images.color_space import (
     Primaries,
     are_usable,
 )
-from mico_150k.reason import Reason
 
 KINDS = frozenset({b"cICP", b"sRGB", b"gAMA", b"cHRM"})
 

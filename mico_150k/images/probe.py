@@ -15,15 +15,15 @@ import pyarrow as pa
 from PIL import ExifTags, UnidentifiedImageError
 from PIL import Image as Pillow
 
-from mico_150k.errors import UnusableImage
+from mico_150k.core.errors import UnusableImage
+from mico_150k.core.reasons import Reason
+from mico_150k.core.sample import Buffer, as_view
 from mico_150k.images import jpeg, png, webp
 from mico_150k.images.blame import blaming_the_image
 from mico_150k.images.header import Coding, Header, Verify
 from mico_150k.images.jpeg_mend import mended
 from mico_150k.images.magic import NAMED_BYTES, TEXT, name_of
 from mico_150k.images.room import check_room
-from mico_150k.reason import Reason
-from mico_150k.sample import Buffer, as_view
 
 MAX_BYTES = 256 << 20
 """A file above this is no picture of this kind; it would be held in memory several times."""

@@ -5,7 +5,7 @@ forecast has room for images of a common size, and one that needs more than is l
 before it is decoded, with the way out. It is not skipped: what comes out may not depend on memory.
 """
 
-from mico_150k.errors import MemoryTooSmall
+from mico_150k.core.errors import MemoryTooSmall
 
 COMMON_ROOM = 256 << 20
 """Within each worker's forecast: of 16 megapixels, more than a usual camera's or generator's."""

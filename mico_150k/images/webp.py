@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from struct import Struct
 
-from mico_150k.errors import UnusableImage
+from mico_150k.core.errors import UnusableImage
+from mico_150k.core.reasons import Reason
 from mico_150k.images.header import Coding
-from mico_150k.reason import Reason
 
 RIFF, WEBP = b"RIFF", b"WEBP"
 

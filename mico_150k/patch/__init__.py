@@ -7,7 +7,7 @@ What the lines call is in `mico_150k.trainers`; one trainer is one file here, an
 import importlib
 import pkgutil
 
-from mico_150k.errors import UnknownConfig
+from mico_150k.core.errors import UnknownConfig
 from mico_150k.patch.edit import Patch
 
 PATCHES: dict[str, Patch] = {

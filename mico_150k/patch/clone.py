@@ -5,7 +5,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from mico_150k.errors import CloneRefused, UnsafeFile
+from mico_150k.core.errors import CloneRefused, UnsafeFile
 from mico_150k.files import disk_errors, remove_abandoned
 from mico_150k.names import partial
 from mico_150k.patch.edit import Patch

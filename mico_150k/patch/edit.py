@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from mico_150k.errors import CloneRefused
+from mico_150k.core.errors import CloneRefused
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mico_150k.builders import BUILDERS
-from mico_150k.errors import UnusableImage
+from mico_150k.core.errors import UnusableImage
+from mico_150k.core.reasons import Reason
+from mico_150k.core.sample import as_view
 from mico_150k.pretokenize.material import CellPlace
-from mico_150k.reason import Reason
-from mico_150k.sample import as_view
 
 Group = tuple[pa.Array, pa.Array]
 """A row group's inputs and outputs."""

@@ -19,8 +19,8 @@ import pyarrow.parquet as pq
 import xxhash
 
 from mico_150k import names
-from mico_150k.columns import Column, ColumnType, arrow_schema
-from mico_150k.errors import BrokenFile, NotADataset
+from mico_150k.core.columns import Column, ColumnType, arrow_schema
+from mico_150k.core.errors import BrokenFile, NotADataset
 from mico_150k.files import disk_errors, settle, sha256
 from mico_150k.json_lines import parse_json
 from mico_150k.names import partial

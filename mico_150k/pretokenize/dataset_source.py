@@ -13,10 +13,10 @@ import pyarrow.parquet as pq
 
 from mico_150k import names
 from mico_150k.builders import BUILDERS
+from mico_150k.core.errors import BrokenFile, EmptySource, UnusableImage
+from mico_150k.core.excerpt import excerpt
 from mico_150k.dataset import Dataset
 from mico_150k.dataset_folder import DatasetFolder, read_rows
-from mico_150k.errors import BrokenFile, EmptySource, UnusableImage
-from mico_150k.excerpt import excerpt
 from mico_150k.pretokenize.material import CellPlace, Material, Picture, Record
 from mico_150k.row_group import group_sizes
 

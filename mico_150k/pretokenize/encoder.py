@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mico_150k.errors import BrokenFile, UsageError
+from mico_150k.core.errors import BrokenFile, UsageError
 from mico_150k.pretokenize.crop import Pixels
 from mico_150k.pretokenize.decoding import Decoder
 from mico_150k.pretokenize.material import Fault

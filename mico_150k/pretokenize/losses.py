@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass
 
-from mico_150k.errors import TooManyLeftOut
+from mico_150k.core.errors import TooManyLeftOut
 from mico_150k.examine import OUTPUT
 from mico_150k.json_lines import to_json_line
 from mico_150k.pretokenize.material import Fault, Material

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from mico_150k.excerpt import excerpt
-from mico_150k.reason import Reason
+from mico_150k.core.excerpt import excerpt
+from mico_150k.core.reasons import Reason
 
 
 @dataclass(frozen=True, slots=True)

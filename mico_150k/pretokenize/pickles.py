@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mico_150k.errors import OutputRefused
+from mico_150k.core.errors import OutputRefused
 from mico_150k.files import disk_errors, read_json, write_atomically, write_json
 from mico_150k.forecast import free_space, require_room
 from mico_150k.hold import hold

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from mico_150k.errors import MicoError, MissingPackage, UsageError, WorkerLost
+from mico_150k.core.errors import MicoError, MissingPackage, UsageError, WorkerLost
 from mico_150k.pretokenize.encoder import ChunkCodes, Encoder, EncoderOptions
 from mico_150k.pretokenize.plan import Chunk
 from mico_150k.pretokenize.workers import OnEncoded, Task, tasks

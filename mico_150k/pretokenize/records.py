@@ -12,8 +12,8 @@ from typing import Any
 
 import yaml
 
-from mico_150k.errors import BrokenFile, UsageError
-from mico_150k.excerpt import excerpt
+from mico_150k.core.errors import BrokenFile, UsageError
+from mico_150k.core.excerpt import excerpt
 from mico_150k.files import write_atomically
 from mico_150k.json_lines import parse_json, to_json_line
 from mico_150k.pretokenize.codes import CodedRow

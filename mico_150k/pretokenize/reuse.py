@@ -7,7 +7,7 @@ batch, a code that has two candidates as good as equal may become the other (see
 from dataclasses import replace
 from pathlib import Path
 
-from mico_150k.errors import BrokenFile, NotADataset
+from mico_150k.core.errors import BrokenFile, NotADataset
 from mico_150k.images.reader import digest_of
 from mico_150k.pretokenize.codes import CodesFolder
 from mico_150k.pretokenize.encoder import ChunkCodes, Encoded

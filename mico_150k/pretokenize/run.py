@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from mico_150k.errors import UsageError
+from mico_150k.core.errors import UsageError
 from mico_150k.files import write_atomically
 from mico_150k.names import QUARANTINE
 from mico_150k.pretokenize.chunks import ChunkStore

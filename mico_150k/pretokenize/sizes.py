@@ -7,7 +7,7 @@ The shapes are upstream's (`generate_crop_size_list` and `var_center_crop` in it
 from dataclasses import dataclass
 from functools import lru_cache
 
-from mico_150k.errors import UsageError
+from mico_150k.core.errors import UsageError
 
 Shape = tuple[int, int]
 """Width and height in pixels, after the crop."""

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from mico_150k.errors import MissingPackage, SourceNotFound
+from mico_150k.core.errors import MissingPackage, SourceNotFound
 
 TextLength = Callable[[str], int]
 """Text → tokens."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from mico_150k.errors import MemoryTooSmall, MissingPackage, SourceNotFound, UsageError
+from mico_150k.core.errors import MemoryTooSmall, MissingPackage, SourceNotFound, UsageError
 from mico_150k.pretokenize.sizes import CODE
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
-from mico_150k.errors import MicoError, WorkerLost
+from mico_150k.core.errors import MicoError, WorkerLost
 from mico_150k.pretokenize.encoder import ChunkCodes, Encoder, EncoderOptions
 from mico_150k.pretokenize.plan import Chunk
 

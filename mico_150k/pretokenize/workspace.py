@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mico_150k import names
-from mico_150k.errors import OutputRefused
+from mico_150k.core.errors import OutputRefused
 from mico_150k.files import read_json, write_json
 from mico_150k.hold import hold
 from mico_150k.pretokenize import pickles, records

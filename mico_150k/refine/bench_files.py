@@ -10,17 +10,17 @@ import pyarrow as pa
 
 from mico_150k import names
 from mico_150k.bench import BENCH_COLUMNS, Bench, BenchCase
-from mico_150k.columns import arrow_schema
 from mico_150k.config_file import ConfigFile
+from mico_150k.core.columns import arrow_schema
+from mico_150k.core.errors import BrokenFile
+from mico_150k.core.reasons import Reason
+from mico_150k.core.sample import Missing
 from mico_150k.dataset import Dataset
 from mico_150k.dataset_folder import read_groups
-from mico_150k.errors import BrokenFile
 from mico_150k.files import link
 from mico_150k.images.reader import digest_of
-from mico_150k.reason import Reason
 from mico_150k.records import FileRecord
 from mico_150k.row_group import RowGroup, cut
-from mico_150k.sample import Missing
 from mico_150k.sources.cells import image_cells, image_lists
 
 Records = dict[str, FileRecord]

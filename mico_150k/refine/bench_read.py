@@ -8,13 +8,13 @@ from functools import partial
 
 from mico_150k.background import in_order
 from mico_150k.bench import Bench, BenchCase
-from mico_150k.errors import TooManyLeftOut
+from mico_150k.core.errors import TooManyLeftOut
+from mico_150k.core.sample import LeftOut
 from mico_150k.machine import cores
 from mico_150k.refine.look import Look, look_of
 from mico_150k.refine.look_cache import LookCache
 from mico_150k.refine.options import OnStep
 from mico_150k.refine.overlap import CaseDigests
-from mico_150k.sample import LeftOut
 
 
 @dataclass(frozen=True, slots=True)

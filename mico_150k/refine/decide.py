@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mico_150k import names
+from mico_150k.core.errors import BadSelection, UsageError
+from mico_150k.core.reasons import Reason
 from mico_150k.dataset import Dataset
-from mico_150k.errors import BadSelection, UsageError
-from mico_150k.reason import Reason
 from mico_150k.refine.bench_files import bench_digests
 from mico_150k.refine.bench_read import BenchRead
 from mico_150k.refine.fates import Fates

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from mico_150k import names
+from mico_150k.core.reasons import Reason
+from mico_150k.core.sample import LeftOut
+from mico_150k.core.task import Task
 from mico_150k.dataset import Dataset
-from mico_150k.reason import Reason
-from mico_150k.sample import LeftOut
-from mico_150k.task import Task
 
 
 @dataclass(frozen=True, slots=True)

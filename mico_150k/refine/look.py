@@ -26,8 +26,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image as Pillow
 
-from mico_150k.errors import UsageError
-from mico_150k.sample import Buffer
+from mico_150k.core.errors import UsageError
+from mico_150k.core.sample import Buffer
 
 MOST_DIFFERENT_SIGNS = 20
 """Of 256: what a small copy at quality 30 changes in a photo."""

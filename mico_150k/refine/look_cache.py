@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import closing
 from pathlib import Path
 
-from mico_150k.errors import UsageError
+from mico_150k.core.errors import UsageError
 from mico_150k.refine.look import Look
 
 _TABLE = "create table if not exists looks (digest text primary key, look blob not null)"

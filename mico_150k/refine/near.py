@@ -6,13 +6,13 @@ from functools import partial
 
 from mico_150k import names
 from mico_150k.background import in_order
+from mico_150k.core.sample import Buffer
 from mico_150k.dataset import Dataset
 from mico_150k.machine import cores
 from mico_150k.refine.fates import Fates
 from mico_150k.refine.look import Look, look_of
 from mico_150k.refine.look_cache import LookCache
 from mico_150k.refine.options import OnStep
-from mico_150k.sample import Buffer
 
 _KEPT_EVERY = 256
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from mico_150k.commands import unless
-from mico_150k.errors import UsageError
+from mico_150k.core.errors import UsageError
 from mico_150k.refine.validation import MAX_LOSS
 from mico_150k.selection import Selection
 

@@ -18,9 +18,10 @@ from mico_150k import names
 from mico_150k.build import BuildResult, versions
 from mico_150k.builders import BUILDERS
 from mico_150k.commands import refine_command, unless
+from mico_150k.core.errors import BrokenFile, NotADataset, OutputRefused
+from mico_150k.core.sample import Sample
 from mico_150k.dataset import Dataset, open_dataset
 from mico_150k.dataset_folder import CONFIGS
-from mico_150k.errors import BrokenFile, NotADataset, OutputRefused
 from mico_150k.files import link, same_disk
 from mico_150k.finish import Report
 from mico_150k.forecast import existing, free_space, require_room
@@ -32,7 +33,6 @@ from mico_150k.refine.finish import finish_refinement, require_readable, sample_
 from mico_150k.refine.options import OnStep, RefineOptions
 from mico_150k.refine.shards import NewShard, OldShard, plan_shards
 from mico_150k.row_group import MAX_BYTES, MAX_ROWS, cut
-from mico_150k.sample import Sample
 from mico_150k.shard_writer import ShardWriter
 from mico_150k.watch import TOLERANCE, Progress
 from mico_150k.workspace import Workspace

@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from mico_150k.errors import NotRegular, UsageError
-from mico_150k.excerpt import excerpt
-from mico_150k.reason import Reason
+from mico_150k.core.errors import NotRegular, UsageError
+from mico_150k.core.excerpt import excerpt
+from mico_150k.core.reasons import Reason
 from mico_150k.refine.fates import Fates
 from mico_150k.regular import read_small
 

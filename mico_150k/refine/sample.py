@@ -13,10 +13,10 @@ import pyarrow.parquet as pq
 
 from mico_150k import names
 from mico_150k.builders.default import Default
-from mico_150k.columns import arrow_schema
+from mico_150k.core.columns import arrow_schema
+from mico_150k.core.errors import BrokenFile
 from mico_150k.dataset import Dataset
 from mico_150k.dataset_folder import DatasetFolder, damage
-from mico_150k.errors import BrokenFile
 from mico_150k.plan import SAMPLE_ROWS, candidates, proportional
 from mico_150k.records import FileRecord
 from mico_150k.refine.fates import Fates

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import xxhash
 
-from mico_150k.errors import TooManyLost
+from mico_150k.core.errors import TooManyLost
 from mico_150k.plan import merge_in_proportion, proportional
 from mico_150k.refine.fates import Row
 

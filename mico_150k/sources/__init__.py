@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from mico_150k.errors import BrokenFile, EmptySource, SourceError, UsageError
-from mico_150k.excerpt import excerpt
-from mico_150k.pattern import leave_out
-from mico_150k.recognize import TO_PARQUET, recognize_name
-from mico_150k.sample import is_text
+from mico_150k.core.errors import BrokenFile, EmptySource, SourceError, UsageError
+from mico_150k.core.excerpt import excerpt
+from mico_150k.core.pattern import leave_out
+from mico_150k.core.recognize import TO_PARQUET, recognize_name
+from mico_150k.core.sample import is_text
 from mico_150k.sources.demo import DEMO, DemoSource
 from mico_150k.sources.layouts import (
     is_manifest,

@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
-from mico_150k.reason import Reason
-from mico_150k.sample import Buffer, Missing, as_view
+from mico_150k.core.reasons import Reason
+from mico_150k.core.sample import Buffer, Missing, as_view
 from mico_150k.sources.shape import Kind
 
 Cell = Buffer | Missing

@@ -16,11 +16,11 @@ import xxhash
 from PIL import Image
 
 from mico_150k.background import read_ahead
-from mico_150k.sample import Origin, RawSample
+from mico_150k.core.sample import Origin, RawSample
+from mico_150k.core.task import Task
 from mico_150k.sources import drawing
 from mico_150k.sources.drawing import Draw, on_paper
 from mico_150k.sources.source import Reading
-from mico_150k.task import Task
 
 DEMO = "demo"
 """What the source is called where one is asked for."""

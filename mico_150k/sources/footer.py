@@ -9,9 +9,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import xxhash
 
-from mico_150k.errors import BrokenFile
-from mico_150k.excerpt import excerpt
-from mico_150k.pattern import leave_out
+from mico_150k.core.errors import BrokenFile
+from mico_150k.core.excerpt import excerpt
+from mico_150k.core.pattern import leave_out
 from mico_150k.sources.cells import kind_of
 from mico_150k.sources.chunk_metadata import unsafe_chunk
 from mico_150k.sources.image_paths import ImagePaths

@@ -3,8 +3,8 @@
 from decimal import Decimal
 from typing import Any
 
-from mico_150k.errors import BrokenFile
-from mico_150k.sample import is_text
+from mico_150k.core.errors import BrokenFile
+from mico_150k.core.sample import is_text
 
 MOST_CHARACTERS = 1000
 """Of an id: a whole path of folders is shorter, and what is longer is some other column."""

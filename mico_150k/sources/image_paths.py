@@ -7,13 +7,13 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from mico_150k.errors import PathOutsideSource
-from mico_150k.excerpt import excerpt
+from mico_150k.core.errors import PathOutsideSource
+from mico_150k.core.excerpt import excerpt
+from mico_150k.core.reasons import Reason
+from mico_150k.core.recognize import recognize_path
+from mico_150k.core.sample import Missing
 from mico_150k.images.probe import MAX_BYTES
-from mico_150k.reason import Reason
-from mico_150k.recognize import recognize_path
 from mico_150k.regular import open_regular
-from mico_150k.sample import Missing
 from mico_150k.sources.storage import Storage
 
 LONGEST_PATH = 4096

@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from mico_150k.errors import UsageError
-from mico_150k.excerpt import excerpt
-from mico_150k.recognize import recognize_name
+from mico_150k.core.errors import UsageError
+from mico_150k.core.excerpt import excerpt
+from mico_150k.core.recognize import recognize_name
 from mico_150k.sources.source import MANIFEST_ENDINGS, TABLE_ENDING
 from mico_150k.sources.storage import Storage, is_hidden
 

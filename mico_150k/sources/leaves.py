@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pyarrow.types as pt
 
-from mico_150k.errors import BrokenFile, UnknownShape
-from mico_150k.excerpt import excerpt
-from mico_150k.pattern import leave_out
+from mico_150k.core.errors import BrokenFile, UnknownShape
+from mico_150k.core.excerpt import excerpt
+from mico_150k.core.pattern import leave_out
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mico_150k import names
-from mico_150k.errors import SourceError, UsageError
-from mico_150k.excerpt import excerpt
+from mico_150k.core.errors import SourceError, UsageError
+from mico_150k.core.excerpt import excerpt
+from mico_150k.core.pattern import leave_out, matches
 from mico_150k.json_lines import parse_json
-from mico_150k.pattern import leave_out, matches
 from mico_150k.regular import read_small
 from mico_150k.sources.source import Reading
 from mico_150k.sources.storage import Storage, is_hidden, leads_out

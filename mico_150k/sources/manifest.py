@@ -11,9 +11,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from mico_150k.background import read_ahead
-from mico_150k.errors import BrokenFile, SourceError
-from mico_150k.reason import Reason
-from mico_150k.sample import MAX_INPUTS, Missing, Origin, RawSample
+from mico_150k.core.errors import BrokenFile, SourceError
+from mico_150k.core.reasons import Reason
+from mico_150k.core.sample import MAX_INPUTS, Missing, Origin, RawSample
+from mico_150k.core.task import (
+    Task,
+    speaks_of,
+    task_by_rule,
+    task_by_spelling,
+    task_from_spelling,
+    unknown_task,
+)
 from mico_150k.sources.cells import NULL
 from mico_150k.sources.identity import place_id, source_id, subtask_of
 from mico_150k.sources.image_paths import ImagePaths
@@ -23,14 +31,6 @@ from mico_150k.sources.row_images import Found, Named, RowImages
 from mico_150k.sources.shape import Kind, Shape, find_shape
 from mico_150k.sources.source import Reading, changed, collect, refuse_unheard
 from mico_150k.sources.storage import Storage
-from mico_150k.task import (
-    Task,
-    speaks_of,
-    task_by_rule,
-    task_by_spelling,
-    task_from_spelling,
-    unknown_task,
-)
 
 _TELLING_FOLDERS = 3  # right above an image; those above them are about somebody's disk
 

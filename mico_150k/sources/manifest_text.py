@@ -15,13 +15,13 @@ from typing import Any, BinaryIO, TypeAlias
 
 import xxhash
 
-from mico_150k.errors import BrokenFile, EmptySource, MemoryTooSmall
-from mico_150k.excerpt import excerpt
+from mico_150k.core.errors import BrokenFile, EmptySource, MemoryTooSmall
+from mico_150k.core.excerpt import excerpt
+from mico_150k.core.pattern import leave_out
+from mico_150k.core.recognize import HEAD_BYTES, JSON, recognize
+from mico_150k.core.sample import MAX_INPUTS
 from mico_150k.json_lines import LINE_BYTES
 from mico_150k.machine import free_memory
-from mico_150k.pattern import leave_out
-from mico_150k.recognize import HEAD_BYTES, JSON, recognize
-from mico_150k.sample import MAX_INPUTS
 
 _GZIP = b"\x1f\x8b"
 _MOST_RATIO = 200

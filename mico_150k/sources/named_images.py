@@ -9,9 +9,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import xxhash
 
-from mico_150k.errors import BrokenFile, PathOutsideSource
-from mico_150k.pattern import leave_out
-from mico_150k.sample import Missing
+from mico_150k.core.errors import BrokenFile, PathOutsideSource
+from mico_150k.core.pattern import leave_out
+from mico_150k.core.sample import Missing
 from mico_150k.sources.cells import is_list, kind_of, plain_array, plain_values
 from mico_150k.sources.image_paths import ImagePaths
 from mico_150k.sources.leaves import Leaves

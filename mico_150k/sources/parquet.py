@@ -20,11 +20,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mico_150k.background import read_ahead
-from mico_150k.errors import BrokenFile, SourceError
-from mico_150k.pattern import leave_out
-from mico_150k.reason import Reason
-from mico_150k.recognize import HEAD_BYTES, PARQUET, recognize
-from mico_150k.sample import Missing, Origin, RawSample
+from mico_150k.core.errors import BrokenFile, SourceError
+from mico_150k.core.pattern import leave_out
+from mico_150k.core.reasons import Reason
+from mico_150k.core.recognize import HEAD_BYTES, PARQUET, recognize
+from mico_150k.core.sample import Missing, Origin, RawSample
+from mico_150k.core.task import (
+    Task,
+    speaks_of,
+    task_by_rule,
+    task_by_spelling,
+    task_from_spelling,
+    unknown_task,
+)
 from mico_150k.sources.cells import NULL, image_cells, image_lists, kind_of, plain_values
 from mico_150k.sources.footer import Footer, content_of, require_plausible
 from mico_150k.sources.identity import place_id, source_id, subtask_of
@@ -34,14 +42,6 @@ from mico_150k.sources.row_images import Found, Named, RowImages
 from mico_150k.sources.shape import Shape, find_shape
 from mico_150k.sources.source import Reading, changed, collect, refuse_unheard
 from mico_150k.sources.storage import Storage
-from mico_150k.task import (
-    Task,
-    speaks_of,
-    task_by_rule,
-    task_by_spelling,
-    task_from_spelling,
-    unknown_task,
-)
 
 BATCH_BYTES = 4 << 20
 """Of images in a batch: large enough to spare calls, small enough to stay in the processor's cache

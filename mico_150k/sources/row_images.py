@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mico_150k.excerpt import excerpt
-from mico_150k.reason import Reason
-from mico_150k.sample import MAX_INPUTS, MAX_ROW_BYTES, Missing
+from mico_150k.core.excerpt import excerpt
+from mico_150k.core.reasons import Reason
+from mico_150k.core.sample import MAX_INPUTS, MAX_ROW_BYTES, Missing
 from mico_150k.sources.cells import Cell
 from mico_150k.sources.image_paths import ImagePaths
 from mico_150k.sources.named_images import ImageStates

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from enum import Enum
 from itertools import chain
 
-from mico_150k.errors import UnknownShape, UsageError
-from mico_150k.excerpt import excerpt
-from mico_150k.pattern import leave_out
+from mico_150k.core.errors import UnknownShape, UsageError
+from mico_150k.core.excerpt import excerpt
+from mico_150k.core.pattern import leave_out
 
 ROW_PLACE = "@row"
 """As `--map id=@row`: the id is the row's place, whatever columns the file has."""

@@ -5,11 +5,11 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
-from mico_150k.errors import SourceChanged, SourceError, UsageError
-from mico_150k.sample import RawSample
+from mico_150k.core.errors import SourceChanged, SourceError, UsageError
+from mico_150k.core.sample import RawSample
+from mico_150k.core.task import Task
 from mico_150k.sources.shape import Shape
 from mico_150k.sources.storage import Storage
-from mico_150k.task import Task
 
 TABLE_ENDING = ".parquet"
 MANIFEST_ENDINGS = (".json", ".jsonl", ".ndjson", ".json.gz", ".jsonl.gz", ".ndjson.gz")

@@ -16,7 +16,7 @@ from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
 from mico_150k.again import again
-from mico_150k.errors import (
+from mico_150k.core.errors import (
     BrokenFile,
     MicoError,
     NotRegular,
@@ -24,10 +24,10 @@ from mico_150k.errors import (
     SourceLost,
     SourceNotFound,
 )
-from mico_150k.excerpt import excerpt
-from mico_150k.pattern import leave_out
+from mico_150k.core.excerpt import excerpt
+from mico_150k.core.pattern import leave_out
+from mico_150k.core.sample import is_text
 from mico_150k.regular import Root, open_regular, require_regular
-from mico_150k.sample import is_text
 
 T = TypeVar("T")
 

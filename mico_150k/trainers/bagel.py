@@ -18,7 +18,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from mico_150k.errors import ExportRefused
+from mico_150k.core.errors import ExportRefused
 from mico_150k.rgb import open_rgb
 from mico_150k.trainers import DATA_VARIABLE
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mico_150k.errors import ExportRefused
+from mico_150k.core.errors import ExportRefused
 from mico_150k.trainers import DATA_VARIABLE
 
 if TYPE_CHECKING:

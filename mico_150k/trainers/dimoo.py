@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from mico_150k.errors import ExportRefused
+from mico_150k.core.errors import ExportRefused
 
 UNCONDITION_SHARE = 0.1
 """The share of records without text and inputs, which guidance needs; as in the clone."""

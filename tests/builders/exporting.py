@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mico_150k.core.trainer import Exported, Trainer
 from mico_150k.dataset import open_dataset
 from mico_150k.export.job import ExportJob, ExportOptions
 from mico_150k.export.run import run_export
-from mico_150k.export.trainer import Exported, Trainer
 
 from ..factories import Case
 

@@ -6,9 +6,9 @@ import pytest
 from mico_150k.builders import get_trainer
 from mico_150k.builders.diffsynth import DiffSynthTrainer
 
+from mico_150k.core.trainer import Candidate, Exported
 from mico_150k.dataset import open_dataset
 from mico_150k.export.fitting import OverLimitPolicy, fit
-from mico_150k.export.trainer import Candidate, Exported
 
 from ..factories import Case
 from .exporting import assert_inputs, export, lines, option, run_script

@@ -11,15 +11,18 @@ import pytest
 
 import mico_150k
 from mico_150k import builders
-from mico_150k.builder import Builder
-from mico_150k.errors import BuilderRefused
-from mico_150k.export.trainer import Trainer
+from mico_150k.core.configuration import Builder
+from mico_150k.core.errors import BuilderRefused
+from mico_150k.core.trainer import Trainer
 
 from ..factories import Case
 from .exporting import lines, option, run_script
 
 GUIDE = Path(__file__).parent.parent.parent / "docs" / "adding-a-trainer.md"
-HEAD = "from mico_150k.builder import Builder\nfrom mico_150k.export.trainer import PathTrainer\n"
+HEAD = (
+    "from mico_150k.core.configuration import Builder\n"
+    "from mico_150k.core.trainer import PathTrainer\n"
+)
 Write = Callable[[str, str], Path]
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from mico_150k.build import Build, BuildOptions
-from mico_150k.errors import BrokenFile, TooManyLeftOut, WorkerLost
+from mico_150k.core.errors import BrokenFile, TooManyLeftOut, WorkerLost
 from mico_150k.executors.processes import Processes
 from mico_150k.sources import open_source
 from mico_150k.watch import Progress

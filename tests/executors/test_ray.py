@@ -25,7 +25,7 @@ os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 import ray
 from ray.cluster_utils import Cluster
 from mico_150k.build import Build, BuildOptions
-from mico_150k.errors import DiskTooSmall
+from mico_150k.core.errors import DiskTooSmall
 from mico_150k.executors.ray import RayCluster
 from mico_150k.executors.sending import Sending
 from mico_150k.remote_folder import RemoteFolder

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 from mico_150k.builders import TRAINERS
 
-from mico_150k.errors import OverLimit, UsageError
+from mico_150k.core.errors import OverLimit, UsageError
 from mico_150k.export.fitting import OverLimitPolicy, candidates, fit
 
 SQUARE = (512, 512)

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from mico_150k.builders import TRAINERS
 
+from mico_150k.core.errors import NotAnExport, OutputRefused
 from mico_150k.dataset import open_dataset
-from mico_150k.errors import NotAnExport, OutputRefused
 from mico_150k.export.job import ExportJob, ExportOptions
 from mico_150k.export.run import relocate, run_export
 from mico_150k.pretokenize.pickles import write_pickles

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import xxhash
 
-from mico_150k.errors import BrokenFile, DiskTooSmall
+from mico_150k.core.errors import BrokenFile, DiskTooSmall
+from mico_150k.core.sample import Image
 from mico_150k.export.image_store import ImageStore
 from mico_150k.names import partial, process_mark
-from mico_150k.sample import Image
 
 from ..factories import encode, picture
 
@@ -93,7 +93,7 @@ import sys
 from pathlib import Path
 import xxhash
 from mico_150k.export.image_store import ImageStore
-from mico_150k.sample import Image
+from mico_150k.core.sample import Image
 
 store = ImageStore(Path(sys.argv[1]))
 print("ready", flush=True)

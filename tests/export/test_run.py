@@ -22,17 +22,17 @@ from mico_150k.builders.bagel import BagelTrainer
 from mico_150k.builders.blip3o import Blip3oTrainer
 
 from mico_150k.build import Build, BuildOptions
-from mico_150k.columns import Columns
+from mico_150k.core.columns import Columns
+from mico_150k.core.errors import DiskTooSmall, OutputRefused, OverLimit, UsageError
+from mico_150k.core.sample import Sample
+from mico_150k.core.trainer import Candidate, Exported, PathTrainer
 from mico_150k.dataset import open_dataset
-from mico_150k.errors import DiskTooSmall, OutputRefused, OverLimit, UsageError
 from mico_150k.export.fitting import OverLimitPolicy, fit
 from mico_150k.export.image_store import ImageStore
 from mico_150k.export.job import ExportJob, ExportOptions
 from mico_150k.export.run import relocate, run_export
 from mico_150k.export.shards import spread
-from mico_150k.export.trainer import Candidate, Exported, PathTrainer
 from mico_150k.parquet_writer import image_writer
-from mico_150k.sample import Sample
 from mico_150k.selection import Selection
 from mico_150k.sources import open_source
 

@@ -11,10 +11,10 @@ from functools import cache
 
 import pytest
 
-from mico_150k.errors import UnusableImage
+from mico_150k.core.errors import UnusableImage
+from mico_150k.core.reasons import Reason
 from mico_150k.images.header import Verify
 from mico_150k.images.reader import ImageReader
-from mico_150k.reason import Reason
 from mico_150k.thumbnail import make_thumbnail
 
 from ..factories import encode, picture, signed_view

@@ -10,14 +10,14 @@ import pyarrow as pa
 import pytest
 from PIL import Image, ImageCms
 
-from mico_150k.errors import UnusableImage
+from mico_150k.core.errors import UnusableImage
+from mico_150k.core.reasons import Reason
+from mico_150k.core.sample import Buffer, Sample
 from mico_150k.examine import Examiner
 from mico_150k.images import colour, normalise, pixels, png
 from mico_150k.images.blame import blaming_the_image
 from mico_150k.images.header import Verify
 from mico_150k.images.reader import ImageReader
-from mico_150k.reason import Reason
-from mico_150k.sample import Buffer, Sample
 from mico_150k.sources import open_source
 from mico_150k.sources.cells import image_cells
 

@@ -12,11 +12,11 @@ from collections.abc import Sequence
 import pytest
 from PIL import Image, ImageCms
 
-from mico_150k.errors import UnusableImage
+from mico_150k.core.errors import UnusableImage
+from mico_150k.core.reasons import Reason
+from mico_150k.core.sample import Image as Read
 from mico_150k.images.header import Verify
 from mico_150k.images.reader import ImageReader
-from mico_150k.reason import Reason
-from mico_150k.sample import Image as Read
 
 from ..factories import signed_view
 from .awkward import (

@@ -15,12 +15,12 @@ import datasets
 import pytest
 from PIL import Image, ImageCms, ImageFile
 
-from mico_150k.errors import UnusableImage
+from mico_150k.core.errors import UnusableImage
+from mico_150k.core.reasons import Reason
+from mico_150k.core.sample import Image as Read
 from mico_150k.images.header import Verify
 from mico_150k.images.probe import probe
 from mico_150k.images.reader import ImageReader, digest_of
-from mico_150k.reason import Reason
-from mico_150k.sample import Image as Read
 
 from ..factories import encode, picture, signed_view
 from . import awkward

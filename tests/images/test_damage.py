@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from mico_150k.errors import UnusableImage
+from mico_150k.core.errors import UnusableImage
+from mico_150k.core.reasons import Reason
 from mico_150k.images.header import Verify
 from mico_150k.images.reader import ImageReader
-from mico_150k.reason import Reason
 
 from ..factories import encode, picture, signed_view
 from .awkward import GREY, PALETTE, chunk, extended, linear_profile, png, riff, riff_chunks

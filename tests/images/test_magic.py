@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mico_150k.errors import UnusableImage
+from mico_150k.core.errors import UnusableImage
+from mico_150k.core.reasons import Reason
 from mico_150k.images.magic import NAMED_BYTES, name_of
 from mico_150k.images.reader import ImageReader
-from mico_150k.reason import Reason
 
 from ..factories import encode, picture, signed_view
 

@@ -7,7 +7,7 @@ import struct
 import pytest
 from PIL import Image
 
-from mico_150k.errors import UnusableImage
+from mico_150k.core.errors import UnusableImage
 from mico_150k.images.header import Verify
 from mico_150k.images.reader import ImageReader
 

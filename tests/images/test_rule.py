@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from mico_150k.core.reasons import Reason
 from mico_150k.images.rule import CAUSES
-from mico_150k.reason import Reason
 
 README = Path(__file__).parents[2] / "README.md"
 

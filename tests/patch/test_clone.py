@@ -8,7 +8,7 @@ import pytest
 from mico_150k.builders import TRAINERS
 
 import mico_150k.patch
-from mico_150k.errors import CloneRefused, UnknownConfig
+from mico_150k.core.errors import CloneRefused, UnknownConfig
 from mico_150k.patch import PATCHES, get_patch
 from mico_150k.patch.clone import make_changes, plan_changes
 from mico_150k.patch.edit import Edit, Patch

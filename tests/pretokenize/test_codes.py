@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from mico_150k.errors import BrokenFile, NotADataset
+from mico_150k.core.errors import BrokenFile, NotADataset
 from mico_150k.pretokenize import codes
 from mico_150k.pretokenize.codes import CodesFolder
 

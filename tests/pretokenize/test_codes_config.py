@@ -10,8 +10,8 @@ from datasets import load_dataset
 from mico_150k import names
 from mico_150k.card_file import write_card
 from mico_150k.check import Finding, check_dataset
+from mico_150k.core.errors import NotADataset, OutputRefused
 from mico_150k.dataset_folder import DatasetFolder
-from mico_150k.errors import NotADataset, OutputRefused
 from mico_150k.pretokenize import codes, codes_config
 from mico_150k.pretokenize.codes_config import CodesConfig
 from mico_150k.refine.options import RefineOptions

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mico_150k.errors import DiskTooSmall, OutputRefused, UsageError
+from mico_150k.core.errors import DiskTooSmall, OutputRefused, UsageError
 from mico_150k.pretokenize import pickles
 from mico_150k.pretokenize.codes_export import export_codes
 from mico_150k.pretokenize.records import RecordOptions

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from mico_150k import names
+from mico_150k.core.errors import BrokenFile, NotADataset, UnknownConfig
 from mico_150k.dataset_folder import DatasetFolder
-from mico_150k.errors import BrokenFile, NotADataset, UnknownConfig
 from mico_150k.pretokenize import codes
 from mico_150k.pretokenize.codes_export import export_codes
 from mico_150k.pretokenize.records import RecordOptions

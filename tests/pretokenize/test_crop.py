@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mico_150k.errors import UnusableImage
+from mico_150k.core.errors import UnusableImage
+from mico_150k.core.reasons import Reason
 from mico_150k.pretokenize.crop import crop, crop_all, on_white
-from mico_150k.reason import Reason
 
 from ..factories import encode, picture
 

@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mico_150k.errors import BrokenFile, MissingPackage, SourceNotFound, UsageError
+from mico_150k.core.errors import BrokenFile, MissingPackage, SourceNotFound, UsageError
+from mico_150k.core.reasons import Reason
 from mico_150k.pretokenize.crop import crop_all
 from mico_150k.pretokenize.encoder import ChunkCodes, Encoder
 from mico_150k.pretokenize.material import FilePlace
 from mico_150k.pretokenize.plan import Chunk, EncodingPlan, Item
 from mico_150k.pretokenize.source import open_material
 from mico_150k.pretokenize.vq import VQ, Precision, check_device
-from mico_150k.reason import Reason
 
 from ..factories import encode, picture
 from .material import SMALL, VQ_EXTRA, options, write_vq

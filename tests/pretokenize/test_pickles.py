@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from mico_150k.errors import BrokenFile, DiskTooSmall, OutputRefused, UsageError
+from mico_150k.core.errors import BrokenFile, DiskTooSmall, OutputRefused, UsageError
 from mico_150k.pretokenize import pickles
 from mico_150k.pretokenize.codes import CodedRow, CodesFolder
 from mico_150k.pretokenize.pickles import check_disk, relocate_pickles, write_pickles

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mico_150k.errors import (
+from mico_150k.core.errors import (
     OutputRefused,
     SourceNotFound,
     TooManyLeftOut,

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from mico_150k.errors import BrokenFile, EmptySource, SourceNotFound
+from mico_150k.core.errors import BrokenFile, EmptySource, SourceNotFound
+from mico_150k.core.reasons import Reason
 from mico_150k.pretokenize.cells import Cells
 from mico_150k.pretokenize.material import CellPlace, Fault, FilePlace, Material
 from mico_150k.pretokenize.source import open_material
-from mico_150k.reason import Reason
 
 from ..factories import Case, encode, picture
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mico_150k.errors import SourceNotFound
+from mico_150k.core.errors import SourceNotFound
 from mico_150k.pretokenize.text import MOST, estimate, instruction, load_tokenizer
 
 

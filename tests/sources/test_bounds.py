@@ -14,12 +14,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from mico_150k.build import Build, BuildOptions
-from mico_150k.errors import BrokenFile, SourceError
+from mico_150k.core.errors import BrokenFile, SourceError
+from mico_150k.core.reasons import Reason
+from mico_150k.core.sample import MAX_INPUTS, LeftOut, Sample
 from mico_150k.examine import Examiner
 from mico_150k.inspection import inspect_source
 from mico_150k.plan import make_plan
-from mico_150k.reason import Reason
-from mico_150k.sample import MAX_INPUTS, LeftOut, Sample
 from mico_150k.sources import Reading, open_source
 from mico_150k.sources.not_a_path import not_a_path
 
@@ -289,7 +289,7 @@ def test_a_damaged_footer_is_a_broken_file_whatever_is_damaged(tmp_path: Path, s
 FLIP = """
 import sys
 from pathlib import Path
-from mico_150k.errors import SourceError
+from mico_150k.core.errors import SourceError
 from mico_150k.sources import open_source
 path, start = Path(sys.argv[1]), int(sys.argv[2])
 data = path.read_bytes()

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mico_150k.sample import Missing
+from mico_150k.core.sample import Missing
 from mico_150k.sources.cells import NULL, image_cells, image_lists, kind_of
 from mico_150k.sources.shape import Kind
 

@@ -12,8 +12,8 @@ import pytest
 
 from mico_150k import names
 from mico_150k.build import Build, BuildOptions
+from mico_150k.core.errors import SourceChanged, SourceError
 from mico_150k.dataset_builder import Mico150k
-from mico_150k.errors import SourceChanged, SourceError
 from mico_150k.executors.processes import Processes
 from mico_150k.images.header import Verify
 from mico_150k.inspection import inspect_images

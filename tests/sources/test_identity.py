@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from mico_150k.errors import BrokenFile
+from mico_150k.core.errors import BrokenFile
 from mico_150k.sources.identity import place_id, source_id
 
 

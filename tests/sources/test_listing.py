@@ -8,7 +8,7 @@ import pytest
 
 from mico_150k import names
 from mico_150k.build import Build, BuildOptions
-from mico_150k.errors import PathOutsideSource, SourceError, UsageError
+from mico_150k.core.errors import PathOutsideSource, SourceError, UsageError
 from mico_150k.sources import Reading, Source, open_source
 
 from ..factories import cases, write_json, write_release

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mico_150k.errors import BrokenFile, EmptySource, MemoryTooSmall
+from mico_150k.core.errors import BrokenFile, EmptySource, MemoryTooSmall
 from mico_150k.sources import manifest_text as module
 from mico_150k.sources import open_source
 from mico_150k.sources.manifest_text import NO_VALUE, ManifestText

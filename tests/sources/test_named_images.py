@@ -7,9 +7,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from mico_150k.errors import PathOutsideSource
+from mico_150k.core.errors import PathOutsideSource
+from mico_150k.core.sample import Sample
 from mico_150k.examine import Examiner
-from mico_150k.sample import Sample
 from mico_150k.sources import SourceFile, open_source
 
 from ..factories import CELLS, encode, picture

@@ -8,8 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from mico_150k.build import Build, BuildOptions
-from mico_150k.errors import BrokenFile, SourceError, SourceNotFound
-from mico_150k.sample import Missing
+from mico_150k.core.errors import BrokenFile, SourceError, SourceNotFound
+from mico_150k.core.sample import Missing
 from mico_150k.sources import Reading, open_source
 from mico_150k.sources.storage import is_url, local_or_url
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from mico_150k.errors import EmptySource, SourceNotFound, UsageError
+from mico_150k.core.errors import EmptySource, SourceNotFound, UsageError
 from mico_150k.sources import Reading, open_source
 
 from ..factories import cases, manifest_rows, release_table, write_json, write_release

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from mico_150k.errors import (
+from mico_150k.core.errors import (
     BrokenFile,
     PathOutsideSource,
     SourceError,
@@ -16,12 +16,12 @@ from mico_150k.errors import (
     UnknownTask,
     UsageError,
 )
+from mico_150k.core.reasons import Reason
+from mico_150k.core.sample import LeftOut, Missing, RawSample
+from mico_150k.core.task import Task, parse_task_map
 from mico_150k.examine import Examiner
-from mico_150k.reason import Reason
-from mico_150k.sample import LeftOut, Missing, RawSample
 from mico_150k.sources import Reading, open_source
 from mico_150k.sources.shape import parse_map
-from mico_150k.task import Task, parse_task_map
 
 from ..factories import (
     CELLS,

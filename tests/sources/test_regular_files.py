@@ -10,8 +10,8 @@ import pytest
 
 from mico_150k import names
 from mico_150k.bench import Bench
-from mico_150k.errors import MicoError, PathOutsideSource, SourceError
-from mico_150k.sample import Missing
+from mico_150k.core.errors import MicoError, PathOutsideSource, SourceError
+from mico_150k.core.sample import Missing
 from mico_150k.sources import Reading, open_source
 
 from ..factories import (

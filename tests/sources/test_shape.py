@@ -4,7 +4,7 @@ import shlex
 
 import pytest
 
-from mico_150k.errors import UnknownShape, UsageError
+from mico_150k.core.errors import UnknownShape, UsageError
 from mico_150k.sources.shape import Kind, find_shape, parse_map
 
 IMAGE, IMAGES, TEXT, TEXTS = Kind.IMAGE, Kind.IMAGES, Kind.TEXT, Kind.TEXTS

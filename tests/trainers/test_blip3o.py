@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mico_150k.errors import ExportRefused
+from mico_150k.core.errors import ExportRefused
 from mico_150k.patch import get_patch
 from mico_150k.patch.clone import make_changes, plan_changes
 from mico_150k.trainers.blip3o import is_mico, load_mico

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from enum import Enum
 from pathlib import PurePosixPath
 
-from mico_150k.errors import UnknownTask, UsageError
-from mico_150k.pattern import matches
+from mico_150k.core.errors import UnknownTask, UsageError
+from mico_150k.core.pattern import matches
 
 
 class Task(str, Enum):

@@ -7,8 +7,8 @@ A source yields `RawSample`s, in which nothing is checked. `mico_150k.examine` t
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from mico_150k.reason import Reason
-from mico_150k.task import Task
+from mico_150k.core.reasons import Reason
+from mico_150k.core.task import Task
 
 Buffer = bytes | memoryview
 """Encoded bytes. A view into an Arrow buffer wherever it can be, since copying a terabyte costs."""

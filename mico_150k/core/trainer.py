@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-from mico_150k.errors import OutputRefused
-from mico_150k.excerpt import excerpt
-from mico_150k.sample import is_text
+from mico_150k.core.errors import OutputRefused
+from mico_150k.core.excerpt import excerpt
+from mico_150k.core.sample import is_text
 
 LAUNCH = "train.sh"
 """The launch script of every export."""

@@ -48,7 +48,7 @@ MicoError                      the message says what is wrong, where, and the wa
 └── UnusableImage              one image; caught, and its row is left out
 """
 
-from mico_150k.reason import Reason
+from mico_150k.core.reasons import Reason
 
 
 class MicoError(Exception):

@@ -6,11 +6,11 @@ A builder lies in a file of its own in `builders/`, where `builders/__init__.py`
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from mico_150k.columns import Column, ColumnType
+from mico_150k.core.columns import Column, ColumnType
+from mico_150k.core.sample import Image, Sample
+from mico_150k.core.task import Task
 from mico_150k.images.header import Verify
 from mico_150k.images.reader import ImageReader
-from mico_150k.sample import Image, Sample
-from mico_150k.task import Task
 
 Row = dict[str, Any]
 

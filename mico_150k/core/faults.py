@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from mico_150k.excerpt import excerpt
+from mico_150k.core.excerpt import excerpt
 
 MOST_OF_A_KIND = 5
 """A stranger's file may be wrong in every row."""

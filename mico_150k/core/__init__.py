@@ -1,0 +1,1 @@
+"""What every room speaks of: samples, tasks, columns, configurations, trainers, errors."""
