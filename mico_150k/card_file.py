@@ -11,9 +11,9 @@ from mico_150k.card_text import CardText
 from mico_150k.core.errors import BrokenFile, OutputRefused, UsageError
 from mico_150k.core.excerpt import excerpt
 from mico_150k.dataset_folder import DatasetFolder
-from mico_150k.files import write_atomically
+from mico_150k.io.files import write_atomically
+from mico_150k.io.regular import Root, read_small
 from mico_150k.licences import IDENTIFIERS
-from mico_150k.regular import Root, read_small
 from mico_150k.report_rules import read_report
 
 OTHER = "other"

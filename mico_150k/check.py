@@ -23,10 +23,10 @@ from mico_150k.core.excerpt import excerpt
 from mico_150k.core.pattern import misread
 from mico_150k.dataset import Dataset
 from mico_150k.dataset_folder import DatasetFolder
-from mico_150k.files import sha256
-from mico_150k.json_lines import parse_json
+from mico_150k.io.files import sha256
+from mico_150k.io.json_lines import parse_json
+from mico_150k.io.regular import Root, read_small
 from mico_150k.manifest_rules import manifest_faults
-from mico_150k.regular import Root, read_small
 from mico_150k.report_rules import read_quarantine, report_faults
 
 VIEWER_READ_BYTES = 300_000_000

@@ -7,9 +7,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mico_150k.core.columns import Columns
-from mico_150k.files import GrowingHash, disk_errors, settle
+from mico_150k.io.files import GrowingHash, disk_errors, settle
+from mico_150k.io.parquet import image_writer
 from mico_150k.names import partial, process_mark
-from mico_150k.parquet_writer import image_writer
 from mico_150k.records import FileRecord
 from mico_150k.row_group import RowGroup
 

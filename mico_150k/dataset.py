@@ -16,8 +16,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mico_150k import names
-from mico_150k.arrays import array_of
-from mico_150k.background import in_order, read_ahead
 from mico_150k.builders import BUILDERS
 from mico_150k.core.columns import Columns, arrow_schema
 from mico_150k.core.errors import BrokenFile, MicoError, NotADataset, UnknownConfig
@@ -28,11 +26,13 @@ from mico_150k.core.sample import Image, Missing, Sample
 from mico_150k.core.task import Task
 from mico_150k.dataset_folder import CONFIGS, WAY_OUT, checked, parse_manifest
 from mico_150k.index_rules import index_faults
-from mico_150k.machine import cores
-from mico_150k.regular import SMALL_FILE_BYTES, Root, open_regular, read_small
+from mico_150k.io.arrow import array_of
+from mico_150k.io.machine import cores
+from mico_150k.io.prefetch import in_order, read_ahead
+from mico_150k.io.regular import SMALL_FILE_BYTES, Root, open_regular, read_small
+from mico_150k.io.storage import Storage, local_or_url
 from mico_150k.row_group import group_sizes
 from mico_150k.sources.cells import image_cells, image_lists
-from mico_150k.sources.storage import Storage, local_or_url
 
 REMOTE_GROUPS_AHEAD = 6
 """Row groups that are fetched at once: a network has latency to hide. Each is at most 64 MiB."""

@@ -14,10 +14,10 @@ from mico_150k.builders import BUILDERS
 from mico_150k.core.errors import BrokenFile, DamagedDataset, NotADataset, UnknownConfig
 from mico_150k.core.excerpt import excerpt
 from mico_150k.core.faults import summary
-from mico_150k.hold import hold
-from mico_150k.json_lines import parse_json
+from mico_150k.io.hold import hold
+from mico_150k.io.json_lines import parse_json
+from mico_150k.io.regular import Root, read_small
 from mico_150k.manifest_rules import manifest_faults
-from mico_150k.regular import Root, read_small
 
 WAY_OUT = "`mico check` tells all that is wrong. Fetch it again, or build again."
 

@@ -12,7 +12,7 @@ from mico_150k.collage import CANDIDATES, QUALITY, make_collage, spread
 from mico_150k.core.errors import OutputRefused, UsageError
 from mico_150k.dataset import Dataset
 from mico_150k.dataset_folder import DatasetFolder
-from mico_150k.files import written_whole
+from mico_150k.io.files import written_whole
 from mico_150k.names import ASSETS, COLLAGE, PLOTS, SPLIT
 from mico_150k.page_rows import Choice, rows_to_show
 from mico_150k.plots import require_matplotlib, write_plots

@@ -15,9 +15,9 @@ from mico_150k.card import Card
 from mico_150k.card_text import CardText
 from mico_150k.core.errors import BrokenFile, CountMismatch
 from mico_150k.dataset_folder import DatasetFolder
-from mico_150k.files import write_atomically, write_json
 from mico_150k.index import count_duplicates, join_index
-from mico_150k.json_lines import to_json_lines
+from mico_150k.io.files import write_atomically, write_json
+from mico_150k.io.json_lines import to_json_lines
 from mico_150k.plan import Plan
 from mico_150k.records import FileRecord, ImageCounts, ShardRecord, sum_images
 from mico_150k.report_rules import read_report

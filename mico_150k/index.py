@@ -14,13 +14,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import xxhash
 
-from mico_150k.arrays import array_of
 from mico_150k.builders.default import Default
 from mico_150k.core.columns import Column, Columns, ColumnType, arrow_schema
 from mico_150k.core.sample import Sample
-from mico_150k.files import disk_errors, settle, sha256
+from mico_150k.io.arrow import array_of
+from mico_150k.io.files import disk_errors, settle, sha256
+from mico_150k.io.parquet import text_writer
 from mico_150k.names import partial, process_mark
-from mico_150k.parquet_writer import text_writer
 from mico_150k.records import FileRecord
 from mico_150k.row_group import RowGroup
 

@@ -9,8 +9,8 @@ from mico_150k.core.excerpt import excerpt
 from mico_150k.core.pattern import misread
 from mico_150k.core.sample import is_text
 from mico_150k.forecast import existing
+from mico_150k.io.storage import local_or_url
 from mico_150k.sources import DEMO, Source
-from mico_150k.sources.storage import local_or_url
 
 
 def refuse_file(out: Path) -> None:

@@ -11,7 +11,7 @@ from mico_150k import names
 from mico_150k.core.excerpt import excerpt
 from mico_150k.core.reasons import Reason
 from mico_150k.dataset import Dataset
-from mico_150k.json_lines import parse_json
+from mico_150k.io.json_lines import parse_json
 
 MOST_LEFT_OUT = 200
 MOST_OF_A_REASON = 40

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from mico_150k.charts import TASKS, Bubble, Chart
 from mico_150k.core.errors import MissingPackage
-from mico_150k.files import written_whole
+from mico_150k.io.files import written_whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -19,17 +19,17 @@ import jinja2
 import pyarrow as pa
 from markupsafe import Markup
 
-from mico_150k.background import in_order
 from mico_150k.charts import bubbles, colour_of, make_charts, task_words
 from mico_150k.core.errors import OutputRefused
 from mico_150k.core.references import Span, named_images, spans
 from mico_150k.core.sample import Image, Sample
 from mico_150k.dataset import Dataset
 from mico_150k.dataset_folder import DatasetFolder
-from mico_150k.files import remove_abandoned, write_atomically
 from mico_150k.forecast import gigabytes
 from mico_150k.images.rule import CAUSES
-from mico_150k.machine import cores
+from mico_150k.io.files import remove_abandoned, write_atomically
+from mico_150k.io.machine import cores
+from mico_150k.io.prefetch import in_order
 from mico_150k.page_left_out import count_left_out, read_left_out
 from mico_150k.page_rows import Choice, Chosen, rows_to_show
 from mico_150k.statistics import make_statistics

@@ -14,10 +14,10 @@ from pathlib import Path
 import fsspec
 
 from mico_150k import names
-from mico_150k.background import in_order
 from mico_150k.core.errors import OutputRefused, RemoteError
+from mico_150k.io.prefetch import in_order
+from mico_150k.io.storage import local_or_url
 from mico_150k.records import ShardRecord
-from mico_150k.sources.storage import local_or_url
 from mico_150k.workspace import Workspace
 
 GETS_AT_ONCE = 16

@@ -6,9 +6,9 @@ from typing import Any, Protocol, TypeVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mico_150k.arrays import array_of, binary_array, list_array
 from mico_150k.core.columns import Column, Columns, ColumnType, arrow_schema
 from mico_150k.core.sample import Image
+from mico_150k.io.arrow import array_of, binary_array, list_array
 
 MAX_BYTES = 64 << 20
 """Of images. BAGEL holds about four times a row group in each worker, and the viewer refuses more

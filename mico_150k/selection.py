@@ -7,8 +7,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import xxhash
 
-from mico_150k.arrays import array_of
 from mico_150k.core.errors import BadSelection
+from mico_150k.io.arrow import array_of
 
 Places = npt.NDArray[np.int64]
 

@@ -23,9 +23,9 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from mico_150k import names
 from mico_150k.core.errors import UsageError
 from mico_150k.dataset import open_dataset
+from mico_150k.io.storage import Storage
 from mico_150k.rgb import open_rgb
 from mico_150k.row_order import Piece, draw, share, shuffled
-from mico_150k.sources.storage import Storage
 
 POOL_BYTES = 256 << 20
 """Encoded images in each worker's pool, out of which rows are drawn at random."""

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import accumulate, chain, islice
 
-from mico_150k.background import Aside, in_order, read_ahead
 from mico_150k.core.errors import SourceChanged
 from mico_150k.core.sample import LeftOut, RawSample, Sample
 from mico_150k.examine import Examiner
 from mico_150k.images.header import Verify
-from mico_150k.machine import cores
+from mico_150k.io.machine import cores
+from mico_150k.io.prefetch import Aside, in_order, read_ahead
 from mico_150k.plan import IdsDigest, Plan, PlannedFile, Shard, Unit, merge_in_proportion
 from mico_150k.records import ShardRecord, Tally
 from mico_150k.row_group import cut

@@ -14,9 +14,9 @@ from typing import Any
 from mico_150k import names
 from mico_150k.core.errors import OutputRefused
 from mico_150k.difference import differences
-from mico_150k.files import create_json, read_json, sha256, write_json
-from mico_150k.hold import hold
-from mico_150k.lock import LOCK, empty
+from mico_150k.io.files import create_json, read_json, sha256, write_json
+from mico_150k.io.hold import hold
+from mico_150k.io.locks import LOCK, empty
 from mico_150k.records import FileRecord, ShardRecord
 
 _OURS = (

@@ -4,16 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from mico_150k.again import again
 from mico_150k.core.errors import BrokenFile
 from mico_150k.dataset import open_dataset
+from mico_150k.io.retry import again
 
 from .web import serve
 
 
 @pytest.fixture(autouse=True)
 def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mico_150k.again.PAUSES", (0.0, 0.0))
+    monkeypatch.setattr("mico_150k.io.retry.PAUSES", (0.0, 0.0))
 
 
 @pytest.mark.filterwarnings("ignore:.*once more in 0 s")

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mico_150k.arrays import array_of, binary_array
 from mico_150k.core.columns import ColumnType
+from mico_150k.io.arrow import array_of, binary_array
 
 texts = st.text(st.characters(exclude_categories=["Cs"]))
 values = {

@@ -7,7 +7,7 @@ from contextlib import closing
 
 import pytest
 
-from mico_150k.background import Aside, read_ahead
+from mico_150k.io.prefetch import Aside, read_ahead
 
 
 def test_items_come_in_order_and_one_is_fetched_ahead() -> None:

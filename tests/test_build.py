@@ -29,10 +29,10 @@ from mico_150k.core.errors import (
 )
 from mico_150k.dataset_folder import DatasetFolder, read_rows
 from mico_150k.executors.processes import Processes
-from mico_150k.files import disk_errors
 from mico_150k.finish import finish
+from mico_150k.io.files import disk_errors
+from mico_150k.io.parquet import PAGE_BYTES, image_writer
 from mico_150k.names import partial, process_mark
-from mico_150k.parquet_writer import PAGE_BYTES, image_writer
 from mico_150k.row_group import MAX_ROWS
 from mico_150k.sources import Reading, open_source
 from mico_150k.sources.pages import read_page_headers
@@ -500,7 +500,7 @@ def test_a_file_system_without_locks_is_built_on_all_the_same(
     def without(*_: object) -> None:
         raise OSError(errno.ENOLCK, "No locks available")
 
-    monkeypatch.setattr("mico_150k.lock.fcntl.flock", without)
+    monkeypatch.setattr("mico_150k.io.locks.fcntl.flock", without)
     assert build(release, tmp_path / "out").report.rows == 24
 
 

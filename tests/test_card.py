@@ -24,8 +24,8 @@ from mico_150k.cli import main
 from mico_150k.core.columns import features
 from mico_150k.core.errors import NotADataset, OutputRefused, UsageError
 from mico_150k.dataset_folder import DatasetFolder
-from mico_150k.files import write_json
 from mico_150k.forecast import gigabytes
+from mico_150k.io.files import write_json
 from mico_150k.markdown import SHOWN, quoted
 from mico_150k.sources import open_source
 

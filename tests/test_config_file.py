@@ -8,7 +8,7 @@ from mico_150k.builders import get_builder
 from mico_150k.config_file import ConfigFile
 from mico_150k.core.sample import Sample
 from mico_150k.examine import Examiner
-from mico_150k.files import sha256
+from mico_150k.io.files import sha256
 from mico_150k.row_group import RowGroup
 from mico_150k.sources.demo import DemoSource
 

@@ -19,9 +19,9 @@ from mico_150k.build import Build, BuildOptions
 from mico_150k.core.errors import BrokenFile, NotADataset, UnknownConfig
 from mico_150k.dataset import open_dataset
 from mico_150k.dataset_folder import DatasetFolder, read_rows
+from mico_150k.io.storage import Storage
 from mico_150k.selection import Selection
 from mico_150k.sources import open_source
-from mico_150k.sources.storage import Storage
 
 from .factories import Case, write_release
 from .hub import serve as serve_hub

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from mico_150k.core.errors import DiskTooSmall
-from mico_150k.files import (
+from mico_150k.io.files import (
     GrowingHash,
     absolute,
     create_json,
@@ -49,7 +49,7 @@ def test_a_hash_that_follows_a_growing_file_is_the_files(tmp_path: Path) -> None
 def test_of_many_that_create_a_file_one_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mico_150k.files.process_mark", lambda: str(threading.get_ident()))
+    monkeypatch.setattr("mico_150k.io.files.process_mark", lambda: str(threading.get_ident()))
     path = tmp_path / "folder" / "build.json"
     created = []
 

@@ -19,8 +19,8 @@ from mico_150k.dataset_folder import DatasetFolder
 from mico_150k.dataset_inspection import write_assets
 from mico_150k.export.job import ExportJob, ExportOptions
 from mico_150k.export.run import relocate, run_export
-from mico_150k.hold import hold
 from mico_150k.index import write_index
+from mico_150k.io.hold import hold
 from mico_150k.names import partial
 from mico_150k.pretokenize.codes_export import export_codes
 from mico_150k.pretokenize.records import RecordOptions
@@ -332,7 +332,7 @@ def test_a_disk_that_is_full_in_the_midst_leaves_nothing_half_written(
 
     targets = {
         "index": "mico_150k.index._regrouped",
-        "card": "mico_150k.files._bring_to_disk",
+        "card": "mico_150k.io.files._bring_to_disk",
         "shard": "mico_150k.config_file.settle",
     }
     monkeypatch.setattr(targets[what], full)

@@ -26,7 +26,7 @@ import xxhash
 from mico_150k import names
 from mico_150k.build import Build, BuildOptions
 from mico_150k.cli import main
-from mico_150k.files import sha256
+from mico_150k.io.files import sha256
 from mico_150k.refine.options import RefineOptions
 from mico_150k.refine.refinement import Refinement
 from mico_150k.sources import open_source

@@ -17,10 +17,10 @@ from mico_150k.core.errors import (
     UsageError,
 )
 from mico_150k.dataset_folder import DatasetFolder, read_rows
-from mico_150k.files import sha256
 from mico_150k.hub.placeholder import is_placeholder
 from mico_150k.hub.pull_requests import TITLE
 from mico_150k.hub.push import Way
+from mico_150k.io.files import sha256
 from mico_150k.refine.options import RefineOptions
 from mico_150k.refine.refinement import Refinement
 

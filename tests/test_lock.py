@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 from mico_150k.core.errors import OutputRefused
-from mico_150k.lock import LOCK, lock_folder
+from mico_150k.io.locks import LOCK, lock_folder
 
 
 def test_a_locked_folder_is_refused_to_others_until_its_process_ends(tmp_path: Path) -> None:
     folder = tmp_path / "to"
     code = (
         "import sys, pathlib\n"
-        "from mico_150k.lock import lock_folder\n"
+        "from mico_150k.io.locks import lock_folder\n"
         "with lock_folder(pathlib.Path(sys.argv[1])):\n"
         "    print('locked', flush=True)\n"
         "    sys.stdin.read()\n"
@@ -43,7 +43,7 @@ def test_a_locked_folder_is_refused_to_others_until_its_process_ends(tmp_path: P
 
 HOLDING = (
     "import sys, pathlib\n"
-    "from mico_150k.lock import lock_folder\n"
+    "from mico_150k.io.locks import lock_folder\n"
     "folder = pathlib.Path(sys.argv[1])\n"
     "with lock_folder(folder, work=folder / '.work', who='`mico test`'):\n"
     "    print('locked', flush=True)\n"
@@ -83,7 +83,7 @@ def test_machines_that_share_no_locks_on_folders_have_those_on_files(
     work = tmp_path / ".work"
     flock = fcntl.flock
     monkeypatch.setattr(
-        "mico_150k.lock.fcntl.flock",
+        "mico_150k.io.locks.fcntl.flock",
         lambda handle, kind: (
             None if stat.S_ISDIR(os.fstat(handle).st_mode) else flock(handle, kind)
         ),
@@ -133,7 +133,7 @@ def test_a_lock_is_on_what_lies_there_and_not_on_what_was_removed(
             removed.append((work / LOCK).unlink())
         flock(handle, kind)
 
-    monkeypatch.setattr("mico_150k.lock.fcntl.flock", late)
+    monkeypatch.setattr("mico_150k.io.locks.fcntl.flock", late)
     with lock_folder(tmp_path, work=work):
         assert removed
         assert (work / LOCK).exists()

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from mico_150k import machine
 from mico_150k.core.errors import UsageError
-from mico_150k.machine import cores, free_memory, parse_size
+from mico_150k.io import machine
+from mico_150k.io.machine import cores, free_memory, parse_size
 
 
 @pytest.mark.parametrize(
@@ -51,5 +51,5 @@ def test_without_a_word_from_the_kernel_all_memory_counts(
     def silent(_: str) -> int:
         raise ValueError
 
-    monkeypatch.setattr("mico_150k.machine.os.sysconf", silent)
+    monkeypatch.setattr("mico_150k.io.machine.os.sysconf", silent)
     assert free_memory() > 1 << 40

@@ -16,10 +16,10 @@ from mico_150k.dataset_builder import Mico150k
 from mico_150k.dataset_folder import DatasetFolder
 from mico_150k.export.job import ExportJob, ExportOptions
 from mico_150k.export.run import run_export
-from mico_150k.files import write_atomically
 from mico_150k.hub.push import Push, PushOptions
 from mico_150k.hub.repository import Repository
 from mico_150k.images.reader import digest_of
+from mico_150k.io.files import write_atomically
 from mico_150k.page_rows import Choice
 from mico_150k.pretokenize.source import open_material
 from mico_150k.preview import write_preview

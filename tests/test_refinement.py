@@ -33,7 +33,7 @@ from mico_150k.core.errors import (
 from mico_150k.dataset import open_dataset
 from mico_150k.dataset_builder import Mico150k
 from mico_150k.dataset_folder import DatasetFolder
-from mico_150k.machine import cores
+from mico_150k.io.machine import cores
 from mico_150k.refine.options import RefineOptions
 from mico_150k.refine.refinement import Refinement
 from mico_150k.row_group import MAX_ROWS
@@ -401,7 +401,7 @@ def test_codes_that_come_meanwhile_stop_no_refinement_and_what_it_reads_does(
 KILLED = """
 import sys
 from pathlib import Path
-from mico_150k.machine import cores
+from mico_150k.io.machine import cores
 from mico_150k.refine.options import RefineOptions
 from mico_150k.refine.refinement import Refinement
 planned = Refinement.prepare(sys.argv[1], Path(sys.argv[2]),

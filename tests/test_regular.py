@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from mico_150k.core.errors import BrokenFile, NotRegular, OutsideRoot
 from mico_150k.core.excerpt import excerpt
-from mico_150k.files import read_json
-from mico_150k.json_lines import parse_json, read_json_lines, to_json_lines
-from mico_150k.regular import Root, is_regular, open_regular, read_small
+from mico_150k.io.files import read_json
+from mico_150k.io.json_lines import parse_json, read_json_lines, to_json_lines
+from mico_150k.io.regular import Root, is_regular, open_regular, read_small
 
 
 def test_only_a_regular_file_is_opened_and_nothing_else_is_waited_for(tmp_path: Path) -> None:

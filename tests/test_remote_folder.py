@@ -15,8 +15,8 @@ from mico_150k.dataset import open_dataset
 from mico_150k.executors import Executor, InProcess
 from mico_150k.executors.processes import Processes
 from mico_150k.executors.sending import Sending
+from mico_150k.io.scratch import PREFIX
 from mico_150k.remote_folder import RemoteFolder
-from mico_150k.scratch import PREFIX
 from mico_150k.sources import open_source
 from mico_150k.watch import Progress
 

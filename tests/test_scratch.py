@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from mico_150k.scratch import PREFIX, scratch
+from mico_150k.io.scratch import PREFIX, scratch
 
 from .killing import start_and_kill
 
 KILLED = """
 import sys, tempfile, time
 tempfile.tempdir = sys.argv[1]
-from mico_150k.scratch import scratch
+from mico_150k.io.scratch import scratch
 with scratch() as folder:
     (folder / "shard").write_bytes(bytes(1000))
     print("there", flush=True)

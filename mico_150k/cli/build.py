@@ -35,14 +35,14 @@ from mico_150k.executors import Executor, InProcess
 from mico_150k.executors.processes import Processes
 from mico_150k.forecast import building_memory, choose_workers, gigabytes, image_room
 from mico_150k.images.header import Verify
-from mico_150k.machine import parse_size
+from mico_150k.io.machine import parse_size
+from mico_150k.io.storage import is_url
 from mico_150k.plan import SHARD_BYTES
 from mico_150k.refine.options import RefineOptions
 from mico_150k.refine.validation import MAX_LOSS
 from mico_150k.selection import Selection
 from mico_150k.share import Share, ShareResult
 from mico_150k.sources import DEMO, open_source
-from mico_150k.sources.storage import is_url
 from mico_150k.watch import TOLERANCE, Progress
 
 TO_THE_HUB = "To the Hub meanwhile"

@@ -8,7 +8,7 @@ from mico_150k.card_file import Licence
 from mico_150k.cli.build_result import say_built
 from mico_150k.cli.terminal import progress, show_json, showing
 from mico_150k.executors import Executor
-from mico_150k.scratch import scratch
+from mico_150k.io.scratch import scratch
 from mico_150k.sources.source import Source
 
 

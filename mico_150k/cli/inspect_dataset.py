@@ -9,8 +9,8 @@ from rich.table import Table
 from mico_150k.cli.terminal import say, show, show_json
 from mico_150k.core.errors import DamagedDataset, MicoError, UnsafeFile, UsageError
 from mico_150k.dataset_folder import CONFIGS, DatasetFolder
-from mico_150k.files import absolute
 from mico_150k.forecast import gigabytes
+from mico_150k.io.files import absolute
 from mico_150k.names import MANIFEST
 
 if TYPE_CHECKING:

@@ -5,10 +5,10 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 
 from mico_150k.executors import Executor
+from mico_150k.io.scratch import scratch
 from mico_150k.plan import Unit
 from mico_150k.records import ShardRecord
 from mico_150k.remote_folder import RemoteFolder
-from mico_150k.scratch import scratch
 from mico_150k.unit import OnGroup, UnitBuilder
 from mico_150k.workspace import Workspace
 

@@ -7,10 +7,10 @@ from enum import Enum
 
 import pyarrow as pa
 
-from mico_150k.arrays import array_of
 from mico_150k.core.errors import OverLimit, UsageError
 from mico_150k.core.references import named_images
 from mico_150k.core.trainer import Candidate, Trainer
+from mico_150k.io.arrow import array_of
 
 TOO_MANY_INPUTS = "inputs"
 MORE_THAN_ASKED = "max-inputs"

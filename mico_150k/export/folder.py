@@ -11,11 +11,11 @@ from mico_150k.core.errors import NotAnExport, OutputRefused
 from mico_150k.core.trainer import LAUNCH, Exported
 from mico_150k.dataset_folder import DatasetFolder
 from mico_150k.export.record import are_file_names, parse_exported
-from mico_150k.files import disk_errors, read_json, write_atomically, write_json
 from mico_150k.forecast import existing
-from mico_150k.hold import hold
-from mico_150k.lock import empty
-from mico_150k.regular import Root
+from mico_150k.io.files import disk_errors, read_json, write_atomically, write_json
+from mico_150k.io.hold import hold
+from mico_150k.io.locks import empty
+from mico_150k.io.regular import Root
 
 EXPORT = "export.json"
 """What an export is and holds; written last."""

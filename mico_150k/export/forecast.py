@@ -9,8 +9,8 @@ import pyarrow as pa
 
 from mico_150k import names
 from mico_150k.export.job import ChosenShard, ExportJob
-from mico_150k.files import same_disk
 from mico_150k.forecast import existing, free_space, require_room
+from mico_150k.io.files import same_disk
 
 
 @dataclass(frozen=True, slots=True)

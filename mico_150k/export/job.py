@@ -14,8 +14,8 @@ from mico_150k.core.trainer import Exported, PathTrainer, ShardTrainer, Trainer
 from mico_150k.dataset import Dataset
 from mico_150k.export.fitting import Fitted, OverLimitPolicy, fit
 from mico_150k.export.folder import IMAGES, ExportFolder, check_folder
-from mico_150k.files import absolute
-from mico_150k.regular import Root
+from mico_150k.io.files import absolute
+from mico_150k.io.regular import Root
 from mico_150k.selection import Selection
 from mico_150k.version import __version__
 from mico_150k.watch import Progress

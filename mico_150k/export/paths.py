@@ -17,8 +17,6 @@ from typing import Any
 
 import pyarrow as pa
 
-from mico_150k.arrays import array_of
-from mico_150k.background import in_order
 from mico_150k.core.errors import BrokenFile
 from mico_150k.core.excerpt import excerpt
 from mico_150k.core.sample import Sample
@@ -26,9 +24,11 @@ from mico_150k.core.trainer import Exported, PathTrainer
 from mico_150k.export.forecast import ExportForecast, forecast_images
 from mico_150k.export.image_store import ImageStore
 from mico_150k.export.job import ChosenShard, ExportJob
-from mico_150k.files import write_atomically, written_whole
-from mico_150k.json_lines import parse_json, read_json_lines, to_json_line, to_json_lines
-from mico_150k.regular import Root, open_regular
+from mico_150k.io.arrow import array_of
+from mico_150k.io.files import write_atomically, written_whole
+from mico_150k.io.json_lines import parse_json, read_json_lines, to_json_line, to_json_lines
+from mico_150k.io.prefetch import in_order
+from mico_150k.io.regular import Root, open_regular
 from mico_150k.watch import Progress
 
 

@@ -12,7 +12,7 @@ from mico_150k.export.job import ExportJob
 from mico_150k.export.paths import PathsExport, relocate_paths
 from mico_150k.export.shards import ShardsExport
 from mico_150k.export.start import render_start
-from mico_150k.files import absolute
+from mico_150k.io.files import absolute
 from mico_150k.watch import Progress
 
 

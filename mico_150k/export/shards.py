@@ -21,9 +21,9 @@ from mico_150k.core.sample import Sample
 from mico_150k.core.trainer import Exported
 from mico_150k.export.forecast import ExportForecast, forecast_shards
 from mico_150k.export.job import ChosenShard, ExportJob
-from mico_150k.files import link, read_json, write_json
+from mico_150k.io.files import link, read_json, write_json
+from mico_150k.io.regular import is_regular
 from mico_150k.names import shard_name
-from mico_150k.regular import is_regular
 from mico_150k.row_group import RowGroup, cut, group_sizes
 from mico_150k.watch import Progress
 

@@ -10,7 +10,7 @@ from mico_150k.core.faults import summary
 from mico_150k.dataset_folder import is_of_a_build
 from mico_150k.hub.placeholder import is_placeholder
 from mico_150k.hub.repository import RemoteFile, Repository, Snapshot
-from mico_150k.json_lines import parse_json
+from mico_150k.io.json_lines import parse_json
 from mico_150k.manifest_rules import manifest_faults
 
 

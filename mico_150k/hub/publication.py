@@ -19,7 +19,7 @@ from mico_150k.core.excerpt import excerpt
 from mico_150k.dataset_folder import DatasetFolder
 from mico_150k.hub.content import Content
 from mico_150k.hub.repository import RemoteFile
-from mico_150k.regular import Root, read_small
+from mico_150k.io.regular import Root, read_small
 from mico_150k.report_rules import read_report
 
 logger = logging.getLogger(__name__)

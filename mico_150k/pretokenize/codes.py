@@ -21,11 +21,11 @@ import xxhash
 from mico_150k import names
 from mico_150k.core.columns import Column, ColumnType, arrow_schema
 from mico_150k.core.errors import BrokenFile, NotADataset
-from mico_150k.files import disk_errors, settle, sha256
-from mico_150k.json_lines import parse_json
+from mico_150k.io.files import disk_errors, settle, sha256
+from mico_150k.io.json_lines import parse_json
+from mico_150k.io.regular import Root
 from mico_150k.names import partial
 from mico_150k.pretokenize.vq import CODEBOOK, Codes
-from mico_150k.regular import Root
 
 FORMAT = "mico-150k/dimoo-codes/1"
 METADATA = b"dimoo_codes"

@@ -11,7 +11,7 @@ from mico_150k import names
 from mico_150k.card_file import make_card
 from mico_150k.core.errors import OutputRefused
 from mico_150k.dataset_folder import DatasetFolder
-from mico_150k.files import link, sha256, write_atomically, write_json
+from mico_150k.io.files import link, sha256, write_atomically, write_json
 from mico_150k.pretokenize.codes import CodesFolder
 from mico_150k.records import FileRecord
 

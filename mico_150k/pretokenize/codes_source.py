@@ -7,7 +7,7 @@ from typing import Any
 from mico_150k import names
 from mico_150k.core.errors import BrokenFile
 from mico_150k.dataset import Dataset, open_dataset
-from mico_150k.files import sha256, written_whole
+from mico_150k.io.files import sha256, written_whole
 from mico_150k.pretokenize.codes import CodesFolder
 from mico_150k.pretokenize.pickles import check_room
 

@@ -12,7 +12,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from mico_150k.background import in_order
 from mico_150k.builders.dimoo import DimooTrainer
 from mico_150k.core.errors import BrokenFile, EmptySource, UnusableImage
 from mico_150k.core.excerpt import excerpt
@@ -20,9 +19,10 @@ from mico_150k.core.reasons import Reason
 from mico_150k.core.sample import is_text
 from mico_150k.images.header import Verify
 from mico_150k.images.probe import probe
-from mico_150k.json_lines import parse_json, read_json_lines
+from mico_150k.io.json_lines import parse_json, read_json_lines
+from mico_150k.io.prefetch import in_order
+from mico_150k.io.regular import open_regular
 from mico_150k.pretokenize.material import Fault, FilePlace, Material, Picture, Record
-from mico_150k.regular import open_regular
 
 _PROBES = 16  # threads that read headers: they wait for the disk
 

@@ -9,7 +9,7 @@ from statistics import median
 from typing import Any
 
 from mico_150k.core.errors import UsageError
-from mico_150k.files import write_atomically
+from mico_150k.io.files import write_atomically
 from mico_150k.names import QUARANTINE
 from mico_150k.pretokenize.chunks import ChunkStore
 from mico_150k.pretokenize.codes import CodedPicture, CodedRow, CodesFolder, write_codes

@@ -17,8 +17,8 @@ from mico_150k.core.reasons import Reason
 from mico_150k.core.sample import Missing
 from mico_150k.dataset import Dataset
 from mico_150k.dataset_folder import read_groups
-from mico_150k.files import link
 from mico_150k.images.reader import digest_of
+from mico_150k.io.files import link
 from mico_150k.records import FileRecord
 from mico_150k.row_group import RowGroup, cut
 from mico_150k.sources.cells import image_cells, image_lists

@@ -6,11 +6,11 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 
-from mico_150k.background import in_order
 from mico_150k.bench import Bench, BenchCase
 from mico_150k.core.errors import TooManyLeftOut
 from mico_150k.core.sample import LeftOut
-from mico_150k.machine import cores
+from mico_150k.io.machine import cores
+from mico_150k.io.prefetch import in_order
 from mico_150k.refine.look import Look, look_of
 from mico_150k.refine.look_cache import LookCache
 from mico_150k.refine.options import OnStep

@@ -16,9 +16,9 @@ from mico_150k.core.errors import CountMismatch
 from mico_150k.core.reasons import Reason
 from mico_150k.dataset import Dataset
 from mico_150k.dataset_folder import DatasetFolder
-from mico_150k.files import write_atomically, write_json
 from mico_150k.finish import Report, by_task_and_reason, make_manifest, write_quarantine
 from mico_150k.index import INDEX_COLUMNS, count_duplicates, write_index
+from mico_150k.io.files import write_atomically, write_json
 from mico_150k.records import FileRecord, ImageCounts, ShardRecord
 from mico_150k.refine.bench_files import carry_bench, write_bench
 from mico_150k.refine.decide import Decision, removed_before

@@ -5,10 +5,10 @@ from contextlib import closing
 from functools import partial
 
 from mico_150k import names
-from mico_150k.background import in_order
 from mico_150k.core.sample import Buffer
 from mico_150k.dataset import Dataset
-from mico_150k.machine import cores
+from mico_150k.io.machine import cores
+from mico_150k.io.prefetch import in_order
 from mico_150k.refine.fates import Fates
 from mico_150k.refine.look import Look, look_of
 from mico_150k.refine.look_cache import LookCache

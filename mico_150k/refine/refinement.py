@@ -22,10 +22,10 @@ from mico_150k.core.errors import BrokenFile, NotADataset, OutputRefused
 from mico_150k.core.sample import Sample
 from mico_150k.dataset import Dataset, open_dataset
 from mico_150k.dataset_folder import CONFIGS
-from mico_150k.files import link, same_disk
 from mico_150k.finish import Report
 from mico_150k.forecast import existing, free_space, require_room
 from mico_150k.images.reader import digest_of
+from mico_150k.io.files import link, same_disk
 from mico_150k.output import refuse_misread
 from mico_150k.records import FileRecord, ShardRecord, Tally
 from mico_150k.refine.decide import Decision, decide

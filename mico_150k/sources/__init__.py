@@ -7,6 +7,7 @@ from mico_150k.core.excerpt import excerpt
 from mico_150k.core.pattern import leave_out
 from mico_150k.core.recognize import TO_PARQUET, recognize_name
 from mico_150k.core.sample import is_text
+from mico_150k.io.storage import Storage
 from mico_150k.sources.demo import DEMO, DemoSource
 from mico_150k.sources.layouts import (
     is_manifest,
@@ -18,7 +19,6 @@ from mico_150k.sources.listing import is_dataset, list_files
 from mico_150k.sources.manifest import ManifestSource
 from mico_150k.sources.parquet import ParquetSource
 from mico_150k.sources.source import TABLE_ENDING, Reading, Source, SourceFile
-from mico_150k.sources.storage import Storage
 
 __all__ = ["DEMO", "Reading", "Source", "SourceFile", "open_source"]
 

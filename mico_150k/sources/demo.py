@@ -15,9 +15,9 @@ import PIL
 import xxhash
 from PIL import Image
 
-from mico_150k.background import read_ahead
 from mico_150k.core.sample import Origin, RawSample
 from mico_150k.core.task import Task
+from mico_150k.io.prefetch import read_ahead
 from mico_150k.sources import drawing
 from mico_150k.sources.drawing import Draw, on_paper
 from mico_150k.sources.source import Reading

@@ -13,8 +13,8 @@ from mico_150k.core.reasons import Reason
 from mico_150k.core.recognize import recognize_path
 from mico_150k.core.sample import Missing
 from mico_150k.images.probe import MAX_BYTES
-from mico_150k.regular import open_regular
-from mico_150k.sources.storage import Storage
+from mico_150k.io.regular import open_regular
+from mico_150k.io.storage import Storage
 
 LONGEST_PATH = 4096
 """Linux's PATH_MAX: what is longer is no path, and no work is spent on it."""

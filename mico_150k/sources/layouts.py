@@ -10,8 +10,8 @@ from pathlib import Path
 from mico_150k.core.errors import UsageError
 from mico_150k.core.excerpt import excerpt
 from mico_150k.core.recognize import recognize_name
+from mico_150k.io.storage import Storage, is_hidden
 from mico_150k.sources.source import MANIFEST_ENDINGS, TABLE_ENDING
-from mico_150k.sources.storage import Storage, is_hidden
 
 OF_EXPORTS = {
     "export.json", "parquet_info.json", "pretokenize.json", "all_records.json", "made-of.json",

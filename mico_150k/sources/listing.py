@@ -14,10 +14,10 @@ from mico_150k import names
 from mico_150k.core.errors import SourceError, UsageError
 from mico_150k.core.excerpt import excerpt
 from mico_150k.core.pattern import leave_out, matches
-from mico_150k.json_lines import parse_json
-from mico_150k.regular import read_small
+from mico_150k.io.json_lines import parse_json
+from mico_150k.io.regular import read_small
+from mico_150k.io.storage import Storage, is_hidden, leads_out
 from mico_150k.sources.source import Reading
-from mico_150k.sources.storage import Storage, is_hidden, leads_out
 
 logger = logging.getLogger(__name__)
 

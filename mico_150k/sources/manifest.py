@@ -10,7 +10,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from mico_150k.background import read_ahead
 from mico_150k.core.errors import BrokenFile, SourceError
 from mico_150k.core.reasons import Reason
 from mico_150k.core.sample import MAX_INPUTS, Missing, Origin, RawSample
@@ -22,6 +21,8 @@ from mico_150k.core.task import (
     task_from_spelling,
     unknown_task,
 )
+from mico_150k.io.prefetch import read_ahead
+from mico_150k.io.storage import Storage
 from mico_150k.sources.cells import NULL
 from mico_150k.sources.identity import place_id, source_id, subtask_of
 from mico_150k.sources.image_paths import ImagePaths
@@ -30,7 +31,6 @@ from mico_150k.sources.named_images import ImageStates, NamedImages
 from mico_150k.sources.row_images import Found, Named, RowImages
 from mico_150k.sources.shape import Kind, Shape, find_shape
 from mico_150k.sources.source import Reading, changed, collect, refuse_unheard
-from mico_150k.sources.storage import Storage
 
 _TELLING_FOLDERS = 3  # right above an image; those above them are about somebody's disk
 

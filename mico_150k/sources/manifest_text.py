@@ -20,8 +20,8 @@ from mico_150k.core.excerpt import excerpt
 from mico_150k.core.pattern import leave_out
 from mico_150k.core.recognize import HEAD_BYTES, JSON, recognize
 from mico_150k.core.sample import MAX_INPUTS
-from mico_150k.json_lines import LINE_BYTES
-from mico_150k.machine import free_memory
+from mico_150k.io.json_lines import LINE_BYTES
+from mico_150k.io.machine import free_memory
 
 _GZIP = b"\x1f\x8b"
 _MOST_RATIO = 200

@@ -19,7 +19,6 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mico_150k.background import read_ahead
 from mico_150k.core.errors import BrokenFile, SourceError
 from mico_150k.core.pattern import leave_out
 from mico_150k.core.reasons import Reason
@@ -33,6 +32,8 @@ from mico_150k.core.task import (
     task_from_spelling,
     unknown_task,
 )
+from mico_150k.io.prefetch import read_ahead
+from mico_150k.io.storage import Storage
 from mico_150k.sources.cells import NULL, image_cells, image_lists, kind_of, plain_values
 from mico_150k.sources.footer import Footer, content_of, require_plausible
 from mico_150k.sources.identity import place_id, source_id, subtask_of
@@ -41,7 +42,6 @@ from mico_150k.sources.leaves import Leaves
 from mico_150k.sources.row_images import Found, Named, RowImages
 from mico_150k.sources.shape import Shape, find_shape
 from mico_150k.sources.source import Reading, changed, collect, refuse_unheard
-from mico_150k.sources.storage import Storage
 
 BATCH_BYTES = 4 << 20
 """Of images in a batch: large enough to spare calls, small enough to stay in the processor's cache

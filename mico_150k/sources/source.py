@@ -8,8 +8,8 @@ from typing import Any, Protocol, TypeVar
 from mico_150k.core.errors import SourceChanged, SourceError, UsageError
 from mico_150k.core.sample import RawSample
 from mico_150k.core.task import Task
+from mico_150k.io.storage import Storage
 from mico_150k.sources.shape import Shape
-from mico_150k.sources.storage import Storage
 
 TABLE_ENDING = ".parquet"
 MANIFEST_ENDINGS = (".json", ".jsonl", ".ndjson", ".json.gz", ".jsonl.gz", ".ndjson.gz")

@@ -32,7 +32,7 @@ from mico_150k.export.image_store import ImageStore
 from mico_150k.export.job import ExportJob, ExportOptions
 from mico_150k.export.run import relocate, run_export
 from mico_150k.export.shards import spread
-from mico_150k.parquet_writer import image_writer
+from mico_150k.io.parquet import image_writer
 from mico_150k.selection import Selection
 from mico_150k.sources import open_source
 

@@ -25,7 +25,7 @@ from mico_150k.core.errors import (
     UsageError,
     WorkerLost,
 )
-from mico_150k.lock import lock_folder
+from mico_150k.io.locks import lock_folder
 from mico_150k.pretokenize import pickles
 from mico_150k.pretokenize.codes import CodesFolder
 from mico_150k.pretokenize.encoder import ChunkCodes, EncoderOptions

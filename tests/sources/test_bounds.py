@@ -154,7 +154,7 @@ def test_texts_that_are_no_paths_are_named_before_a_path_is_looked_for(
         pq.write_table(pa.Table.from_pylist(rows), tmp_path / table)
     else:
         write_json(tmp_path / table, rows)
-    monkeypatch.setattr("mico_150k.sources.storage.ImagePaths.status", pytest.fail)
+    monkeypatch.setattr("mico_150k.io.storage.ImagePaths.status", pytest.fail)
     with pytest.raises(BrokenFile) as error:
         open_source(str(tmp_path))
     message = str(error.value)
@@ -221,7 +221,7 @@ def test_a_row_of_very_many_inputs_is_left_out_unread(
     else:
         write_json(tmp_path / f"hoi-{kind}", rows)
     looks: list[str] = []
-    from mico_150k.sources.storage import ImagePaths
+    from mico_150k.io.storage import ImagePaths
 
     read = ImagePaths.read
     monkeypatch.setattr(ImagePaths, "read", lambda of, path: looks.append(path) or read(of, path))

@@ -105,6 +105,6 @@ def test_without_statistics_nothing_is_looked_for_over_a_network(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = write(tmp_path, *MIXED, write_statistics=False)
-    monkeypatch.setattr("mico_150k.sources.storage.Storage.is_local", False)
+    monkeypatch.setattr("mico_150k.io.storage.Storage.is_local", False)
     monkeypatch.setattr("mico_150k.sources.image_paths.ImagePaths.status", pytest.fail)
     assert only(folder).rows == 3

@@ -10,8 +10,8 @@ import pytest
 from mico_150k.build import Build, BuildOptions
 from mico_150k.core.errors import BrokenFile, SourceError, SourceNotFound
 from mico_150k.core.sample import Missing
+from mico_150k.io.storage import is_url, local_or_url
 from mico_150k.sources import Reading, open_source
-from mico_150k.sources.storage import is_url, local_or_url
 
 from ..factories import Case, cases, manifest_rows, release_table, write_json, write_release
 from ..web import serve

@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import gettempdir, mkdtemp
 
-from mico_150k.lock import lock
+from mico_150k.io.locks import lock
 from mico_150k.names import partial
 
 PREFIX = "mico-150k-"

@@ -15,7 +15,6 @@ from fsspec.asyn import AsyncFileSystem
 from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
-from mico_150k.again import again
 from mico_150k.core.errors import (
     BrokenFile,
     MicoError,
@@ -27,7 +26,8 @@ from mico_150k.core.errors import (
 from mico_150k.core.excerpt import excerpt
 from mico_150k.core.pattern import leave_out
 from mico_150k.core.sample import is_text
-from mico_150k.regular import Root, open_regular, require_regular
+from mico_150k.io.regular import Root, open_regular, require_regular
+from mico_150k.io.retry import again
 
 T = TypeVar("T")
 

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from mico_150k.files import sweep
-from mico_150k.lock import lock_folder
+from mico_150k.io.files import sweep
+from mico_150k.io.locks import lock_folder
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 
 from mico_150k.core.errors import BrokenFile
 from mico_150k.core.excerpt import excerpt
-from mico_150k.regular import open_regular
+from mico_150k.io.regular import open_regular
 
 LINE_BYTES = 16 << 20
 """The longest line that is read: a row of 100,000 paths has less."""

@@ -16,8 +16,8 @@ from pathlib import Path
 
 from mico_150k.core.errors import MicoError, OutputRefused
 from mico_150k.core.excerpt import excerpt
-from mico_150k.files import disk_errors
-from mico_150k.regular import open_regular
+from mico_150k.io.files import disk_errors
+from mico_150k.io.regular import open_regular
 
 LOCK = "lock"
 """The file in a work folder."""
