@@ -24,7 +24,7 @@ from mico_150k.card_text import CardText
 from mico_150k.core.reasons import Reason
 from mico_150k.dataset import Dataset
 from mico_150k.forecast import gigabytes
-from mico_150k.images.rule import CAUSES
+from mico_150k.images.rules import CAUSES
 from mico_150k.markdown import code, markdown_template
 
 PURPOSES = {

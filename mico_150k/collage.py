@@ -6,7 +6,7 @@ from PIL import Image as Pillow
 from PIL import ImageDraw
 
 from mico_150k.core.sample import Buffer, Sample
-from mico_150k.thumbnail import shrink
+from mico_150k.images.thumbnail import shrink
 
 COLUMNS, ROWS = 2, 4
 SAMPLES = COLUMNS * ROWS

@@ -19,7 +19,7 @@ from mico_150k.core.columns import ColumnType, arrow_schema
 from mico_150k.core.faults import MOST_OF_A_KIND, Fault, Faults, rows_in_words, shown
 from mico_150k.core.task import Task
 from mico_150k.images.probe import MAX_PIXELS, PLAIN_FORMATS
-from mico_150k.images.rule import CAUSES
+from mico_150k.images.rules import CAUSES
 from mico_150k.index import INDEX_COLUMNS
 
 MOST_SHARD = 99_999

@@ -26,14 +26,14 @@ from mico_150k.core.sample import Image, Sample
 from mico_150k.dataset import Dataset
 from mico_150k.dataset_folder import DatasetFolder
 from mico_150k.forecast import gigabytes
-from mico_150k.images.rule import CAUSES
+from mico_150k.images.rules import CAUSES
+from mico_150k.images.thumbnail import Thumbnail, make_thumbnail
 from mico_150k.io.files import remove_abandoned, write_atomically
 from mico_150k.io.machine import cores
 from mico_150k.io.prefetch import in_order
 from mico_150k.page_left_out import count_left_out, read_left_out
 from mico_150k.page_rows import Choice, Chosen, rows_to_show
 from mico_150k.statistics import make_statistics
-from mico_150k.thumbnail import Thumbnail, make_thumbnail
 from mico_150k.trainer_limits import exceeded_limits
 from mico_150k.version import __version__
 from mico_150k.watch import Progress

@@ -9,7 +9,7 @@ from mico_150k.core.errors import BrokenFile, NotADataset
 from mico_150k.core.faults import Fault, Faults, shown, summary
 from mico_150k.core.sample import is_text
 from mico_150k.core.task import Task
-from mico_150k.images.rule import CAUSES
+from mico_150k.images.rules import CAUSES
 from mico_150k.io.json_lines import parse_json, read_json_lines
 from mico_150k.io.regular import Root, read_small
 from mico_150k.manifest_rules import MOST_BYTES, MOST_ROWS, are_counts, is_count, is_reason

@@ -14,10 +14,10 @@ from mico_150k.builders import BUILDERS
 from mico_150k.build import Build, BuildOptions
 from mico_150k.core.errors import BrokenFile, OutputRefused
 from mico_150k.dataset import ChosenRows, _samples, open_dataset
+from mico_150k.images.thumbnail import make_thumbnail
 from mico_150k.page_rows import Choice
 from mico_150k.preview import write_preview
 from mico_150k.sources import open_source
-from mico_150k.thumbnail import make_thumbnail
 
 from .factories import cases, encode, picture, write_release
 from .refining import build_of_them, distinct_cases, planted_bench, refine

@@ -15,7 +15,7 @@ from mico_150k.core.reasons import Reason
 from mico_150k.core.sample import Buffer, as_view
 from mico_150k.images.header import Header
 from mico_150k.images.jpeg import check_scans
-from mico_150k.images.normalise import decode
+from mico_150k.images.normalize import decode
 from mico_150k.images.png import check_png_pixels
 from mico_150k.images.probe import readable
 

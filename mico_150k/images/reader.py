@@ -8,11 +8,11 @@ from mico_150k.core.reasons import Reason
 from mico_150k.core.sample import Buffer, Image, as_view
 from mico_150k.images.blame import blaming_the_image
 from mico_150k.images.header import Verify
-from mico_150k.images.normalise import normalise
+from mico_150k.images.normalize import normalise
 from mico_150k.images.pixels import check_mended, check_pixels
 from mico_150k.images.probe import probe
 from mico_150k.images.room import check_room
-from mico_150k.images.rule import causes
+from mico_150k.images.rules import causes
 
 CACHED_BYTES = 64 << 20
 """Of normalised pictures. MICo-150K uses an input about four times; decoding is what costs."""

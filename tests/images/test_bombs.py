@@ -15,7 +15,7 @@ from mico_150k.core.errors import UnusableImage
 from mico_150k.core.reasons import Reason
 from mico_150k.images.header import Verify
 from mico_150k.images.reader import ImageReader
-from mico_150k.thumbnail import make_thumbnail
+from mico_150k.images.thumbnail import make_thumbnail
 
 from ..factories import encode, picture, signed_view
 from .awkward import GREY, RGB, chunk, exif, extended, png, riff, segment, with_segments

@@ -14,7 +14,9 @@ from mico_150k.core.errors import UnusableImage
 from mico_150k.core.reasons import Reason
 from mico_150k.core.sample import Buffer, Sample
 from mico_150k.examine import Examiner
-from mico_150k.images import colour, normalise, pixels, png
+from mico_150k.images import color as colour
+from mico_150k.images import normalize as normalise
+from mico_150k.images import pixels, png
 from mico_150k.images.blame import blaming_the_image
 from mico_150k.images.header import Verify
 from mico_150k.images.reader import ImageReader

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from mico_150k.core.reasons import Reason
-from mico_150k.images.rule import CAUSES
+from mico_150k.images.rules import CAUSES
 
 README = Path(__file__).parents[2] / "README.md"
 

@@ -16,7 +16,7 @@ from mico_150k.core.errors import UnusableImage
 from mico_150k.core.reasons import Reason
 from mico_150k.core.sample import Buffer, as_view
 from mico_150k.images.blame import blaming_the_image
-from mico_150k.images.colour import is_srgb, to_srgb
+from mico_150k.images.color import is_srgb, to_srgb
 from mico_150k.images.header import Header
 from mico_150k.images.jpeg import check_scans
 from mico_150k.images.probe import readable, readable_formats

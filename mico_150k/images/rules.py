@@ -7,7 +7,7 @@ they see different pictures, or another one than a person does; where none holds
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from mico_150k.images.colour import is_srgb
+from mico_150k.images.color import is_srgb
 from mico_150k.images.header import Header
 
 
