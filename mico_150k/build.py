@@ -16,30 +16,30 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from mico_150k import dataset_folder, names
 from mico_150k.builders import BUILDERS
 from mico_150k.card_file import Licence, read_card, write_card
 from mico_150k.commands import RELEASE, build_command, unless
 from mico_150k.core.errors import ShardsMissing, UnknownConfig
-from mico_150k.dataset_folder import DatasetFolder
+from mico_150k.dataset import folder, layout
+from mico_150k.dataset.folder import DatasetFolder
+from mico_150k.dataset.records import ShardRecord
+from mico_150k.dataset.row_group import MAX_BYTES, MAX_ROWS
+from mico_150k.dataset.workspace import Workspace
 from mico_150k.executors import Delivering, Executor, InProcess, Outlet
 from mico_150k.finish import Report, finish
 from mico_150k.forecast import Forecast, make_forecast
 from mico_150k.images.header import Verify
 from mico_150k.output import refuse_misread, refuse_source
 from mico_150k.plan import SHARD_BYTES, Plan, Unit, make_plan
-from mico_150k.records import ShardRecord
-from mico_150k.row_group import MAX_BYTES, MAX_ROWS
 from mico_150k.share import Share, ShareResult
 from mico_150k.sources import DEMO
 from mico_150k.sources.source import Source
 from mico_150k.unit import UnitBuilder
 from mico_150k.version import __version__
 from mico_150k.watch import TOLERANCE, Progress, Watch
-from mico_150k.workspace import Workspace
 
 _MOST_NAMED = 5
-CONFIGS = (*BUILDERS, names.SAMPLE)
+CONFIGS = (*BUILDERS, layout.SAMPLE)
 """What can be asked for. `index` is always written: exports and filters rest on it."""
 
 
@@ -94,7 +94,7 @@ class BuildResult:
     ) -> "BuildResult":
         """What lies in a folder whose build is finished; `started` is `time.monotonic`'s."""
         found = (path for path in folder.rglob("*") if path.is_file())
-        files = [path for path in found if path.name != names.STAMPS]
+        files = [path for path in found if path.name != layout.STAMPS]
         size = sum(path.stat().st_size for path in files)
         seconds = time.monotonic() - started
         return cls(folder, report, len(files), size, shards, resumed, seconds)
@@ -143,7 +143,7 @@ class Build:
             source,
             plan,
             len(options.with_images),
-            sample=names.SAMPLE in options.configs,
+            sample=layout.SAMPLE in options.configs,
             out=out,
         )
         return cls(source, plan, out, options, forecast, location, licence)
@@ -240,7 +240,7 @@ class Build:
     def _workspace(self) -> Workspace:
         # Absolute: pyarrow takes some relative paths for a URI or a home folder.
         known_as = self.location or str(self.out)
-        return Workspace(self.out.absolute(), dataset_folder.CONFIGS, known_as)
+        return Workspace(self.out.absolute(), folder.CONFIGS, known_as)
 
     @contextmanager
     def _claimed(
@@ -281,7 +281,7 @@ class Build:
 
     @property
     def _with_sample(self) -> bool:
-        return names.SAMPLE in self.options.configs
+        return layout.SAMPLE in self.options.configs
 
     def _records(
         self,
@@ -356,7 +356,7 @@ class Build:
         missing = sorted(
             {shard.number for unit in self.plan.units for shard in unit.shards} - finished
         )
-        named = ", ".join(names.shard_name(number) for number in missing[:_MOST_NAMED])
+        named = ", ".join(layout.shard_name(number) for number in missing[:_MOST_NAMED])
         more = ", …" if len(missing) > _MOST_NAMED else ""
         return ShardsMissing(
             f"{self.out}: {len(missing)} of {self.plan.shards} shards are missing: {named}{more}\n"

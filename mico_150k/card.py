@@ -10,7 +10,6 @@ from typing import Any
 
 import yaml
 
-from mico_150k import names
 from mico_150k.builders import BUILDERS, TRAINERS
 from mico_150k.card_figures import Figures
 from mico_150k.card_header import (
@@ -22,22 +21,23 @@ from mico_150k.card_header import (
 )
 from mico_150k.card_text import CardText
 from mico_150k.core.reasons import Reason
-from mico_150k.dataset import Dataset
+from mico_150k.dataset import layout
+from mico_150k.dataset.reader import Dataset
 from mico_150k.forecast import gigabytes
 from mico_150k.images.rules import CAUSES
 from mico_150k.markdown import code, markdown_template
 
 PURPOSES = {
     **{name: builder.purpose for name, builder in BUILDERS.items()},
-    names.SAMPLE: "trying things on: some rows of `default`, of all tasks",
-    names.INDEX: "filtering: `default` without the images, and where each row lies",
-    names.BENCH: "evaluating: MICo-Bench, in the split `test`",
-    names.CODES: "training Lumina-DiMOO: VQ codes in place of the images",
+    layout.SAMPLE: "trying things on: some rows of `default`, of all tasks",
+    layout.INDEX: "filtering: `default` without the images, and where each row lies",
+    layout.BENCH: "evaluating: MICo-Bench, in the split `test`",
+    layout.CODES: "training Lumina-DiMOO: VQ codes in place of the images",
 }
 _PICTURES = ("*.png", "*.jpg", "*.webp")
 _CAPTIONS = {
-    names.COLLAGE: "Rows of the dataset: the inputs, and the image composed of them",
-    names.PLOTS: "Tasks, numbers of inputs, what trainers take, instructions, reuse and sizes",
+    layout.COLLAGE: "Rows of the dataset: the inputs, and the image composed of them",
+    layout.PLOTS: "Tasks, numbers of inputs, what trainers take, instructions, reuse and sizes",
 }
 """Of the pictures that `mico inspect --plots` makes."""
 
@@ -53,7 +53,7 @@ class Card:
     manifest: dict[str, Any]
     report: dict[str, Any]
     figures: Figures
-    name: str = names.DATASET
+    name: str = layout.DATASET
     written: Mapping[str, Any] = field(default_factory=dict)
     sections: Mapping[str, str] = field(default_factory=dict)
     pictures: tuple[str, ...] = ()
@@ -66,13 +66,13 @@ class Card:
         report: dict[str, Any],
         *,
         before: CardText,
-        name: str = names.DATASET,
+        name: str = layout.DATASET,
     ) -> "Card":
         """The card of a dataset folder. What a person wrote into the one before is kept.
 
         Raises `UnknownConfig` and `BrokenFile` where there is no index that can be relied on.
         """
-        assets = folder / names.ASSETS
+        assets = folder / layout.ASSETS
         pictures = [path.name for pattern in _PICTURES for path in assets.glob(pattern)]
         return cls(
             manifest=manifest,

@@ -4,17 +4,17 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
-from mico_150k import names
 from mico_150k.card import Card
 from mico_150k.card_header import LICENCE_KEYS
 from mico_150k.card_text import CardText
 from mico_150k.core.errors import BrokenFile, OutputRefused, UsageError
 from mico_150k.core.excerpt import excerpt
-from mico_150k.dataset_folder import DatasetFolder
+from mico_150k.dataset import layout
+from mico_150k.dataset.folder import DatasetFolder
+from mico_150k.dataset.report_rules import read_report
 from mico_150k.io.files import write_atomically
 from mico_150k.io.regular import Root, read_small
 from mico_150k.licences import IDENTIFIERS
-from mico_150k.report_rules import read_report
 
 OTHER = "other"
 """The Hub's word for a licence that is none of its list; it wants a name for it."""
@@ -61,17 +61,17 @@ def read_card(folder: DatasetFolder) -> CardText:
     Raises `BrokenFile` where it is no text, `NotRegular` and `OutsideRoot`.
     """
     try:
-        return CardText(read_small(Root.at(folder.path).file(names.CARD)).decode())
+        return CardText(read_small(Root.at(folder.path).file(layout.CARD)).decode())
     except UnicodeDecodeError as error:
         msg = (
-            f"{folder.path / names.CARD} is no UTF-8: {excerpt(error)}\n"
+            f"{folder.path / layout.CARD} is no UTF-8: {excerpt(error)}\n"
             "Save it as UTF-8, or remove it: `mico card` writes it again."
         )
         raise BrokenFile(msg) from error
     except FileNotFoundError:
         return CardText("")
     except OSError as error:
-        msg = f"{folder.path / names.CARD} cannot be read: {excerpt(error)}"
+        msg = f"{folder.path / layout.CARD} cannot be read: {excerpt(error)}"
         raise BrokenFile(msg) from error
 
 
@@ -89,7 +89,7 @@ def make_card(
     before = read_card(folder)
     if before.text and not before.is_untouched and not overwrite:
         msg = (
-            f"{folder.path / names.CARD} was changed outside of the sections that are kept, and "
+            f"{folder.path / layout.CARD} was changed outside of the sections that are kept, and "
             "that would be lost. Move it between two lines `<!-- by hand: NAME -->` and "
             "`<!-- end: NAME -->`, or write over it with `mico card --overwrite`."
         )
@@ -106,5 +106,5 @@ def write_card(
     """The same, written. Raises what `make_card` and `DatasetFolder.held` raise."""
     with folder.held():
         card = make_card(folder, licence, overwrite=overwrite)
-        write_atomically(folder.path / names.CARD, card.text.encode())
+        write_atomically(folder.path / layout.CARD, card.text.encode())
     return card

@@ -7,20 +7,20 @@ every version.
 from collections.abc import Mapping
 from typing import Any
 
-from mico_150k import names
 from mico_150k.bench import BENCH_COLUMNS
 from mico_150k.builders import BUILDERS
 from mico_150k.card_text import GENERATED_KEYS
 from mico_150k.core.columns import Columns, card_features
-from mico_150k.index import INDEX_COLUMNS
-from mico_150k.pretokenize.codes import CODES_COLUMNS
+from mico_150k.dataset import layout
+from mico_150k.dataset.codes import CODES_COLUMNS
+from mico_150k.dataset.index import INDEX_COLUMNS
 
 COLUMNS: dict[str, Columns] = {
     **{name: builder.columns for name, builder in BUILDERS.items()},
-    names.SAMPLE: BUILDERS[names.DEFAULT].columns,
-    names.INDEX: INDEX_COLUMNS,
-    names.BENCH: BENCH_COLUMNS,
-    names.CODES: CODES_COLUMNS,
+    layout.SAMPLE: BUILDERS[layout.DEFAULT].columns,
+    layout.INDEX: INDEX_COLUMNS,
+    layout.BENCH: BENCH_COLUMNS,
+    layout.CODES: CODES_COLUMNS,
 }
 LICENCE_KEYS = ("license", "license_name", "license_link")
 _NAME = "pretty_name"
@@ -118,8 +118,8 @@ def _splits(manifest: Mapping[str, Any], config: str) -> dict[str, list[dict[str
     """The configuration's files by split."""
     files = manifest["configs"][config]
     found = {
-        split: [file for name, file in files.items() if names.split_of(name) == split]
-        for split in names.SPLITS
+        split: [file for name, file in files.items() if layout.split_of(name) == split]
+        for split in layout.SPLITS
     }
     return {split: of_split for split, of_split in found.items() if of_split}
 

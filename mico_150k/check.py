@@ -14,20 +14,20 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mico_150k import names
 from mico_150k.card_file import read_card
 from mico_150k.card_header import COLUMNS
 from mico_150k.core.columns import arrow_schema, card_features
 from mico_150k.core.errors import MicoError
 from mico_150k.core.excerpt import excerpt
 from mico_150k.core.pattern import misread
-from mico_150k.dataset import Dataset
-from mico_150k.dataset_folder import DatasetFolder
+from mico_150k.dataset import layout
+from mico_150k.dataset.folder import DatasetFolder
+from mico_150k.dataset.manifest_rules import manifest_faults
+from mico_150k.dataset.reader import Dataset
+from mico_150k.dataset.report_rules import read_quarantine, report_faults
 from mico_150k.io.files import sha256
 from mico_150k.io.json_lines import parse_json
 from mico_150k.io.regular import Root, read_small
-from mico_150k.manifest_rules import manifest_faults
-from mico_150k.report_rules import read_quarantine, report_faults
 
 VIEWER_READ_BYTES = 300_000_000
 """The viewer reads no more of one row group for a page of 100 rows."""
@@ -80,19 +80,19 @@ def _check_card(folder: DatasetFolder, manifest: dict[str, Any]) -> Iterator[Fin
     try:
         header = read_card(folder).header
     except MicoError as error:
-        yield _of(names.CARD, error)
+        yield _of(layout.CARD, error)
         return
     yield from check_header(header, manifest)
 
 
 def _check_index(folder: DatasetFolder, manifest: dict[str, Any]) -> Iterator[Finding]:
     """Every value of the index, and that its rows are those of the shards."""
-    if not folder.listed(names.INDEX):
+    if not folder.listed(layout.INDEX):
         return  # said with the files, or there is none in the manifest
     try:
         faults = Dataset.of_folder(folder.path, manifest).index_faults()
     except MicoError as error:
-        yield _of(names.INDEX, error)
+        yield _of(layout.INDEX, error)
         return
     yield from (Finding(True, fault.where, fault.what) for fault in faults)
 
@@ -101,18 +101,18 @@ def _check_small(folder: DatasetFolder, manifest: dict[str, Any] | None) -> Iter
     """The report and the quarantine file, which a refinement goes on from."""
     root = Root.at(folder.path)
     try:
-        report = parse_json(read_small(root.file(names.REPORT)))
+        report = parse_json(read_small(root.file(layout.REPORT)))
         for fault in report_faults(report, manifest):
             yield Finding(True, fault.where, fault.what)
     except FileNotFoundError:
         pass  # a part of a dataset, as it was downloaded
     except (MicoError, OSError, ValueError) as error:
-        yield _of(names.REPORT, error)
+        yield _of(layout.REPORT, error)
     try:
         for _ in read_quarantine(folder.path):
             pass
     except (MicoError, OSError) as error:
-        yield _of(names.QUARANTINE, error)
+        yield _of(layout.QUARANTINE, error)
 
 
 def _of(where: str, error: Exception) -> Finding:
@@ -146,7 +146,7 @@ def _check_files(
                 yield Finding(True, config, what)
     if not wrong:
         compared = "SHA-256" if hashes else "size"
-        yield Finding(False, names.MANIFEST, f"{len(known)} files, each with its {compared}")
+        yield Finding(False, layout.MANIFEST, f"{len(known)} files, each with its {compared}")
 
 
 def _file_fault(folder: DatasetFolder, path: Path, record: dict[str, Any], *, hashes: bool) -> str:
@@ -167,17 +167,17 @@ def _file_fault(folder: DatasetFolder, path: Path, record: dict[str, Any], *, ha
 def check_header(header: dict[str, Any] | None, manifest: dict[str, Any]) -> Iterator[Finding]:
     """A card's configurations, files, features and counts; wrong ones stop `load_dataset`."""
     if header is None:
-        yield Finding(True, names.CARD, "has no YAML header")
+        yield Finding(True, layout.CARD, "has no YAML header")
         return
     try:
         faults = [*_header_faults(header, manifest)]
     except (AttributeError, KeyError, TypeError) as error:
         faults = [f"has configs or dataset_info of another form than a card's: {error!r}"]
-    yield from (Finding(True, names.CARD, what) for what in faults)
+    yield from (Finding(True, layout.CARD, what) for what in faults)
     if not faults:
         count = len(header["configs"])
         what = f"{count} configurations, their files, features and counts hold"
-        yield Finding(False, names.CARD, what)
+        yield Finding(False, layout.CARD, what)
 
 
 def _header_faults(header: dict[str, Any], manifest: dict[str, Any]) -> Iterator[str]:
@@ -201,7 +201,7 @@ def _header_faults(header: dict[str, Any], manifest: dict[str, Any]) -> Iterator
         if infos[config]["features"] != card_features(COLUMNS[config]):
             yield f"gives {config} other features than its columns"
         for split, patterns in _data_files(cards[config], rows).items():
-            of_split = {f"{config}/{name}" for name in files if names.split_of(name) == split}
+            of_split = {f"{config}/{name}" for name in files if layout.split_of(name) == split}
             if of_split != _named_by(patterns, manifest):
                 yield f"gives {config}, {split} the files {patterns}, which are others than it has"
     for config in cards:
@@ -226,7 +226,7 @@ def _named_by(patterns: list[str], manifest: dict[str, Any]) -> set[str]:
 def _rows_by_split(files: dict[str, dict[str, Any]]) -> dict[str, int]:
     rows: Counter[str] = Counter()
     for name, file in files.items():
-        rows[names.split_of(name)] += file["rows"]
+        rows[layout.split_of(name)] += file["rows"]
     return rows
 
 
@@ -246,7 +246,7 @@ class _Footer:
 
 
 def _read_footers(folder: DatasetFolder, config: str) -> Iterator[_Footer]:
-    of_splits = (folder.listed(config, split) for split in names.SPLITS)
+    of_splits = (folder.listed(config, split) for split in layout.SPLITS)
     for path in itertools.chain.from_iterable(of_splits):
         where = f"{config}/{path.name}"
         try:
@@ -298,7 +298,7 @@ def _check_cuts(footers: dict[str, list[_Footer]]) -> Iterator[Finding]:
     """The same row groups in every configuration that has the same rows, shard by shard."""
     cuts: dict[str, dict[str, list[int]]] = {}
     for config, of_config in footers.items():
-        if config not in {names.SAMPLE, names.INDEX, names.BENCH, names.CODES}:
+        if config not in {layout.SAMPLE, layout.INDEX, layout.BENCH, layout.CODES}:
             for footer in of_config:
                 shard = cuts.setdefault(footer.where.partition("/")[2], {})
                 shard[config] = [rows for rows, _ in footer.groups]
@@ -319,7 +319,7 @@ def _check_names(folder: DatasetFolder) -> Iterator[Finding]:
         yield Finding(True, ".", f"more than {VIEWER_MAX_CONFIGS} configurations")
     total = 0
     for config in folder.configs:
-        count = sum(len(folder.listed(config, split)) for split in names.SPLITS)
+        count = sum(len(folder.listed(config, split)) for split in layout.SPLITS)
         total += count
         if count > HUB_MAX_FOLDER_FILES:
             yield Finding(True, config, f"{count} files; the Hub takes {HUB_MAX_FOLDER_FILES}")
@@ -332,7 +332,7 @@ def _check_names(folder: DatasetFolder) -> Iterator[Finding]:
 
 def _check_rests(folder: DatasetFolder) -> Iterator[Finding]:
     """What runs that were killed have left, which would take room and be sent along."""
-    work = folder.path / names.WORK
+    work = folder.path / layout.WORK
     found = [*([work] if work.exists() else []), *sorted(folder.path.rglob("*.partial"))]
     for path in found:
         if path.parent != work:

@@ -7,7 +7,7 @@ as those of older versions, is `DATASET`.
 
 from collections.abc import Sequence
 
-from mico_150k import names
+from mico_150k.dataset import layout
 
 RELEASE = "RELEASE"
 UNTOLD = "DATASET"
@@ -30,4 +30,4 @@ def unless(default: float, option: str, value: float) -> list[str]:
 
 
 def _folder(step: int) -> str:
-    return names.DATASET if step == 1 else f"{names.DATASET}-{step}"
+    return layout.DATASET if step == 1 else f"{layout.DATASET}-{step}"

@@ -15,12 +15,12 @@ from typing import Any
 
 import datasets
 
-from mico_150k import names
 from mico_150k.card import PURPOSES
 from mico_150k.card_header import COLUMNS
 from mico_150k.core.columns import features
 from mico_150k.core.errors import UsageError
 from mico_150k.core.task import parse_task_map
+from mico_150k.dataset import layout
 from mico_150k.images.header import Verify
 from mico_150k.loading import Given, find_given, fingerprint, require_same
 from mico_150k.package_hash import package_hash
@@ -91,7 +91,7 @@ class Mico150k(datasets.GeneratorBasedBuilder):
         MicoConfig(name=name, version=__version__, description=purpose)
         for name, purpose in PURPOSES.items()
     ]
-    DEFAULT_CONFIG_NAME = names.DEFAULT
+    DEFAULT_CONFIG_NAME = layout.DEFAULT
     DEFAULT_WRITER_BATCH_SIZE = WRITER_BATCH_ROWS
 
     def __init__(self, *args: Any, hash: str | None = None, **kwargs: Any) -> None:  # noqa: A002, ANN401 - the base class's signature

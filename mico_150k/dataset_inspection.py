@@ -10,10 +10,10 @@ import pyarrow as pa
 from mico_150k.charts import bubbles, make_charts
 from mico_150k.collage import CANDIDATES, QUALITY, make_collage, spread
 from mico_150k.core.errors import OutputRefused, UsageError
-from mico_150k.dataset import Dataset
-from mico_150k.dataset_folder import DatasetFolder
+from mico_150k.dataset.folder import DatasetFolder
+from mico_150k.dataset.layout import ASSETS, COLLAGE, PLOTS, SPLIT
+from mico_150k.dataset.reader import Dataset
 from mico_150k.io.files import written_whole
-from mico_150k.names import ASSETS, COLLAGE, PLOTS, SPLIT
 from mico_150k.page_rows import Choice, rows_to_show
 from mico_150k.plots import require_matplotlib, write_plots
 from mico_150k.statistics import Statistics, make_statistics

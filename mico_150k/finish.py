@@ -9,20 +9,20 @@ from typing import Any
 
 import pyarrow as pa
 
-from mico_150k import names
 from mico_150k.builders import BUILDERS
 from mico_150k.card import Card
 from mico_150k.card_text import CardText
 from mico_150k.core.errors import BrokenFile, CountMismatch
-from mico_150k.dataset_folder import DatasetFolder
-from mico_150k.index import count_duplicates, join_index
+from mico_150k.dataset import layout
+from mico_150k.dataset.folder import DatasetFolder
+from mico_150k.dataset.index import count_duplicates, join_index
+from mico_150k.dataset.records import FileRecord, ImageCounts, ShardRecord, sum_images
+from mico_150k.dataset.report_rules import read_report
+from mico_150k.dataset.workspace import Workspace
 from mico_150k.io.files import write_atomically, write_json
 from mico_150k.io.json_lines import to_json_lines
 from mico_150k.plan import Plan
-from mico_150k.records import FileRecord, ImageCounts, ShardRecord, sum_images
-from mico_150k.report_rules import read_report
 from mico_150k.sampling import join_sample
-from mico_150k.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,20 +78,22 @@ def finish(
     """
     _check_counts(plan, records)
     folder = workspace.folder
-    first = names.shard_name(0)
+    first = layout.shard_name(0)
     configs = {
-        config: {names.shard_name(record.number): record.files[config] for record in records}
+        config: {layout.shard_name(record.number): record.files[config] for record in records}
         for config in BUILDERS
         if config in records[0].files
     }
     if with_sample:
-        parts = [workspace.part(names.SAMPLE, record.number) for record in records]
-        with _damaged_parts(names.SAMPLE):
-            configs[names.SAMPLE] = {first: join_sample(parts, folder / names.SAMPLE / first, plan)}
-    index = folder / names.INDEX / first
-    parts = [workspace.part(names.INDEX, record.number) for record in records]
-    with _damaged_parts(names.INDEX):
-        configs[names.INDEX] = {first: join_index(parts, index)}
+        parts = [workspace.part(layout.SAMPLE, record.number) for record in records]
+        with _damaged_parts(layout.SAMPLE):
+            configs[layout.SAMPLE] = {
+                first: join_sample(parts, folder / layout.SAMPLE / first, plan)
+            }
+    index = folder / layout.INDEX / first
+    parts = [workspace.part(layout.INDEX, record.number) for record in records]
+    with _damaged_parts(layout.INDEX):
+        configs[layout.INDEX] = {first: join_index(parts, index)}
     left_out = [row for record in records for row in record.left_out]
     report = Report(
         rows_read=sum(record.rows_read for record in records),
@@ -101,14 +103,14 @@ def finish(
         images=sum_images(records),
         duplicates=asdict(count_duplicates(index)),
     )
-    write_quarantine(folder / names.QUARANTINE, left_out)
-    write_json(folder / names.REPORT, report.to_dict())
+    write_quarantine(folder / layout.QUARANTINE, left_out)
+    write_json(folder / layout.REPORT, report.to_dict())
     source = [
         {"name": file.name, "rows": file.rows, "content": file.content} for file in plan.files
     ]
     shards = [
         {
-            "name": names.shard_name(record.number),
+            "name": layout.shard_name(record.number),
             "rows_read": record.rows_read,
             "rows": record.rows,
             "left_out": len(record.left_out),
@@ -118,9 +120,9 @@ def finish(
     manifest = make_manifest(made, source, shards, configs, report)
     card = Card.of_folder(folder, manifest, report.to_dict(), before=CardText(""))
     card = card.with_licence(workspace.licence)
-    write_atomically(folder / names.CARD, card.render().text.encode())
+    write_atomically(folder / layout.CARD, card.render().text.encode())
     workspace.keep_stamps()
-    write_json(folder / names.MANIFEST, manifest)
+    write_json(folder / layout.MANIFEST, manifest)
     workspace.remove_work()
     return report
 
@@ -179,7 +181,7 @@ def make_manifest(
 ) -> dict[str, Any]:
     """What is in a dataset folder, by file, and what it was made of."""
     return {
-        "format": names.MANIFEST_FORMAT,
+        "format": layout.MANIFEST_FORMAT,
         **made,
         "rows_read": report.rows_read,
         "rows": report.rows,

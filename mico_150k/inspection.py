@@ -6,15 +6,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from mico_150k import names
 from mico_150k.build import CONFIGS, BuildOptions
 from mico_150k.core.errors import SourceError
+from mico_150k.dataset import layout
+from mico_150k.dataset.index import Duplicates, Repeats
+from mico_150k.dataset.records import ImageCounts, Tally
 from mico_150k.examine import Examiner
 from mico_150k.forecast import Forecast, make_forecast
 from mico_150k.images.header import Verify
-from mico_150k.index import Duplicates, Repeats
 from mico_150k.plan import Plan, make_plan
-from mico_150k.records import ImageCounts, Tally
 from mico_150k.sources import Reading, Source, open_source
 from mico_150k.unit import unit_rows
 from mico_150k.watch import Progress
@@ -70,7 +70,7 @@ def inspect_source(location: str, reading: Reading) -> tuple[SourceInspection, S
         plan = make_plan(source)
         configs = len(BuildOptions().with_images)
         forecast = make_forecast(
-            source, plan, configs, sample=names.SAMPLE in CONFIGS, out=Path.cwd()
+            source, plan, configs, sample=layout.SAMPLE in CONFIGS, out=Path.cwd()
         )
     except SourceError as error:
         problems.append(error)

@@ -9,12 +9,12 @@ from typing import Any, Protocol
 
 import xxhash
 
-from mico_150k import names
 from mico_150k.builders import BUILDERS, get_builder
 from mico_150k.core.errors import SourceChanged, SourceNotFound, UsageError
 from mico_150k.core.excerpt import excerpt
 from mico_150k.core.sample import LeftOut
-from mico_150k.dataset_folder import DatasetFolder, read_rows
+from mico_150k.dataset import layout
+from mico_150k.dataset.folder import DatasetFolder, read_rows
 from mico_150k.examine import Examiner
 from mico_150k.images.header import Verify
 from mico_150k.plan import Plan, Unit, make_plan
@@ -109,7 +109,7 @@ class GivenSource:
             msg = f"{config!r} is made by `mico build`, and cannot be generated from a source."
             raise UsageError(msg)
         units = sorted(self.plan.units, key=lambda unit: unit.shards[0].number)
-        return {names.SPLIT: units}
+        return {layout.SPLIT: units}
 
     def rows(self, config: str, shards: list[Unit]) -> Iterator[KeyedRow]:
         """The rows that `mico build` would write.
@@ -147,13 +147,13 @@ def find_given(  # noqa: PLR0913 - each is a choice of its own
 
     Raises `SourceError` of every kind, which says what was looked for.
     """
-    folder = Path(data_dir or names.DATASET)
+    folder = Path(data_dir or layout.DATASET)
     if DatasetFolder.is_one(folder):
         return GivenFolder(DatasetFolder(folder))
     if data_dir is None:
         msg = (
             f"there is no dataset folder {folder.resolve()}, and no source was given.\n"
-            f'Give one: load_dataset("{names.DATASET}", CONFIG, data_dir=SOURCE)'
+            f'Give one: load_dataset("{layout.DATASET}", CONFIG, data_dir=SOURCE)'
         )
         raise SourceNotFound(msg)
     source = open_source(data_dir, reading)

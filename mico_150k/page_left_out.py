@@ -7,10 +7,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
-from mico_150k import names
 from mico_150k.core.excerpt import excerpt
 from mico_150k.core.reasons import Reason
-from mico_150k.dataset import Dataset
+from mico_150k.dataset import layout
+from mico_150k.dataset.reader import Dataset
 from mico_150k.io.json_lines import parse_json
 
 MOST_LEFT_OUT = 200
@@ -30,7 +30,7 @@ def read_left_out(dataset: Dataset) -> list[dict[str, str]]:
 
     Raises `NotRegular` and `OutsideRoot` for what lies in its place.
     """
-    data = dataset.small_file(names.QUARANTINE, QUARANTINE_BYTES)
+    data = dataset.small_file(layout.QUARANTINE, QUARANTINE_BYTES)
     if data is None:  # most datasets have none
         return []
     return list(islice(_left_out(data.split(b"\n")), MOST_LEFT_OUT))

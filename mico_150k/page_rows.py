@@ -12,9 +12,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mico_150k import names
-from mico_150k.dataset import Dataset
-from mico_150k.selection import Selection
+from mico_150k.dataset import layout
+from mico_150k.dataset.reader import Dataset
+from mico_150k.dataset.selection import Selection
 
 NEIGHBOURS = 10
 """Rows of one row group, where the dataset has more of them to show."""
@@ -64,23 +64,23 @@ def rows_to_show(dataset: Dataset, indexes: Mapping[str, pa.Table], choice: Choi
 def _rows_of_split(dataset: Dataset, split: str, fitting: pa.Table, choice: Choice) -> Chosen:
     config, neighbours, table = dataset.whole_config, NEIGHBOURS, fitting
     dataset.files(config)  # there is one, or that is said
-    if split == names.SPLIT and not choice.where:
+    if split == layout.SPLIT and not choice.where:
         sample = _sample_of(dataset, fitting)
         if sample.num_rows >= choice.rows:
             # Its neighbours come from all over the dataset: whole row groups can be taken.
-            config, neighbours, table = names.SAMPLE, choice.rows, sample
+            config, neighbours, table = layout.SAMPLE, choice.rows, sample
     among = Chosen(split, config, table, fitting.num_rows)
     return replace(among, rows=_of_few_groups(dataset, among, neighbours, choice))
 
 
 def _sample_of(dataset: Dataset, index: pa.Table) -> pa.Table:
     """The rows of the index that are in `sample`, with their places there, in its order."""
-    if names.SAMPLE not in dataset.configs:
+    if layout.SAMPLE not in dataset.configs:
         return index.slice(0, 0)
-    records = dataset.manifest["configs"][names.SAMPLE]
+    records = dataset.manifest["configs"][layout.SAMPLE]
     rows = sum(int(record["rows"]) for record in records.values())
     every = pa.table({"shard": np.zeros(rows, np.int32), "row": np.arange(rows, dtype=np.int32)})
-    groups = dataset.read(names.SAMPLE, every, ["id"])
+    groups = dataset.read(layout.SAMPLE, every, ["id"])
     ids = [sample_id for chosen in groups for sample_id in chosen.rows["id"].to_pylist()]
     places = pc.index_in(index["id"], pa.array(ids, pa.string()))
     found = index.filter(pc.is_valid(places)).drop_columns(every.column_names)

@@ -23,8 +23,8 @@ from mico_150k.charts import bubbles, colour_of, make_charts, task_words
 from mico_150k.core.errors import OutputRefused
 from mico_150k.core.references import Span, named_images, spans
 from mico_150k.core.sample import Image, Sample
-from mico_150k.dataset import Dataset
-from mico_150k.dataset_folder import DatasetFolder
+from mico_150k.dataset.folder import DatasetFolder
+from mico_150k.dataset.reader import Dataset
 from mico_150k.forecast import gigabytes
 from mico_150k.images.rules import CAUSES
 from mico_150k.images.thumbnail import Thumbnail, make_thumbnail

@@ -4,7 +4,7 @@ From version 4 on `datasets` runs no code but its own builders, and finds those 
 is private. This module alone knows of it; the tests hold it against each major version.
 """
 
-from mico_150k.names import DATASET
+from mico_150k.dataset.layout import DATASET
 
 
 def register(name: str = DATASET) -> None:

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import fsspec
 
-from mico_150k import names
 from mico_150k.core.errors import OutputRefused, RemoteError
+from mico_150k.dataset import layout
+from mico_150k.dataset.records import ShardRecord
+from mico_150k.dataset.workspace import Workspace
 from mico_150k.io.prefetch import in_order
 from mico_150k.io.storage import local_or_url
-from mico_150k.records import ShardRecord
-from mico_150k.workspace import Workspace
 
 GETS_AT_ONCE = 16
 """Small files that are fetched at once: each waits for a network's latency."""
@@ -69,8 +69,8 @@ class RemoteFolder:
 
     def fetch_index(self) -> None:
         """Bring the index of a finished build here: its card is written from it."""
-        if (self._here.folder / names.MANIFEST).exists():
-            self._get(self._here.folder / names.INDEX / names.shard_name(0))
+        if (self._here.folder / layout.MANIFEST).exists():
+            self._get(self._here.folder / layout.INDEX / layout.shard_name(0))
 
     def holds(self, record: ShardRecord) -> bool:
         """Whether all files of a shard are there, in their size."""
@@ -79,7 +79,7 @@ class RemoteFolder:
     def take(self, record: ShardRecord) -> None:
         """Fetch what is to be joined of a shard whose files are there."""
         if not self.holds(record):
-            name = names.shard_name(record.number, record.split)
+            name = layout.shard_name(record.number, record.split)
             msg = f"{self.location} lacks files of {name}, which is finished: who removes them?"
             raise RemoteError(msg)
         for path, part in self._here.parts(record).items():
@@ -123,16 +123,16 @@ class RemoteFolder:
         """Send what was made here at the end of a build, the manifest last."""
         folder = self._here.folder
         files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
-        last = folder / names.MANIFEST
+        last = folder / layout.MANIFEST
         for path in [*(path for path in files if path != last), last]:
             self._put(path)
-        if names.WORK in self._list(""):
+        if layout.WORK in self._list(""):
             with self._talking():
-                self._fs.rm(self._path(names.WORK), recursive=True)
+                self._fs.rm(self._path(layout.WORK), recursive=True)
 
     def totals(self) -> tuple[int, int]:
         """Files and bytes of what is published: of shards, and of the small files."""
-        manifest = json.loads((self._here.folder / names.MANIFEST).read_text())
+        manifest = json.loads((self._here.folder / layout.MANIFEST).read_text())
         shards = {
             f"{config}/{name}": file["bytes"]
             for config, files in manifest["configs"].items()
@@ -141,7 +141,7 @@ class RemoteFolder:
         small = {
             path.relative_to(self._here.folder).as_posix(): path.stat().st_size
             for path in self._here.folder.rglob("*")
-            if path.is_file() and path.name != names.STAMPS
+            if path.is_file() and path.name != layout.STAMPS
         }
         together = {**small, **shards}
         return len(together), sum(together.values())
@@ -149,15 +149,15 @@ class RemoteFolder:
     def _restore(self) -> None:
         """Bring here what a build goes on from, or what a finished one has said."""
         there = self._list("")
-        if names.MANIFEST in there:
-            for name in {names.MANIFEST, names.REPORT, names.CARD, names.STAMPS} & set(there):
+        if layout.MANIFEST in there:
+            for name in {layout.MANIFEST, layout.REPORT, layout.CARD, layout.STAMPS} & set(there):
                 self._get(self._here.folder / name)
-        elif names.WORK in there:
-            folders = ("", names.INDEX, names.SAMPLE, self._here.record_file(0).parent.name)
+        elif layout.WORK in there:
+            folders = ("", layout.INDEX, layout.SAMPLE, self._here.record_file(0).parent.name)
             files = [
                 self._here.work / folder / name
                 for folder in folders
-                for name in self._list(posixpath.join(names.WORK, folder))
+                for name in self._list(posixpath.join(layout.WORK, folder))
                 if posixpath.splitext(name)[1] in {".json", ".parquet"}
             ]
             for _ in in_order((partial(self._get, path) for path in files), GETS_AT_ONCE):
@@ -219,5 +219,5 @@ class RemoteFolder:
 
 
 def _sizes(record: ShardRecord) -> dict[str, int]:
-    name = names.shard_name(record.number, record.split)
+    name = layout.shard_name(record.number, record.split)
     return {f"{config}/{name}": file.bytes for config, file in record.files.items()}

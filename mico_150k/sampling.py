@@ -11,11 +11,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mico_150k.builders.default import Default
-from mico_150k.config_file import ConfigFile
 from mico_150k.core.sample import Sample
+from mico_150k.dataset.config_file import ConfigFile
+from mico_150k.dataset.records import FileRecord
+from mico_150k.dataset.row_group import MAX_BYTES, MAX_ROWS, RowGroup
 from mico_150k.plan import Plan
-from mico_150k.records import FileRecord
-from mico_150k.row_group import MAX_BYTES, MAX_ROWS, RowGroup
 
 
 class SamplePart:

@@ -2,16 +2,16 @@
 
 from collections.abc import Sequence
 
-from mico_150k import names
 from mico_150k.builders import get_builder
-from mico_150k.config_file import ConfigFile
 from mico_150k.core.sample import Sample
-from mico_150k.index import IndexPart
-from mico_150k.names import shard_name
-from mico_150k.records import ShardRecord, Tally
-from mico_150k.row_group import RowGroup
+from mico_150k.dataset import layout
+from mico_150k.dataset.config_file import ConfigFile
+from mico_150k.dataset.index import IndexPart
+from mico_150k.dataset.layout import shard_name
+from mico_150k.dataset.records import ShardRecord, Tally
+from mico_150k.dataset.row_group import RowGroup
+from mico_150k.dataset.workspace import Workspace
 from mico_150k.sampling import SamplePart
-from mico_150k.workspace import Workspace
 
 
 class ShardWriter:
@@ -23,7 +23,7 @@ class ShardWriter:
         number: int,
         configs: Sequence[str],
         sample: frozenset[str],
-        split: str = names.SPLIT,
+        split: str = layout.SPLIT,
     ) -> None:
         """`configs` are those with images; `sample` are the ids that may go into the sample."""
         self._workspace = workspace
@@ -35,8 +35,8 @@ class ShardWriter:
             )
             for name in configs
         }
-        self._index = IndexPart(workspace.part(names.INDEX, number, split), number)
-        self._sample = SamplePart(workspace.part(names.SAMPLE, number, split), sample)
+        self._index = IndexPart(workspace.part(layout.INDEX, number, split), number)
+        self._sample = SamplePart(workspace.part(layout.SAMPLE, number, split), sample)
 
     def write(self, samples: Sequence[Sample]) -> None:
         """Append one row group to each file."""
@@ -54,9 +54,9 @@ class ShardWriter:
     def finish(self, tally: Tally) -> ShardRecord:
         """Close all files, give them their names, and write down that the shard is finished."""
         try:
-            parts = {names.INDEX: self._index.finish()}
+            parts = {layout.INDEX: self._index.finish()}
             if sample := self._sample.finish():
-                parts[names.SAMPLE] = sample
+                parts[layout.SAMPLE] = sample
             files = {name: file.finish() for name, file in self._files.items()}
         except BaseException:
             self.abandon()

@@ -20,9 +20,9 @@ import torch
 from PIL import Image as Pillow
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
-from mico_150k import names
 from mico_150k.core.errors import UsageError
-from mico_150k.dataset import open_dataset
+from mico_150k.dataset import layout
+from mico_150k.dataset.reader import open_dataset
 from mico_150k.io.storage import Storage
 from mico_150k.rgb import open_rgb
 from mico_150k.row_order import Piece, draw, share, shuffled
@@ -61,9 +61,9 @@ class TrainingRows(IterableDataset[Row]):
     def __init__(  # noqa: PLR0913 - each is one choice of a training
         self,
         dataset: str | Path,
-        config: str = names.DEFAULT,
+        config: str = layout.DEFAULT,
         *,
-        split: str = names.SPLIT,
+        split: str = layout.SPLIT,
         seed: int | None = None,
         transform: Callable[[Pillow.Image], Any] = to_tensor,
         pool_bytes: int = POOL_BYTES,

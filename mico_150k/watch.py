@@ -8,8 +8,8 @@ from typing import Any
 from mico_150k.core.errors import TooManyLeftOut
 from mico_150k.core.reasons import Reason
 from mico_150k.core.sample import LeftOut
+from mico_150k.dataset.records import ShardRecord
 from mico_150k.plan import Plan
-from mico_150k.records import ShardRecord
 
 TOLERANCE = 0.01
 """The share of rows that may be left out before a build stops."""

@@ -32,8 +32,8 @@ from pathlib import Path
 
 from benchmarks.data import make_source
 
-from mico_150k import names
 from mico_150k.cli import main as mico
+from mico_150k.dataset import layout
 from mico_150k.pretokenize.vq import CODEBOOK
 
 SHARD_MB, ROWS_PER_FILE = 5, 5
@@ -193,7 +193,7 @@ def contents(folder: Path) -> dict[str, str]:
     for path in sorted(folder.rglob("*")):
         if path.parent.name == ".known" and not path.name.endswith(".partial"):
             known.update(path.read_text().splitlines())
-        elif path.is_file() and path.name != names.STAMPS:
+        elif path.is_file() and path.name != layout.STAMPS:
             name = path.relative_to(folder).as_posix()
             found[name] = hashlib.sha256(path.read_bytes()).hexdigest()
     if known:

@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 from PIL import Image, ImageDraw
 
 from mico_150k.build import Build, BuildOptions
-from mico_150k.dataset import open_dataset
+from mico_150k.dataset.reader import open_dataset
 from mico_150k.refine.options import RefineOptions
 from mico_150k.refine.refinement import Refinement
 from mico_150k.sources import open_source

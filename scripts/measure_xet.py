@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 
 from mico_150k.build import Build, BuildOptions
 from mico_150k.core.task import Task
-from mico_150k.dataset_folder import DatasetFolder
+from mico_150k.dataset.folder import DatasetFolder
 from mico_150k.sources import open_source
 
 IMAGES_PER_ROW = 4

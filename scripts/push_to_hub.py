@@ -13,11 +13,11 @@ import shlex
 import subprocess
 import sys
 
-from mico_150k import names
 from mico_150k.card_file import Licence
 from mico_150k.cli import STOPPED
 from mico_150k.cli.hub import open_repository
 from mico_150k.core.errors import MicoError
+from mico_150k.dataset import layout
 from mico_150k.hub.remote_state import RemoteState
 from mico_150k.hub.repository import DEFAULT_BRANCH
 
@@ -58,7 +58,7 @@ def main() -> None:
     )
     parser.add_argument("release", help="a folder or file of samples, or `hf://…`")
     parser.add_argument("repository", metavar="USER/NAME")
-    parser.add_argument("--out", default=names.DATASET, help="the dataset folder")
+    parser.add_argument("--out", default=layout.DATASET, help="the dataset folder")
     parser.add_argument("--licence", required=True, help="such as cc-by-nc-4.0")
     parser.add_argument("--licence-name", default="", help="the name of one that is `other`")
     parser.add_argument("--licence-link", default="", help="where its text is")

@@ -22,7 +22,7 @@ os.sync = lambda: None
 import datasets
 
 from mico_150k.build import Build, BuildOptions
-from mico_150k.dataset_folder import DatasetFolder
+from mico_150k.dataset.folder import DatasetFolder
 from mico_150k.sources import open_source
 
 from .factories import Case, cases, write_release

@@ -3,7 +3,7 @@
 import hashlib
 from pathlib import Path
 
-from mico_150k import names
+from mico_150k.dataset import layout
 
 
 def contents(folder: Path) -> dict[str, str]:
@@ -11,5 +11,5 @@ def contents(folder: Path) -> dict[str, str]:
     return {
         path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name != names.STAMPS
+        if path.is_file() and path.name != layout.STAMPS
     }

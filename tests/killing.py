@@ -8,7 +8,7 @@ from collections import Counter
 
 import pytest
 
-from mico_150k.config_file import ConfigFile
+from mico_150k.dataset.config_file import ConfigFile
 
 
 def start_and_kill(program: str, *arguments: object, after: float) -> None:

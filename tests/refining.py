@@ -8,13 +8,13 @@ from pathlib import Path
 import pyarrow.parquet as pq
 from mico_150k.builders import BUILDERS
 
-from mico_150k import names
 from mico_150k.build import Build, BuildOptions, BuildResult
 from mico_150k.check import check_dataset
-from mico_150k.dataset_folder import DatasetFolder, read_rows
+from mico_150k.dataset import layout
+from mico_150k.dataset.folder import DatasetFolder, read_rows
+from mico_150k.dataset.selection import Selection
 from mico_150k.refine.options import RefineOptions
 from mico_150k.refine.refinement import Refinement
-from mico_150k.selection import Selection
 from mico_150k.sources import open_source
 
 from .factories import Case, cases, encode, picture, unique_png, write_bench, write_release
@@ -97,7 +97,7 @@ def remove_list(tmp_path: Path, *entries: str) -> Path:
 def assert_sound(folder: Path, dataset: Path, gone: set[str]) -> None:
     """The folder is whole, and holds the dataset's own rows but those, in every configuration."""
     assert not [found for found in check_dataset(DatasetFolder(folder)) if found.fault]
-    assert not (folder / names.WORK).exists()
+    assert not (folder / layout.WORK).exists()
     before = {config: dict(zip(ids(dataset), rows(dataset, config), strict=True))
               for config in IMAGE_CONFIGS}  # fmt: skip
     there = []
@@ -108,11 +108,11 @@ def assert_sound(folder: Path, dataset: Path, gone: set[str]) -> None:
             found = rows(folder, config, split)
             assert found == [before[config][row_id] for row_id in of_split]
         for row in rows(folder, "index", split):
-            name = names.shard_name(row["shard"], split)  # type: ignore[arg-type]
+            name = layout.shard_name(row["shard"], split)  # type: ignore[arg-type]
             in_shard = pq.read_table(folder / "default" / name, columns=["id"])["id"]
             assert in_shard[row["row"]].as_py() == row["id"]
     assert sorted(there) == sorted(set(ids(dataset)) - gone)
-    report = json.loads((folder / names.REPORT).read_text())
+    report = json.loads((folder / layout.REPORT).read_text())
     left_out = sum(sum(reasons.values()) for reasons in report["left_out"].values())
     assert report["rows_read"] == report["rows"] + left_out == len(ids(dataset))
     assert report["rows"] == len(there) == sum(report["tasks"].values())

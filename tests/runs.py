@@ -11,7 +11,7 @@ from pathlib import Path
 _PROGRAM = """
 import os, signal, sys, time
 from pathlib import Path
-from mico_150k import names
+from mico_150k.dataset import layout
 from mico_150k.cli import main
 
 os.sync = lambda: None

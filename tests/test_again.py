@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from mico_150k.core.errors import BrokenFile
-from mico_150k.dataset import open_dataset
+from mico_150k.dataset.reader import open_dataset
 from mico_150k.io.retry import again
 
 from .web import serve

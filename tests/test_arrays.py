@@ -46,10 +46,10 @@ import sys
 from pathlib import Path
 from mico_150k.build import Build, BuildOptions
 from mico_150k.builders import TRAINERS
-from mico_150k.dataset import open_dataset
+from mico_150k.dataset.reader import open_dataset
 from mico_150k.export.job import ExportJob, ExportOptions
 from mico_150k.export.run import run_export
-from mico_150k.selection import Selection
+from mico_150k.dataset.selection import Selection
 from mico_150k.sources import open_source
 out = Path(sys.argv[1])
 data = out / "data"

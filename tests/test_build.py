@@ -15,7 +15,6 @@ import pyarrow.parquet as pq
 import pytest
 from mico_150k.builders import BUILDERS
 
-from mico_150k import names
 from mico_150k.build import Build, BuildOptions, BuildResult
 from mico_150k.core.columns import Columns
 from mico_150k.core.errors import (
@@ -27,13 +26,14 @@ from mico_150k.core.errors import (
     TooManyLeftOut,
     UnknownConfig,
 )
-from mico_150k.dataset_folder import DatasetFolder, read_rows
+from mico_150k.dataset import layout
+from mico_150k.dataset.folder import DatasetFolder, read_rows
+from mico_150k.dataset.layout import partial, process_mark
+from mico_150k.dataset.row_group import MAX_ROWS
 from mico_150k.executors.processes import Processes
 from mico_150k.finish import finish
 from mico_150k.io.files import disk_errors
 from mico_150k.io.parquet import PAGE_BYTES, image_writer
-from mico_150k.names import partial, process_mark
-from mico_150k.row_group import MAX_ROWS
 from mico_150k.sources import Reading, open_source
 from mico_150k.sources.pages import read_page_headers
 from mico_150k.watch import Progress
@@ -56,7 +56,7 @@ def rows(folder: Path, config: str) -> list[dict[str, object]]:
 
 
 def quarantined(folder: Path) -> list[dict[str, object]]:
-    path = folder / names.QUARANTINE
+    path = folder / layout.QUARANTINE
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
@@ -179,7 +179,7 @@ def test_rows_read_are_rows_written_plus_rows_left_out_each_with_its_reason(
     assert report.duplicates["identical_rows"] == 1
     for config in BUILDERS:
         assert len(rows(tmp_path / "out", config)) == 25
-    assert json.loads((tmp_path / "out" / names.REPORT).read_text()) == report.to_dict()
+    assert json.loads((tmp_path / "out" / layout.REPORT).read_text()) == report.to_dict()
 
 
 def test_a_build_that_loses_too_much_stops_names_the_reason_and_can_go_on(
@@ -218,7 +218,7 @@ def test_counts_that_do_not_add_up_are_an_error_and_no_dataset(
     monkeypatch.setattr("mico_150k.build.finish", lose_one)
     with pytest.raises(CountMismatch, match="24 rows"):
         build(release, tmp_path / "out")
-    assert not (tmp_path / "out" / names.MANIFEST).exists()
+    assert not (tmp_path / "out" / layout.MANIFEST).exists()
 
 
 def test_only_what_is_asked_for_is_written_besides_the_index(release: Path, tmp_path: Path) -> None:
@@ -249,11 +249,11 @@ def test_a_folder_of_somebody_else_is_refused_and_left_alone(release: Path, tmp_
     with pytest.raises(OutputRefused, match="not a folder that `mico build` has begun"):
         build(release, out)
     assert sorted(contents(out)) == ["bagel/recipe.txt", "thesis.tex"]
-    (out / names.CARD).write_text("my thesis")
-    (out / names.MANIFEST).write_text('{"format": "of my own"}')
+    (out / layout.CARD).write_text("my thesis")
+    (out / layout.MANIFEST).write_text('{"format": "of my own"}')
     with pytest.raises(OutputRefused, match="not a folder that `mico build` has begun"):
         build(release, out, overwrite=True)
-    assert (out / names.CARD).read_text() == "my thesis"
+    assert (out / layout.CARD).read_text() == "my thesis"
 
 
 def test_overwriting_leaves_what_no_build_has_written(release: Path, tmp_path: Path) -> None:
@@ -417,7 +417,7 @@ def test_an_interrupted_build_goes_on_and_ends_with_the_same_bytes(
     with pytest.raises(KeyboardInterrupt):
         build(release, tmp_path / "out")
     monkeypatch.undo()
-    assert not (tmp_path / "out" / names.MANIFEST).exists()
+    assert not (tmp_path / "out" / layout.MANIFEST).exists()
     assert len(DatasetFolder(tmp_path / "out").files("dimoo")) == shards
     assert not list((tmp_path / "out").rglob("*.partial"))
     result = build(release, tmp_path / "out")
@@ -448,7 +448,7 @@ def test_a_damaged_shard_is_built_again(
     with pytest.raises(KeyboardInterrupt):
         build(release, tmp_path / "out")
     monkeypatch.undo()
-    work = tmp_path / "out" / names.WORK
+    work = tmp_path / "out" / layout.WORK
     folders = {"file": tmp_path / "out" / "dimoo", "record": work / "records"}
     path = min(folders.get(damage, work / damage).iterdir())
     data = bytearray(path.read_bytes())
@@ -469,7 +469,7 @@ def test_a_damaged_part_that_only_its_hash_tells_is_an_error_with_the_way_out(
     with pytest.raises(KeyboardInterrupt):
         build(release, tmp_path / "out")
     monkeypatch.undo()
-    path = min((tmp_path / "out" / names.WORK / "index").iterdir())
+    path = min((tmp_path / "out" / layout.WORK / "index").iterdir())
     path.write_bytes(bytes(path.stat().st_size))
     with pytest.raises(BrokenFile, match="part of index is damaged.*\n.*--recheck"):
         build(release, tmp_path / "out")
@@ -507,8 +507,8 @@ def test_a_file_system_without_locks_is_built_on_all_the_same(
 def test_killed_before_anything_was_written_down_a_build_starts(
     release: Path, tmp_path: Path
 ) -> None:
-    (tmp_path / "out" / names.WORK).mkdir(parents=True)
-    (tmp_path / "out" / names.WORK / "build.json.partial").write_text('{"ident')
+    (tmp_path / "out" / layout.WORK).mkdir(parents=True)
+    (tmp_path / "out" / layout.WORK / "build.json.partial").write_text('{"ident')
     assert build(release, tmp_path / "out").report.rows == 24
 
 
@@ -589,7 +589,7 @@ def test_a_disk_that_fills_up_is_said_and_what_is_finished_is_kept(
     build(release, tmp_path / "whole")
     prepared = Build.prepare(open_source(str(release)), tmp_path / "out", SMALL)
     last = [shard.number for unit in prepared.plan.units for shard in unit.shards][-1]
-    full = tmp_path / "out" / "omnigen2" / names.shard_name(last)
+    full = tmp_path / "out" / "omnigen2" / layout.shard_name(last)
 
     def on_a_full_disk(path: Path, columns: Columns) -> pq.ParquetWriter:
         # Every write to this device fails with "no space left".
@@ -597,7 +597,7 @@ def test_a_disk_that_fills_up_is_said_and_what_is_finished_is_kept(
             Path("/dev/full") if path == partial(full, process_mark()) else path, columns
         )
 
-    monkeypatch.setattr("mico_150k.config_file.image_writer", on_a_full_disk)
+    monkeypatch.setattr("mico_150k.dataset.config_file.image_writer", on_a_full_disk)
     with pytest.raises(DiskTooSmall, match="the disk is full"):
         prepared.run()
     monkeypatch.undo()
@@ -615,7 +615,7 @@ def test_a_disk_that_fills_up_under_the_index_leaves_nothing_half_written(
         with disk_errors(path):
             raise OSError(errno.ENOSPC, "no space left")
 
-    monkeypatch.setattr("mico_150k.index.settle", on_a_full_disk)
+    monkeypatch.setattr("mico_150k.dataset.index.settle", on_a_full_disk)
     with pytest.raises(DiskTooSmall, match="the disk is full"):
         build(release, tmp_path / "out")
     assert not list((tmp_path / "out").rglob("*.partial"))
@@ -676,7 +676,7 @@ def test_words_of_strangers_do_no_harm(tmp_path: Path) -> None:
     write_release(tmp_path / "r", strange)
     build(tmp_path / "r", tmp_path / "out")
     assert [row["instruction"] for row in rows(tmp_path / "out", "bagel")] == words
-    card = (tmp_path / "out" / names.CARD).read_text()
+    card = (tmp_path / "out" / layout.CARD).read_text()
     assert not any(word in card for word in words)
 
 

@@ -14,7 +14,6 @@ import yaml
 from datasets import Features, load_dataset
 from huggingface_hub import DatasetCard
 
-from mico_150k import names
 from mico_150k.build import Build, BuildOptions
 from mico_150k.card_file import Licence, write_card
 from mico_150k.card_header import COLUMNS
@@ -23,7 +22,8 @@ from mico_150k.check import check_dataset, read_header
 from mico_150k.cli import main
 from mico_150k.core.columns import features
 from mico_150k.core.errors import NotADataset, OutputRefused, UsageError
-from mico_150k.dataset_folder import DatasetFolder
+from mico_150k.dataset import layout
+from mico_150k.dataset.folder import DatasetFolder
 from mico_150k.forecast import gigabytes
 from mico_150k.io.files import write_json
 from mico_150k.markdown import SHOWN, quoted
@@ -41,7 +41,7 @@ EVIL = (
 
 @pytest.fixture(scope="module")
 def card(dataset: Path) -> str:
-    return (dataset / names.CARD).read_text()
+    return (dataset / layout.CARD).read_text()
 
 
 @pytest.fixture
@@ -102,7 +102,7 @@ def test_without_default_the_first_configuration_is_it(release: Path, tmp_path: 
 
 
 def test_the_text_counts_rows_inputs_and_images(dataset: Path, card: str) -> None:
-    report = json.loads((dataset / names.REPORT).read_text())
+    report = json.loads((dataset / layout.REPORT).read_text())
     assert "24 rows were read, 24 written and 0 left out." in card
     (line,) = re.findall(r"^\| hoi \|.*$", card, re.MULTILINE)
     rows, *by_inputs, passed, changed = map(int, re.findall(r" (\d+) \|", line))
@@ -158,7 +158,7 @@ def test_the_command_in_the_text_builds_the_same(
     mico(line.replace("RELEASE", str(release)), monkeypatch, "--json")
     built = DatasetFolder(tmp_path / "mico-150k")
     assert built.manifest == DatasetFolder(dataset).manifest
-    assert (built.path / names.CARD).read_text() == card
+    assert (built.path / layout.CARD).read_text() == card
 
 
 def test_the_command_that_trains_in_the_text_runs(
@@ -176,7 +176,7 @@ def test_the_demo_is_built_by_a_command_without_a_release(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     mico("mico build --out made --config bagel", monkeypatch)
-    (line,) = commands((tmp_path / "made" / names.CARD).read_text())
+    (line,) = commands((tmp_path / "made" / layout.CARD).read_text())
     mico(line, monkeypatch)
     assert DatasetFolder(tmp_path / "mico-150k").manifest == DatasetFolder(Path("made")).manifest
 
@@ -207,7 +207,7 @@ def test_the_commands_of_a_refinement_make_it_again_with_all_that_was_said_of_th
         monkeypatch,
     )
     mico("mico build second --out third --sample 5", monkeypatch)
-    card = (tmp_path / "third" / names.CARD).read_text()
+    card = (tmp_path / "third" / layout.CARD).read_text()
     lines = commands(card)
     assert [line.split("--out ")[1].split()[0] for line in lines] == [
         "mico-150k", "mico-150k-2", "mico-150k-3",
@@ -225,14 +225,14 @@ def test_a_dataset_of_a_version_that_kept_no_commands_has_a_card_and_is_refined(
 ) -> None:
     manifest = folder.manifest
     del manifest["commands"]
-    write_json(folder.path / names.MANIFEST, manifest)
+    write_json(folder.path / layout.MANIFEST, manifest)
     (line,) = commands(card)
     without = card.replace(f"```sh\n{line}\n```\n\n", "")
     assert write_card(folder).text == CardText(without).sign().text
     monkeypatch.chdir(tmp_path)
     mico(f"mico build {folder.path} --out first --sample 9", monkeypatch)
     mico("mico build first --out second --sample 5", monkeypatch)
-    assert commands((tmp_path / "second" / names.CARD).read_text()) == [
+    assert commands((tmp_path / "second" / layout.CARD).read_text()) == [
         "mico build DATASET --out mico-150k --sample 9 --seed 0",
         "mico build mico-150k --out mico-150k-2 --sample 5 --seed 0",
     ]
@@ -258,7 +258,7 @@ def test_an_instruction_can_break_nothing(samples: list[Case], tmp_path: Path) -
     source = write_release(tmp_path / "release", evil)
     Build.prepare(open_source(str(source)), tmp_path / "made", BuildOptions()).run()
     made = DatasetFolder(tmp_path / "made")
-    text = (made.path / names.CARD).read_text()
+    text = (made.path / layout.CARD).read_text()
     assert CardText(text).is_untouched
     assert not CardText(text).sections
     assert "license" not in (CardText(text).header or {})
@@ -300,7 +300,7 @@ def test_long_words_are_cut() -> None:
 
 
 def test_what_is_added_by_hand_stays_when_the_card_is_written_again(folder: DatasetFolder) -> None:
-    path = folder.path / names.CARD
+    path = folder.path / layout.CARD
     added = "Look at **this**.\n\n| a | b |\n|---|---|\n| 1 | 2 |\n"
     text = path.read_text().replace(
         "<!-- by hand: notes -->\n", f"<!-- by hand: notes -->\n{added}"
@@ -332,7 +332,7 @@ def test_what_is_added_by_hand_stays_when_the_card_is_written_again(folder: Data
 def test_a_card_that_was_changed_elsewhere_is_not_written_over(
     folder: DatasetFolder, ours: str, theirs: str
 ) -> None:
-    path = folder.path / names.CARD
+    path = folder.path / layout.CARD
     path.write_text(path.read_text().replace(ours, theirs, 1))
     with pytest.raises(OutputRefused, match="changed outside"):
         write_card(folder)
@@ -340,7 +340,7 @@ def test_a_card_that_was_changed_elsewhere_is_not_written_over(
 
 
 def test_what_the_refusal_says_to_do_keeps_what_was_written(folder: DatasetFolder) -> None:
-    path = folder.path / names.CARD
+    path = folder.path / layout.CARD
     path.write_text(path.read_text().replace("## Rows", "My own words.\n\n## Rows"))
     with pytest.raises(OutputRefused) as refused:
         write_card(folder)
@@ -353,7 +353,7 @@ def test_what_the_refusal_says_to_do_keeps_what_was_written(folder: DatasetFolde
 
 
 def test_what_a_person_adds_to_our_keys_stays(folder: DatasetFolder) -> None:
-    path = folder.path / names.CARD
+    path = folder.path / layout.CARD
     text = path.read_text().replace("pretty_name: MICo-150K", "pretty_name: Ours")
     text = text.replace("- multi-image-composition", "- art\n- multi-image-composition")
     path.write_text(text.replace("language:\n- en", "language: de"))
@@ -368,21 +368,21 @@ def test_what_a_person_adds_to_our_keys_stays(folder: DatasetFolder) -> None:
 
 
 def test_a_lost_card_is_written_anew(folder: DatasetFolder) -> None:
-    path = folder.path / names.CARD
+    path = folder.path / layout.CARD
     before = path.read_text()
     path.unlink()
     assert write_card(folder).text == before == path.read_text()
 
 
 def test_pictures_in_assets_are_shown_and_odd_names_are_not(folder: DatasetFolder) -> None:
-    assets = folder.path / names.ASSETS
+    assets = folder.path / layout.ASSETS
     assets.mkdir()
-    for name in ("tasks_by-inputs.png", "a) ![x](y.png", "notes.txt", names.COLLAGE):
+    for name in ("tasks_by-inputs.png", "a) ![x](y.png", "notes.txt", layout.COLLAGE):
         (assets / name).write_bytes(encode(picture()))
     text = write_card(folder).text
     assert "![tasks by inputs](assets/tasks_by-inputs.png)" in text
     caption = "Rows of the dataset: the inputs, and the image composed of them"
-    assert f"![{caption}](assets/{names.COLLAGE})\n\n*{caption}.*\n" in text
+    assert f"![{caption}](assets/{layout.COLLAGE})\n\n*{caption}.*\n" in text
     assert text.count("](assets/") == 2
 
 
@@ -393,7 +393,7 @@ def test_the_sizes_of_all_configurations_together_are_said(dataset: Path, card: 
 
 
 def test_without_a_report_there_is_no_card(folder: DatasetFolder) -> None:
-    (folder.path / names.REPORT).unlink()
+    (folder.path / layout.REPORT).unlink()
     with pytest.raises(NotADataset, match=r"report.json"):
         write_card(folder)
 

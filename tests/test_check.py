@@ -12,12 +12,12 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from mico_150k import names
 from mico_150k.build import Build, BuildOptions
 from mico_150k.check import Finding, check_dataset
 from mico_150k.core.errors import NotADataset
-from mico_150k.dataset_folder import DatasetFolder
-from mico_150k.names import partial
+from mico_150k.dataset import layout
+from mico_150k.dataset.folder import DatasetFolder
+from mico_150k.dataset.layout import partial
 from mico_150k.sources import open_source
 
 from .factories import cases, write_release
@@ -41,41 +41,41 @@ def test_what_was_just_built_is_sound(dataset: Path) -> None:
 
 
 def change_a_byte(folder: Path) -> None:
-    path = folder / "bagel" / names.shard_name(0)
+    path = folder / "bagel" / layout.shard_name(0)
     data = bytearray(path.read_bytes())
     data[5000] ^= 1
     path.write_bytes(data)
 
 
 def remove_a_shard(folder: Path) -> None:
-    (folder / "dimoo" / names.shard_name(0)).unlink()
+    (folder / "dimoo" / layout.shard_name(0)).unlink()
 
 
 def add_a_shard(folder: Path) -> None:
-    shutil.copy(folder / "dimoo" / names.shard_name(0), folder / "dimoo" / names.shard_name(7))
+    shutil.copy(folder / "dimoo" / layout.shard_name(0), folder / "dimoo" / layout.shard_name(7))
 
 
 def cut_a_shard(folder: Path) -> None:
-    path = folder / "blip3o" / names.shard_name(0)
+    path = folder / "blip3o" / layout.shard_name(0)
     os.truncate(path, path.stat().st_size - 100)
 
 
 def change_a_count(folder: Path) -> None:
-    card = folder / names.CARD
+    card = folder / layout.CARD
     card.write_text(card.read_text().replace("num_examples: 24", "num_examples: 25", 1))
 
 
 def change_a_feature(folder: Path) -> None:
-    card = folder / names.CARD
+    card = folder / layout.CARD
     card.write_text(card.read_text().replace("list: image", "list: string", 1))
 
 
 def remove_the_cards_header(folder: Path) -> None:
-    (folder / names.CARD).write_text("# MICo-150K\n")
+    (folder / layout.CARD).write_text("# MICo-150K\n")
 
 
 def break_the_cards_header(folder: Path) -> None:
-    (folder / names.CARD).write_text("---\n[: {\n---\n")
+    (folder / layout.CARD).write_text("---\n[: {\n---\n")
 
 
 def add_a_script(folder: Path) -> None:
@@ -83,23 +83,23 @@ def add_a_script(folder: Path) -> None:
 
 
 def write_with_another_schema(folder: Path) -> None:
-    path = folder / "omnigen2" / names.shard_name(0)
+    path = folder / "omnigen2" / layout.shard_name(0)
     pq.write_table(pq.read_table(path).replace_schema_metadata(None), path)
 
 
 def write_one_row_group(folder: Path) -> None:
-    path = folder / "omnigen2" / names.shard_name(0)
+    path = folder / "omnigen2" / layout.shard_name(0)
     pq.write_table(pq.read_table(path), path)
 
 
 def edit_header(folder: Path, **keys: Any) -> None:
-    card = folder / names.CARD
+    card = folder / layout.CARD
     _, header, text = card.read_text().split("---\n", 2)
     card.write_text(f"---\n{yaml.safe_dump({**yaml.safe_load(header), **keys})}---\n{text}")
 
 
 def give_other_files(folder: Path) -> None:
-    card = folder / names.CARD
+    card = folder / layout.CARD
     card.write_text(card.read_text().replace("path: dimoo/train-*", "path: blip3o/train-*", 1))
 
 
@@ -112,11 +112,11 @@ def give_counts_of_another_form(folder: Path) -> None:
 
 
 def leave_a_half_written_file(folder: Path) -> None:
-    partial(folder / "bagel" / names.shard_name(3), "host-1-2").write_bytes(b"PAR1")
+    partial(folder / "bagel" / layout.shard_name(3), "host-1-2").write_bytes(b"PAR1")
 
 
 def leave_a_build(folder: Path) -> None:
-    (folder / names.WORK / "records").mkdir(parents=True)
+    (folder / layout.WORK / "records").mkdir(parents=True)
 
 
 @pytest.mark.parametrize(
@@ -194,8 +194,8 @@ def test_a_dataset_all_of_whose_rows_were_left_out_is_found(tmp_path: Path) -> N
     ],
 )
 def test_a_damaged_manifest_is_an_error_that_names_it(copy: Path, damage: dict[str, Any]) -> None:
-    manifest = json.loads((copy / names.MANIFEST).read_text())
-    (copy / names.MANIFEST).write_text(json.dumps({**manifest, **damage}))
+    manifest = json.loads((copy / layout.MANIFEST).read_text())
+    (copy / layout.MANIFEST).write_text(json.dumps({**manifest, **damage}))
     with pytest.raises(NotADataset, match="manifest.json is damaged"):
         _ = DatasetFolder(copy).manifest
     assert any("manifest.json" in f"{found.where} {found.what}" for found in faults(copy))
@@ -204,6 +204,6 @@ def test_a_damaged_manifest_is_an_error_that_names_it(copy: Path, damage: dict[s
 @pytest.mark.parametrize("text", [None, "not json", "[]", json.dumps({"format": "other"})])
 def test_what_is_no_dataset_folder_is_an_error(tmp_path: Path, text: str | None) -> None:
     if text is not None:
-        (tmp_path / names.MANIFEST).write_text(text)
+        (tmp_path / layout.MANIFEST).write_text(text)
     with pytest.raises(NotADataset, match="manifest.json"):
         faults(tmp_path)

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 from mico_150k.builders import get_builder
 
-from mico_150k.config_file import ConfigFile
 from mico_150k.core.sample import Sample
+from mico_150k.dataset.config_file import ConfigFile
+from mico_150k.dataset.row_group import RowGroup
 from mico_150k.examine import Examiner
 from mico_150k.io.files import sha256
-from mico_150k.row_group import RowGroup
 from mico_150k.sources.demo import DemoSource
 
 
@@ -20,7 +20,7 @@ def group() -> RowGroup:
 
 
 def begin(path: Path, process: str, monkeypatch: pytest.MonkeyPatch) -> ConfigFile:
-    monkeypatch.setattr("mico_150k.config_file.process_mark", lambda: process)
+    monkeypatch.setattr("mico_150k.dataset.config_file.process_mark", lambda: process)
     return ConfigFile(path, get_builder("bagel").columns)
 
 

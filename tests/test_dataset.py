@@ -14,13 +14,13 @@ import pyarrow.parquet as pq
 import pytest
 import xxhash
 
-from mico_150k import names
 from mico_150k.build import Build, BuildOptions
 from mico_150k.core.errors import BrokenFile, NotADataset, UnknownConfig
-from mico_150k.dataset import open_dataset
-from mico_150k.dataset_folder import DatasetFolder, read_rows
+from mico_150k.dataset import layout
+from mico_150k.dataset.folder import DatasetFolder, read_rows
+from mico_150k.dataset.reader import open_dataset
+from mico_150k.dataset.selection import Selection
 from mico_150k.io.storage import Storage
-from mico_150k.selection import Selection
 from mico_150k.sources import open_source
 
 from .factories import Case, write_release
@@ -73,7 +73,7 @@ def test_over_http_only_the_row_groups_with_chosen_rows_are_fetched(sharded: Pat
         (group,) = dataset.read("dimoo", chosen)
         assert group.rows.to_pylist() == [rows_of(sharded, "dimoo")[9]]
         sent = sum(size for name, size in web.sent.items() if "/dimoo/" in name)
-    name = names.shard_name(chosen["shard"][0].as_py())
+    name = layout.shard_name(chosen["shard"][0].as_py())
     metadata = pq.read_metadata(sharded / "dimoo" / name)
     sizes = [metadata.row_group(place).total_byte_size for place in range(metadata.num_row_groups)]
     assert sent < max(sizes) + 100_000
@@ -105,7 +105,7 @@ def test_no_thread_of_pyarrows_reads_over_http(
 
 def test_a_hub_id_is_read_as_the_folder_is(sharded: Path) -> None:
     code = """
-from mico_150k.dataset import open_dataset
+from mico_150k.dataset.reader import open_dataset
 dataset = open_dataset("user/release")
 index = dataset.index()
 (group,) = dataset.read("bagel", index.slice(0, 1))
@@ -142,11 +142,11 @@ def test_what_is_no_dataset_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["../../secret.parquet", "/etc/passwd", "train-0.parquet/x"])
 def test_a_manifest_cannot_lead_out_of_its_folder(tmp_path: Path, name: str) -> None:
-    manifest = {"format": names.MANIFEST_FORMAT, "configs": {"bagel": {name: {}}}}
+    manifest = {"format": layout.MANIFEST_FORMAT, "configs": {"bagel": {name: {}}}}
     (tmp_path / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(NotADataset, match="no name of a build"):
         open_dataset(tmp_path)
-    manifest = {"format": names.MANIFEST_FORMAT, "configs": {name: {}}}
+    manifest = {"format": layout.MANIFEST_FORMAT, "configs": {name: {}}}
     (tmp_path / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(NotADataset, match="no name of a build"):
         open_dataset(tmp_path)

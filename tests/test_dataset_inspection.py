@@ -9,14 +9,14 @@ import pytest
 from mico_150k.builders import TRAINERS
 from PIL import Image
 
-from mico_150k import names
 from mico_150k.charts import Bar, Part, make_charts
 from mico_150k.collage import make_collage
 from mico_150k.core.errors import MissingPackage, UsageError
 from mico_150k.core.sample import Image as Picture
 from mico_150k.core.sample import Sample
 from mico_150k.core.task import Task
-from mico_150k.dataset import Dataset, open_dataset
+from mico_150k.dataset import layout
+from mico_150k.dataset.reader import Dataset, open_dataset
 from mico_150k.dataset_inspection import inspect_dataset, write_assets
 from mico_150k.export.fitting import OverLimitPolicy, fit
 from mico_150k.statistics import Statistics, make_statistics
@@ -120,7 +120,7 @@ def test_without_matplotlib_the_extra_is_named(copy: Path, monkeypatch: pytest.M
 def test_pictures_go_into_a_folder_and_no_url(copy: Path) -> None:
     with serve(copy) as web, pytest.raises(UsageError, match="it is not here"):
         write_assets(*whole(web.address))
-    assert not (copy / names.ASSETS).exists()
+    assert not (copy / layout.ASSETS).exists()
 
 
 @pytest.mark.parametrize("inputs", [1, 2, 3, 5, 10])

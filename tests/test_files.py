@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from mico_150k.core.errors import DiskTooSmall
+from mico_150k.dataset.layout import is_abandoned, partial, process_mark
 from mico_150k.io.files import (
     GrowingHash,
     absolute,
@@ -21,7 +22,6 @@ from mico_150k.io.files import (
     sha256,
     write_atomically,
 )
-from mico_150k.names import is_abandoned, partial, process_mark
 
 
 def refuse(*_: object) -> None:
@@ -127,7 +127,7 @@ def test_a_file_that_cannot_be_written_leaves_nothing(
 
 
 def test_a_file_is_abandoned_once_its_writer_has_ended(tmp_path: Path) -> None:
-    show = "from mico_150k.names import process_mark; print(process_mark())"
+    show = "from mico_150k.dataset.layout import process_mark; print(process_mark())"
     ended = subprocess.run([sys.executable, "-c", show], check=True, capture_output=True, text=True)
     assert is_abandoned(partial(tmp_path / "a.png", f"{ended.stdout.strip()}-1"))
     assert not is_abandoned(partial(tmp_path / "a.png", process_mark()))

@@ -10,18 +10,18 @@ from pathlib import Path
 import pytest
 from mico_150k.builders import TRAINERS
 
-from mico_150k import names
 from mico_150k.card_file import Licence, write_card
 from mico_150k.check import check_dataset
 from mico_150k.core.errors import DiskTooSmall, OutputRefused
-from mico_150k.dataset import open_dataset
-from mico_150k.dataset_folder import DatasetFolder
+from mico_150k.dataset import layout
+from mico_150k.dataset.folder import DatasetFolder
+from mico_150k.dataset.index import write_index
+from mico_150k.dataset.layout import partial
+from mico_150k.dataset.reader import open_dataset
 from mico_150k.dataset_inspection import write_assets
 from mico_150k.export.job import ExportJob, ExportOptions
 from mico_150k.export.run import relocate, run_export
-from mico_150k.index import write_index
 from mico_150k.io.hold import hold
-from mico_150k.names import partial
 from mico_150k.pretokenize.codes_export import export_codes
 from mico_150k.pretokenize.records import RecordOptions
 from mico_150k.refine.options import RefineOptions
@@ -118,7 +118,7 @@ def test_killed_while_it_writes_any_file_the_same_command_leaves_nothing_of_it(
     begin()
     count = runs.finish(*arguments)
     whole = contents(out)
-    if (out / names.MANIFEST).exists():
+    if (out / layout.MANIFEST).exists():
         assert not [found for found in check_dataset(DatasetFolder(out)) if found.fault]
     points = sorted({0, count // 3, 2 * count // 3, max(0, count - 2), count - 1})
     machines = itertools.cycle(("", "elsewhere"))
@@ -148,7 +148,7 @@ def test_half_an_image_of_another_machine_goes_after_a_day(
     halves = list(out.rglob("*.partial"))
     run_export(job)
     assert halves == list(out.rglob("*.partial")) != []
-    monkeypatch.setattr(names, "ABANDONED_SECONDS", -1)
+    monkeypatch.setattr(layout, "ABANDONED_SECONDS", -1)
     run_export(job)
     assert not list(out.rglob("*.partial"))
 
@@ -258,10 +258,10 @@ def test_what_writes_into_a_dataset_folder_waits_for_no_build_and_spoils_none(
     in_place(folder)
     make_codes(DatasetFolder(folder))
     before = everything(folder)
-    with hold(folder, work=names.WORK, who="`mico build`"):
+    with hold(folder, work=layout.WORK, who="`mico build`"):
         with pytest.raises(OutputRefused, match="is writing in it"):
             WRITERS[name](folder)
-        shutil.rmtree(folder / names.WORK)
+        shutil.rmtree(folder / layout.WORK)
         assert everything(folder) == before
     WRITERS[name](folder)
     assert not [found for found in check_dataset(DatasetFolder(folder)) if found.fault]
@@ -292,14 +292,18 @@ def test_a_finished_build_that_is_run_again_removes_what_something_else_has_left
     out = tmp_path / "out"
     refine(dataset, out, sample=9)
     whole = everything(out)
-    for path in (out / names.CARD, out / "assets" / "plots.png", out / "bagel" / "train-1.parquet"):
+    for path in (
+        out / layout.CARD,
+        out / "assets" / "plots.png",
+        out / "bagel" / "train-1.parquet",
+    ):
         path.parent.mkdir(exist_ok=True)
         partial(path, "elsewhere-12-abcdef01").write_bytes(b"half")
-    (out / names.WORK / "records").mkdir(parents=True)
+    (out / layout.WORK / "records").mkdir(parents=True)
     assert [found for found in check_dataset(DatasetFolder(out)) if found.fault]
     refine(dataset, out, sample=9)
     assert everything(out) == whole
-    assert not (out / names.WORK).exists()
+    assert not (out / layout.WORK).exists()
 
 
 def test_a_refinement_that_is_refused_leaves_the_other_dataset_as_it_was(
@@ -331,9 +335,9 @@ def test_a_disk_that_is_full_in_the_midst_leaves_nothing_half_written(
         raise OSError(28, "No space left on device")
 
     targets = {
-        "index": "mico_150k.index._regrouped",
+        "index": "mico_150k.dataset.index._regrouped",
         "card": "mico_150k.io.files._bring_to_disk",
-        "shard": "mico_150k.config_file.settle",
+        "shard": "mico_150k.dataset.config_file.settle",
     }
     monkeypatch.setattr(targets[what], full)
     out = tmp_path / "out"

@@ -23,9 +23,9 @@ import pyarrow.parquet as pq
 import pytest
 import xxhash
 
-from mico_150k import names
 from mico_150k.build import Build, BuildOptions
 from mico_150k.cli import main
+from mico_150k.dataset import layout
 from mico_150k.io.files import sha256
 from mico_150k.refine.options import RefineOptions
 from mico_150k.refine.refinement import Refinement
@@ -38,7 +38,7 @@ SECONDS = 30
 BAD_REPLY = "Traceback"
 
 Mutation = Callable[[Path], None]
-SHARD = names.shard_name(0)
+SHARD = layout.shard_name(0)
 
 
 @pytest.fixture(scope="module")
@@ -51,12 +51,12 @@ def whole(samples: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     Build.prepare(open_source(str(source)), root / "built", options).run()
     asked = RefineOptions(bench=str(bench), exact=True, validation=2, max_loss=1)
     Refinement.prepare(root / "built", root / "mico-150k", asked).run()
-    assert (root / "mico-150k" / names.QUARANTINE).exists()
+    assert (root / "mico-150k" / layout.QUARANTINE).exists()
     return root / "mico-150k"
 
 
 def manifest_of(folder: Path) -> dict[str, Any]:
-    plain: dict[str, Any] = json.loads((folder / names.MANIFEST).read_text())
+    plain: dict[str, Any] = json.loads((folder / layout.MANIFEST).read_text())
     return plain
 
 
@@ -72,7 +72,7 @@ def edit_json(name: str, change: Callable[[dict[str, Any]], object]) -> Mutation
 
 
 def of_manifest(change: Callable[[dict[str, Any]], object]) -> Mutation:
-    return edit_json(names.MANIFEST, change)
+    return edit_json(layout.MANIFEST, change)
 
 
 def of_record(config: str, **values: Any) -> Mutation:
@@ -96,7 +96,7 @@ def signed(folder: Path, name: str) -> None:
     plain = manifest_of(folder)
     plain["configs"][config][file]["bytes"] = (folder / name).stat().st_size
     plain["configs"][config][file]["sha256"] = sha256(folder / name)
-    (folder / names.MANIFEST).write_text(json.dumps(plain))
+    (folder / layout.MANIFEST).write_text(json.dumps(plain))
 
 
 def of_parquet(name: str, change: Callable[[list[dict[str, Any]]], object]) -> Mutation:
@@ -213,11 +213,11 @@ MARKUP = "<img src=x onerror=alert(1)><!-- by hand: about -->\n[a](javascript:b)
 
 MUTATIONS: dict[str, Mutation] = {
     # The manifest as a text.
-    "manifest-empty": written_over(names.MANIFEST, b""),
-    "manifest-no-utf8": written_over(names.MANIFEST, b'{"format": "mico-150k/1\xff"}'),
-    "manifest-deep": written_over(names.MANIFEST, b'{"a":' * 150_000),
+    "manifest-empty": written_over(layout.MANIFEST, b""),
+    "manifest-no-utf8": written_over(layout.MANIFEST, b'{"format": "mico-150k/1\xff"}'),
+    "manifest-deep": written_over(layout.MANIFEST, b'{"a":' * 150_000),
     "manifest-deep-list": of_manifest(lambda m: m.update(source=json.loads("[" * 400 + "]" * 400))),
-    "manifest-list": written_over(names.MANIFEST, b"[]"),
+    "manifest-list": written_over(layout.MANIFEST, b"[]"),
     "manifest-nan": of_manifest(lambda m: m.update(rows=float("nan"))),
     "manifest-half-character": of_manifest(lambda m: m["source"][0].update(name="a\ud800")),
     # Its values.
@@ -310,43 +310,43 @@ MUTATIONS: dict[str, Mutation] = {
     ),
     "sample-shuffled": of_parquet(f"sample/{SHARD}", lambda rows: rows.reverse()),
     "bench-no-parquet": written_over("bench/test-00000.parquet", b"PAR1"),
-    "readme-latin1": written_over(names.CARD, "---\nlicense: mit\n---\nCaf\xe9".encode("latin-1")),
-    "readme-yaml-deep": written_over(names.CARD, b"---\na: " + b"[" * 100_000 + b"\n---\n"),
+    "readme-latin1": written_over(layout.CARD, "---\nlicense: mit\n---\nCaf\xe9".encode("latin-1")),
+    "readme-yaml-deep": written_over(layout.CARD, b"---\na: " + b"[" * 100_000 + b"\n---\n"),
     "readme-yaml-bomb": written_over(
-        names.CARD,
+        layout.CARD,
         ("---\na0: &a0 [x]\n" + "".join(
             f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 12)
         ) + "configs: *a11\n---\n").encode(),
     ),
-    "readme-yaml-circle": written_over(names.CARD, b"---\nconfigs: &a [*a]\n---\n"),
-    "readme-sections": written_over(names.CARD, b"<!-- by hand: a -->\n" * 50_000),
-    "report-no-json": written_over(names.REPORT, b"{"),
-    "report-list": written_over(names.REPORT, b"[]"),
-    "report-more": edit_json(names.REPORT, lambda r: r.update(colour=1)),
-    "report-less": edit_json(names.REPORT, lambda r: r.pop("duplicates")),
+    "readme-yaml-circle": written_over(layout.CARD, b"---\nconfigs: &a [*a]\n---\n"),
+    "readme-sections": written_over(layout.CARD, b"<!-- by hand: a -->\n" * 50_000),
+    "report-no-json": written_over(layout.REPORT, b"{"),
+    "report-list": written_over(layout.REPORT, b"[]"),
+    "report-more": edit_json(layout.REPORT, lambda r: r.update(colour=1)),
+    "report-less": edit_json(layout.REPORT, lambda r: r.pop("duplicates")),
     "report-cause": edit_json(
-        names.REPORT, lambda r: next(iter(r["images"].values()))["normalised"].update({MARKUP: 1})
+        layout.REPORT, lambda r: next(iter(r["images"].values()))["normalised"].update({MARKUP: 1})
     ),
-    "report-task": edit_json(names.REPORT, lambda r: r["tasks"].update({MARKUP: 0})),
-    "report-rows": edit_json(names.REPORT, lambda r: r.update(rows=MARKUP)),
-    "report-bench": edit_json(names.REPORT, lambda r: r.update(bench={"cases": "many"})),
-    "quarantine-no-json": written_over(names.QUARANTINE, b"{\n"),
-    "quarantine-deep": written_over(names.QUARANTINE, b"[" * 100_000 + b"\n"),
-    "quarantine-list": written_over(names.QUARANTINE, b"[1]\n"),
-    "quarantine-no-utf8": written_over(names.QUARANTINE, b'{"id": "\xff"}\n'),
-    "quarantine-odd": written_over(names.QUARANTINE, b'{"task": ["hoi"], "reason": {}}\n'),
+    "report-task": edit_json(layout.REPORT, lambda r: r["tasks"].update({MARKUP: 0})),
+    "report-rows": edit_json(layout.REPORT, lambda r: r.update(rows=MARKUP)),
+    "report-bench": edit_json(layout.REPORT, lambda r: r.update(bench={"cases": "many"})),
+    "quarantine-no-json": written_over(layout.QUARANTINE, b"{\n"),
+    "quarantine-deep": written_over(layout.QUARANTINE, b"[" * 100_000 + b"\n"),
+    "quarantine-list": written_over(layout.QUARANTINE, b"[1]\n"),
+    "quarantine-no-utf8": written_over(layout.QUARANTINE, b'{"id": "\xff"}\n'),
+    "quarantine-odd": written_over(layout.QUARANTINE, b'{"task": ["hoi"], "reason": {}}\n'),
     # Something else in a file's place.
     **{
         f"{make.__name__}-{name.partition('.')[0].replace('/', '-')}": replaced_by(name, make)
         for make in (fifo, link_out)
-        for name in (names.MANIFEST, names.CARD, names.REPORT, names.QUARANTINE, f"index/{SHARD}",
+        for name in (layout.MANIFEST, layout.CARD, layout.REPORT, layout.QUARANTINE, f"index/{SHARD}",
                      f"default/{SHARD}", f"bagel/{SHARD}", f"sample/{SHARD}",
                      "bench/test-00000.parquet")
     },
-    "socket-manifest": replaced_by(names.MANIFEST, socket_at),
+    "socket-manifest": replaced_by(layout.MANIFEST, socket_at),
     "device-shard": replaced_by(f"default/{SHARD}", link_to_device),
-    "device-quarantine": replaced_by(names.QUARANTINE, link_to_device),
-    "folder-report": replaced_by(names.REPORT, Path.mkdir),
+    "device-quarantine": replaced_by(layout.QUARANTINE, link_to_device),
+    "folder-report": replaced_by(layout.REPORT, Path.mkdir),
     "folder-index": replaced_by(f"index/{SHARD}", Path.mkdir),
 }  # fmt: skip
 
@@ -441,7 +441,7 @@ def test_every_command_says_what_is_wrong_with_a_hostile_folder(
     assert not wrong
     assert outside(place) == before
     assert {victim.read_text() for victim in victims} == {"mine"}
-    card = place / "mico-150k" / names.CARD
+    card = place / "mico-150k" / layout.CARD
     if card.is_file() and not card.is_symlink():
         outside_of_code = re.sub(r"(?ms)^(`{3,})sh$.*?^\1$", "", card.read_text(errors="replace"))
         assert "<img" not in outside_of_code

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from datasets import load_dataset
 
-from mico_150k import names
 from mico_150k.card_file import Licence, write_card
 from mico_150k.card_text import CardText
 from mico_150k.core.errors import NoAccess, NoLicence, OutputRefused, PushRefused
-from mico_150k.dataset_folder import DatasetFolder
+from mico_150k.dataset import layout
+from mico_150k.dataset.folder import DatasetFolder
 from mico_150k.hub.placeholder import is_placeholder, make_placeholder
 from mico_150k.hub.push import Way
 
@@ -43,19 +43,19 @@ def mine(small: DatasetFolder, tmp_path: Path) -> DatasetFolder:
 
 
 def edit(folder: DatasetFolder, before: str, after: str) -> None:
-    path = folder.path / names.CARD
+    path = folder.path / layout.CARD
     text = path.read_text()
     assert before in text
     path.write_text(text.replace(before, after, 1))
 
 
 def card(hub: Hub, revision: str = "main") -> CardText:
-    return CardText(small_file(hub, names.CARD, revision))
+    return CardText(small_file(hub, layout.CARD, revision))
 
 
 def test_the_card_on_the_hub_names_the_repository(hub: Hub, small: DatasetFolder) -> None:
     push(small)
-    assert f'load_dataset("{NAME}", "default"' in small_file(hub, names.CARD)
+    assert f'load_dataset("{NAME}", "default"' in small_file(hub, layout.CARD)
 
 
 def test_without_a_licence_nothing_is_pushed(hub: Hub, dataset: Path) -> None:
@@ -69,7 +69,7 @@ def test_what_a_person_added_on_the_hub_stays(
 ) -> None:
     push(small)
     edit_there(
-        hub, names.CARD, (ABOUT, f"{ABOUT}Ours, with love.\n"), ("---\n", "---\nviewer: true\n")
+        hub, layout.CARD, (ABOUT, f"{ABOUT}Ours, with love.\n"), ("---\n", "---\nviewer: true\n")
     )
     push(smaller)
     assert card(hub).sections == {"about": "Ours, with love.\n"}
@@ -82,7 +82,7 @@ def test_a_card_that_the_hub_refuses_stops_before_anything_is_sent(
     hub: Hub, small: DatasetFolder, tmp_path: Path
 ) -> None:
     copy = DatasetFolder(Path(shutil.copytree(small.path, tmp_path / "mico-150k")))
-    card = copy.path / names.CARD
+    card = copy.path / layout.CARD
     card.write_text(card.read_text().replace("license: cc-by-nc-4.0", "license: Mine Alone"))
     with pytest.raises(PushRefused, match="does not take the card's header"):
         prepare(copy)
@@ -104,7 +104,7 @@ def test_what_a_person_changed_on_the_hub_stops_a_push_that_would_lose_it(
 ) -> None:
     edit(mine, "---\n", "---\nviewer: true\n")
     push(mine, configs=TWO)
-    edit_there(hub, names.CARD, *changes)
+    edit_there(hub, layout.CARD, *changes)
     before = hub.repositories[NAME].history()
     edit(mine, ABOUT, f"{ABOUT}Of here.\n")
     with pytest.raises(PushRefused, match=f"by hand, and this push would lose .*: {lost}\\."):
@@ -127,21 +127,21 @@ def test_what_is_changed_here_after_a_push_is_pushed_without_a_question(
     edit(mine, "One.\n", "Two.\n")
     push(mine, licence=Licence("mit"))
     assert card(hub).sections == {"about": "Two.\n"}
-    assert "license: mit" in small_file(hub, names.CARD)
+    assert "license: mit" in small_file(hub, layout.CARD)
     # A text of one's own as well.
     for words in ("a picture out", "two pictures out"):
         edit(mine, OURS if words == "a picture out" else "a picture out", words)
         push(mine)
-        assert words in small_file(hub, names.CARD)
+        assert words in small_file(hub, layout.CARD)
 
 
 def test_what_is_only_on_the_hub_is_joined_and_nothing_is_sent_for_it(
     hub: Hub, mine: DatasetFolder
 ) -> None:
     push(mine, configs=TWO)
-    edit_there(hub, names.CARD, (ABOUT, f"{ABOUT}Theirs.\n"))
+    edit_there(hub, layout.CARD, (ABOUT, f"{ABOUT}Theirs.\n"))
     assert prepare(mine, configs=TWO).way is Way.NOTHING
-    edit_there(hub, names.CARD, ("pretty_name: MICo-150K", "pretty_name: Theirs"),
+    edit_there(hub, layout.CARD, ("pretty_name: MICo-150K", "pretty_name: Theirs"),
         ("tags:\n", "tags:\n- art\n"), ("---\n", "---\nviewer: true\n"))  # fmt: skip
     write_card(mine, Licence("mit"))
     push(mine, configs=TWO, overwrite=True)
@@ -156,11 +156,11 @@ def test_what_is_only_on_the_hub_is_joined_and_nothing_is_sent_for_it(
 
 def test_a_changed_card_that_was_taken_over_here_is_pushed(hub: Hub, mine: DatasetFolder) -> None:
     push(mine)
-    edit_there(hub, names.CARD, (OURS, "one picture out"), (ABOUT, f"{ABOUT}Theirs.\n"))
-    (mine.path / names.CARD).write_text(small_file(hub, names.CARD))
-    (mine.path / names.QUARANTINE).write_text("{}\n")  # something to push
+    edit_there(hub, layout.CARD, (OURS, "one picture out"), (ABOUT, f"{ABOUT}Theirs.\n"))
+    (mine.path / layout.CARD).write_text(small_file(hub, layout.CARD))
+    (mine.path / layout.QUARANTINE).write_text("{}\n")  # something to push
     push(mine)
-    assert "one picture out" in small_file(hub, names.CARD)
+    assert "one picture out" in small_file(hub, layout.CARD)
     assert card(hub).sections == {"about": "Theirs.\n"}
 
 
@@ -178,12 +178,12 @@ def test_a_first_push_onto_somebodys_readme_is_refused_and_onto_a_bare_header_is
     hub: Hub, small: DatasetFolder
 ) -> None:
     hub.repositories[NAME] = Repository(NAME)
-    write_there(hub, names.CARD, "---\nlicense: mit\n---\n\n# My pictures\n")
+    write_there(hub, layout.CARD, "---\nlicense: mit\n---\n\n# My pictures\n")
     with pytest.raises(PushRefused, match=r"its text outside of kept sections, license\."):
         prepare(small)
-    assert "# My pictures" in small_file(hub, names.CARD)
+    assert "# My pictures" in small_file(hub, layout.CARD)
     for bare in ("---\nlicense: mit\ngated: true\n---\n", "---\ngated: true\n---"):
-        write_there(hub, names.CARD, bare)
+        write_there(hub, layout.CARD, bare)
         assert prepare(small).way is Way.FIRST
     push(small, configs=TWO)
     header = card(hub).header
@@ -197,12 +197,12 @@ def test_what_people_wrote_survives_a_push_that_stops_behind_the_placeholder(
 ) -> None:
     if revision == "main":
         hub.repositories[NAME] = Repository(NAME)
-        write_there(hub, names.CARD, "---\ngated: true\n---\n")
+        write_there(hub, layout.CARD, "---\ngated: true\n---\n")
     else:
         push(small, configs=TWO)
         push(small, configs=TWO, revision=revision)
         edit_there(
-            hub, names.CARD, (ABOUT, f"{ABOUT}Theirs.\n"), ("---\n", "---\ngated: true\n"),
+            hub, layout.CARD, (ABOUT, f"{ABOUT}Theirs.\n"), ("---\n", "---\ngated: true\n"),
             revision=revision,
         )  # fmt: skip
     fault = hub.fail("xet-write-token", status=403, times=1000)
@@ -240,7 +240,7 @@ def test_a_placeholder_stops_load_dataset_in_a_folder_as_well(
     small: DatasetFolder, mine: DatasetFolder
 ) -> None:
     assert load_dataset(str(small.path), "bagel", streaming=True)
-    path = mine.path / names.CARD
+    path = mine.path / layout.CARD
     path.write_text(make_placeholder(CardText(path.read_text())).text)
     for config in (None, "bagel", "not-finished"):
         with pytest.raises(FileNotFoundError, match="this-dataset-is-being-pushed"):
@@ -248,7 +248,7 @@ def test_a_placeholder_stops_load_dataset_in_a_folder_as_well(
 
 
 def test_nothing_is_written_here_before_a_push_starts(mine: DatasetFolder) -> None:
-    path = mine.path / names.CARD
+    path = mine.path / layout.CARD
     before = path.read_text()
     planned = prepare(mine, licence=Licence("mit"))
     assert "license: mit" in planned.publication.card.text

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from mico_150k import names
 from mico_150k.check import Finding
-from mico_150k.dataset_folder import DatasetFolder
+from mico_150k.dataset import layout
+from mico_150k.dataset.folder import DatasetFolder
 from mico_150k.hub.remote_check import check_remote
 from mico_150k.hub.repository import Repository
 
@@ -33,9 +33,9 @@ pytestmark = pytest.mark.usefixtures("hub")
 def pushed(small: DatasetFolder, tmp_path: Path) -> DatasetFolder:
     """A dataset that is on the Hub, with a picture and a quarantine."""
     copy = DatasetFolder(Path(shutil.copytree(small.path, tmp_path / "mico-150k")))
-    (copy.path / names.ASSETS).mkdir()
-    (copy.path / names.ASSETS / names.PLOTS).write_bytes(encode(picture()))
-    (copy.path / names.QUARANTINE).write_text("{}\n")
+    (copy.path / layout.ASSETS).mkdir()
+    (copy.path / layout.ASSETS / layout.PLOTS).write_bytes(encode(picture()))
+    (copy.path / layout.QUARANTINE).write_text("{}\n")
     push(copy)
     return copy
 
@@ -73,7 +73,7 @@ def test_another_build_is_told_by_what_differs(
 ) -> None:
     push(small, configs=TWO)
     faults, _ = check(smaller)
-    (what,) = [what for where, what in faults if where == names.MANIFEST]
+    (what,) = [what for where, what in faults if where == layout.MANIFEST]
     assert what.startswith("on the Hub differs in ")
     assert {"build", "rows", "shards"} <= set(what.partition(" in ")[2].split(", "))
 
@@ -81,14 +81,24 @@ def test_another_build_is_told_by_what_differs(
 @pytest.mark.parametrize(
     ("name", "before", "after", "said"),
     [
-        (names.MANIFEST, '"rows_read": 24', '"rows_read": 25', "on the Hub differs in rows_read"),
-        (names.MANIFEST, "\n", "\n\n", "on the Hub differs in how it is written"),
-        (names.MANIFEST, "{", "", "on the Hub is no manifest of ours"),
-        (names.REPORT, '"rows": 24', '"rows": 25', "has another content on the Hub than here"),
-        (names.QUARANTINE, "{}", "{1}", "has another content on the Hub than here"),
-        (names.CARD, "24 rows were read", "25 rows were read", "was changed on the Hub outside of"),
-        (names.CARD, "default: true", "default: false", "was changed on the Hub outside of its"),
-        (names.CARD, "num_examples: 24", "num_examples: 7", "says 7 rows of default, train; there"),
+        (layout.MANIFEST, '"rows_read": 24', '"rows_read": 25', "on the Hub differs in rows_read"),
+        (layout.MANIFEST, "\n", "\n\n", "on the Hub differs in how it is written"),
+        (layout.MANIFEST, "{", "", "on the Hub is no manifest of ours"),
+        (layout.REPORT, '"rows": 24', '"rows": 25', "has another content on the Hub than here"),
+        (layout.QUARANTINE, "{}", "{1}", "has another content on the Hub than here"),
+        (
+            layout.CARD,
+            "24 rows were read",
+            "25 rows were read",
+            "was changed on the Hub outside of",
+        ),
+        (layout.CARD, "default: true", "default: false", "was changed on the Hub outside of its"),
+        (
+            layout.CARD,
+            "num_examples: 24",
+            "num_examples: 7",
+            "says 7 rows of default, train; there",
+        ),
     ],
 )
 def test_a_small_file_that_was_changed_is_a_fault(
@@ -102,13 +112,15 @@ def test_a_small_file_that_was_changed_is_a_fault(
 def test_a_picture_that_was_changed_is_a_fault_and_what_people_add_is_told(
     hub: Hub, pushed: DatasetFolder
 ) -> None:
-    write_there(hub, f"{names.ASSETS}/{names.PLOTS}", "no picture")
+    write_there(hub, f"{layout.ASSETS}/{layout.PLOTS}", "no picture")
     write_there(hub, "notes.txt", "hi")
     write_there(hub, "raw/x.parquet", "hi")
     about = "<!-- by hand: about -->\n"
-    edit_there(hub, names.CARD, (about, f"{about}Theirs.\n"))
+    edit_there(hub, layout.CARD, (about, f"{about}Theirs.\n"))
     faults, findings = check(pushed)
-    assert faults == {(f"{names.ASSETS}/{names.PLOTS}", "has another content on the Hub than here")}
+    assert faults == {
+        (f"{layout.ASSETS}/{layout.PLOTS}", "has another content on the Hub than here")
+    }
     told = {(found.where, found.what) for found in findings}
     assert ("notes.txt, raw/x.parquet", "somebody's own, and no part of this dataset") in told
 
@@ -127,14 +139,14 @@ def test_what_was_left_out_here_and_is_there_is_a_fault(
     hub: Hub, pushed: DatasetFolder, small: DatasetFolder
 ) -> None:
     faults, _ = check(small)
-    for path in (names.QUARANTINE, f"{names.ASSETS}/{names.PLOTS}"):
+    for path in (layout.QUARANTINE, f"{layout.ASSETS}/{layout.PLOTS}"):
         assert (path, "is on the Hub, and no part of this dataset") in faults
-    assert small_file(hub, names.QUARANTINE) == (pushed.path / names.QUARANTINE).read_text()
+    assert small_file(hub, layout.QUARANTINE) == (pushed.path / layout.QUARANTINE).read_text()
 
 
 def test_an_unfinished_push_is_told(hub: Hub, pushed: DatasetFolder) -> None:
-    hub.repositories[NAME].commit("main", {}, "gone", delete=(names.MANIFEST,))
-    assert check(pushed)[0] == {(names.MANIFEST, "is missing on the Hub: no push was finished")}
+    hub.repositories[NAME].commit("main", {}, "gone", delete=(layout.MANIFEST,))
+    assert check(pushed)[0] == {(layout.MANIFEST, "is missing on the Hub: no push was finished")}
 
 
 def test_a_script_named_like_the_repository_is_a_fault_and_does_not_run(

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from mico_150k import names
 from mico_150k.card_file import Licence, write_card
-from mico_150k.dataset_folder import DatasetFolder
+from mico_150k.dataset import layout
+from mico_150k.dataset.folder import DatasetFolder
 
 from .commands import Mico, runner
 from .hub import Hub
@@ -49,11 +49,11 @@ def test_push_then_check_then_push_again(hub: Hub, folder: Path, mico: Mico) -> 
     assert "at 1 Gbit/s" in planned.stderr
     assert not hub.repositories
 
-    assert "license:" not in (folder / names.CARD).read_text()
+    assert "license:" not in (folder / layout.CARD).read_text()
 
     pushed = mico("push", "mico-150k", NAME, "--config", "bagel", "--licence", "cc-by-nc-4.0")
     assert pushed.returncode == 0, pushed.stderr
-    assert "license: cc-by-nc-4.0" in (folder / names.CARD).read_text()
+    assert "license: cc-by-nc-4.0" in (folder / layout.CARD).read_text()
     last = pushed.stderr.strip().splitlines()[-1]
     assert last.startswith("done: 2 shards sent")
     assert f"/datasets/{NAME}" in last
@@ -76,16 +76,16 @@ def test_what_differs_on_the_hub_is_listed_and_the_exit_status_is_1(
     assert mico("push", "mico-150k", NAME).returncode == 0
     repository = hub.repositories[NAME]
     tree = repository.tree()
-    shard = names.shard_name(0)
+    shard = layout.shard_name(0)
     other = tree[f"blip3o/{shard}"]
-    card = hub.content(tree[names.CARD]).replace(b"num_examples: 24", b"num_examples: 25", 1)
+    card = hub.content(tree[layout.CARD]).replace(b"num_examples: 24", b"num_examples: 25", 1)
     repository.commit(
         "main",
         {
             f"omnigen2/{shard}": Entry(tree[f"omnigen2/{shard}"].size, other.sha256),
             f"dimoo/{shard}": other,
             "bagel/train-00009.parquet": other,
-            names.CARD: Entry(len(card), content=card),
+            layout.CARD: Entry(len(card), content=card),
         },
         "by hand",
         delete=(f"blip3o/{shard}",),
@@ -147,7 +147,7 @@ def test_a_build_that_pushes_as_it_goes(hub: Hub, release: Path, folder: Path, m
     assert "24 rows read, 24 written" in done.stderr
     assert (
         "license: cc-by-nc-4.0"
-        in hub.content(hub.repositories[NAME].tree("main")[names.CARD]).decode()
+        in hub.content(hub.repositories[NAME].tree("main")[layout.CARD]).decode()
     )
     assert not list((folder.parent / "streamed" / "bagel").iterdir())
     again = mico(*command, "--licence", "cc-by-nc-4.0")
@@ -157,7 +157,7 @@ def test_a_build_that_pushes_as_it_goes(hub: Hub, release: Path, folder: Path, m
 
 
 def test_card_writes_the_licence_and_keeps_what_was_added(folder: Path, mico: Mico) -> None:
-    path = folder / names.CARD
+    path = folder / layout.CARD
     path.write_text(path.read_text().replace("about -->\n", "about -->\nHello.\n", 1))
     done = mico("card", "mico-150k", "--licence", "cc-by-nc-4.0")
     assert done.returncode == 0, done.stderr
@@ -243,6 +243,6 @@ def test_one_script_builds_checks_pushes_and_verifies(hub: Hub, script: Script) 
     steps = [line.split()[2] for line in err.splitlines() if line.startswith("+ mico")]
     assert steps == ["build", "check", "push", "check"]
     assert err.strip().endswith("all is well")
-    card = hub.content(hub.repositories[NAME].tree("main")[names.CARD]).decode()
+    card = hub.content(hub.repositories[NAME].tree("main")[layout.CARD]).decode()
     assert "license: other\nlicense_name: mine\nlicense_link: LICENSE\n" in card
     assert set(hub.repositories[NAME].tags) == {"v1"}

@@ -8,7 +8,7 @@ from mico_150k.core.errors import (
     NoRepository,
     NotSent,
 )
-from mico_150k.dataset_folder import DatasetFolder
+from mico_150k.dataset.folder import DatasetFolder
 from mico_150k.hub.patience import Patience
 from mico_150k.hub.push import Push, PushOptions
 from mico_150k.hub.repository import Repository

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from mico_150k import names
 from mico_150k.card_text import CardText
-from mico_150k.dataset_folder import DatasetFolder
+from mico_150k.dataset import layout
+from mico_150k.dataset.folder import DatasetFolder
 from mico_150k.hub.placeholder import is_placeholder
 
 from .hub import Fault, Hub
@@ -99,7 +99,7 @@ WAYS = {
 def check_readers(tree: Tree, hub: Hub, *states: dict[str, str]) -> None:
     """Whether what is there is one whole state, or stops whoever reads it."""
     shards = {path: e.sha256 for path, e in tree.items() if path.endswith(".parquet")}
-    card = tree.get(names.CARD)
+    card = tree.get(layout.CARD)
     if card is None:
         assert not shards
     elif not is_placeholder(CardText(hub.content(card).decode())):
@@ -139,7 +139,7 @@ def test_killed_at_any_point_and_run_again_the_tree_is_the_same(
         shards = {path: e.sha256 for path, e in tree.items() if path.endswith(".parquet")}
         assert shards == expected
         assert set(tree) == {
-            *expected, names.CARD, names.MANIFEST, names.REPORT, ".gitattributes"
+            *expected, layout.CARD, layout.MANIFEST, layout.REPORT, ".gitattributes"
         }  # fmt: skip
         # Not a commit more than a push that nobody disturbs makes.
         assert len(repository.refs[way.revision]) - before == way.commits

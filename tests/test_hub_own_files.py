@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from mico_150k import names
 from mico_150k.card_file import Licence
 from mico_150k.core.errors import NotRegular, OutsideRoot, PushRefused
-from mico_150k.dataset_folder import DatasetFolder
+from mico_150k.dataset import layout
+from mico_150k.dataset.folder import DatasetFolder
 
 from .factories import encode, picture
 from .hub import Hub
@@ -21,11 +21,11 @@ pytest.importorskip("huggingface_hub", minversion="2.0", reason="push needs it")
 SECRET = "of nobody else"
 SHARD = "bagel/train-00000.parquet"
 FILES = [
-    names.CARD,
-    names.MANIFEST,
-    names.REPORT,
-    names.QUARANTINE,
-    f"{names.ASSETS}/mine.png",
+    layout.CARD,
+    layout.MANIFEST,
+    layout.REPORT,
+    layout.QUARANTINE,
+    f"{layout.ASSETS}/mine.png",
     SHARD,
 ]
 
@@ -33,9 +33,9 @@ FILES = [
 @pytest.fixture
 def copy(small: DatasetFolder, tmp_path: Path) -> DatasetFolder:
     folder = Path(shutil.copytree(small.path, tmp_path / "mico-150k"))
-    (folder / names.ASSETS).mkdir()
-    (folder / names.ASSETS / "mine.png").write_bytes(encode(picture()))
-    (folder / names.QUARANTINE).touch()
+    (folder / layout.ASSETS).mkdir()
+    (folder / layout.ASSETS / "mine.png").write_bytes(encode(picture()))
+    (folder / layout.QUARANTINE).touch()
     return DatasetFolder(folder)
 
 
@@ -73,8 +73,8 @@ def test_a_fifo_is_not_waited_for(hub: Hub, copy: DatasetFolder, name: str) -> N
 def test_a_folder_of_assets_that_leads_out_is_refused(
     hub: Hub, copy: DatasetFolder, tmp_path: Path
 ) -> None:
-    shutil.move(copy.path / names.ASSETS, tmp_path / "photos")
-    (copy.path / names.ASSETS).symlink_to(tmp_path / "photos")
+    shutil.move(copy.path / layout.ASSETS, tmp_path / "photos")
+    (copy.path / layout.ASSETS).symlink_to(tmp_path / "photos")
     with pytest.raises(OutsideRoot, match=r"assets/mine\.png"):
         prepare(copy, configs=TWO)
     assert not sent(hub)
@@ -83,12 +83,12 @@ def test_a_folder_of_assets_that_leads_out_is_refused(
 def test_only_images_are_sent_of_assets(
     hub: Hub, copy: DatasetFolder, caplog: pytest.LogCaptureFixture
 ) -> None:
-    assets = copy.path / names.ASSETS
+    assets = copy.path / layout.ASSETS
     for name in ("id_ed25519", "notes.txt", ".env", ".hidden.png", "two.jpeg.bak"):
         (assets / name).write_text(SECRET)
     (assets / "by hand (1).JPG").write_bytes(encode(picture(), "JPEG"))
     push(copy, configs=TWO)
-    there = {path for path in sent(hub) if path.startswith(names.ASSETS)}
+    there = {path for path in sent(hub) if path.startswith(layout.ASSETS)}
     assert there == {"assets/mine.png", "assets/by hand (1).JPG"}
     assert "assets/notes.txt is no image: it is not sent" in caplog.messages
 
@@ -96,7 +96,7 @@ def test_only_images_are_sent_of_assets(
 def test_a_manifest_that_names_other_files_than_shards_is_refused(
     hub: Hub, copy: DatasetFolder
 ) -> None:
-    manifest = copy.path / names.MANIFEST
+    manifest = copy.path / layout.MANIFEST
     (copy.path / "bagel" / "notes.parquet").write_text(SECRET)
     text = manifest.read_text().replace("train-00000.parquet", "notes.parquet", 1)
     manifest.write_text(text)

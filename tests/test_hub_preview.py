@@ -7,8 +7,8 @@ import pytest
 from mico_150k.build import Build, BuildOptions
 from mico_150k.card_file import write_card
 from mico_150k.core.errors import NotADataset
-from mico_150k.dataset import open_dataset
-from mico_150k.dataset_folder import DatasetFolder
+from mico_150k.dataset.folder import DatasetFolder
+from mico_150k.dataset.reader import open_dataset
 from mico_150k.dataset_inspection import inspect_dataset
 from mico_150k.hub.push import Push, PushOptions
 from mico_150k.hub.repository import Repository

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 from datasets import load_dataset
 
-from mico_150k import names
 from mico_150k.card_file import write_card
 from mico_150k.card_text import CardText
 from mico_150k.core.errors import (
@@ -16,7 +15,8 @@ from mico_150k.core.errors import (
     UnknownConfig,
     UsageError,
 )
-from mico_150k.dataset_folder import DatasetFolder, read_rows
+from mico_150k.dataset import layout
+from mico_150k.dataset.folder import DatasetFolder, read_rows
 from mico_150k.hub.placeholder import is_placeholder
 from mico_150k.hub.pull_requests import TITLE
 from mico_150k.hub.push import Way
@@ -39,7 +39,7 @@ WITHOUT_XET = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarnin
 
 
 def card_of(hub: Hub, commit: Commit) -> CardText:
-    return CardText(hub.content(commit.tree[names.CARD]).decode())
+    return CardText(hub.content(commit.tree[layout.CARD]).decode())
 
 
 @pytest.fixture(scope="session")
@@ -63,9 +63,9 @@ def test_a_first_push_ends_with_the_card(hub: Hub, small: DatasetFolder) -> None
     ]  # fmt: skip
     assert all(is_placeholder(card_of(hub, commit)) for commit in first)
     assert not is_placeholder(card_of(hub, last))
-    assert {names.CARD, names.MANIFEST, names.REPORT} <= set(last.tree)
+    assert {layout.CARD, layout.MANIFEST, layout.REPORT} <= set(last.tree)
     assert set(local(small)) <= set(first[-1].tree)
-    assert small_file(hub, names.MANIFEST) == (small.path / names.MANIFEST).read_text()
+    assert small_file(hub, layout.MANIFEST) == (small.path / layout.MANIFEST).read_text()
     assert hub.asked("xet-write-token")
     assert not hub.asked("info/lfs")
 
@@ -173,7 +173,7 @@ def test_readers_see_the_old_state_until_the_new_one_is_whole(
     seen = []
 
     def look() -> None:
-        header = CardText(small_file(hub, names.CARD)).header
+        header = CardText(small_file(hub, layout.CARD)).header
         assert header is not None
         said = {i["config_name"]: i["splits"][0]["num_examples"] for i in header["dataset_info"]}
         seen.append((remote(hub), said["bagel"]))
@@ -214,11 +214,11 @@ def test_a_pull_request_that_conflicts_is_closed_and_another_opened(
     push(small)
     repository = hub.repositories[NAME]
     old = repository.open_pull(TITLE, "user")
-    repository.commit(old.ref, {names.REPORT: Entry(3, content=b"one")}, "theirs")
-    write_there(hub, names.REPORT, "two")
+    repository.commit(old.ref, {layout.REPORT: Entry(3, content=b"one")}, "theirs")
+    write_there(hub, layout.REPORT, "two")
     push(small)
     assert [pull.status for pull in repository.pulls] == ["closed", "merged"]
-    assert small_file(hub, names.REPORT) == (small.path / names.REPORT).read_text()
+    assert small_file(hub, layout.REPORT) == (small.path / layout.REPORT).read_text()
 
 
 def test_an_empty_pull_request_of_an_older_state_is_closed_and_another_opened(
@@ -266,16 +266,16 @@ def test_pictures_of_ours_that_are_no_more_are_removed_and_other_peoples_stay(
     hub: Hub, small: DatasetFolder, tmp_path: Path
 ) -> None:
     copy = DatasetFolder(Path(shutil.copytree(small.path, tmp_path / "mico-150k")))
-    assets = copy.path / names.ASSETS
+    assets = copy.path / layout.ASSETS
     assets.mkdir()
-    for name in (names.PLOTS, names.COLLAGE):
+    for name in (layout.PLOTS, layout.COLLAGE):
         (assets / name).write_bytes(encode(picture()))
     push(copy, configs=TWO)
-    write_there(hub, f"{names.ASSETS}/theirs.svg", "<svg/>")
-    assert f"{names.ASSETS}/{names.PLOTS}" in hub.repositories[NAME].tree()
+    write_there(hub, f"{layout.ASSETS}/theirs.svg", "<svg/>")
+    assert f"{layout.ASSETS}/{layout.PLOTS}" in hub.repositories[NAME].tree()
     push(small, configs=TWO)
-    there = {path for path in hub.repositories[NAME].tree() if path.startswith(names.ASSETS)}
-    assert there == {f"{names.ASSETS}/theirs.svg"}
+    there = {path for path in hub.repositories[NAME].tree() if path.startswith(layout.ASSETS)}
+    assert there == {f"{layout.ASSETS}/theirs.svg"}
 
 
 def test_other_peoples_files_and_pull_requests_stay(
@@ -303,10 +303,10 @@ def test_on_a_branch_a_placeholder_stops_readers_while_shards_change(
     shards = [commit for commit in hub.repositories[NAME].refs["next"] if "Add" in commit.title]
     replaced = shards[-1]
     assert is_placeholder(card_of(hub, replaced))
-    assert names.MANIFEST not in replaced.tree
+    assert layout.MANIFEST not in replaced.tree
     with pytest.raises((FileNotFoundError, ValueError)):
         load_dataset(NAME, "bagel", revision=replaced.oid, streaming=True)
-    assert not is_placeholder(CardText(small_file(hub, names.CARD, "next")))
+    assert not is_placeholder(CardText(small_file(hub, layout.CARD, "next")))
     assert prepare(smaller, revision="next").way is Way.NOTHING
 
 
@@ -368,15 +368,15 @@ def test_a_tag_names_the_state(hub: Hub, small: DatasetFolder, smaller: DatasetF
 def test_a_configuration_can_be_pushed_after_another(hub: Hub, small: DatasetFolder) -> None:
     push(small, configs=TWO)
     assert remote(hub) == local(small, *TWO, "index")
-    header = CardText(small_file(hub, names.CARD)).header
+    header = CardText(small_file(hub, layout.CARD)).header
     assert header is not None
     assert [config["config_name"] for config in header["configs"]] == ["bagel", "index"]
     push(small, configs=("default",))
     assert remote(hub) == local(small)
-    header = CardText(small_file(hub, names.CARD)).header
+    header = CardText(small_file(hub, layout.CARD)).header
     assert header is not None
     assert [c["config_name"] for c in header["configs"]] == ["default", "bagel", "index"]
-    assert set(json.loads(small_file(hub, names.MANIFEST))["configs"]) == {
+    assert set(json.loads(small_file(hub, layout.MANIFEST))["configs"]) == {
         "default", "bagel", "index",
     }  # fmt: skip
 

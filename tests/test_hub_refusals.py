@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from mico_150k import names
 from mico_150k.card_text import CardText
 from mico_150k.core.errors import (
     NoAccess,
@@ -14,7 +13,8 @@ from mico_150k.core.errors import (
     PushRefused,
     UsageError,
 )
-from mico_150k.dataset_folder import DatasetFolder
+from mico_150k.dataset import layout
+from mico_150k.dataset.folder import DatasetFolder
 from mico_150k.hub.placeholder import is_placeholder
 from mico_150k.hub.push import Way
 from mico_150k.hub.push_forecast import storage_warnings
@@ -113,7 +113,7 @@ def test_a_folder_that_is_not_what_its_manifest_says_is_refused(
     small: DatasetFolder, tmp_path: Path
 ) -> None:
     copy = DatasetFolder(Path(shutil.copytree(small.path, tmp_path / "mico-150k")))
-    shard = copy.path / "bagel" / names.shard_name(0)
+    shard = copy.path / "bagel" / layout.shard_name(0)
     shard.write_bytes(shard.read_bytes()[:-1])
     with pytest.raises(PushRefused, match=r"(?s)not fit to be pushed.*bagel/train-00000.* bytes"):
         prepare(copy)
@@ -124,7 +124,7 @@ def test_a_shard_that_is_neither_here_nor_there_is_said_to_be_so(
 ) -> None:
     copy = DatasetFolder(Path(shutil.copytree(small.path, tmp_path / "mico-150k")))
     push(small)
-    for name in (names.shard_name(0), names.shard_name(1)):
+    for name in (layout.shard_name(0), layout.shard_name(1)):
         (copy.path / "bagel" / name).unlink()
     gone = "bagel/train-00001.parquet"
     hub.repositories[NAME].commit("main", {}, "lost", delete=(gone,))
@@ -140,9 +140,9 @@ def test_what_the_hub_holds_need_not_be_here(
     for shard in copy.files("default")[::2]:
         shard.unlink()
     assert prepare(copy).way is Way.NOTHING
-    write_there(hub, names.REPORT, "{}")
+    write_there(hub, layout.REPORT, "{}")
     push(copy)
-    assert small_file(hub, names.REPORT) == (small.path / names.REPORT).read_text()
+    assert small_file(hub, layout.REPORT) == (small.path / layout.REPORT).read_text()
 
 
 def test_a_script_in_the_folder_is_refused(small: DatasetFolder, tmp_path: Path) -> None:
@@ -156,13 +156,13 @@ def test_a_damaged_shard_is_found_before_readers_can_see_it(
     hub: Hub, small: DatasetFolder, tmp_path: Path
 ) -> None:
     copy = DatasetFolder(Path(shutil.copytree(small.path, tmp_path / "mico-150k")))
-    path = copy.path / "bagel" / names.shard_name(0)
+    path = copy.path / "bagel" / layout.shard_name(0)
     data = bytearray(path.read_bytes())
     data[3000] ^= 1
     path.write_bytes(data)
     with pytest.raises(PushRefused, match="bagel/train-00000.parquet is not what the manifest"):
         push(copy)
-    assert is_placeholder(CardText(small_file(hub, names.CARD)))
+    assert is_placeholder(CardText(small_file(hub, layout.CARD)))
     push(small)
     assert remote(hub) == local(small)
 

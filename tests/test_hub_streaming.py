@@ -7,18 +7,18 @@ from types import SimpleNamespace
 import pytest
 from datasets import load_dataset
 
-from mico_150k import names
 from mico_150k.build import Build, BuildOptions
 from mico_150k.card_file import write_card
 from mico_150k.card_text import CardText
 from mico_150k.core.errors import DiskTooSmall, NotSent, PushRefused
-from mico_150k.dataset_folder import DatasetFolder
+from mico_150k.dataset import layout
+from mico_150k.dataset.folder import DatasetFolder
+from mico_150k.dataset.records import ShardRecord
 from mico_150k.hub.patience import Patience
 from mico_150k.hub.placeholder import is_placeholder
 from mico_150k.hub.push import Push, PushOptions
 from mico_150k.hub.repository import Repository
 from mico_150k.hub.streaming import StreamingPush
-from mico_150k.records import ShardRecord
 from mico_150k.sources import open_source
 
 from .factories import Case, write_release
@@ -72,7 +72,7 @@ def test_the_hub_ends_with_the_bytes_of_a_whole_build_and_nothing_large_stays(
 ) -> None:
     stream(whole, tmp_path / "out")
     assert remote(hub) == local(whole)
-    assert shards_here(tmp_path / "out") == [names.INDEX]
+    assert shards_here(tmp_path / "out") == [layout.INDEX]
     rows = load_dataset(NAME, "bagel", split="train")
     assert len(rows) == 24
 
@@ -210,7 +210,7 @@ def test_stopped_it_goes_on_with_what_the_hub_holds(
         patch.setattr(Repository, "upload", stop)
         with pytest.raises(KeyboardInterrupt):
             stream(whole, tmp_path / "out")
-    card = CardText(hub.content(hub.repositories[NAME].tree("main")[names.CARD]).decode())
+    card = CardText(hub.content(hub.repositories[NAME].tree("main")[layout.CARD]).decode())
     assert is_placeholder(card)
     again = list[str]()
 

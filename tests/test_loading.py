@@ -17,16 +17,16 @@ from datasets.distributed import split_dataset_by_node
 from mico_150k.builders import BUILDERS
 
 import mico_150k
-from mico_150k import names
 from mico_150k.build import Build, BuildOptions
 from mico_150k.core.errors import MicoError
+from mico_150k.dataset import layout
+from mico_150k.dataset.folder import DatasetFolder, read_rows
 from mico_150k.dataset_builder import Mico150k
-from mico_150k.dataset_folder import DatasetFolder, read_rows
 from mico_150k.sources import open_source
 
 from .factories import Case, cases, encode, picture, write_release
 
-CONFIGS = [*BUILDERS, names.SAMPLE, names.INDEX]
+CONFIGS = [*BUILDERS, layout.SAMPLE, layout.INDEX]
 RUNS_SCRIPTS = int(datasets.__version__.split(".")[0]) < 4
 SCRIPT = Path(__file__).parent.parent / "builders" / "mico_150k.py"
 
@@ -312,7 +312,7 @@ class TestRegistered:
 def test_importing_the_package_registers_nothing() -> None:
     from datasets import packaged_modules
 
-    assert names.DATASET not in packaged_modules._PACKAGED_DATASETS_MODULES
+    assert layout.DATASET not in packaged_modules._PACKAGED_DATASETS_MODULES
 
 
 def test_the_builder_class_by_itself(release: Path, dataset: Path, tmp_path: Path) -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from mico_150k import names
-from mico_150k.dataset import open_dataset
+from mico_150k.dataset import layout
+from mico_150k.dataset.reader import open_dataset
 from mico_150k.page_left_out import MOST_OF_A_REASON, count_left_out, read_left_out
 
 
@@ -17,7 +17,7 @@ def copy(dataset: Path, tmp_path: Path) -> Path:
 
 
 def say_left_out(folder: Path, counts: dict[str, int]) -> None:
-    path = folder / names.MANIFEST
+    path = folder / layout.MANIFEST
     manifest = json.loads(path.read_text())
     read = manifest["rows"] + sum(counts.values())
     path.write_text(json.dumps({**manifest, "rows_read": read, "left_out": counts}))
@@ -27,7 +27,7 @@ def test_a_common_reason_does_not_hide_the_others(copy: Path) -> None:
     many, one = {"reason": "not-selected", "row": 7}, {"reason": "truncated", "id": "hoi/3"}
     case = {"reason": "file-missing", "config": "bench"}
     lines = [*[many] * 300, case, one, "no row"]
-    (copy / names.QUARANTINE).write_text("".join(json.dumps(line) + "\n" for line in lines) + "{")
+    (copy / layout.QUARANTINE).write_text("".join(json.dumps(line) + "\n" for line in lines) + "{")
     found = read_left_out(open_dataset(copy))
     assert len(found) == MOST_OF_A_REASON + 1
     assert found[0]["row"] == "7"
@@ -49,11 +49,11 @@ def test_lines_end_at_line_feeds_alone_and_what_is_none_is_passed_over(copy: Pat
     odd = {"reason": "empty", "file": "a\u2028b\x85c.parquet", "row": 3}
     deep = "[" * 100_000
     text = f"{deep}\n{json.dumps(odd, ensure_ascii=False)}\n\n"
-    (copy / names.QUARANTINE).write_bytes(b"\xff\n" + text.encode())
+    (copy / layout.QUARANTINE).write_bytes(b"\xff\n" + text.encode())
     (row,) = read_left_out(open_dataset(copy))
     assert row["file"] == "a\\u2028b\\x85c.parquet"
 
 
 def test_a_dataset_without_the_file_lists_none(copy: Path) -> None:
-    (copy / names.QUARANTINE).unlink(missing_ok=True)
+    (copy / layout.QUARANTINE).unlink(missing_ok=True)
     assert read_left_out(open_dataset(copy)) == []

@@ -10,10 +10,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from mico_150k import names, row_group
 from mico_150k.build import Build, BuildOptions
 from mico_150k.core.errors import BadSelection, UnknownConfig
-from mico_150k.dataset import Dataset, open_dataset
+from mico_150k.dataset import layout, row_group
+from mico_150k.dataset.reader import Dataset, open_dataset
 from mico_150k.page_rows import Choice, Chosen, rows_to_show
 from mico_150k.sources import open_source
 
@@ -27,7 +27,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """160 rows in eight row groups, without the configuration `sample`."""
     at = tmp_path_factory.mktemp("many")
     release = write_release(at / "release", cases(40))
-    options = BuildOptions(configs=(names.DEFAULT, "bagel"))
+    options = BuildOptions(configs=(layout.DEFAULT, "bagel"))
     Build.prepare(open_source(str(release)), at / "made", options).run()
     return at / "made"
 
@@ -56,7 +56,7 @@ def tasks_of(rows: pa.Table) -> Counter[str]:
 def test_each_task_has_its_share(many: Dataset) -> None:
     index = many.index()
     chosen = choose(many, Choice(20))
-    assert chosen.config == names.DEFAULT
+    assert chosen.config == layout.DEFAULT
     assert chosen.fitting == 160
     assert tasks_of(chosen.rows) == dict.fromkeys(tasks_of(index), 5)
     places = list(
@@ -67,7 +67,7 @@ def test_each_task_has_its_share(many: Dataset) -> None:
 
 def test_rows_come_from_few_row_groups(many: Dataset) -> None:
     chosen = choose(many, Choice(20))
-    read = list(many.read(names.DEFAULT, chosen.rows))
+    read = list(many.read(layout.DEFAULT, chosen.rows))
     assert sum(part.rows.num_rows for part in read) == 20
     assert len(heights_of(many)) > 3
     assert len(groups_of(many, chosen.rows)) <= 3
@@ -77,7 +77,7 @@ def test_rows_come_from_few_row_groups_of_any_height(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(row_group, "MAX_BYTES", 700_000)
-    options = BuildOptions(configs=(names.DEFAULT,))
+    options = BuildOptions(configs=(layout.DEFAULT,))
     Build.prepare(open_source(str(folder.parent / "release")), tmp_path / "made", options).run()
     made = open_dataset(tmp_path / "made")
     assert len(set(heights_of(made))) > 2
@@ -89,7 +89,7 @@ def test_rows_come_from_few_row_groups_of_any_height(
 
 def heights_of(dataset: Dataset) -> list[int]:
     """The rows of each row group; there is one shard."""
-    (shard,) = dataset.files(names.DEFAULT)
+    (shard,) = dataset.files(layout.DEFAULT)
     metadata = pq.read_metadata(dataset.storage.path(shard))
     return [metadata.row_group(number).num_rows for number in range(metadata.num_row_groups)]
 
@@ -104,7 +104,7 @@ def test_a_page_of_a_dataset_behind_a_url_fetches_a_part_of_it(web: Web, folder:
     far = open_dataset(web.address)
     chosen = choose(far, Choice(8))
     assert sum(map(len, far.samples(chosen.rows, config=chosen.config))) == 8
-    size = (folder / names.DEFAULT / names.shard_name(0)).stat().st_size
+    size = (folder / layout.DEFAULT / layout.shard_name(0)).stat().st_size
     assert web.sent["default/train-00000.parquet"] < 0.4 * size
     assert set(web.sent) == {
         "manifest.json",
@@ -137,8 +137,8 @@ def test_a_small_task_leaves_its_share_to_others(many: Dataset) -> None:
 def test_the_sample_is_read_where_there_is_one(dataset: Path) -> None:
     opened = open_dataset(dataset)
     chosen = choose(opened, Choice(8))
-    assert chosen.config == names.SAMPLE
-    read = [one for group in opened.samples(chosen.rows, config=names.SAMPLE) for one in group]
+    assert chosen.config == layout.SAMPLE
+    read = [one for group in opened.samples(chosen.rows, config=layout.SAMPLE) for one in group]
     assert [one.id for one in read] == chosen.rows["id"].to_pylist()
     assert all(image.width for one in read for image in one.images)
 
@@ -161,7 +161,7 @@ def test_every_split_has_its_share_of_its_own_files(folder: Path, tmp_path: Path
 def test_without_images_that_is_said(folder: Path) -> None:
     opened = open_dataset(folder)
     bare = Dataset(opened.storage, {**opened.manifest, "configs": {
-        names.INDEX: opened.manifest["configs"][names.INDEX]
+        layout.INDEX: opened.manifest["configs"][layout.INDEX]
     }})  # fmt: skip
     with pytest.raises(UnknownConfig, match="no configuration 'default'"):
         choose(bare, Choice(8))

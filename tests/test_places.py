@@ -8,12 +8,12 @@ from mico_150k.builders import TRAINERS
 
 from mico_150k.build import Build, BuildOptions
 from mico_150k.core.errors import OutputRefused
-from mico_150k.dataset import open_dataset
+from mico_150k.dataset.reader import open_dataset
+from mico_150k.dataset.selection import Selection
 from mico_150k.export.job import ExportJob, ExportOptions
 from mico_150k.output import refuse_source
 from mico_150k.refine.options import RefineOptions
 from mico_150k.refine.refinement import Refinement
-from mico_150k.selection import Selection
 from mico_150k.sources import open_source
 
 from .commands import DONE, FAILED, WRONG_USAGE, Mico, runner

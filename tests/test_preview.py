@@ -13,7 +13,7 @@ from mico_150k.builders import BUILDERS
 
 from mico_150k.build import Build, BuildOptions
 from mico_150k.core.errors import BrokenFile, OutputRefused
-from mico_150k.dataset import ChosenRows, _samples, open_dataset
+from mico_150k.dataset.reader import ChosenRows, _samples, open_dataset
 from mico_150k.images.thumbnail import make_thumbnail
 from mico_150k.page_rows import Choice
 from mico_150k.preview import write_preview

@@ -9,7 +9,7 @@ from mico_150k.builders.omnigen2 import OmniGen2Trainer
 
 from mico_150k.build import Build, BuildOptions
 from mico_150k.core.trainer import Exported
-from mico_150k.dataset import open_dataset
+from mico_150k.dataset.reader import open_dataset
 from mico_150k.export.job import ExportJob, ExportOptions
 from mico_150k.export.run import relocate, run_export
 from mico_150k.sources import open_source

@@ -8,12 +8,12 @@ import pytest
 from datasets import load_dataset
 from mico_150k.builders import get_trainer
 
-from mico_150k import names
 from mico_150k.card_file import write_card
 from mico_150k.core.errors import UsageError
-from mico_150k.dataset import open_dataset
+from mico_150k.dataset import layout
+from mico_150k.dataset.folder import DatasetFolder
+from mico_150k.dataset.reader import open_dataset
 from mico_150k.dataset_builder import Mico150k
-from mico_150k.dataset_folder import DatasetFolder
 from mico_150k.export.job import ExportJob, ExportOptions
 from mico_150k.export.run import run_export
 from mico_150k.hub.push import Push, PushOptions
@@ -67,10 +67,10 @@ def test_a_takedown_rewrites_the_shards_that_change_and_links_the_others(
         for number, old in enumerate(DatasetFolder(dataset).files(config)):
             new = tmp_path / "out" / config / old.name
             assert new.samefile(old) == (number not in changed)
-    manifest = json.loads((tmp_path / "out" / names.MANIFEST).read_text())
+    manifest = json.loads((tmp_path / "out" / layout.MANIFEST).read_text())
     assert manifest["removed"] == sorted(["hoi/3", digest])
     assert manifest["left_out"] == {"removed": 2}
-    quarantine = (tmp_path / "out" / names.QUARANTINE).read_text().splitlines()
+    quarantine = (tmp_path / "out" / layout.QUARANTINE).read_text().splitlines()
     assert {json.loads(line)["id"] for line in quarantine} == taken
 
 
@@ -78,7 +78,7 @@ def test_a_takedown_of_a_takedown_knows_the_first(dataset: Path, tmp_path: Path)
     refine(dataset, tmp_path / "one", remove=remove_list(tmp_path, "hoi/3"))
     refine(tmp_path / "one", tmp_path / "two", remove=remove_list(tmp_path, "hoi/3", "hoi/4"))
     refine(tmp_path / "two", tmp_path / "three", remove=remove_list(tmp_path, "hoi/5"))
-    manifest = json.loads((tmp_path / "three" / names.MANIFEST).read_text())
+    manifest = json.loads((tmp_path / "three" / layout.MANIFEST).read_text())
     assert manifest["removed"] == ["hoi/3", "hoi/4", "hoi/5"]
     assert_sound(tmp_path / "three", dataset, {"hoi/3", "hoi/4", "hoi/5"})
 
@@ -99,13 +99,13 @@ def test_after_a_takedown_shards_have_their_numbers_and_an_empty_one_is_missing(
     assert gone.issuperset(in_shard(dataset, 0, 3))
     assert_sound(gap, dataset, gone)
     there = {
-        names.shard_name(number)
+        layout.shard_name(number)
         for number in range(len(DatasetFolder(dataset).files("bagel")))
         if number not in {0, 3}
     }
     for config in IMAGE_CONFIGS:
         assert {path.name for path in DatasetFolder(gap).files(config)} == there
-    old = dataset / "bagel" / names.shard_name(5)
+    old = dataset / "bagel" / layout.shard_name(5)
     assert old.samefile(gap / "bagel" / old.name)
     assert len(rows(gap, "index")) > len(in_shard(gap, 2)) == 1
     more = in_shard(dataset, 5)[0]
@@ -150,13 +150,13 @@ def test_a_folder_that_is_written_over_shows_no_picture_of_before(
 ) -> None:
     out = tmp_path / "out"
     refine(dataset, out, remove=remove_list(tmp_path, "hoi/4"))
-    for name in (names.PLOTS, names.COLLAGE, "mine.png"):
-        write_atomically(out / names.ASSETS / name, b"picture")
+    for name in (layout.PLOTS, layout.COLLAGE, "mine.png"):
+        write_atomically(out / layout.ASSETS / name, b"picture")
     options = RefineOptions(remove=remove_list(tmp_path, "hoi/3", "hoi/4"))
     Refinement.prepare(dataset, out, options).run(overwrite=True)
-    assert [path.name for path in (out / names.ASSETS).iterdir()] == ["mine.png"]
-    card = (out / names.CARD).read_text()
-    assert names.COLLAGE not in card
+    assert [path.name for path in (out / layout.ASSETS).iterdir()] == ["mine.png"]
+    card = (out / layout.CARD).read_text()
+    assert layout.COLLAGE not in card
     assert "mine.png" in card
 
 
@@ -193,7 +193,7 @@ def test_a_takedown_reaches_the_benchmark_beside_and_later_ones(
     left = {"de_re/2", "human_centric/3", "object_centric/4"}
     assert {row["id"] for row in rows(tmp_path / "two", "bench", "test")} == left
     assert_sound(tmp_path / "two", dataset, set())
-    report = json.loads((tmp_path / "two" / names.REPORT).read_text())
+    report = json.loads((tmp_path / "two" / layout.REPORT).read_text())
     assert (report["bench"]["cases"], report["bench"]["left_out"]) == (3, {"removed": 1})
     refine(tmp_path / "two", tmp_path / "three", bench=str(bench), mark=True, exact=True)
     assert {row["id"] for row in rows(tmp_path / "three", "bench", "test")} == left

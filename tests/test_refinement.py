@@ -17,7 +17,6 @@ import pyarrow.parquet as pq
 import pytest
 from datasets import load_dataset
 
-from mico_150k import names
 from mico_150k.bench import BenchCase
 from mico_150k.build import Build, BuildOptions
 from mico_150k.cli.refine import refine as run_command
@@ -30,14 +29,15 @@ from mico_150k.core.errors import (
     TooManyLost,
     UsageError,
 )
-from mico_150k.dataset import open_dataset
+from mico_150k.dataset import layout
+from mico_150k.dataset.folder import DatasetFolder
+from mico_150k.dataset.reader import open_dataset
+from mico_150k.dataset.row_group import MAX_ROWS
+from mico_150k.dataset.selection import Selection
 from mico_150k.dataset_builder import Mico150k
-from mico_150k.dataset_folder import DatasetFolder
 from mico_150k.io.machine import cores
 from mico_150k.refine.options import RefineOptions
 from mico_150k.refine.refinement import Refinement
-from mico_150k.row_group import MAX_ROWS
-from mico_150k.selection import Selection
 from mico_150k.sources import open_source
 from mico_150k.sources.cells import Cell
 from mico_150k.sources.image_paths import ImagePaths
@@ -84,9 +84,9 @@ def test_where_chooses_rows_and_small_remains_are_packed(dataset: Path, tmp_path
     }
     assert_sound(tmp_path / "out", dataset, gone)
     assert result.shards < len(DatasetFolder(dataset).files("bagel"))
-    report = json.loads((tmp_path / "out" / names.REPORT).read_text())
+    report = json.loads((tmp_path / "out" / layout.REPORT).read_text())
     assert report["left_out"]["hoi"] == {"not-selected": 4}
-    assert not (tmp_path / "out" / names.QUARANTINE).exists()
+    assert not (tmp_path / "out" / layout.QUARANTINE).exists()
 
 
 def test_a_sample_has_as_many_rows_as_are_asked_for(dataset: Path, tmp_path: Path) -> None:
@@ -101,13 +101,13 @@ def test_rows_of_the_benchmark_are_left_out_and_it_stands_beside(
     bench = planted_bench(tmp_path / "bench", distinct)
     refine(dataset, tmp_path / "out", bench=str(bench), exact=True)
     assert_sound(tmp_path / "out", dataset, {"hoi/5", "de_re/5"})
-    lines = (tmp_path / "out" / names.QUARANTINE).read_text().splitlines()
+    lines = (tmp_path / "out" / layout.QUARANTINE).read_text().splitlines()
     details = {json.loads(line)["id"]: json.loads(line)["detail"] for line in lines}
     assert details == {
         "hoi/5": "same output as hoi/1",
         "de_re/5": "same inputs as de_re/2",
     }
-    report = json.loads((tmp_path / "out" / names.REPORT).read_text())
+    report = json.loads((tmp_path / "out" / layout.REPORT).read_text())
     assert report["bench"]["overlaps"] == {
         "same output": 1, "same inputs": 1, "near output": 0, "near inputs": 0,
     }  # fmt: skip
@@ -175,7 +175,7 @@ def test_near_duplicates_are_left_out_and_looked_at_once(
     )  # fmt: skip
     refine(dataset, tmp_path / "out", bench=str(bench))
     assert "hoi/2" not in ids(tmp_path / "out")
-    report = json.loads((tmp_path / "out" / names.REPORT).read_text())
+    report = json.loads((tmp_path / "out" / layout.REPORT).read_text())
     assert report["bench"]["overlaps"]["near inputs"] == len(ids(dataset)) - len(
         ids(tmp_path / "out")
     )
@@ -264,7 +264,7 @@ def test_a_benchmark_without_its_images_is_refused(
     options = RefineOptions(bench=str(bench), exact=True)
     Refinement.prepare(dataset, tmp_path / "out", options, tolerance=0.26).run()
     assert_sound(tmp_path / "out", dataset, {"de_re/5"})
-    report = json.loads((tmp_path / "out" / names.REPORT).read_text())
+    report = json.loads((tmp_path / "out" / layout.REPORT).read_text())
     assert report["bench"]["left_out"] == {"file-missing": 1}
     assert report["bench"]["cases"] == len(rows(tmp_path / "out", "bench", "test")) == 3
     for folder in bench.iterdir():
@@ -294,7 +294,7 @@ def test_a_validation_split_is_in_every_configuration_and_shares_no_input(
         assert {split: rows.num_rows for split, rows in found.items()} == {
             "train": 48 - 8 - len(gone), "validation": 8,
         }  # fmt: skip
-    report = json.loads((tmp_path / "out" / names.REPORT).read_text())
+    report = json.loads((tmp_path / "out" / layout.REPORT).read_text())
     assert sum(report["validation"].values()) == 8
     with pytest.raises(UsageError, match="has a split validation already"):
         refine(tmp_path / "out", tmp_path / "again", validation=2)
@@ -335,7 +335,7 @@ def test_rows_that_share_an_image_are_left_out_or_the_split_refused(
     with pytest.raises(TooManyLost, match="--max-loss allows"):
         refine(dataset, tmp_path / "out", validation=4, max_loss=0)
     refine(dataset, tmp_path / "out", validation=4, max_loss=1)
-    report = json.loads((tmp_path / "out" / names.REPORT).read_text())
+    report = json.loads((tmp_path / "out" / layout.REPORT).read_text())
     lost = sum(reasons.get("shares-image", 0) for reasons in report["left_out"].values())
     assert lost == len(ids(dataset)) - 4 - len(ids(tmp_path / "out")) > 0
 
@@ -344,7 +344,7 @@ def test_row_groups_keep_their_limit_when_remains_are_packed(release: Path, tmp_
     dataset = tmp_path / "mico-150k"
     Build.prepare(open_source(str(release)), dataset, BuildOptions()).run()
     refine(dataset, tmp_path / "out", sample=23)
-    groups = pq.read_metadata(tmp_path / "out" / "bagel" / names.shard_name(0))
+    groups = pq.read_metadata(tmp_path / "out" / "bagel" / layout.shard_name(0))
     counts = [groups.row_group(place).num_rows for place in range(groups.num_row_groups)]
     assert counts == [MAX_ROWS, 3]
 
@@ -368,7 +368,7 @@ def test_an_interrupted_refinement_goes_on_and_ends_with_the_same_bytes(
         refine(dataset, tmp_path / "out", **EVERYTHING)
     monkeypatch.undo()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    assert not (tmp_path / "out" / names.MANIFEST).exists()
+    assert not (tmp_path / "out" / layout.MANIFEST).exists()
     result = refine(dataset, tmp_path / "out", **EVERYTHING)
     assert result.resumed >= shards
     assert contents(tmp_path / "out") == contents(tmp_path / "whole")
@@ -391,9 +391,9 @@ def test_codes_that_come_meanwhile_stop_no_refinement_and_what_it_reads_does(
     assert contents(tmp_path / "out") == contents(tmp_path / "whole")
     add_codes(DatasetFolder(copy), first=7)
     assert refine(copy, tmp_path / "out", **EVERYTHING).resumed == result.shards
-    manifest = json.loads((copy / names.MANIFEST).read_text())
+    manifest = json.loads((copy / layout.MANIFEST).read_text())
     next(iter(manifest["configs"]["bagel"].values()))["sha256"] = "0" * 64
-    (copy / names.MANIFEST).write_text(json.dumps(manifest))
+    (copy / layout.MANIFEST).write_text(json.dumps(manifest))
     with pytest.raises(OutputRefused, match="what differs is the dataset that it is made of"):
         refine(copy, tmp_path / "out", **EVERYTHING)
 
@@ -433,7 +433,7 @@ def test_where_links_cannot_be_made_files_are_copied(
     monkeypatch.setattr(os, "link", refuse)
     refine(dataset, tmp_path / "copied", remove=listed)
     assert contents(tmp_path / "copied") == contents(tmp_path / "linked")
-    one = tmp_path / "copied" / "bagel" / names.shard_name(5)
+    one = tmp_path / "copied" / "bagel" / layout.shard_name(5)
     assert not one.samefile(dataset / "bagel" / one.name)
 
 
@@ -459,14 +459,14 @@ def test_a_damaged_image_is_noticed_where_it_would_be_written_again(
 ) -> None:
     copy = Path(shutil.copytree(dataset, tmp_path / "copy"))
     row = rows(copy, "index")[0]
-    shard = copy / "default" / names.shard_name(0)
+    shard = copy / "default" / layout.shard_name(0)
     data = bytearray(shard.read_bytes())
     cell = rows(dataset, "default")[1]["output_image"]["bytes"]  # type: ignore[index]
     data[data.index(cell) + len(cell) // 2] ^= 1
     shard.write_bytes(data)
     with pytest.raises(BrokenFile, match="an image is not the one that the index names"):
         refine(copy, tmp_path / "out", remove=remove_list(tmp_path, str(row["id"])))
-    (copy / "bagel" / names.shard_name(3)).unlink()
+    (copy / "bagel" / layout.shard_name(3)).unlink()
     with pytest.raises(BrokenFile, match=r"bagel/train-00003\.parquet cannot be read"):
         refine(copy, tmp_path / "other", where="shard <> 0")
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from mico_150k import names
 from mico_150k.build import Build, BuildOptions, BuildResult
 from mico_150k.core.errors import OutputRefused, RemoteError
-from mico_150k.dataset import open_dataset
+from mico_150k.dataset import layout
+from mico_150k.dataset.reader import open_dataset
 from mico_150k.executors import Executor, InProcess
 from mico_150k.executors.processes import Processes
 from mico_150k.executors.sending import Sending
@@ -69,7 +69,7 @@ def there(location: str) -> dict[str, str]:
     return {
         path.removeprefix(f"{root}/"): hashlib.sha256(MEMORY.cat_file(path)).hexdigest()
         for path in sorted(MEMORY.find(root))
-        if not path.endswith(names.STAMPS)
+        if not path.endswith(layout.STAMPS)
     }
 
 
@@ -83,7 +83,7 @@ def test_the_files_there_are_those_of_a_build_here(
 def test_no_shard_stays_here(source: Path, place: str, tmp_path: Path) -> None:
     build(source, place, tmp_path / "here")
     left = {path.parent.name for path in (tmp_path / "here").rglob("*.parquet")}
-    assert left == {names.INDEX, names.SAMPLE}
+    assert left == {layout.INDEX, layout.SAMPLE}
 
 
 @pytest.mark.parametrize("at_row", [0, 5, 20])
@@ -121,7 +121,7 @@ def test_killed_between_the_manifest_and_the_end_it_is_finished(
         patched.setattr(type(MEMORY), "rm", fail)
         with pytest.raises(KeyboardInterrupt):
             build(source, place, tmp_path / "one")
-    assert names.MANIFEST in there(place)
+    assert layout.MANIFEST in there(place)
     build(source, place, tmp_path / "another")
     assert there(place) == contents(whole)
 

@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mico_150k.builders import BUILDERS
 
-from mico_150k import row_group
 from mico_150k.core.columns import arrow_schema
 from mico_150k.core.sample import Image, Sample
 from mico_150k.core.task import Task
-from mico_150k.row_group import RowGroup, cut
+from mico_150k.dataset import row_group
+from mico_150k.dataset.row_group import RowGroup, cut
 
 sizes = st.lists(st.integers(0, 120), max_size=80)
 

@@ -8,18 +8,18 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from mico_150k import names
 from mico_150k.bench import Bench
 from mico_150k.core.errors import BrokenFile, NotAnExport, OutsideRoot
 from mico_150k.core.faults import MOST_OF_A_KIND
-from mico_150k.dataset import open_dataset
+from mico_150k.dataset import layout
+from mico_150k.dataset.index_rules import index_faults
+from mico_150k.dataset.manifest_rules import manifest_faults
+from mico_150k.dataset.reader import open_dataset
+from mico_150k.dataset.report_rules import read_quarantine
 from mico_150k.export.image_store import ImageStore
 from mico_150k.export.record import parse_exported
 from mico_150k.export.run import relocate
-from mico_150k.index_rules import index_faults
-from mico_150k.manifest_rules import manifest_faults
 from mico_150k.refine.removal import Removal
-from mico_150k.report_rules import read_quarantine
 
 from .builders.exporting import export
 from .factories import Case, write_bench
@@ -34,7 +34,7 @@ def test_all_that_is_wrong_is_told_at_once_and_a_kind_is_told_a_few_times(datase
     rows[5]["task"] = None
     rows[7]["id"] = rows[8]["id"]
     table = pa.Table.from_pylist(rows, schema=opened.index().schema)
-    told = [str(fault) for fault in index_faults({names.SPLIT: table}, opened.manifest)]
+    told = [str(fault) for fault in index_faults({layout.SPLIT: table}, opened.manifest)]
     assert any("row 5: task is null" in fault for fault in told)
     assert any("row 3: widths has 0" in fault for fault in told)
     assert any("rows 7, 8: id is not this row's alone" in fault for fault in told)
@@ -43,10 +43,10 @@ def test_all_that_is_wrong_is_told_at_once_and_a_kind_is_told_a_few_times(datase
 
 
 def test_a_manifest_tells_all_its_faults_and_few_of_a_kind(dataset: Path) -> None:
-    manifest = json.loads((dataset / names.MANIFEST).read_text())
+    manifest = json.loads((dataset / layout.MANIFEST).read_text())
     files = manifest["configs"]["bagel"]
     record = next(iter(files.values()))
-    files |= {names.shard_name(number): {**record, "more": 1} for number in range(1, 60)}
+    files |= {layout.shard_name(number): {**record, "more": 1} for number in range(1, 60)}
     manifest["build"]["versions"] = {"pyarrow": "<b>"}
     told = [str(fault) for fault in manifest_faults(manifest)]
     assert sum("has the key 'more'" in fault for fault in told) == MOST_OF_A_KIND
@@ -116,7 +116,7 @@ def test_ends_of_lines_within_a_text_end_no_line(samples: list[Case], tmp_path: 
     odd = "one\u2028two\x85three\x0bfour"
     row = {"file": odd, "row": 1, "id": f"hoi/{odd}", "task": "hoi", "reason": "empty", "images": 2}
     line = json.dumps(row, ensure_ascii=False)
-    (tmp_path / names.QUARANTINE).write_text(f"{line}\n{line}\n", encoding="utf-8")
+    (tmp_path / layout.QUARANTINE).write_text(f"{line}\n{line}\n", encoding="utf-8")
     assert [found["file"] for found in read_quarantine(tmp_path)] == [odd, odd]
     (tmp_path / "list").write_text(f"hoi/{odd}\r\nhoi/2\n", encoding="utf-8", newline="")
     assert Removal.read(tmp_path / "list").ids == {f"hoi/{odd}", "hoi/2"}

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mico_150k.core.errors import BadSelection
-from mico_150k.dataset import open_dataset
-from mico_150k.selection import Selection
+from mico_150k.dataset.reader import open_dataset
+from mico_150k.dataset.selection import Selection
 
 
 @pytest.fixture(scope="module")

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from mico_150k import names
 from mico_150k.build import Build, BuildOptions
 from mico_150k.core.errors import OutputRefused, ShardsMissing, TooManyLeftOut, UsageError
+from mico_150k.dataset import layout
 from mico_150k.share import Share
 from mico_150k.sources import open_source
 from mico_150k.watch import Progress
@@ -54,7 +54,7 @@ def test_shares_in_any_order_and_then_the_end_are_the_same_bytes(
         result = prepare(source, out).run_share(Share(number, 3))
         assert result.resumed == 0
         assert result.shards > 0
-        assert not (out / names.MANIFEST).exists()
+        assert not (out / layout.MANIFEST).exists()
     assert prepare(source, out).complete().report.rows == 32
     assert contents(out) == contents(whole)
     assert prepare(source, out).complete().report.rows == 32
@@ -172,7 +172,7 @@ def test_while_a_share_is_built_others_may_be_but_not_the_whole(
     out = tmp_path / "out"
 
     def begin_others(_: Progress) -> None:
-        if not (out / names.INDEX).exists():
+        if not (out / layout.INDEX).exists():
             prepare(source, out).run_share(Share(2, 2))
             for other in (prepare(source, out).run, prepare(source, out).complete):
                 with pytest.raises(OutputRefused, match="at work"):
@@ -187,7 +187,7 @@ def test_a_share_of_a_finished_build_has_nothing_to_do(source: Path, tmp_path: P
     prepare(source, tmp_path / "out").run()
     result = prepare(source, tmp_path / "out").run_share(Share(1, 2))
     assert result.resumed == result.shards
-    assert not (tmp_path / "out" / names.WORK).exists()
+    assert not (tmp_path / "out" / layout.WORK).exists()
 
 
 def test_a_share_of_another_build_is_refused(source: Path, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from mico_150k.core.errors import BrokenFile
-from mico_150k.dataset import open_dataset
+from mico_150k.dataset.reader import open_dataset
 from mico_150k.statistics import make_statistics
 
 from .factories import Case

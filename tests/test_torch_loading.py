@@ -22,7 +22,7 @@ from torch.utils.data import DataLoader
 
 from mico_150k.build import Build, BuildOptions
 from mico_150k.core.errors import NotADataset, UnknownConfig, UsageError
-from mico_150k.dataset import open_dataset
+from mico_150k.dataset.reader import open_dataset
 from mico_150k.sources import open_source
 from mico_150k.torch_loading import TrainingLoader, TrainingRows, collate, to_tensor
 

@@ -8,7 +8,6 @@ from typing import Annotated, TypedDict
 
 import typer
 
-from mico_150k import names
 from mico_150k.build import CONFIGS, Build, BuildOptions, BuildResult
 from mico_150k.cli.build_elsewhere import build_elsewhere
 from mico_150k.cli.build_push import build_and_push
@@ -30,7 +29,9 @@ from mico_150k.cli.options import (
 from mico_150k.cli.refine import OF_A_DATASET, refine
 from mico_150k.cli.terminal import duration, progress, say, show, show_json, showing
 from mico_150k.core.errors import NoLicence
-from mico_150k.dataset_folder import DatasetFolder
+from mico_150k.dataset import layout
+from mico_150k.dataset.folder import DatasetFolder
+from mico_150k.dataset.selection import Selection
 from mico_150k.executors import Executor, InProcess
 from mico_150k.executors.processes import Processes
 from mico_150k.forecast import building_memory, choose_workers, gigabytes, image_room
@@ -40,7 +41,6 @@ from mico_150k.io.storage import is_url
 from mico_150k.plan import SHARD_BYTES
 from mico_150k.refine.options import RefineOptions
 from mico_150k.refine.validation import MAX_LOSS
-from mico_150k.selection import Selection
 from mico_150k.share import Share, ShareResult
 from mico_150k.sources import DEMO, open_source
 from mico_150k.watch import TOLERANCE, Progress
@@ -75,7 +75,7 @@ def build(
             help="The dataset folder to write, here or by a URL that fsspec writes to, such as "
             "`s3://bucket/name`.",
         ),
-    ] = names.DATASET,
+    ] = layout.DATASET,
     config: Annotated[
         list[str] | None,
         typer.Option(help=f"A configuration to write; all by default: {', '.join(CONFIGS)}."),
@@ -344,7 +344,7 @@ def _show(result: BuildResult, options: BuildOptions, *, as_json: bool) -> None:
         if as_json:
             show_json({**asdict(result), "folder": str(result.folder)})
         else:
-            show(first_rows(result.folder, [*options.configs, names.INDEX]))
+            show(first_rows(result.folder, [*options.configs, layout.INDEX]))
     say_built(result)
 
 

@@ -6,7 +6,7 @@ from mico_150k.cli.build_result import say_built
 from mico_150k.cli.hub import open_repository, say_transfer
 from mico_150k.cli.push import say_pushed
 from mico_150k.cli.terminal import progress, say
-from mico_150k.dataset_folder import DatasetFolder
+from mico_150k.dataset.folder import DatasetFolder
 from mico_150k.hub.push import Push, PushOptions
 from mico_150k.hub.push_forecast import PushForecast, storage_warnings
 from mico_150k.hub.streaming import StreamingPush

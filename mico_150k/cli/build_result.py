@@ -5,9 +5,9 @@ from pathlib import Path
 
 from rich.table import Table
 
-from mico_150k import names
 from mico_150k.build import BuildResult
 from mico_150k.cli.terminal import say
+from mico_150k.dataset import layout
 from mico_150k.first_row import FirstRows
 from mico_150k.forecast import gigabytes
 
@@ -42,7 +42,7 @@ def first_rows(folder: Path, configs: list[str]) -> Table:
     table.add_column("row")
     with closing(FirstRows(str(folder.absolute()), seconds=_SECONDS)) as rows:
         for config in configs:
-            row = rows.read(config, names.main_split(config))
+            row = rows.read(config, layout.main_split(config))
             cells = row.cells if row else {}
             table.add_row(config, "\n".join(f"{name}: {cell}" for name, cell in cells.items()))
     return table

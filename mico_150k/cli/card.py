@@ -5,11 +5,11 @@ from typing import Annotated
 
 import typer
 
-from mico_150k import names
 from mico_150k.card_file import write_card
 from mico_150k.cli.options import LicenceLink, LicenceName, LicenceOption, make_licence
 from mico_150k.cli.terminal import say
-from mico_150k.dataset_folder import DatasetFolder
+from mico_150k.dataset import layout
+from mico_150k.dataset.folder import DatasetFolder
 
 
 def card(
@@ -35,7 +35,7 @@ def card(
     kept = ", ".join(written.sections)
     say(
         "[green]done[/green]: {}, {}{}",
-        dataset / names.CARD,
+        dataset / layout.CARD,
         f"licence {stated}" if stated else "no licence stated yet: --licence",
         f", kept: {kept}" if kept else "",
     )

@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from mico_150k import names
 from mico_150k.builders import TRAINERS, get_trainer
 from mico_150k.cli.options import AsJson
 from mico_150k.cli.pretokenize import MaxSeqLen, SystemPrompt, TokenizerOption
@@ -14,7 +13,9 @@ from mico_150k.cli.terminal import progress, say, show_json, showing, tally
 from mico_150k.cli.unused import is_given, refuse
 from mico_150k.core.errors import UsageError
 from mico_150k.core.trainer import Exported, ShardTrainer, Trainer
-from mico_150k.dataset import open_dataset
+from mico_150k.dataset import layout
+from mico_150k.dataset.reader import open_dataset
+from mico_150k.dataset.selection import Selection
 from mico_150k.export.fitting import OverLimitPolicy
 from mico_150k.export.folder import START, ExportFolder
 from mico_150k.export.forecast import ExportForecast
@@ -25,7 +26,6 @@ from mico_150k.forecast import gigabytes
 from mico_150k.pretokenize.codes_export import export_codes
 from mico_150k.pretokenize.records import MAX_SEQ_LEN, OVER_LIMIT, RecordOptions
 from mico_150k.pretokenize.text import SYSTEM_PROMPT, estimate, load_tokenizer
-from mico_150k.selection import Selection
 
 _CHOICE = ("where", "sample", "limit")
 _OF_SHARDS = ("ranks", "workers")
@@ -45,7 +45,7 @@ def export(
             metavar="DATASET",
             help="A folder that `mico build` has written, `USER/NAME` on the Hub, or a URL.",
         ),
-    ] = names.DATASET,
+    ] = layout.DATASET,
     to: Annotated[
         Path | None, typer.Option(help="The folder to write.", show_default=False)
     ] = None,
@@ -169,7 +169,7 @@ def _refuse_unused(
         refuse(
             context,
             (*_CHOICE, *_OF_SHARDS, "max_inputs", "images", "in_place"),
-            f"an export of images: --codes makes all records of {names.CODES}.",
+            f"an export of images: --codes makes all records of {layout.CODES}.",
         )
         return
     refuse(context, _OF_RECORDS, "--codes.")

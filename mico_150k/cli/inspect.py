@@ -22,10 +22,10 @@ from mico_150k.cli.terminal import duration, progress, say, show, show_json
 from mico_150k.cli.unused import refuse, refuse_others
 from mico_150k.core.errors import SourceError
 from mico_150k.core.sample import LeftOut
+from mico_150k.dataset.records import ImageCounts
 from mico_150k.forecast import gigabytes
 from mico_150k.images.header import Verify
 from mico_150k.inspection import ImageInspection, SourceInspection, inspect_images, inspect_source
-from mico_150k.records import ImageCounts
 from mico_150k.sources import DEMO
 from mico_150k.watch import TOLERANCE, Watch
 

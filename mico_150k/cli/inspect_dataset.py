@@ -8,13 +8,13 @@ from rich.table import Table
 
 from mico_150k.cli.terminal import say, show, show_json
 from mico_150k.core.errors import DamagedDataset, MicoError, UnsafeFile, UsageError
-from mico_150k.dataset_folder import CONFIGS, DatasetFolder
+from mico_150k.dataset.folder import CONFIGS, DatasetFolder
+from mico_150k.dataset.layout import MANIFEST
 from mico_150k.forecast import gigabytes
 from mico_150k.io.files import absolute
-from mico_150k.names import MANIFEST
 
 if TYPE_CHECKING:
-    from mico_150k.dataset import Dataset
+    from mico_150k.dataset.reader import Dataset
     from mico_150k.dataset_inspection import DatasetInspection
     from mico_150k.statistics import Images
 
@@ -27,7 +27,7 @@ def find_dataset(location: str) -> "Dataset | None":
 
     Raises `UsageError` for a part of one, and `NotADataset` for one that is damaged.
     """
-    from mico_150k.dataset import open_dataset
+    from mico_150k.dataset.reader import open_dataset
 
     here = Path(location)
     if here.exists() and not DatasetFolder.is_one(here):

@@ -8,13 +8,13 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from mico_150k import names
 from mico_150k.cli.options import AsJson
 from mico_150k.cli.terminal import say, show, show_json, showing, tally
 from mico_150k.cli.unused import refuse
 from mico_150k.core.errors import UsageError
-from mico_150k.dataset_folder import DatasetFolder
-from mico_150k.pretokenize.codes import CodesFolder
+from mico_150k.dataset import layout
+from mico_150k.dataset.codes import CodesFolder
+from mico_150k.dataset.folder import DatasetFolder
 from mico_150k.pretokenize.codes_config import CodesConfig
 from mico_150k.pretokenize.encoder import EncoderOptions
 from mico_150k.pretokenize.ray_workers import Cluster
@@ -197,7 +197,7 @@ def pretokenize(
         result = work.run(overwrite=overwrite, on_encoded=on_encoded, on_written=on_written)
     if config:
         config.add(CodesFolder.open(result.folder))
-        say("added to {} as its configuration {}", source, names.CODES)
+        say("added to {} as its configuration {}", source, layout.CODES)
     with showing():
         if as_json:
             plain = {**asdict(result), "folder": str(result.folder)}
@@ -243,7 +243,7 @@ def _say_done(result: PretokenizeResult) -> None:
         say(
             "what was left out, and why, is in {}; with --overwrite it is tried again, and the "
             "codes of all else are kept",
-            result.folder / names.QUARANTINE,
+            result.folder / layout.QUARANTINE,
         )
     say(
         "[green]done[/green]: {} records read, {} written{}, {} too long; {} encodings{}, "

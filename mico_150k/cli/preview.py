@@ -32,7 +32,7 @@ def preview(
     of the rows that are shown are fetched.
     """
     # It brings duckdb and Pillow, which `mico --help` can do without.
-    from mico_150k.dataset import open_dataset
+    from mico_150k.dataset.reader import open_dataset
     from mico_150k.page_rows import Choice
     from mico_150k.preview import write_preview
 

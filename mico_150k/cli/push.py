@@ -18,7 +18,7 @@ from mico_150k.cli.options import (
 )
 from mico_150k.cli.terminal import say, show_json, showing
 from mico_150k.core.errors import NoLicence
-from mico_150k.dataset_folder import DatasetFolder
+from mico_150k.dataset.folder import DatasetFolder
 from mico_150k.forecast import gigabytes
 from mico_150k.hub.push import Push, PushOptions, PushProgress, PushResult, Way
 from mico_150k.hub.repository import DEFAULT_BRANCH

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from rich.table import Table
 
-from mico_150k import names
 from mico_150k.build import BuildResult
 from mico_150k.cli.terminal import progress, say, show, show_json, showing, tally
-from mico_150k.dataset_folder import DatasetFolder
+from mico_150k.dataset import layout
+from mico_150k.dataset.folder import DatasetFolder
 from mico_150k.forecast import gigabytes
 from mico_150k.refine.options import OnStep, RefineOptions
 from mico_150k.refine.refinement import Refinement
@@ -41,7 +41,7 @@ def refine(
         "about {} to write in {}",
         len(fates.kept()),
         len(fates.rows),
-        len(fates.kept(names.VALIDATION)),
+        len(fates.kept(layout.VALIDATION)),
         len(planned.shards),
         planned.linked,
         gigabytes(planned.bytes_to_write()),
@@ -113,10 +113,10 @@ def _say_refined(result: BuildResult, planned: Refinement) -> None:
         f"{result.seconds:.1f}",
         f" ({result.resumed} of {result.shards} shards were there)" if result.resumed else "",
     )
-    if names.CODES in planned.dataset.configs:
+    if layout.CODES in planned.dataset.configs:
         say(
             "{} is left out, since rows are: `mico pretokenize {} --add` makes it again, and with "
             "the earlier codes folder as --to and --overwrite encodes no picture twice",
-            names.CODES,
+            layout.CODES,
             result.folder,
         )

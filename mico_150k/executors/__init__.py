@@ -8,8 +8,8 @@ from contextlib import closing
 from dataclasses import replace
 from typing import Protocol
 
+from mico_150k.dataset.records import ShardRecord
 from mico_150k.plan import Unit
-from mico_150k.records import ShardRecord
 from mico_150k.unit import OnGroup, UnitBuilder
 
 

@@ -15,9 +15,9 @@ from multiprocessing.connection import Connection, wait
 
 from mico_150k.core.errors import MicoError, WorkerLost
 from mico_150k.core.sample import LeftOut
+from mico_150k.dataset.records import ShardRecord
 from mico_150k.io.machine import cores
 from mico_150k.plan import Unit
-from mico_150k.records import ShardRecord
 from mico_150k.unit import OnGroup, UnitBuilder
 
 CORES_WITH_THREADS = 2

@@ -24,9 +24,9 @@ from mico_150k.core.errors import (
     WorkerLost,
 )
 from mico_150k.core.sample import LeftOut
+from mico_150k.dataset.records import ShardRecord
 from mico_150k.forecast import WRITING_MEMORY, gigabytes
 from mico_150k.plan import Unit
-from mico_150k.records import ShardRecord
 from mico_150k.unit import OnGroup, UnitBuilder
 
 RETRIES = 3

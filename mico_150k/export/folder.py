@@ -6,10 +6,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from mico_150k import names
 from mico_150k.core.errors import NotAnExport, OutputRefused
 from mico_150k.core.trainer import LAUNCH, Exported
-from mico_150k.dataset_folder import DatasetFolder
+from mico_150k.dataset import layout
+from mico_150k.dataset.folder import DatasetFolder
 from mico_150k.export.record import are_file_names, parse_exported
 from mico_150k.forecast import existing
 from mico_150k.io.files import disk_errors, read_json, write_atomically, write_json
@@ -149,7 +149,7 @@ def check_folder(path: Path, option: str) -> None:
         raise OutputRefused(msg)
     place = path.resolve()
     for folder in (place, *place.parents):
-        if read_json(folder / names.MANIFEST).get("format") == names.MANIFEST_FORMAT:
+        if read_json(folder / layout.MANIFEST).get("format") == layout.MANIFEST_FORMAT:
             msg = (
                 f"{path} lies in the dataset folder {folder}. "
                 f"Choose a place outside of it with {option}."

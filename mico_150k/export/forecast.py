@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from mico_150k import names
+from mico_150k.dataset import layout
 from mico_150k.export.job import ChosenShard, ExportJob
 from mico_150k.forecast import existing, free_space, require_room
 from mico_150k.io.files import same_disk
@@ -77,7 +77,7 @@ def forecast_shards(
     can_link = job.dataset.folder is not None and same_disk(job.dataset.folder, existing(job.to))
     for shard in missing:
         file = _file_of(job, job.trainer.name, shard)
-        if not can_link or names.shard_name(shard.number) not in linked:
+        if not can_link or layout.shard_name(shard.number) not in linked:
             written += file["bytes"] * shard.index.num_rows / file["rows"]
             fetched += _groups_bytes(file, shard.index["row"].to_pylist())
     if can_link and job.options.readers:
@@ -112,7 +112,7 @@ def _file_of(job: ExportJob, config: str, shard: ChosenShard) -> Mapping[str, An
     """A shard's record, in a configuration or one with the same images."""
     configs = job.dataset.manifest["configs"]
     found = configs.get(config) or configs[job.dataset.whole_config]
-    record: Mapping[str, Any] = found[names.shard_name(shard.number)]
+    record: Mapping[str, Any] = found[layout.shard_name(shard.number)]
     return record
 
 

@@ -15,16 +15,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mico_150k.builders import get_builder
-from mico_150k.config_file import ConfigFile
 from mico_150k.core.errors import OverLimit
 from mico_150k.core.sample import Sample
 from mico_150k.core.trainer import Exported
+from mico_150k.dataset.config_file import ConfigFile
+from mico_150k.dataset.layout import shard_name
+from mico_150k.dataset.row_group import RowGroup, cut, group_sizes
 from mico_150k.export.forecast import ExportForecast, forecast_shards
 from mico_150k.export.job import ChosenShard, ExportJob
 from mico_150k.io.files import link, read_json, write_json
 from mico_150k.io.regular import is_regular
-from mico_150k.names import shard_name
-from mico_150k.row_group import RowGroup, cut, group_sizes
 from mico_150k.watch import Progress
 
 

@@ -3,15 +3,15 @@
 from dataclasses import dataclass
 from typing import Any
 
-from mico_150k import names
 from mico_150k.card_text import CardText
 from mico_150k.core.errors import PushRefused
 from mico_150k.core.faults import summary
-from mico_150k.dataset_folder import is_of_a_build
+from mico_150k.dataset import layout
+from mico_150k.dataset.folder import is_of_a_build
+from mico_150k.dataset.manifest_rules import manifest_faults
 from mico_150k.hub.placeholder import is_placeholder
 from mico_150k.hub.repository import RemoteFile, Repository, Snapshot
 from mico_150k.io.json_lines import parse_json
-from mico_150k.manifest_rules import manifest_faults
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +43,16 @@ class Content:
 
 def _card(repository: Repository, snapshot: Snapshot) -> CardText:
     """The card; an empty one where there is none."""
-    if names.CARD not in snapshot.files:
+    if layout.CARD not in snapshot.files:
         return CardText("")
-    return CardText(repository.read(names.CARD, snapshot.commit).decode(errors="replace"))
+    return CardText(repository.read(layout.CARD, snapshot.commit).decode(errors="replace"))
 
 
 def _manifest(repository: Repository, snapshot: Snapshot) -> dict[str, Any] | None:
-    if names.MANIFEST not in snapshot.files:
+    if layout.MANIFEST not in snapshot.files:
         return None
     try:
-        found = parse_json(repository.read(names.MANIFEST, snapshot.commit))
+        found = parse_json(repository.read(layout.MANIFEST, snapshot.commit))
     except ValueError:
         return None
     if not is_of_a_build(found):

@@ -1,10 +1,10 @@
 """What people have changed in the card on the Hub, so that no push loses it in silence."""
 
-from mico_150k import names
 from mico_150k.card_header import LICENCE_KEYS, by_hand, differing_by_hand
 from mico_150k.card_text import CardText
 from mico_150k.core.errors import PushRefused
-from mico_150k.dataset_folder import DatasetFolder
+from mico_150k.dataset import layout
+from mico_150k.dataset.folder import DatasetFolder
 from mico_150k.hub.repository import Repository
 
 
@@ -25,9 +25,9 @@ def refuse_to_lose(
         lost = [what for what in lost if what not in LICENCE_KEYS]
     if lost:
         msg = (
-            f"{names.CARD} of {repository.url} was written or changed by hand, and this push "
+            f"{layout.CARD} of {repository.url} was written or changed by hand, and this push "
             f"would lose what it says there: {', '.join(lost)}.\n"
-            f"Take over what is to stay into {folder.path / names.CARD}, or lose it with "
+            f"Take over what is to stay into {folder.path / layout.CARD}, or lose it with "
             "--overwrite."
         )
         raise PushRefused(msg)

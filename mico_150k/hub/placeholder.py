@@ -7,9 +7,9 @@ ends with an error then, whichever configuration it was asked for. What a person
 
 import yaml
 
-from mico_150k import names
 from mico_150k.card_header import by_hand
 from mico_150k.card_text import CardText
+from mico_150k.dataset import layout
 from mico_150k.hub.repository import Repository, Snapshot
 from mico_150k.hub.settling import until_so
 
@@ -51,16 +51,16 @@ def put_placeholder(repository: Repository, revision: str, card: CardText) -> Sn
     content = make_placeholder(card).text.encode()
 
     def different(snapshot: Snapshot) -> list[str]:
-        there = snapshot.files.get(names.CARD)
+        there = snapshot.files.get(layout.CARD)
         card_is_there = there is not None and there.holds(content)
         return [
-            *([] if card_is_there else [names.CARD]),
-            *([names.MANIFEST] if names.MANIFEST in snapshot.files else []),
+            *([] if card_is_there else [layout.CARD]),
+            *([layout.MANIFEST] if layout.MANIFEST in snapshot.files else []),
         ]
 
     def commit(paths: list[str], snapshot: Snapshot) -> str:
-        add = {names.CARD: content}
-        delete = [path for path in paths if path == names.MANIFEST]
+        add = {layout.CARD: content}
+        delete = [path for path in paths if path == layout.MANIFEST]
         return repository.commit(add, delete, revision, _TITLE, snapshot.commit)
 
     return until_so(repository, revision, different, commit)

@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 from typing import Any
 
-from mico_150k import names
 from mico_150k.check import check_dataset, check_header
 from mico_150k.core.errors import NoAccess, NoLicence, PushRefused
-from mico_150k.dataset_folder import DatasetFolder
+from mico_150k.dataset import layout
+from mico_150k.dataset.folder import DatasetFolder
 from mico_150k.forecast import gigabytes
 from mico_150k.hub.publication import Publication, foreign_files
 from mico_150k.hub.repository import Repository
@@ -91,7 +91,7 @@ def check_folder(folder: DatasetFolder, publication: Publication, missing: list[
         if publication.shards[path].bytes > FILE_BYTES
     ]
     faults += [
-        f"{names.CARD}: {finding.what}"
+        f"{layout.CARD}: {finding.what}"
         for finding in check_header(publication.card.header, publication.manifest)
         if finding.fault
     ]
@@ -115,7 +115,7 @@ def check_licence(publication: Publication) -> None:
     """Raise `NoLicence` where the card states none: nobody may guess it."""
     if not (publication.card.header or {}).get("license"):
         msg = (
-            f"{names.CARD} states no licence, and a dataset without one can be used by nobody in "
+            f"{layout.CARD} states no licence, and a dataset without one can be used by nobody in "
             "good faith. Say which, by the Hub's identifier: --licence cc-by-nc-4.0 "
             "(`unknown` is one of them)."
         )

@@ -10,24 +10,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mico_150k import names
 from mico_150k.card import Card
 from mico_150k.card_header import COLUMNS
 from mico_150k.card_text import CardText
 from mico_150k.core.errors import PushRefused, UnknownConfig
 from mico_150k.core.excerpt import excerpt
-from mico_150k.dataset_folder import DatasetFolder
+from mico_150k.dataset import layout
+from mico_150k.dataset.folder import DatasetFolder
+from mico_150k.dataset.report_rules import read_report
 from mico_150k.hub.content import Content
 from mico_150k.hub.repository import RemoteFile
 from mico_150k.io.regular import Root, read_small
-from mico_150k.report_rules import read_report
 
 logger = logging.getLogger(__name__)
 
-_SHARD = re.compile(rf"({'|'.join(COLUMNS)})/({'|'.join(names.SPLITS)})-\d{{5}}\.parquet")
+_SHARD = re.compile(rf"({'|'.join(COLUMNS)})/({'|'.join(layout.SPLITS)})-\d{{5}}\.parquet")
 _PICTURE = re.compile(r"\w[\w .,()@+-]*\.(png|jpe?g|webp|gif|svg)", re.IGNORECASE)
 """What may lie in `assets/`: nothing else that somebody has put there is published."""
-_OURS = (names.QUARANTINE, *(f"{names.ASSETS}/{name}" for name in (names.PLOTS, names.COLLAGE)))
+_OURS = (layout.QUARANTINE, *(f"{layout.ASSETS}/{name}" for name in (layout.PLOTS, layout.COLLAGE)))
 """Small files that we have or not; others in `assets/` are people's."""
 
 
@@ -86,8 +86,8 @@ class Publication:
         root = Root.at(folder.path)
         joined_card = _card(folder, repository, manifest, card, there.card)
         small = {
-            names.CARD: joined_card.text.encode(),
-            names.MANIFEST: _json(manifest),
+            layout.CARD: joined_card.text.encode(),
+            layout.MANIFEST: _json(manifest),
             **{name: read_small(root.file(name)) for name in _small_files(folder.path)},
         }
         return cls(folder.path, manifest, wanted, shards, small)
@@ -95,7 +95,7 @@ class Publication:
     @property
     def card(self) -> CardText:
         """The card that it gets."""
-        return CardText(self.small[names.CARD].decode())
+        return CardText(self.small[layout.CARD].decode())
 
     @property
     def total_bytes(self) -> int:
@@ -131,15 +131,17 @@ def check_own_files(folder: DatasetFolder) -> None:
     that are not there are others' to miss. Raises `OutsideRoot`, `NotRegular`, and `PushRefused`.
     """
     root = Root.at(folder.path)
-    _check_file(root, names.MANIFEST)  # before it is read
+    _check_file(root, layout.MANIFEST)  # before it is read
     shards = [
         f"{config}/{name}" for config, files in folder.manifest["configs"].items() for name in files
     ]
     for name in shards:
         if not _SHARD.fullmatch(name):
-            msg = f"{folder.path}: its {names.MANIFEST} names {excerpt(name)}, which is no shard's."
+            msg = (
+                f"{folder.path}: its {layout.MANIFEST} names {excerpt(name)}, which is no shard's."
+            )
             raise PushRefused(msg)
-    for name in (names.CARD, *_small_files(folder.path), *shards):
+    for name in (layout.CARD, *_small_files(folder.path), *shards):
         _check_file(root, name)
 
 
@@ -150,12 +152,14 @@ def _check_file(root: Root, name: str) -> None:
 
 def _small_files(folder: Path) -> Iterator[str]:
     """The small files besides the card and the manifest, by their names in the folder."""
-    yield from (name for name in (names.REPORT, names.QUARANTINE) if os.path.lexists(folder / name))
-    for path in sorted((folder / names.ASSETS).glob("*")):
+    yield from (
+        name for name in (layout.REPORT, layout.QUARANTINE) if os.path.lexists(folder / name)
+    )
+    for path in sorted((folder / layout.ASSETS).glob("*")):
         if _PICTURE.fullmatch(path.name):
-            yield f"{names.ASSETS}/{path.name}"
+            yield f"{layout.ASSETS}/{path.name}"
         elif not path.name.startswith("."):
-            logger.warning("%s/%s is no image: it is not sent", names.ASSETS, excerpt(path.name))
+            logger.warning("%s/%s is no image: it is not sent", layout.ASSETS, excerpt(path.name))
 
 
 def foreign_files(there: Iterable[str]) -> list[str]:
@@ -174,7 +178,7 @@ def _wanted(manifest: dict[str, Any], configs: tuple[str, ...]) -> tuple[str, ..
             there = ", ".join(manifest["configs"])
             msg = f"The dataset folder has no configuration {config!r}; it has {there}."
             raise UnknownConfig(msg)
-    chosen = {*configs, names.INDEX} if configs else set(manifest["configs"])
+    chosen = {*configs, layout.INDEX} if configs else set(manifest["configs"])
     return tuple(config for config in COLUMNS if config in chosen)
 
 
@@ -192,7 +196,7 @@ def _joined(
     others = {k: v for k, v in there.get("configs", {}).items() if k not in wanted}
     is_same = are_same_rows(manifest, there)
     if not is_same:
-        others.pop(names.CODES, None)
+        others.pop(layout.CODES, None)
     if others and not is_same:
         msg = (
             f"{repository} also holds {', '.join(others)} of another build, whose rows would no "

@@ -14,7 +14,7 @@ from enum import Enum
 from mico_150k.card_file import Licence, make_card, read_card
 from mico_150k.check import Finding
 from mico_150k.core.errors import HubError, UsageError
-from mico_150k.dataset_folder import DatasetFolder
+from mico_150k.dataset.folder import DatasetFolder
 from mico_150k.hub import preflight
 from mico_150k.hub.edits import refuse_to_lose
 from mico_150k.hub.placeholder import is_placeholder, put_placeholder

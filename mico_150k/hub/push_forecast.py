@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mico_150k import names
 from mico_150k.build import Build
 from mico_150k.builders import BUILDERS
+from mico_150k.dataset import layout
 from mico_150k.forecast import gigabytes
 from mico_150k.hub.publication import Publication
 from mico_150k.hub.remote_state import RemoteState
@@ -76,7 +76,7 @@ class PushForecast:
             files=files,
             total_files=files,
             bytes=total,
-            new=_new_bytes({**sizes, names.INDEX: rest}, ()),
+            new=_new_bytes({**sizes, layout.INDEX: rest}, ()),
             total=total,
             stale=0,
             warnings=tuple(warnings),

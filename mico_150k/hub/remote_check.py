@@ -6,11 +6,11 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from mico_150k import names
 from mico_150k.card_file import read_card
 from mico_150k.check import Finding, check_header
 from mico_150k.core.errors import RowUnreadable
-from mico_150k.dataset_folder import DatasetFolder
+from mico_150k.dataset import layout
+from mico_150k.dataset.folder import DatasetFolder
 from mico_150k.first_row import FirstRows
 from mico_150k.hub.content import Content
 from mico_150k.hub.preflight import script_of, shown
@@ -75,13 +75,13 @@ def _difference(shard: Shard, remote: RemoteFile | None) -> str:
 
 def _check_small(publication: Publication, there: Content) -> Iterator[Finding]:
     """Manifest, report, quarantine and pictures by their content."""
-    small = [path for path in publication.small if path != names.CARD]
+    small = [path for path in publication.small if path != layout.CARD]
     changed = [path for path in publication.changed_small(there.files) if path in small]
     for path in changed:
         if path not in there.files:
-            unfinished = ": no push was finished" if path == names.MANIFEST else ""
+            unfinished = ": no push was finished" if path == layout.MANIFEST else ""
             yield Finding(True, path, f"is missing on the Hub{unfinished}")
-        elif path == names.MANIFEST:
+        elif path == layout.MANIFEST:
             yield Finding(True, path, _manifest_fault(publication.manifest, there.manifest))
         else:
             yield Finding(True, path, "has another content on the Hub than here")
@@ -115,16 +115,16 @@ def _check_others(
 
 
 def _check_card(publication: Publication, there: Content) -> Iterator[Finding]:
-    if names.CARD not in there.files:
-        yield Finding(True, names.CARD, "is missing on the Hub")
+    if layout.CARD not in there.files:
+        yield Finding(True, layout.CARD, "is missing on the Hub")
         return
     yield from check_header(there.card.header, publication.manifest)
     if there.card.says(publication.card):
-        yield Finding(False, names.CARD, "with the text that a push gives it")
+        yield Finding(False, layout.CARD, "with the text that a push gives it")
     elif there.card.is_untouched:
-        yield Finding(False, names.CARD, "is ours, and not as a push would write it now")
+        yield Finding(False, layout.CARD, "is ours, and not as a push would write it now")
     else:
-        yield Finding(True, names.CARD, "was changed on the Hub outside of its kept sections")
+        yield Finding(True, layout.CARD, "was changed on the Hub outside of its kept sections")
 
 
 def _read_row(repository: Repository, rows: FirstRows, config: str) -> Finding:
@@ -133,7 +133,7 @@ def _read_row(repository: Repository, rows: FirstRows, config: str) -> Finding:
         row = repository.patience.ask(
             repository.name,
             f"reading a row of {config}",
-            partial(rows.read, config, names.main_split(config)),
+            partial(rows.read, config, layout.main_split(config)),
         )
     except RowUnreadable as error:
         return Finding(True, config, f"load_dataset fails: {error}")

@@ -6,16 +6,16 @@ card is what `mico_150k.hub.push` sends at the end, with the small configuration
 
 from pathlib import Path
 
-from mico_150k import names
 from mico_150k.build import SHARDS_AT_ONCE
 from mico_150k.core.errors import PushRefused
+from mico_150k.dataset import layout
+from mico_150k.dataset.records import ShardRecord
 from mico_150k.forecast import free_space
 from mico_150k.hub.placeholder import is_placeholder, put_placeholder
 from mico_150k.hub.publication import Shard
 from mico_150k.hub.remote_state import RemoteState, create
 from mico_150k.hub.repository import BATCH_FILES, DEFAULT_BRANCH, Repository, Snapshot
 from mico_150k.hub.settling import until_so
-from mico_150k.records import ShardRecord
 
 
 class StreamingPush:
@@ -108,7 +108,7 @@ def _missing(shards: dict[str, Shard], there: Snapshot) -> list[str]:
 
 
 def _shards(record: ShardRecord) -> dict[str, Shard]:
-    name = names.shard_name(record.number, record.split)
+    name = layout.shard_name(record.number, record.split)
     return {
         f"{config}/{name}": Shard(file.bytes, file.sha256) for config, file in record.files.items()
     }

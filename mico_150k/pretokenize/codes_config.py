@@ -7,13 +7,13 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from mico_150k import names
 from mico_150k.card_file import make_card
 from mico_150k.core.errors import OutputRefused
-from mico_150k.dataset_folder import DatasetFolder
+from mico_150k.dataset import layout
+from mico_150k.dataset.codes import CodesFolder
+from mico_150k.dataset.folder import DatasetFolder
+from mico_150k.dataset.records import FileRecord
 from mico_150k.io.files import link, sha256, write_atomically, write_json
-from mico_150k.pretokenize.codes import CodesFolder
-from mico_150k.records import FileRecord
 
 _TOLD = ("vq_sha256", "sizes", "output_size")
 """What the manifest says of each file besides; all that they were made with is in their metadata.
@@ -49,21 +49,21 @@ class CodesConfig:
         Stopped and called again it ends in the same. Raises `OutputRefused` where the dataset is
         another one by now, and `BrokenFile`.
         """
-        folder = self.dataset.path / names.CODES
+        folder = self.dataset.path / layout.CODES
         with self.dataset.held():
             self._check_same()
             told = {key: codes.made_with.get(key) for key in _TOLD}
             records = {path.name: {**asdict(_record(path)), **told} for path in codes.files}
             for path in codes.files:
                 link(path, folder / path.name)
-            for path in folder.glob(f"{names.SPLIT}-*.parquet*"):
+            for path in folder.glob(f"{layout.SPLIT}-*.parquet*"):
                 if path.name not in records:
                     path.unlink()
-            configs = {**self.manifest["configs"], names.CODES: records}
+            configs = {**self.manifest["configs"], layout.CODES: records}
             manifest = {**self.manifest, "configs": configs}
             card = make_card(self.dataset, manifest=manifest)
-            write_atomically(self.dataset.path / names.CARD, card.text.encode())
-            write_json(self.dataset.path / names.MANIFEST, manifest)
+            write_atomically(self.dataset.path / layout.CARD, card.text.encode())
+            write_json(self.dataset.path / layout.MANIFEST, manifest)
 
     def _check_same(self) -> None:
         if self.dataset.manifest != self.manifest:

@@ -4,11 +4,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from mico_150k import names
 from mico_150k.core.errors import BrokenFile
-from mico_150k.dataset import Dataset, open_dataset
+from mico_150k.dataset import layout
+from mico_150k.dataset.codes import CodesFolder
+from mico_150k.dataset.reader import Dataset, open_dataset
 from mico_150k.io.files import sha256, written_whole
-from mico_150k.pretokenize.codes import CodesFolder
 from mico_150k.pretokenize.pickles import check_room
 
 
@@ -21,18 +21,18 @@ def find_codes(location: str, to: Path) -> CodesFolder:
     if Path(location).exists():
         return CodesFolder.open(Path(location))
     dataset = open_dataset(location)
-    folder = to / names.CODES
+    folder = to / layout.CODES
     records = dataset.manifest["configs"]
     missing = []
-    for name in dataset.files(names.CODES):
-        record = records[names.CODES][Path(name).name]
+    for name in dataset.files(layout.CODES):
+        record = records[layout.CODES][Path(name).name]
         if not _is(to / name, record):
             missing.append((name, record))
     check_room(to, sum(record["bytes"] for _, record in missing))
     for name, record in missing:
         _fetch(dataset, name, record, to / name)
-    for path in folder.glob(f"{names.SPLIT}-*.parquet*"):
-        if path.name not in records[names.CODES]:
+    for path in folder.glob(f"{layout.SPLIT}-*.parquet*"):
+        if path.name not in records[layout.CODES]:
             path.unlink()
     return CodesFolder.open(folder)
 
@@ -52,5 +52,5 @@ def _fetch(dataset: Dataset, name: str, record: dict[str, Any], path: Path) -> N
             msg = f"{dataset.location}: {name} cannot be fetched: {error}"
             raise BrokenFile(msg) from error
         if not _is(temporary, record):
-            msg = f"{dataset.location}: {name} is not the file that its {names.MANIFEST} tells of."
+            msg = f"{dataset.location}: {name} is not the file that its {layout.MANIFEST} tells of."
             raise BrokenFile(msg)

@@ -11,14 +11,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from mico_150k import names
 from mico_150k.builders import BUILDERS
 from mico_150k.core.errors import BrokenFile, EmptySource, UnusableImage
 from mico_150k.core.excerpt import excerpt
-from mico_150k.dataset import Dataset
-from mico_150k.dataset_folder import DatasetFolder, read_rows
+from mico_150k.dataset import layout
+from mico_150k.dataset.folder import DatasetFolder, read_rows
+from mico_150k.dataset.reader import Dataset
+from mico_150k.dataset.row_group import group_sizes
 from mico_150k.pretokenize.material import CellPlace, Material, Picture, Record
-from mico_150k.row_group import group_sizes
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +51,9 @@ def open_dataset_folder(folder: DatasetFolder) -> Material:
     """
     if DatasetFolder.is_built(folder.path):
         manifest = folder.manifest
-        if folder.listed(names.INDEX):
+        if folder.listed(layout.INDEX):
             Dataset.of_folder(folder.path, manifest).index()
-    config = names.DEFAULT if folder.files(names.DEFAULT) else "dimoo"
+    config = layout.DEFAULT if folder.files(layout.DEFAULT) else "dimoo"
     numbers: dict[str, int] = {}
     records: list[Record] = []
     pictures: list[Picture] = []
@@ -91,11 +91,11 @@ def _row_places(shard: Path) -> list[tuple[int, int]]:
 
 def _facts(folder: DatasetFolder, config: str, shard: Path) -> Iterator[_Facts]:
     """All rows of a shard in order: of the index, of `default`'s own columns, or of the images."""
-    if config == names.DEFAULT:
+    if config == layout.DEFAULT:
         yield from _table_facts(pq.read_table(shard, columns=_FACTS))
         return
     rows = pq.read_metadata(shard).num_rows
-    for index in folder.files(names.INDEX):
+    for index in folder.files(layout.INDEX):
         wanted = pc.field("shard") == int(shard.stem.rpartition("-")[2])
         table = pq.read_table(index, columns=[*_FACTS, "row"], filters=wanted)
         if table["row"].to_pylist() == list(range(rows)):

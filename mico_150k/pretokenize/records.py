@@ -14,10 +14,10 @@ import yaml
 
 from mico_150k.core.errors import BrokenFile, UsageError
 from mico_150k.core.excerpt import excerpt
+from mico_150k.dataset.codes import CodedRow
 from mico_150k.io.files import write_atomically
 from mico_150k.io.json_lines import parse_json, to_json_line
 from mico_150k.io.regular import open_regular
-from mico_150k.pretokenize.codes import CodedRow
 from mico_150k.pretokenize.sizes import picture_tokens
 from mico_150k.pretokenize.text import SYSTEM_PROMPT, TextLength, estimate, instruction
 

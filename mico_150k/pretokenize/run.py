@@ -9,10 +9,10 @@ from statistics import median
 from typing import Any
 
 from mico_150k.core.errors import UsageError
+from mico_150k.dataset.codes import CodedPicture, CodedRow, CodesFolder, write_codes
+from mico_150k.dataset.layout import QUARANTINE
 from mico_150k.io.files import write_atomically
-from mico_150k.names import QUARANTINE
 from mico_150k.pretokenize.chunks import ChunkStore
-from mico_150k.pretokenize.codes import CodedPicture, CodedRow, CodesFolder, write_codes
 from mico_150k.pretokenize.encoder import ChunkCodes, Encoder, EncoderOptions
 from mico_150k.pretokenize.encoding import Encode, Encoding, OnProgress
 from mico_150k.pretokenize.identity import made_with, make_identity

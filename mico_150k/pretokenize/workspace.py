@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mico_150k import names
 from mico_150k.core.errors import OutputRefused
+from mico_150k.dataset import layout
 from mico_150k.io.files import read_json, write_json
 from mico_150k.io.hold import hold
 from mico_150k.pretokenize import pickles, records
@@ -36,7 +36,7 @@ class Workspace:
     @property
     def codes(self) -> Path:
         """The folder of the codes."""
-        return self.folder / names.CODES
+        return self.folder / layout.CODES
 
     @property
     def codes_before(self) -> Path:
@@ -60,7 +60,7 @@ class Workspace:
 
         Raises `OutputRefused`.
         """
-        with hold(self.folder, (names.CODES, pickles.FILES, WORK)):
+        with hold(self.folder, (layout.CODES, pickles.FILES, WORK)):
             yield
 
     def claim(self, identity: Identity, *, overwrite: bool) -> None:
@@ -103,9 +103,9 @@ class Workspace:
         if self.codes.exists() and finished and (finished != identity or left_out):
             shutil.rmtree(self.codes_before, ignore_errors=True)
             self.codes.replace(self.codes_before)
-        for name in (names.CODES, pickles.FILES):
+        for name in (layout.CODES, pickles.FILES):
             shutil.rmtree(self.folder / name, ignore_errors=True)
-        for name in (names.QUARANTINE, records.RECORDS, records.CONFIG, MANIFEST):
+        for name in (layout.QUARANTINE, records.RECORDS, records.CONFIG, MANIFEST):
             (self.folder / name).unlink(missing_ok=True)
         write_json(self._work / _STATE, {"identity": identity, "is_clear": True})
 

@@ -8,19 +8,19 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from mico_150k import names
 from mico_150k.bench import BENCH_COLUMNS, Bench, BenchCase
-from mico_150k.config_file import ConfigFile
 from mico_150k.core.columns import arrow_schema
 from mico_150k.core.errors import BrokenFile
 from mico_150k.core.reasons import Reason
 from mico_150k.core.sample import Missing
-from mico_150k.dataset import Dataset
-from mico_150k.dataset_folder import read_groups
+from mico_150k.dataset import layout
+from mico_150k.dataset.config_file import ConfigFile
+from mico_150k.dataset.folder import read_groups
+from mico_150k.dataset.reader import Dataset
+from mico_150k.dataset.records import FileRecord
+from mico_150k.dataset.row_group import RowGroup, cut
 from mico_150k.images.reader import digest_of
 from mico_150k.io.files import link
-from mico_150k.records import FileRecord
-from mico_150k.row_group import RowGroup, cut
 from mico_150k.sources.cells import image_cells, image_lists
 
 Records = dict[str, FileRecord]
@@ -50,9 +50,9 @@ def carry_bench(folder: Path, dataset: Dataset, removed: frozenset[str]) -> Reco
     """Link the dataset's own; a file with a case that has an image to be removed is rewritten."""
     files: Records = {}
     for number, (name, record) in enumerate(_records(dataset)):
-        path = dataset.file(f"{names.BENCH}/{name}")
+        path = dataset.file(f"{layout.BENCH}/{name}")
         if not removed or all(all(kept) for _, kept in _groups(path, removed)):
-            link(path, folder / names.BENCH / name)
+            link(path, folder / layout.BENCH / name)
             files[name] = record
             continue
         file = _file(folder, number)
@@ -66,25 +66,25 @@ def carry_bench(folder: Path, dataset: Dataset, removed: frozenset[str]) -> Reco
 def bench_digests(dataset: Dataset) -> Iterator[str]:
     """The digest of every image of the dataset's own benchmark; reads them all."""
     for name, _ in _records(dataset):
-        for table in _tables(dataset.file(f"{names.BENCH}/{name}")):
+        for table in _tables(dataset.file(f"{layout.BENCH}/{name}")):
             for digests in _digests(table):
                 yield from digests
 
 
 def _records(dataset: Dataset) -> list[tuple[str, FileRecord]]:
-    files = dataset.manifest["configs"].get(names.BENCH, {})
+    files = dataset.manifest["configs"].get(layout.BENCH, {})
     return [(name, FileRecord(**files[name])) for name in sorted(files)]
 
 
 def _file(folder: Path, number: int) -> ConfigFile:
-    return ConfigFile(folder / names.BENCH / names.shard_name(number, names.TEST), BENCH_COLUMNS)
+    return ConfigFile(folder / layout.BENCH / layout.shard_name(number, layout.TEST), BENCH_COLUMNS)
 
 
 def _tables(path: Path) -> Iterator[pa.Table]:
     """Each row group. Raises `BrokenFile`."""
     for table in read_groups(path):
         if not table.schema.equals(arrow_schema(BENCH_COLUMNS)):
-            msg = f"{path} has other columns than {names.BENCH} has: `mico check`."
+            msg = f"{path} has other columns than {layout.BENCH} has: `mico check`."
             raise BrokenFile(msg)
         yield table
 

@@ -4,10 +4,11 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from mico_150k import names
 from mico_150k.core.errors import BadSelection, UsageError
 from mico_150k.core.reasons import Reason
-from mico_150k.dataset import Dataset
+from mico_150k.dataset import layout
+from mico_150k.dataset.reader import Dataset
+from mico_150k.dataset.selection import Selection
 from mico_150k.refine.bench_files import bench_digests
 from mico_150k.refine.bench_read import BenchRead
 from mico_150k.refine.fates import Fates
@@ -18,7 +19,6 @@ from mico_150k.refine.options import OnStep, RefineOptions
 from mico_150k.refine.overlap import KINDS, Alike, find_overlaps
 from mico_150k.refine.removal import Removal
 from mico_150k.refine.validation import choose_validation
-from mico_150k.selection import Selection
 from mico_150k.watch import TOLERANCE
 
 
@@ -73,7 +73,7 @@ def decide(
         overlaps = _leave_out_bench(fates, bench, alike, mark=options.mark)
     if options.validation is not None:
         _set_apart(dataset, options, fates)
-    if not fates.kept(names.SPLIT):
+    if not fates.kept(layout.SPLIT):
         msg = f"of {len(fates.rows)} rows of {dataset.location} none would be left to train on."
         raise UsageError(msg)
     return Decision(fates, removal, bench, {kind: overlaps[kind] for kind in KINDS})
@@ -87,8 +87,8 @@ def removed_before(dataset: Dataset) -> list[str]:
 def _select(selection: Selection, fates: Fates) -> None:
     """A condition is for every split; a number of rows for the one to train on."""
     for split, asked in (
-        (names.SPLIT, selection),
-        (names.VALIDATION, Selection(where=selection.where)),
+        (layout.SPLIT, selection),
+        (layout.VALIDATION, Selection(where=selection.where)),
     ):
         still = fates.kept(split)
         if asked.is_all or not still:
@@ -96,7 +96,7 @@ def _select(selection: Selection, fates: Fates) -> None:
         try:
             chosen = {still[at] for at in asked.places(fates.index_of(still))}
         except BadSelection:
-            if split == names.SPLIT:
+            if split == layout.SPLIT:
                 raise
             chosen = set()  # the condition is sound, and fits no row of this split
         for place in still:
@@ -121,13 +121,13 @@ def _leave_out_bench(
 
 def _set_apart(dataset: Dataset, options: RefineOptions, fates: Fates) -> None:
     assert options.validation is not None
-    if dataset.files(names.INDEX, names.VALIDATION):
+    if dataset.files(layout.INDEX, layout.VALIDATION):
         msg = (
-            f"{dataset.location} has a split {names.VALIDATION} already. Make another one of the "
+            f"{dataset.location} has a split {layout.VALIDATION} already. Make another one of the "
             "dataset that it was made of."
         )
         raise UsageError(msg)
-    rows = [(place, fates.rows[place]) for place in fates.kept(names.SPLIT)]
+    rows = [(place, fates.rows[place]) for place in fates.kept(layout.SPLIT)]
     if options.validation >= len(rows):
         msg = f"--validation {options.validation} of {len(rows)} rows leaves none to train on."
         raise UsageError(msg)
@@ -135,6 +135,6 @@ def _set_apart(dataset: Dataset, options: RefineOptions, fates: Fates) -> None:
         rows, options.validation, seed=options.seed, max_loss=options.max_loss
     )
     for place in taken:
-        fates.move(place, names.VALIDATION)
+        fates.move(place, layout.VALIDATION)
     for place in lost:
         fates.leave_out(place, Reason.SHARES_IMAGE)

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from mico_150k import names
 from mico_150k.core.reasons import Reason
 from mico_150k.core.sample import LeftOut
 from mico_150k.core.task import Task
-from mico_150k.dataset import Dataset
+from mico_150k.dataset import layout
+from mico_150k.dataset.reader import Dataset
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ class Fates:
         for row, reason, detail in self.reasons():
             if reason is not Reason.NOT_SELECTED:
                 yield LeftOut(
-                    file=names.shard_name(row.shard, row.split),
+                    file=layout.shard_name(row.shard, row.split),
                     row=row.row,
                     id=row.id,
                     task=Task(row.task),

@@ -8,25 +8,25 @@ from typing import Any
 
 import pyarrow as pa
 
-from mico_150k import names
 from mico_150k.builders import BUILDERS
 from mico_150k.card import Card
 from mico_150k.card_file import read_card
 from mico_150k.core.errors import CountMismatch
 from mico_150k.core.reasons import Reason
-from mico_150k.dataset import Dataset
-from mico_150k.dataset_folder import DatasetFolder
+from mico_150k.dataset import layout
+from mico_150k.dataset.folder import DatasetFolder
+from mico_150k.dataset.index import INDEX_COLUMNS, count_duplicates, write_index
+from mico_150k.dataset.reader import Dataset
+from mico_150k.dataset.records import FileRecord, ImageCounts, ShardRecord
+from mico_150k.dataset.report_rules import read_quarantine, read_report
+from mico_150k.dataset.workspace import Workspace
 from mico_150k.finish import Report, by_task_and_reason, make_manifest, write_quarantine
-from mico_150k.index import INDEX_COLUMNS, count_duplicates, write_index
 from mico_150k.io.files import write_atomically, write_json
-from mico_150k.records import FileRecord, ImageCounts, ShardRecord
 from mico_150k.refine.bench_files import carry_bench, write_bench
 from mico_150k.refine.decide import Decision, removed_before
 from mico_150k.refine.fates import Fates
 from mico_150k.refine.sample import refine_sample
 from mico_150k.refine.shards import NewShard
-from mico_150k.report_rules import read_quarantine, read_report
-from mico_150k.workspace import Workspace
 
 Files = dict[str, dict[str, FileRecord]]
 """Configuration → file name → its record."""
@@ -49,31 +49,31 @@ def finish_refinement(
     fates = decision.fates
     configs: Files = {
         config: {
-            names.shard_name(record.number, record.split): record.files[config]
+            layout.shard_name(record.number, record.split): record.files[config]
             for record in records
         }
         for config in BUILDERS
         if config in dataset.manifest["configs"]
     }
-    if names.SAMPLE in dataset.manifest["configs"]:
-        path = folder / names.SAMPLE / names.shard_name(0)
+    if layout.SAMPLE in dataset.manifest["configs"]:
+        path = folder / layout.SAMPLE / layout.shard_name(0)
         chosen = refine_sample(dataset, fates, path, sample_seed(dataset))
-        configs[names.SAMPLE] = {path.name: chosen}
-    configs[names.INDEX] = _write_indexes(folder, decision, shards)
+        configs[layout.SAMPLE] = {path.name: chosen}
+    configs[layout.INDEX] = _write_indexes(folder, decision, shards)
     shard_bytes = made["build"]["options"]["shard_bytes"]
     now = decision.removal.entries if decision.removal else frozenset[str]()
     removed = now.union(removed_before(dataset))
     if decision.bench:
         bench = decision.bench.bench
-        configs[names.BENCH] = write_bench(folder, bench, removed, shard_bytes)
-    elif names.BENCH in dataset.manifest["configs"]:
-        configs[names.BENCH] = carry_bench(folder, dataset, now)
+        configs[layout.BENCH] = write_bench(folder, bench, removed, shard_bytes)
+    elif layout.BENCH in dataset.manifest["configs"]:
+        configs[layout.BENCH] = carry_bench(folder, dataset, now)
     report = _report(dataset, decision, folder, configs)
     _check_counts(report, records)
-    write_quarantine(folder / names.QUARANTINE, list(_quarantined(dataset, decision)))
-    write_json(folder / names.REPORT, report.to_dict())
+    write_quarantine(folder / layout.QUARANTINE, list(_quarantined(dataset, decision)))
+    write_json(folder / layout.REPORT, report.to_dict())
     written = [
-        {"name": names.shard_name(record.number, record.split), "rows": record.rows}
+        {"name": layout.shard_name(record.number, record.split), "rows": record.rows}
         for record in records
     ]
     source = dataset.manifest["source"]
@@ -82,8 +82,8 @@ def finish_refinement(
     assert dataset.folder is not None
     before = read_card(DatasetFolder(dataset.folder))
     card = Card.of_folder(folder, manifest, report.to_dict(), before=before)
-    write_atomically(folder / names.CARD, card.render().text.encode())
-    write_json(folder / names.MANIFEST, manifest)
+    write_atomically(folder / layout.CARD, card.render().text.encode())
+    write_json(folder / layout.MANIFEST, manifest)
     workspace.remove_work()
     return report
 
@@ -112,7 +112,7 @@ def _write_indexes(
     """The index of each split: the rows as they were, each with its new place."""
     files = {}
     for split in dict.fromkeys(shard.split for shard in shards):
-        path = folder / names.INDEX / names.shard_name(0, split)
+        path = folder / layout.INDEX / layout.shard_name(0, split)
         tables = (_moved(decision, shard) for shard in shards if shard.split == split)
         files[path.name] = write_index(tables, path)
     return files
@@ -144,7 +144,7 @@ def _report(dataset: Dataset, decision: Decision, folder: Path, configs: Files) 
     left_out = [{"task": row.task, "reason": reason} for row, reason, _ in fates.reasons()]
     now = by_task_and_reason(left_out)
     tasks = Counter(fates.rows[place].task for place in fates.kept())
-    validation = Counter(fates.rows[place].task for place in fates.kept(names.VALIDATION))
+    validation = Counter(fates.rows[place].task for place in fates.kept(layout.VALIDATION))
     return Report(
         rows_read=before.rows_read,
         rows=sum(tasks.values()),
@@ -159,7 +159,7 @@ def _report(dataset: Dataset, decision: Decision, folder: Path, configs: Files) 
         tasks=dict(sorted(tasks.items())),
         images=_images(before, fates),
         duplicates=asdict(
-            count_duplicates(*(folder / names.INDEX / name for name in configs[names.INDEX]))
+            count_duplicates(*(folder / layout.INDEX / name for name in configs[layout.INDEX]))
         ),
         validation=dict(sorted(validation.items())),
         bench=_of_bench(decision.bench_report() or before.bench, configs),
@@ -168,9 +168,9 @@ def _report(dataset: Dataset, decision: Decision, folder: Path, configs: Files) 
 
 def _of_bench(said: dict[str, Any], configs: Files) -> dict[str, Any]:
     """What is said of the benchmark, less the cases that a takedown has taken."""
-    if not said or names.BENCH not in configs:  # a download may lack it
+    if not said or layout.BENCH not in configs:  # a download may lack it
         return {}
-    cases = sum(file.rows for file in configs[names.BENCH].values())
+    cases = sum(file.rows for file in configs[layout.BENCH].values())
     left_out = Counter(said["left_out"])
     left_out[Reason.REMOVED.value] += said["cases"] - cases
     return {**said, "cases": cases, "left_out": dict(+left_out)}
@@ -223,4 +223,4 @@ def _quarantined(dataset: Dataset, decision: Decision) -> Iterator[dict[str, Any
             yield row
     yield from (row.to_dict() for row in decision.fates.left_out())
     if decision.bench:
-        yield from ({**row.to_dict(), "config": names.BENCH} for row in decision.bench.left_out)
+        yield from ({**row.to_dict(), "config": layout.BENCH} for row in decision.bench.left_out)

@@ -4,9 +4,9 @@ from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from functools import partial
 
-from mico_150k import names
 from mico_150k.core.sample import Buffer
-from mico_150k.dataset import Dataset
+from mico_150k.dataset import layout
+from mico_150k.dataset.reader import Dataset
 from mico_150k.io.machine import cores
 from mico_150k.io.prefetch import in_order
 from mico_150k.refine.fates import Fates
@@ -36,7 +36,7 @@ def _pictures(dataset: Dataset, fates: Fates, unknown: set[str]) -> Iterator[tup
     """Each unknown picture once, from the first row that has it."""
     waiting = set(unknown)
     first = [place for place in fates.kept() if _takes(waiting, fates.rows[place].digests)]
-    for split in (names.SPLIT, names.VALIDATION):
+    for split in (layout.SPLIT, layout.VALIDATION):
         of_split = [place for place in first if fates.rows[place].split == split]
         with closing(dataset.samples(fates.index_of(of_split), split)) as groups:
             for image in (image for group in groups for row in group for image in row.images):

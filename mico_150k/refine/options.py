@@ -7,8 +7,8 @@ from typing import Any
 
 from mico_150k.commands import unless
 from mico_150k.core.errors import UsageError
+from mico_150k.dataset.selection import Selection
 from mico_150k.refine.validation import MAX_LOSS
-from mico_150k.selection import Selection
 
 OnStep = Callable[[str, int, int], None]
 """Told what is looked at, how many of it are done, and of how many."""

@@ -14,28 +14,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mico_150k import names
 from mico_150k.build import BuildResult, versions
 from mico_150k.builders import BUILDERS
 from mico_150k.commands import refine_command, unless
 from mico_150k.core.errors import BrokenFile, NotADataset, OutputRefused
 from mico_150k.core.sample import Sample
-from mico_150k.dataset import Dataset, open_dataset
-from mico_150k.dataset_folder import CONFIGS
+from mico_150k.dataset import layout
+from mico_150k.dataset.folder import CONFIGS
+from mico_150k.dataset.reader import Dataset, open_dataset
+from mico_150k.dataset.records import FileRecord, ShardRecord, Tally
+from mico_150k.dataset.row_group import MAX_BYTES, MAX_ROWS, cut
+from mico_150k.dataset.workspace import Workspace
 from mico_150k.finish import Report
 from mico_150k.forecast import existing, free_space, require_room
 from mico_150k.images.reader import digest_of
 from mico_150k.io.files import link, same_disk
 from mico_150k.output import refuse_misread
-from mico_150k.records import FileRecord, ShardRecord, Tally
 from mico_150k.refine.decide import Decision, decide
 from mico_150k.refine.finish import finish_refinement, require_readable, sample_seed
 from mico_150k.refine.options import OnStep, RefineOptions
 from mico_150k.refine.shards import NewShard, OldShard, plan_shards
-from mico_150k.row_group import MAX_BYTES, MAX_ROWS, cut
 from mico_150k.shard_writer import ShardWriter
 from mico_150k.watch import TOLERANCE, Progress
-from mico_150k.workspace import Workspace
 
 OnProgress = Callable[[Progress], None]
 
@@ -127,7 +127,7 @@ class Refinement:
                 **self.options.to_dict(),
                 "bench": self.decision.bench.content if self.decision.bench else None,
                 "remove": sorted(removal.entries) if removal else None,
-                "configs": sorted(set(self.dataset.configs) - {names.INDEX, names.CODES}),
+                "configs": sorted(set(self.dataset.configs) - {layout.INDEX, layout.CODES}),
                 "shard_bytes": build["options"]["shard_bytes"],
                 "sample_seed": sample_seed(self.dataset),
                 "row_group_bytes": MAX_BYTES,
@@ -141,7 +141,7 @@ class Refinement:
         """Of the manifest, without codes: they are not taken over, and may come at any time."""
         manifest = self.dataset.manifest
         configs = {
-            config: files for config, files in manifest["configs"].items() if config != names.CODES
+            config: files for config, files in manifest["configs"].items() if config != layout.CODES
         }
         told = json.dumps({**manifest, "configs": configs}, sort_keys=True)
         return hashlib.sha256(told.encode()).hexdigest()
@@ -229,8 +229,8 @@ class Refinement:
     def _link(self, workspace: Workspace, shard: NewShard, old: OldShard) -> ShardRecord:
         """Take a shard over as it is: another name for the same files."""
         assert self.dataset.folder is not None
-        there = names.shard_name(old[1], old[0])
-        here = names.shard_name(shard.number, shard.split)
+        there = layout.shard_name(old[1], old[0])
+        here = layout.shard_name(shard.number, shard.split)
         files = {}
         for config in _configs(self.dataset):
             files[config] = FileRecord(**self.dataset.manifest["configs"][config][there])
@@ -277,7 +277,7 @@ def _bytes(record: ShardRecord) -> int:
 def _finished(workspace: Workspace) -> dict[OldShard, ShardRecord]:
     return {
         (split, number): record
-        for split in (names.SPLIT, names.VALIDATION)
+        for split in (layout.SPLIT, layout.VALIDATION)
         for number, record in workspace.records(split=split).items()
     }
 
@@ -287,6 +287,6 @@ def _sizes(dataset: Dataset, configs: list[str]) -> dict[OldShard, int]:
     sizes: dict[OldShard, int] = {}
     for config in configs:
         for name, record in dataset.manifest["configs"][config].items():
-            old = names.split_of(name), names.number_of(name)
+            old = layout.split_of(name), layout.number_of(name)
             sizes[old] = sizes.get(old, 0) + record["bytes"]
     return sizes

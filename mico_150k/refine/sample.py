@@ -11,23 +11,23 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mico_150k import names
 from mico_150k.builders.default import Default
 from mico_150k.core.columns import arrow_schema
 from mico_150k.core.errors import BrokenFile
-from mico_150k.dataset import Dataset
-from mico_150k.dataset_folder import DatasetFolder, damage
+from mico_150k.dataset import layout
+from mico_150k.dataset.folder import DatasetFolder, damage
+from mico_150k.dataset.reader import Dataset
+from mico_150k.dataset.records import FileRecord
+from mico_150k.dataset.row_group import RowGroup
 from mico_150k.plan import SAMPLE_ROWS, candidates, proportional
-from mico_150k.records import FileRecord
 from mico_150k.refine.fates import Fates
-from mico_150k.row_group import RowGroup
 from mico_150k.sampling import read_sample, write_sample
 
 
 def refine_sample(dataset: Dataset, fates: Fates, path: Path, seed: int) -> FileRecord:
     """Write the sample of the rows that stay to train on."""
     by_task: dict[str, list[str]] = defaultdict(list)
-    kept = fates.kept(names.SPLIT)
+    kept = fates.kept(layout.SPLIT)
     for place in kept:
         by_task[fates.rows[place].task].append(fates.rows[place].id)
     wanted = proportional({task: len(ids) for task, ids in sorted(by_task.items())}, SAMPLE_ROWS)
@@ -43,15 +43,15 @@ def refine_sample(dataset: Dataset, fates: Fates, path: Path, seed: int) -> File
 def _rows(dataset: Dataset, fates: Fates, places: list[int]) -> Iterator[pa.Table]:
     """The rows, a table each, from the old sample or else from the shards."""
     assert dataset.folder is not None
-    there = DatasetFolder(dataset.folder).files(names.SAMPLE)
+    there = DatasetFolder(dataset.folder).files(layout.SAMPLE)
     wanted = {fates.rows[place].id for place in places}
     ids = [sample_id for path in there for sample_id in _ids(path)]
     known = set(ids)
     in_order = [fates.rows[place].id for place in places if fates.rows[place].id in known]
     if in_order != [sample_id for sample_id in ids if sample_id in wanted]:
         msg = (
-            f"{dataset.location}: the rows of {names.SAMPLE} are not in the order of "
-            f"{names.INDEX}, each once.\n`mico check` tells which files are damaged."
+            f"{dataset.location}: the rows of {layout.SAMPLE} are not in the order of "
+            f"{layout.INDEX}, each once.\n`mico check` tells which files are damaged."
         )
         raise BrokenFile(msg)
     from_sample = read_sample(there, wanted)
@@ -65,7 +65,7 @@ def _ids(path: Path) -> Iterator[str]:
     """The ids of a file of the sample. Raises `BrokenFile`."""
     with damage(path), pq.ParquetFile(path, pre_buffer=False) as file:
         if not file.schema_arrow.equals(arrow_schema(Default.columns)):
-            msg = f"{path} has other columns than {names.SAMPLE} has: `mico check`."
+            msg = f"{path} has other columns than {layout.SAMPLE} has: `mico check`."
             raise BrokenFile(msg)
         yield from file.read(columns=["id"])["id"].to_pylist()
 

@@ -9,7 +9,7 @@ half of its rows is then packed with the remains of others, and all are numbered
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from mico_150k import names
+from mico_150k.dataset import layout
 from mico_150k.refine.fates import Fates
 
 OldShard = tuple[str, int]
@@ -41,7 +41,7 @@ def plan_shards(
     for place, row in enumerate(fates.rows):
         rows[row.split, row.shard].append(place)
     planned: list[NewShard] = []
-    for split in (names.SPLIT, names.VALIDATION):
+    for split in (layout.SPLIT, layout.VALIDATION):
         packs = _Packs(shard_bytes)
         for old, there in rows.items():
             kept = [place for place in there if fates.split(place) == split]

@@ -10,10 +10,10 @@ import posixpath
 from collections.abc import Iterator
 from pathlib import Path
 
-from mico_150k import names
 from mico_150k.core.errors import SourceError, UsageError
 from mico_150k.core.excerpt import excerpt
 from mico_150k.core.pattern import leave_out, matches
+from mico_150k.dataset import layout
 from mico_150k.io.json_lines import parse_json
 from mico_150k.io.regular import read_small
 from mico_150k.io.storage import Storage, is_hidden, leads_out
@@ -21,7 +21,7 @@ from mico_150k.sources.source import Reading
 
 logger = logging.getLogger(__name__)
 
-_MARKS = (names.MANIFEST, f"{names.WORK}/{names.BUILD}")
+_MARKS = (layout.MANIFEST, f"{layout.WORK}/{layout.BUILD}")
 """Of a dataset folder: of a finished build, and of one under way."""
 
 
@@ -55,7 +55,7 @@ def is_dataset(storage: Storage, folder: str = "") -> bool:
         found = parse_json(data)
     except Exception:  # noqa: BLE001 - every file system has its own way to say that it is not there
         return False
-    return isinstance(found, dict) and found.get("format") == names.MANIFEST_FORMAT
+    return isinstance(found, dict) and found.get("format") == layout.MANIFEST_FORMAT
 
 
 def _excludes(pattern: str, name: str) -> bool:
@@ -99,14 +99,14 @@ class _Walk:
 
     def _passes_by(self, folder: str) -> bool:
         if is_hidden(folder):
-            return posixpath.basename(folder) != names.WORK
+            return posixpath.basename(folder) != layout.WORK
         return _is_excluded(f"{folder}/whatever is in it", self._reading)
 
     def _follow(self, link: str) -> Iterator[str]:
         if self._storage.holds(link):
             yield from self._below(link)
         elif is_dataset(self._storage, link):
-            yield f"{link}/{names.MANIFEST}"
+            yield f"{link}/{layout.MANIFEST}"
         else:
             raise leads_out(self._storage, link)
 

@@ -23,7 +23,7 @@ def export(source: str, out: str) -> float:
     """`mico export`; the seconds of writing alone, without those of choosing the rows."""
     from mico_150k.builders import get_trainer
 
-    from mico_150k.dataset import open_dataset
+    from mico_150k.dataset.reader import open_dataset
     from mico_150k.export.job import ExportJob, ExportOptions
     from mico_150k.export.run import run_export
 

@@ -15,7 +15,7 @@ from fuzzing.faults import LEAK, RAW_HTML, Fault
 from fuzzing.values import MARK
 from mico_150k.card_file import read_card
 from mico_150k.core.errors import MicoError
-from mico_150k.dataset_folder import DatasetFolder
+from mico_150k.dataset.folder import DatasetFolder
 from mico_150k.hub import preflight
 from mico_150k.hub.content import Content
 from mico_150k.hub.publication import Publication

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mico_150k.core.trainer import Exported, Trainer
-from mico_150k.dataset import open_dataset
+from mico_150k.dataset.reader import open_dataset
 from mico_150k.export.job import ExportJob, ExportOptions
 from mico_150k.export.run import run_export
 

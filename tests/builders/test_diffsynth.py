@@ -7,7 +7,7 @@ from mico_150k.builders import get_trainer
 from mico_150k.builders.diffsynth import DiffSynthTrainer
 
 from mico_150k.core.trainer import Candidate, Exported
-from mico_150k.dataset import open_dataset
+from mico_150k.dataset.reader import open_dataset
 from mico_150k.export.fitting import OverLimitPolicy, fit
 
 from ..factories import Case

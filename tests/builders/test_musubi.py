@@ -13,10 +13,10 @@ from mico_150k.builders.musubi import POSITIONS, MusubiTrainer, cache_bytes, pos
 from mico_150k.build import Build, BuildOptions
 from mico_150k.core.errors import OutputRefused
 from mico_150k.core.trainer import Candidate, Exported
-from mico_150k.dataset import open_dataset
+from mico_150k.dataset.reader import open_dataset
+from mico_150k.dataset.selection import Selection
 from mico_150k.export.job import ExportJob, ExportOptions
 from mico_150k.export.run import relocate, run_export
-from mico_150k.selection import Selection
 from mico_150k.sources import open_source
 
 from ..factories import Case, write_release

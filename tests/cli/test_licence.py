@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from mico_150k import names
 from mico_150k.card_text import CardText
+from mico_150k.dataset import layout
 
 from ..commands import DONE, WRONG_USAGE, Mico, runner
 from ..factories import cases, write_release
@@ -23,7 +23,7 @@ def mico(
 
 def stated(folder: Path) -> dict[str, str]:
     """What a card says of its licence, in its header."""
-    header = CardText((folder / names.CARD).read_text()).header or {}
+    header = CardText((folder / layout.CARD).read_text()).header or {}
     return {key: value for key, value in header.items() if key.startswith("license")}
 
 
@@ -32,7 +32,7 @@ def other_files(folder: Path) -> dict[str, bytes]:
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name != names.CARD
+        if path.is_file() and path.name != layout.CARD
     }
 
 
@@ -68,13 +68,13 @@ def test_every_way_to_build_states_it_and_changes_no_other_byte(
             assert done.returncode == DONE, done.stderr
     assert stated(tmp_path / "plain") == {}
     expected = other_files(tmp_path / "plain")
-    card = (tmp_path / "here" / names.CARD).read_text()
+    card = (tmp_path / "here" / layout.CARD).read_text()
     for way in list(ways)[1:]:
         assert stated(tmp_path / way) == {
             "license": "other", "license_name": "Räte", "license_link": "https://x.org",
         }, way  # fmt: skip
         assert other_files(tmp_path / way) == expected, way
-        assert (tmp_path / way / names.CARD).read_text() == card, way
+        assert (tmp_path / way / layout.CARD).read_text() == card, way
 
 
 def test_a_finished_build_gets_another_one_and_keeps_what_people_wrote(
@@ -82,7 +82,7 @@ def test_a_finished_build_gets_another_one_and_keeps_what_people_wrote(
 ) -> None:
     build = ("build", release, *SMALL, "--out", "x", "--json")
     assert mico(*build, "--licence", "mit").returncode == DONE
-    card = tmp_path / "x" / names.CARD
+    card = tmp_path / "x" / layout.CARD
     about = "<!-- by hand: about -->\n"
     assert about in card.read_text()
     card.write_text(card.read_text().replace(about, f"{about}Ours.\n"))
@@ -98,7 +98,7 @@ def test_a_card_that_would_lose_what_people_wrote_is_left_and_that_is_said(
 ) -> None:
     build = ("build", release, *SMALL, "--out", "x", "--json", "--licence")
     assert mico(*build, "mit").returncode == DONE
-    card = tmp_path / "x" / names.CARD
+    card = tmp_path / "x" / layout.CARD
     mine = card.read_text().replace("# ", "# My ", 1)
     card.write_text(mine)
     assert mico(*build, "mit").returncode == DONE, "it is stated already"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mico_150k.cli.pretokenize import _default_folder
-from mico_150k.dataset_folder import DatasetFolder
+from mico_150k.dataset.folder import DatasetFolder
 
 from ..commands import DONE, WRONG_USAGE, Mico, runner
 from ..pretokenize.material import VQ_EXTRA, write_export, write_vq

@@ -12,11 +12,11 @@ from mico_150k.builders import BUILDERS, TRAINERS
 
 from mico_150k.build import Build, BuildOptions
 from mico_150k.core.trainer import Exported
-from mico_150k.dataset import open_dataset
+from mico_150k.dataset.reader import open_dataset
+from mico_150k.dataset.selection import Selection
 from mico_150k.export.folder import EXPORT, START
 from mico_150k.export.job import ExportJob, ExportOptions
 from mico_150k.export.run import run_export
-from mico_150k.selection import Selection
 from mico_150k.sources import open_source
 
 from ..factories import cases, write_release

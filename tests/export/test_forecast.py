@@ -6,11 +6,11 @@ import pytest
 from mico_150k.builders import TRAINERS
 
 from mico_150k.core.errors import DiskTooSmall, UsageError
-from mico_150k.dataset import open_dataset
+from mico_150k.dataset.reader import open_dataset
+from mico_150k.dataset.selection import Selection
 from mico_150k.export.forecast import ExportForecast
 from mico_150k.export.job import ExportJob, ExportOptions
 from mico_150k.export.run import run_export
-from mico_150k.selection import Selection
 
 from ..web import serve
 

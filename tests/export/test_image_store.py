@@ -10,8 +10,8 @@ import xxhash
 
 from mico_150k.core.errors import BrokenFile, DiskTooSmall
 from mico_150k.core.sample import Image
+from mico_150k.dataset.layout import partial, process_mark
 from mico_150k.export.image_store import ImageStore
-from mico_150k.names import partial, process_mark
 
 from ..factories import encode, picture
 
@@ -146,7 +146,11 @@ def test_what_a_killed_export_was_writing_is_removed_and_what_another_writes_is_
     tmp_path: Path,
 ) -> None:
     ended = subprocess.run(
-        [sys.executable, "-c", "from mico_150k.names import process_mark; print(process_mark())"],
+        [
+            sys.executable,
+            "-c",
+            "from mico_150k.dataset.layout import process_mark; print(process_mark())",
+        ],
         check=True, capture_output=True, text=True,
     )  # fmt: skip
     path = tmp_path / "0a" / "0abc.png"

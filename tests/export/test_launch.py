@@ -7,7 +7,7 @@ import pytest
 import yaml
 from mico_150k.builders import TRAINERS
 
-from mico_150k.dataset import open_dataset
+from mico_150k.dataset.reader import open_dataset
 from mico_150k.export.job import ExportJob, ExportOptions
 from mico_150k.export.run import run_export
 from mico_150k.patch import get_patch

@@ -26,14 +26,14 @@ from mico_150k.core.columns import Columns
 from mico_150k.core.errors import DiskTooSmall, OutputRefused, OverLimit, UsageError
 from mico_150k.core.sample import Sample
 from mico_150k.core.trainer import Candidate, Exported, PathTrainer
-from mico_150k.dataset import open_dataset
+from mico_150k.dataset.reader import open_dataset
+from mico_150k.dataset.selection import Selection
 from mico_150k.export.fitting import OverLimitPolicy, fit
 from mico_150k.export.image_store import ImageStore
 from mico_150k.export.job import ExportJob, ExportOptions
 from mico_150k.export.run import relocate, run_export
 from mico_150k.export.shards import spread
 from mico_150k.io.parquet import image_writer
-from mico_150k.selection import Selection
 from mico_150k.sources import open_source
 
 from ..factories import Case, write_release
@@ -580,7 +580,7 @@ def fill_the_disk(monkeypatch: pytest.MonkeyPatch, under: Callable[[Path], bool]
         return writer(Path("/dev/full") if under(path) else path, columns)
 
     monkeypatch.setattr(Path, "open", opened)
-    monkeypatch.setattr("mico_150k.config_file.image_writer", written)
+    monkeypatch.setattr("mico_150k.dataset.config_file.image_writer", written)
 
 
 @pytest.mark.parametrize(

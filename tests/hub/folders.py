@@ -4,7 +4,7 @@ from pathlib import Path
 
 from mico_150k.build import Build, BuildOptions
 from mico_150k.card_file import Licence, write_card
-from mico_150k.dataset_folder import DatasetFolder
+from mico_150k.dataset.folder import DatasetFolder
 from mico_150k.sources import open_source
 
 from ..factories import Case, write_release

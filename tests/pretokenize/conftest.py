@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mico_150k.dataset_folder import DatasetFolder
+from mico_150k.dataset.folder import DatasetFolder
 
 from .material import write_export, write_vq
 

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mico_150k import names
-from mico_150k.dataset_folder import DatasetFolder, read_rows
-from mico_150k.pretokenize.codes import CodedPicture, CodedRow, CodesFolder, write_codes
+from mico_150k.dataset import layout
+from mico_150k.dataset.codes import CodedPicture, CodedRow, CodesFolder, write_codes
+from mico_150k.dataset.folder import DatasetFolder, read_rows
 from mico_150k.pretokenize.codes_config import CodesConfig
 from mico_150k.pretokenize.encoder import EncoderOptions
 from mico_150k.pretokenize.run import PretokenizeOptions
@@ -93,7 +93,7 @@ def write_rows(folder: Path, rows: list[CodedRow], vq: str = "ab") -> CodesFolde
 
 def ids(dataset: DatasetFolder) -> list[str]:
     """Of a dataset's rows in order."""
-    return [row["id"] for path in dataset.files(names.INDEX) for row in read_rows(path)]
+    return [row["id"] for path in dataset.files(layout.INDEX) for row in read_rows(path)]
 
 
 def make_codes(dataset: DatasetFolder, first: int = 0) -> CodesFolder:
@@ -103,7 +103,7 @@ def make_codes(dataset: DatasetFolder, first: int = 0) -> CodesFolder:
         CodedRow(row, f"prompt {row}", (coded("0a"), coded(f"{place + first:x}b", 2, 4)))
         for place, row in enumerate(ids(dataset))
     ]
-    write_codes(folder / names.CODES, rows, len(rows), MADE_WITH)
+    write_codes(folder / layout.CODES, rows, len(rows), MADE_WITH)
     return CodesFolder.open(folder)
 
 

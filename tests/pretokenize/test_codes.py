@@ -9,8 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from mico_150k.core.errors import BrokenFile, NotADataset
-from mico_150k.pretokenize import codes
-from mico_150k.pretokenize.codes import CodesFolder
+from mico_150k.dataset import codes
+from mico_150k.dataset.codes import CodesFolder
 
 from .material import coded, coded_rows, write_rows
 

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from datasets import load_dataset
 
-from mico_150k import names
 from mico_150k.card_file import write_card
 from mico_150k.check import Finding, check_dataset
 from mico_150k.core.errors import NotADataset, OutputRefused
-from mico_150k.dataset_folder import DatasetFolder
-from mico_150k.pretokenize import codes, codes_config
+from mico_150k.dataset import codes, layout
+from mico_150k.dataset.folder import DatasetFolder
+from mico_150k.pretokenize import codes_config
 from mico_150k.pretokenize.codes_config import CodesConfig
 from mico_150k.refine.options import RefineOptions
 from mico_150k.refine.refinement import Refinement
@@ -31,13 +31,13 @@ def faults(built: DatasetFolder) -> list[Finding]:
 def test_load_dataset_gives_the_codes_of_every_row(built: DatasetFolder, tmp_path: Path) -> None:
     add_codes(built)
     rows = load_dataset(
-        str(built.path), names.CODES, split="train", cache_dir=str(tmp_path / "cache")
+        str(built.path), layout.CODES, split="train", cache_dir=str(tmp_path / "cache")
     )
     assert rows["id"][:] == ids(built)
     assert rows[0]["codes"][0] == [10, 11, 12, 13, 14, 15]
     assert (rows[0]["columns"], rows[0]["rows"], rows[0]["sizes"]) == ([3, 2], [2, 4], [96, 96])
     assert "uint16" in str(rows.features["codes"])
-    streamed = load_dataset(str(built.path), names.CODES, split="train", streaming=True)
+    streamed = load_dataset(str(built.path), layout.CODES, split="train", streaming=True)
     assert next(iter(streamed)) == rows[0]
 
 
@@ -47,27 +47,27 @@ def test_the_manifest_tells_files_checkpoint_and_sizes_and_check_compares_them(
     monkeypatch.setattr(codes, "ROWS_A_SHARD", 9)
     add_codes(built)
     assert not faults(built)
-    records = built.manifest["configs"][names.CODES]
-    assert list(records) == [path.name for path in built.files(names.CODES)]
+    records = built.manifest["configs"][layout.CODES]
+    assert list(records) == [path.name for path in built.files(layout.CODES)]
     assert len(records) > 1
     assert sum(record["rows"] for record in records.values()) == built.manifest["rows"]
     assert all(MADE_WITH.items() <= record.items() for record in records.values())
-    damaged = built.files(names.CODES)[1]
+    damaged = built.files(layout.CODES)[1]
     data = bytearray(damaged.read_bytes())
     data[100] ^= 1
     damaged.unlink()  # it is a link
     damaged.write_bytes(data)
-    assert [found.where for found in faults(built)] == [f"{names.CODES}/{damaged.name}"]
+    assert [found.where for found in faults(built)] == [f"{layout.CODES}/{damaged.name}"]
 
 
 def test_the_card_keeps_it_and_what_was_written_by_hand(built: DatasetFolder) -> None:
-    card = built.path / names.CARD
+    card = built.path / layout.CARD
     card.write_text(card.read_text().replace("about -->\n", "about -->\nMine.\n", 1))
     add_codes(built)
     text = card.read_text()
     assert "Mine." in text
     assert "license: cc-by-nc-4.0" in text
-    assert f'load_dataset("mico-150k", "{names.CODES}"' in text
+    assert f'load_dataset("mico-150k", "{layout.CODES}"' in text
     assert "every configuration but `sample` and `dimoo-codes`." in text
     write_card(built)
     assert card.read_text() == text
@@ -82,7 +82,7 @@ def test_other_codes_take_the_place_of_those_before(
     monkeypatch.setattr(codes, "ROWS_A_SHARD", 100)
     add_codes(built, first=7)
     assert not faults(built)
-    assert len(built.files(names.CODES)) == 1
+    assert len(built.files(layout.CODES)) == 1
     before = contents(built.path)
     add_codes(built, first=7)
     assert contents(built.path) == before
@@ -101,8 +101,8 @@ def test_stopped_at_any_step_the_same_again_ends_in_the_same(
     with pytest.raises(KeyboardInterrupt):
         add_codes(built)
     monkeypatch.undo()
-    assert names.CODES not in built.manifest["configs"]
-    leftover = built.path / names.CODES / "train-00000.parquet.other.partial"
+    assert layout.CODES not in built.manifest["configs"]
+    leftover = built.path / layout.CODES / "train-00000.parquet.other.partial"
     leftover.parent.mkdir(exist_ok=True)
     leftover.touch()
     add_codes(built)
@@ -117,11 +117,11 @@ def test_a_folder_that_cannot_take_it_is_refused_before_anything_is_encoded(
     with pytest.raises(OutputRefused, match="leave --add out"):
         CodesConfig.prepare(built)
     monkeypatch.undo()
-    card = built.path / names.CARD
+    card = built.path / layout.CARD
     card.write_text(card.read_text().replace("# MICo-150K", "# Mine"))
     with pytest.raises(OutputRefused, match="mico card --overwrite"):
         CodesConfig.prepare(built)
-    (built.path / names.MANIFEST).unlink()
+    (built.path / layout.MANIFEST).unlink()
     with pytest.raises(NotADataset):
         CodesConfig.prepare(built)
 
@@ -131,10 +131,10 @@ def test_codes_of_a_dataset_that_has_changed_meanwhile_are_not_added(
 ) -> None:
     config = CodesConfig.prepare(built)
     made = make_codes(built)
-    shutil.copy(smaller.path / names.MANIFEST, built.path)
+    shutil.copy(smaller.path / layout.MANIFEST, built.path)
     with pytest.raises(OutputRefused, match="was changed while its codes were made"):
         config.add(made)
-    assert names.CODES not in built.configs
+    assert layout.CODES not in built.configs
 
 
 def test_a_takedown_leaves_the_codes_out_here_and_on_the_hub(
@@ -147,14 +147,14 @@ def test_a_takedown_leaves_the_codes_out_here_and_on_the_hub(
     options = RefineOptions(remove=tmp_path / "remove.txt")
     Refinement.prepare(built.path, tmp_path / "clean", options).run()
     clean = DatasetFolder(tmp_path / "clean")
-    assert names.CODES not in clean.configs
-    assert names.CODES not in clean.manifest["configs"]
+    assert layout.CODES not in clean.configs
+    assert layout.CODES not in clean.manifest["configs"]
     assert not faults(clean)
     push(clean)
-    assert not [path for path in remote(hub) if path.startswith(names.CODES)]
+    assert not [path for path in remote(hub) if path.startswith(layout.CODES)]
     add_codes(clean)
     push(clean)
-    rows = load_dataset(NAME, names.CODES, split="train", streaming=True)
+    rows = load_dataset(NAME, layout.CODES, split="train", streaming=True)
     assert [row["id"] for row in rows] == ids(clean) == [i for i in ids(built) if i != gone]
 
 
@@ -164,7 +164,7 @@ def test_a_push_of_other_configurations_of_the_build_keeps_it_on_the_hub(
     add_codes(built)
     push(built)
     sent = remote(hub)
-    assert f"{names.CODES}/train-00000.parquet" in sent
+    assert f"{layout.CODES}/train-00000.parquet" in sent
     push(small)
     assert remote(hub) == sent
-    assert next(iter(load_dataset(NAME, names.CODES, split="train", streaming=True)))["codes"]
+    assert next(iter(load_dataset(NAME, layout.CODES, split="train", streaming=True)))["codes"]

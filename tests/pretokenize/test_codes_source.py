@@ -5,10 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from mico_150k import names
 from mico_150k.core.errors import BrokenFile, NotADataset, UnknownConfig
-from mico_150k.dataset_folder import DatasetFolder
-from mico_150k.pretokenize import codes
+from mico_150k.dataset import codes, layout
+from mico_150k.dataset.folder import DatasetFolder
 from mico_150k.pretokenize.codes_export import export_codes
 from mico_150k.pretokenize.records import RecordOptions
 
@@ -36,8 +35,8 @@ def test_training_s_files_are_made_of_the_dataset_as_of_the_codes(
         to = tmp_path / f"to{number}"
         export_codes(str(location), to, RecordOptions())
         made.append(contents(to))
-    fetched = {name for name in made[2] if names.CODES in name}
-    assert len(fetched) == len(built.files(names.CODES)) > 1
+    fetched = {name for name in made[2] if layout.CODES in name}
+    assert len(fetched) == len(built.files(layout.CODES)) > 1
     assert made[0] == made[1] == {k: v for k, v in made[2].items() if k not in fetched}
 
 
@@ -48,14 +47,14 @@ def test_what_is_fetched_is_compared_and_not_fetched_twice(
     add_codes(built)
     push(built)
     export_codes(NAME, tmp_path / "to", RecordOptions())
-    fetched = tmp_path / "to" / "codes" / names.CODES / "train-00000.parquet"
+    fetched = tmp_path / "to" / "codes" / layout.CODES / "train-00000.parquet"
     before = contents(tmp_path / "to"), fetched.stat().st_mtime_ns
     (fetched.with_name("train-00001.parquet.killed.partial")).touch()
     export_codes(NAME, tmp_path / "to", RecordOptions())
     assert (contents(tmp_path / "to"), fetched.stat().st_mtime_ns) == before
-    manifest = json.loads((built.path / names.MANIFEST).read_text())
-    manifest["configs"][names.CODES][fetched.name]["sha256"] = "0" * 64
-    write_there(hub, names.MANIFEST, json.dumps(manifest))
+    manifest = json.loads((built.path / layout.MANIFEST).read_text())
+    manifest["configs"][layout.CODES][fetched.name]["sha256"] = "0" * 64
+    write_there(hub, layout.MANIFEST, json.dumps(manifest))
     with pytest.raises(BrokenFile, match="not the file that its manifest.json tells of"):
         export_codes(NAME, tmp_path / "again", RecordOptions())
     assert not list((tmp_path / "again").rglob("*.parquet*"))

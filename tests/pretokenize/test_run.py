@@ -25,9 +25,9 @@ from mico_150k.core.errors import (
     UsageError,
     WorkerLost,
 )
+from mico_150k.dataset.codes import CodesFolder
 from mico_150k.io.locks import lock_folder
 from mico_150k.pretokenize import pickles
-from mico_150k.pretokenize.codes import CodesFolder
 from mico_150k.pretokenize.encoder import ChunkCodes, EncoderOptions
 from mico_150k.pretokenize.pickles import write_pickles
 from mico_150k.pretokenize.plan import EncodingPlan

@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from mico_150k import names
 from mico_150k.build import Build, BuildOptions
 from mico_150k.core.errors import SourceChanged, SourceError
+from mico_150k.dataset import layout
 from mico_150k.dataset_builder import Mico150k
 from mico_150k.executors.processes import Processes
 from mico_150k.images.header import Verify
@@ -126,7 +126,7 @@ def test_no_shard_is_finished_of_a_file_that_has_changed_meanwhile(tmp_path: Pat
 
     with pytest.raises(SourceChanged, match=r"part-0\.parquet"):
         build.run(on_progress=rewrite)
-    finished = list((tmp_path / "out" / names.DEFAULT).glob("train-*.parquet"))
+    finished = list((tmp_path / "out" / layout.DEFAULT).glob("train-*.parquet"))
     assert 0 < len(finished) < build.plan.shards
     path.write_bytes(was)
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from mico_150k import names
 from mico_150k.build import Build, BuildOptions
 from mico_150k.core.errors import PathOutsideSource, SourceError, UsageError
+from mico_150k.dataset import layout
 from mico_150k.sources import Reading, Source, open_source
 
 from ..factories import cases, write_json, write_release
@@ -134,7 +134,7 @@ def test_a_dataset_folder_that_lies_elsewhere_is_no_part_either(
 
 def test_somebodys_manifest_makes_no_dataset_folder(folder: Path) -> None:
     before = files(folder)
-    write_json(folder / "Object_Centric" / names.MANIFEST, [{"format": "of my own"}])
+    write_json(folder / "Object_Centric" / layout.MANIFEST, [{"format": "of my own"}])
     assert files(folder) == before
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from mico_150k import names
 from mico_150k.bench import Bench
 from mico_150k.core.errors import MicoError, PathOutsideSource, SourceError
 from mico_150k.core.sample import Missing
+from mico_150k.dataset import layout
 from mico_150k.sources import Reading, open_source
 
 from ..factories import (
@@ -70,8 +70,8 @@ def test_what_stands_in_the_place_of_a_dataset_s_manifest_is_not_waited_for(
     tmp_path: Path, what: str
 ) -> None:
     folder = write_release(tmp_path / "r", cases(1))
-    MAKERS[what](folder / names.MANIFEST)
-    MAKERS[what](folder / "Human-centric" / names.MANIFEST)
+    MAKERS[what](folder / layout.MANIFEST)
+    MAKERS[what](folder / "Human-centric" / layout.MANIFEST)
     assert len(open_source(str(folder)).files) == 4
 
 

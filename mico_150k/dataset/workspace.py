@@ -11,17 +11,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mico_150k import names
 from mico_150k.core.errors import OutputRefused
-from mico_150k.difference import differences
+from mico_150k.dataset import layout
+from mico_150k.dataset.difference import differences
+from mico_150k.dataset.records import FileRecord, ShardRecord
 from mico_150k.io.files import create_json, read_json, sha256, write_json
 from mico_150k.io.hold import hold
 from mico_150k.io.locks import LOCK, empty
-from mico_150k.records import FileRecord, ShardRecord
 
 _OURS = (
-    names.CARD, names.MANIFEST, names.REPORT, names.QUARANTINE, names.STAMPS,
-    f"{names.ASSETS}/{names.PLOTS}", f"{names.ASSETS}/{names.COLLAGE}",
+    layout.CARD, layout.MANIFEST, layout.REPORT, layout.QUARANTINE, layout.STAMPS,
+    f"{layout.ASSETS}/{layout.PLOTS}", f"{layout.ASSETS}/{layout.COLLAGE}",
 )  # fmt: skip
 
 
@@ -39,12 +39,12 @@ class Workspace:
     @property
     def work(self) -> Path:
         """The folder of what is not finished."""
-        return self.folder / names.WORK
+        return self.folder / layout.WORK
 
     @property
     def identity_file(self) -> Path:
         """The file that says which build has claimed the folder."""
-        return self.work / names.BUILD
+        return self.work / layout.BUILD
 
     @property
     def licence_file(self) -> Path:
@@ -63,7 +63,7 @@ class Workspace:
     @property
     def is_begun(self) -> bool:
         """Whether a build has claimed the folder, or finished it."""
-        return self.identity_file.exists() or (self.folder / names.MANIFEST).exists()
+        return self.identity_file.exists() or (self.folder / layout.MANIFEST).exists()
 
     @property
     def bytes_to_clear(self) -> int:
@@ -72,8 +72,8 @@ class Workspace:
 
     def refuse_foreign(self) -> None:
         """Raise `OutputRefused` where no build has been: a README.md there is somebody else's."""
-        manifest = read_json(self.folder / names.MANIFEST)
-        ours = self.identity_file.exists() or manifest.get("format") == names.MANIFEST_FORMAT
+        manifest = read_json(self.folder / layout.MANIFEST)
+        ours = self.identity_file.exists() or manifest.get("format") == layout.MANIFEST_FORMAT
         if self._holds_anything() and not ours:
             raise self._refusal({}, {})
 
@@ -114,7 +114,7 @@ class Workspace:
         """
         below = [*_BELOW, *self.configs]
         name = self.location or str(self.folder)
-        work = names.WORK
+        work = layout.WORK
         with hold(self.folder, below, work=work, who="`mico build`", shared=shared, name=name):
             yield
 
@@ -143,11 +143,11 @@ class Workspace:
         # In this order: another process that claims it now writes its identity before all else.
         holds = self._holds_anything()
         begun = read_json(self.identity_file)
-        manifest = read_json(self.folder / names.MANIFEST)
+        manifest = read_json(self.folder / layout.MANIFEST)
         if not begun and not holds:
             return False
         wanted = {"identity": identity, "stamps": stamps}
-        known = read_json(self.folder / names.STAMPS) or stamps
+        known = read_json(self.folder / layout.STAMPS) or stamps
         present = begun or {"identity": manifest.get("build"), "stamps": known}
         if present != wanted:
             raise self._refusal(present, wanted)
@@ -155,11 +155,11 @@ class Workspace:
 
     def keep_stamps(self) -> None:
         """Write down, for when the build is finished, how the source's files were."""
-        write_json(self.folder / names.STAMPS, read_json(self.identity_file).get("stamps", {}))
+        write_json(self.folder / layout.STAMPS, read_json(self.identity_file).get("stamps", {}))
 
     def records(
         self,
-        split: str = names.SPLIT,
+        split: str = layout.SPLIT,
         *,
         hashes: bool = False,
         elsewhere: Callable[[ShardRecord], bool] = lambda _: False,
@@ -175,7 +175,7 @@ class Workspace:
             record = _read_record(path)
             if record is None:
                 continue
-            name = names.shard_name(record.number, split)
+            name = layout.shard_name(record.number, split)
             files = self.parts(record)
             if not elsewhere(record):
                 files |= {
@@ -185,11 +185,11 @@ class Workspace:
                 found[record.number] = record
         return found
 
-    def record(self, number: int, split: str = names.SPLIT) -> ShardRecord | None:
+    def record(self, number: int, split: str = layout.SPLIT) -> ShardRecord | None:
         """The shard's record, once it is finished."""
         return _read_record(self.record_file(number, split))
 
-    def forget(self, number: int, split: str = names.SPLIT) -> None:
+    def forget(self, number: int, split: str = layout.SPLIT) -> None:
         """Remove the record of a shard that is to be built again."""
         self.record_file(number, split).unlink(missing_ok=True)
 
@@ -197,13 +197,13 @@ class Workspace:
         """Write down that a shard is finished: the last thing that is done for it."""
         write_json(self.record_file(record.number, record.split), record.to_dict())
 
-    def record_file(self, number: int, split: str = names.SPLIT) -> Path:
+    def record_file(self, number: int, split: str = layout.SPLIT) -> Path:
         """Where the record of a finished shard lies."""
         return self.work / _RECORDS / f"{split}-{number:05d}.json"
 
-    def part(self, config: str, number: int, split: str = names.SPLIT) -> Path:
+    def part(self, config: str, number: int, split: str = layout.SPLIT) -> Path:
         """Where a shard's part of a small configuration lies until the end."""
-        return self.work / config / names.shard_name(number, split)
+        return self.work / config / layout.shard_name(number, split)
 
     def parts(self, record: ShardRecord) -> dict[Path, FileRecord]:
         """Where the parts of a finished shard lie."""
@@ -221,13 +221,13 @@ class Workspace:
 
         Nothing is amiss where that cannot be done, or another run is doing it.
         """
-        with suppress(OSError, OutputRefused), hold(self.folder, (names.ASSETS, *self.configs)):
+        with suppress(OSError, OutputRefused), hold(self.folder, (layout.ASSETS, *self.configs)):
             shutil.rmtree(self.work, ignore_errors=True)
 
     def _holds_anything(self) -> bool:
         """Whether anything is there but the first traces of a build that was killed at once."""
         there = self.folder.iterdir() if self.folder.exists() else ()
-        return any(path.name != names.WORK for path in there)
+        return any(path.name != layout.WORK for path in there)
 
     def _refusal(self, present: dict[str, Any], wanted: dict[str, Any]) -> OutputRefused:
         where = self.location or self.folder
@@ -261,7 +261,7 @@ class Workspace:
         yield from (path for path in work if path.name != LOCK)
         yield from (self.folder / name for name in _OURS)
         for config in self.configs:
-            for split in names.SPLITS:
+            for split in layout.SPLITS:
                 yield from (self.folder / config).glob(f"{split}-*.parquet*")
 
 
@@ -283,8 +283,8 @@ def _is(path: Path, file: FileRecord, *, hashes: bool) -> bool:
 _RECORDS = "records"
 _LICENCE = "licence.json"
 _BELOW = (
-    names.ASSETS, names.WORK,
-    *(f"{names.WORK}/{part}" for part in (_RECORDS, names.INDEX, names.SAMPLE)),
+    layout.ASSETS, layout.WORK,
+    *(f"{layout.WORK}/{part}" for part in (_RECORDS, layout.INDEX, layout.SAMPLE)),
 )  # fmt: skip
 """The folders that a run writes in, besides those of the configurations."""
 _NOBODY: dict[str, Any] = {"identity": {}, "stamps": {}}

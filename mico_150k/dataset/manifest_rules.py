@@ -10,11 +10,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from mico_150k import names
 from mico_150k.builders import BUILDERS
 from mico_150k.core.faults import Fault, Faults, shown
 from mico_150k.core.reasons import Reason
 from mico_150k.core.sample import is_text
+from mico_150k.dataset import layout
 
 MOST_NESTED = 100
 """Objects in objects: each refinement adds two to what it says of the build before it."""
@@ -22,7 +22,7 @@ MOST_ROWS = 2**31 - 1
 MOST_BYTES = 2**53
 
 _CONFIG = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
-_FILE = re.compile(rf"({'|'.join(names.SPLITS)})-\d{{5}}\.parquet")
+_FILE = re.compile(rf"({'|'.join(layout.SPLITS)})-\d{{5}}\.parquet")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+!_-]{0,63}")
 _REASONS = frozenset(reason.value for reason in Reason)
@@ -83,7 +83,7 @@ class _Wrong:
         self._faults = faults
 
     def __call__(self, kind: str, what: str) -> None:
-        self._faults.add(kind, names.MANIFEST, what)
+        self._faults.add(kind, layout.MANIFEST, what)
 
     def unless(self, holds: bool, key: str, what: str) -> bool:  # noqa: FBT001 - what is asked
         """Add that the value of `key` is not as it must be; whether it is."""
@@ -101,7 +101,7 @@ def _check_plain(manifest: dict[str, Any], faults: Faults) -> bool:
         depth += 1
         if depth > MOST_NESTED:
             what = f"is nested more than {MOST_NESTED} deep"
-            faults.add("nested", names.MANIFEST, what)
+            faults.add("nested", layout.MANIFEST, what)
             return False
         inner: list[Any] = []
         for value in level:
@@ -110,56 +110,56 @@ def _check_plain(manifest: dict[str, Any], faults: Faults) -> bool:
             elif isinstance(value, list):
                 inner += value
             elif isinstance(value, str) and not is_text(value):
-                faults.add("text", names.MANIFEST, f"holds {shown(value)}, which is no valid text")
+                faults.add("text", layout.MANIFEST, f"holds {shown(value)}, which is no valid text")
             elif isinstance(value, float) and not math.isfinite(value):
-                faults.add("number", names.MANIFEST, f"holds {value}, which is no JSON")
+                faults.add("number", layout.MANIFEST, f"holds {value}, which is no JSON")
         level = inner
     return len(faults.found) == before
 
 
 def _check_configs(configs: dict[str, Any], faults: Faults) -> None:
     if not configs:
-        faults.add("none", names.MANIFEST, "has no configuration")
+        faults.add("none", layout.MANIFEST, "has no configuration")
     for config, files in configs.items():
         if not _CONFIG.fullmatch(config):
             what = f"names {shown(config)}, which is no name of a build's"
-            faults.add("config", names.MANIFEST, what)
+            faults.add("config", layout.MANIFEST, what)
         elif not isinstance(files, dict):
-            faults.add("files", names.MANIFEST, f"names no files of {config}")
+            faults.add("files", layout.MANIFEST, f"names no files of {config}")
         else:
             _check_files(config, files, faults)
 
 
 def _check_files(config: str, files: dict[str, Any], faults: Faults) -> None:
-    main = names.main_split(config)
-    splits = {main} if config == names.BENCH else {names.SPLIT, names.VALIDATION}
+    main = layout.main_split(config)
+    splits = {main} if config == layout.BENCH else {layout.SPLIT, layout.VALIDATION}
     there = set()
     for name, record in files.items():
-        if not _FILE.fullmatch(name) or names.split_of(name) not in splits:
+        if not _FILE.fullmatch(name) or layout.split_of(name) not in splits:
             what = f"names {shown(name)} in {config}, which is no name of a build's"
-            faults.add("file", names.MANIFEST, what)
+            faults.add("file", layout.MANIFEST, what)
             continue
-        there.add(names.split_of(name))
-        if config == names.INDEX and names.number_of(name):
+        there.add(layout.split_of(name))
+        if config == layout.INDEX and layout.number_of(name):
             what = f"names {name}, where each split has one file"
-            faults.add("index", names.MANIFEST, what)
-        for what in _record_faults(record, extra=_OF_CODES if config == names.CODES else None):
+            faults.add("index", layout.MANIFEST, what)
+        for what in _record_faults(record, extra=_OF_CODES if config == layout.CODES else None):
             faults.add(f"record {what.partition(' ')[0]}", f"{config}/{name}", what)
     if main not in there:
-        faults.add("main", names.MANIFEST, f"names no file of {config}, split {main}")
+        faults.add("main", layout.MANIFEST, f"names no file of {config}, split {main}")
 
 
 def _record_faults(record: object, extra: frozenset[str] | None) -> Iterator[str]:
     if not isinstance(record, dict):
-        yield f"has no record in {names.MANIFEST}"
+        yield f"has no record in {layout.MANIFEST}"
         return
     for key, most in _COUNTS.items():
         if not is_count(record.get(key), most):
-            yield f"{key} in {names.MANIFEST} cannot be {shown(record.get(key))}"
+            yield f"{key} in {layout.MANIFEST} cannot be {shown(record.get(key))}"
     if not is_hash(record.get("sha256")):
-        yield f"sha256 in {names.MANIFEST} cannot be {shown(record.get('sha256'))}"
+        yield f"sha256 in {layout.MANIFEST} cannot be {shown(record.get('sha256'))}"
     for key in sorted(record.keys() - _COUNTS.keys() - {"sha256"} - (extra or set())):
-        yield f"has the key {shown(key)} in {names.MANIFEST}, which no build writes"
+        yield f"has the key {shown(key)} in {layout.MANIFEST}, which no build writes"
 
 
 def _are_reasons(value: object) -> bool:
@@ -173,7 +173,7 @@ def _check_sums(manifest: dict[str, Any], wrong: _Wrong) -> None:
         wrong("sum", f"tells of {manifest['rows_read']} rows read, {rows} written and "
                      f"{left_out} left out, which do not add up")  # fmt: skip
     configs = manifest.get("configs")
-    for config in (*BUILDERS, names.INDEX):
+    for config in (*BUILDERS, layout.INDEX):
         files = configs.get(config) if isinstance(configs, dict) else None
         if not isinstance(files, dict):
             continue

@@ -15,7 +15,6 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mico_150k import names
 from mico_150k.builders import BUILDERS
 from mico_150k.core.columns import Columns, arrow_schema
 from mico_150k.core.errors import BrokenFile, MicoError, NotADataset, UnknownConfig
@@ -24,14 +23,15 @@ from mico_150k.core.faults import Fault, summary
 from mico_150k.core.reasons import Reason
 from mico_150k.core.sample import Image, Missing, Sample
 from mico_150k.core.task import Task
-from mico_150k.dataset_folder import CONFIGS, WAY_OUT, checked, parse_manifest
-from mico_150k.index_rules import index_faults
+from mico_150k.dataset import layout
+from mico_150k.dataset.folder import CONFIGS, WAY_OUT, checked, parse_manifest
+from mico_150k.dataset.index_rules import index_faults
+from mico_150k.dataset.row_group import group_sizes
 from mico_150k.io.arrow import array_of
 from mico_150k.io.machine import cores
 from mico_150k.io.prefetch import in_order, read_ahead
 from mico_150k.io.regular import SMALL_FILE_BYTES, Root, open_regular, read_small
 from mico_150k.io.storage import Storage, local_or_url
-from mico_150k.row_group import group_sizes
 from mico_150k.sources.cells import image_cells, image_lists
 
 REMOTE_GROUPS_AHEAD = 6
@@ -94,7 +94,7 @@ class Dataset:
         there = self.manifest["configs"]
         return [config for config in CONFIGS if config in there] + sorted({*there} - {*CONFIGS})
 
-    def files(self, config: str, split: str = names.SPLIT) -> list[str]:
+    def files(self, config: str, split: str = layout.SPLIT) -> list[str]:
         """A configuration's shards of one split, in order, relative to the folder.
 
         Raises `UnknownConfig`.
@@ -108,34 +108,34 @@ class Dataset:
         found = sorted(self.manifest["configs"][config])
         return [f"{config}/{name}" for name in found if name.startswith(f"{split}-")]
 
-    def index(self, columns: Sequence[str] | None = None, split: str = names.SPLIT) -> pa.Table:
+    def index(self, columns: Sequence[str] | None = None, split: str = layout.SPLIT) -> pa.Table:
         """The configuration `index`, or some of its columns.
 
         Raises `UnknownConfig`, and `BrokenFile` where it is damaged.
         """
-        if names.INDEX in self._checked:
+        if layout.INDEX in self._checked:
             return self._read_index(split, columns)
         table = self.indexes()[split]
         return table if columns is None else table.select(columns)
 
     def indexes(self) -> dict[str, pa.Table]:
         """The index of each split that there is. Raises as `index`."""
-        splits = [split for split in names.SPLITS if self.files(names.INDEX, split)]
+        splits = [split for split in layout.SPLITS if self.files(layout.INDEX, split)]
         tables = {split: self._read_index(split) for split in splits}
-        if names.INDEX not in self._checked:
+        if layout.INDEX not in self._checked:
             if faults := index_faults(tables, self.manifest):
                 msg = f"{self.location}: {summary(faults, WAY_OUT)}"
                 raise BrokenFile(msg)
-            self._checked.add(names.INDEX)
+            self._checked.add(layout.INDEX)
         return tables
 
     def index_faults(self) -> list[Fault]:
         """All that is wrong with the index. Raises `BrokenFile` where it cannot be read."""
-        splits = [split for split in names.SPLITS if self.files(names.INDEX, split)]
+        splits = [split for split in layout.SPLITS if self.files(layout.INDEX, split)]
         return index_faults({split: self._read_index(split) for split in splits}, self.manifest)
 
     def _read_index(self, split: str, columns: Sequence[str] | None = None) -> pa.Table:
-        (name,) = self.files(names.INDEX, split)
+        (name,) = self.files(layout.INDEX, split)
         with self._open(name) as file, self._reading(name):
             return self.storage.again(partial(file.read, columns=columns))
 
@@ -169,7 +169,7 @@ class Dataset:
         config: str,
         chosen: pa.Table,
         columns: Sequence[str] | None = None,
-        split: str = names.SPLIT,
+        split: str = layout.SPLIT,
     ) -> Generator[ChosenRows, None, None]:
         """The rows that `chosen` names, some at a time, of the row groups that hold them alone.
 
@@ -184,9 +184,9 @@ class Dataset:
             calls = (partial(self._fetch, group, columns) for group in wanted)
             yield from in_order(calls, REMOTE_GROUPS_AHEAD)
 
-    def group_rows(self, config: str, shard: int, row: int, split: str = names.SPLIT) -> range:
+    def group_rows(self, config: str, shard: int, row: int, split: str = layout.SPLIT) -> range:
         """The rows of a shard that lie in one row group with one of them. Raises `BrokenFile`."""
-        name = f"{config}/{names.shard_name(shard, split)}"
+        name = f"{config}/{layout.shard_name(shard, split)}"
         start = 0
         for rows in group_sizes(self._footer(name)):
             if row < start + rows:
@@ -197,10 +197,10 @@ class Dataset:
     @property
     def whole_config(self) -> str:
         """The first configuration that has every row with its images."""
-        return next((name for name in self.configs if name in BUILDERS), names.DEFAULT)
+        return next((name for name in self.configs if name in BUILDERS), layout.DEFAULT)
 
     def samples(
-        self, chosen: pa.Table, split: str = names.SPLIT, config: str | None = None
+        self, chosen: pa.Table, split: str = layout.SPLIT, config: str | None = None
     ) -> Generator[list[Sample], None, None]:
         """The chosen samples with their images, some at a time.
 
@@ -208,7 +208,7 @@ class Dataset:
         `sample` has places of its own. Raises as `read` does.
         """
         config = config or self.whole_config
-        columns = BUILDERS[names.DEFAULT if config == names.SAMPLE else config].columns
+        columns = BUILDERS[layout.DEFAULT if config == layout.SAMPLE else config].columns
         images = [name for name, column in columns.items() if column.type.holds_images]
         with closing(self.read(config, chosen, images, split)) as groups:
             for group in groups:
@@ -222,7 +222,7 @@ class Dataset:
         config = self.whole_config
         columns = BUILDERS[config].columns
         images = [name for name, column in columns.items() if column.type.holds_images]
-        for group in self._groups(config, chosen, names.SPLIT):
+        for group in self._groups(config, chosen, layout.SPLIT):
             yield partial(self._samples_of, group, images, columns)
 
     @property
@@ -244,7 +244,7 @@ class Dataset:
         at = 0
         while at < len(shards):
             number = shards[at]
-            name = f"{config}/{names.shard_name(number, split)}"
+            name = f"{config}/{layout.shard_name(number, split)}"
             metadata = self._footer(name)
             start = 0
             for group, size in enumerate(group_sizes(metadata)):
@@ -298,13 +298,13 @@ class Dataset:
     def _check_footer(self, name: str, file: pq.ParquetFile) -> None:
         """Raise `BrokenFile` where a shard has other columns or rows than it must have."""
         config, _, file_name = name.partition("/")
-        known = BUILDERS.get(names.DEFAULT if config == names.SAMPLE else config)
+        known = BUILDERS.get(layout.DEFAULT if config == layout.SAMPLE else config)
         record = self.manifest["configs"][config].get(file_name)
         if known and not file.schema_arrow.equals(arrow_schema(known.columns)):
             what = f"has other columns than {config} has"
         elif record and record["rows"] != file.metadata.num_rows:
             rows = file.metadata.num_rows
-            what = f"has {rows} rows, and {record['rows']} by the {names.MANIFEST}"
+            what = f"has {rows} rows, and {record['rows']} by the {layout.MANIFEST}"
         else:
             return
         msg = f"{self.location}: {name} {what}.\n{WAY_OUT}"
@@ -415,15 +415,15 @@ def _no_path(path: str) -> Missing:
 def _read_manifest(storage: Storage) -> dict[str, Any]:
     try:
         if storage.is_local:
-            data = read_small(Root.at(storage.root).file(names.MANIFEST))
+            data = read_small(Root.at(storage.root).file(layout.MANIFEST))
         else:
-            data = _first_bytes(storage, names.MANIFEST, SMALL_FILE_BYTES)
+            data = _first_bytes(storage, layout.MANIFEST, SMALL_FILE_BYTES)
     except MicoError:
         raise
     except Exception as error:  # every file system has its own way to say no
         where = " There is no such folder here." if storage.location not in str(error) else ""
         msg = (
-            f"{storage.location}: no {names.MANIFEST} can be read there "
+            f"{storage.location}: no {layout.MANIFEST} can be read there "
             f"({type(error).__name__}).{where if storage.is_local else ''}\n"
             "A dataset is a folder that `mico build` has finished, or USER/NAME on the Hub."
         )

@@ -18,13 +18,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import xxhash
 
-from mico_150k import names
 from mico_150k.core.columns import Column, ColumnType, arrow_schema
 from mico_150k.core.errors import BrokenFile, NotADataset
+from mico_150k.dataset import layout
+from mico_150k.dataset.layout import partial
 from mico_150k.io.files import disk_errors, settle, sha256
 from mico_150k.io.json_lines import parse_json
 from mico_150k.io.regular import Root
-from mico_150k.names import partial
 from mico_150k.pretokenize.vq import CODEBOOK, Codes
 
 FORMAT = "mico-150k/dimoo-codes/1"
@@ -78,7 +78,7 @@ def write_codes(
     """Write all shards of `count` rows."""
     with disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    for path in folder.glob(f"{names.SPLIT}-*.parquet*"):
+    for path in folder.glob(f"{layout.SPLIT}-*.parquet*"):
         path.unlink()
     shards = -(-count // ROWS_A_SHARD)
     told = {**made_with, "format": FORMAT, "rows": count, "shards": shards}
@@ -87,7 +87,7 @@ def write_codes(
     )
     iterator = iter(rows)
     for number in range(shards):
-        path = folder / names.shard_name(number)
+        path = folder / layout.shard_name(number)
         of_shard = islice(iterator, ROWS_A_SHARD)
         # Codes are 13 bits: a dictionary packs them so, where plain they would be 32.
         with (
@@ -145,10 +145,10 @@ class CodesFolder:
         Raises `NotADataset`, `BrokenFile` where not all shards of one set are there, `NotRegular`
         and `OutsideRoot`.
         """
-        folder = place / names.CODES if (place / names.CODES).is_dir() else place
-        files = tuple(sorted(folder.glob(f"{names.SPLIT}-*.parquet")))
+        folder = place / layout.CODES if (place / layout.CODES).is_dir() else place
+        files = tuple(sorted(folder.glob(f"{layout.SPLIT}-*.parquet")))
         if not files:
-            msg = f"{place}: no {names.CODES} in it. `mico pretokenize` writes them."
+            msg = f"{place}: no {layout.CODES} in it. `mico pretokenize` writes them."
             raise NotADataset(msg)
         root = Root.at(folder)
         for path in files:
@@ -161,7 +161,7 @@ class CodesFolder:
                 msg = f"{path}: its codes were made with something else than those of {files[0]}."
                 raise BrokenFile(msg)
         most = min(told["shards"], len(files) + 1)  # the number comes from a stranger
-        wanted = {names.shard_name(number) for number in range(most)}
+        wanted = {layout.shard_name(number) for number in range(most)}
         if absent := sorted(wanted - {path.name for path in files}):
             msg = f"{folder}: {absent[0]} is missing, of {told['shards']} shards."
             raise BrokenFile(msg)
@@ -292,10 +292,10 @@ def _told(path: Path) -> tuple[dict[str, Any], int]:
         msg = f"{path}: not a Parquet file of codes: {error}"
         raise BrokenFile(msg) from error
     if not isinstance(found, dict) or found.get("format") != FORMAT:
-        msg = f"{path}: not a file of {names.CODES} that this version can read."
+        msg = f"{path}: not a file of {layout.CODES} that this version can read."
         raise BrokenFile(msg)
     if not schema.equals(_SCHEMA):
-        msg = f"{path}: other columns than {names.CODES} has."
+        msg = f"{path}: other columns than {layout.CODES} has."
         raise BrokenFile(msg)
     if not all(isinstance(found.get(key), int) for key in ("rows", "shards")):
         msg = f"{path}: it does not tell how many rows and shards there are."

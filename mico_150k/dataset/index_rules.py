@@ -13,14 +13,14 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mico_150k import names
 from mico_150k.builders import BUILDERS
 from mico_150k.core.columns import ColumnType, arrow_schema
 from mico_150k.core.faults import MOST_OF_A_KIND, Fault, Faults, rows_in_words, shown
 from mico_150k.core.task import Task
+from mico_150k.dataset import layout
+from mico_150k.dataset.index import INDEX_COLUMNS
 from mico_150k.images.probe import MAX_PIXELS, PLAIN_FORMATS
 from mico_150k.images.rules import CAUSES
-from mico_150k.index import INDEX_COLUMNS
 
 MOST_SHARD = 99_999
 """Shards have five digits in their names."""
@@ -46,7 +46,7 @@ def index_faults(indexes: Mapping[str, pa.Table], manifest: dict[str, Any] | Non
     faults = Faults()
     sound = {}
     for split, table in indexes.items():
-        file = _File(f"{names.INDEX}/{names.shard_name(0, split)}", faults)
+        file = _File(f"{layout.INDEX}/{layout.shard_name(0, split)}", faults)
         if not _check_columns(table, file):
             continue
         found = _Index.sound_rows_of(table.combine_chunks(), file)
@@ -168,7 +168,7 @@ def _check_places(
     if manifest is None or outside.any() or len(back):
         return
     found = dict(zip(shard[starts].tolist(), lengths.tolist(), strict=True))
-    for config in (*BUILDERS, names.INDEX):
+    for config in (*BUILDERS, layout.INDEX):
         if config in manifest["configs"]:
             files = manifest["configs"][config]
             for what in _differences(config, split, found, files):
@@ -179,18 +179,18 @@ def _differences(
     config: str, split: str, found: dict[int, int], files: dict[str, dict[str, Any]]
 ) -> Iterator[str]:
     """Files of a configuration that have another number of rows than the index tells of."""
-    if config == names.INDEX:
+    if config == layout.INDEX:
         found = {0: sum(found.values())}
     said = {
-        names.number_of(name): record["rows"]
+        layout.number_of(name): record["rows"]
         for name, record in files.items()
-        if names.split_of(name) == split
+        if layout.split_of(name) == split
     }
     for number in sorted({*found, *said}):
         if found.get(number, 0) != said.get(number, 0):
             yield (
                 f"tells of {found.get(number, 0)} rows of "
-                f"{config}/{names.shard_name(number, split)}, where {names.MANIFEST} has "
+                f"{config}/{layout.shard_name(number, split)}, where {layout.MANIFEST} has "
                 f"{said.get(number, 'no such file')}"
             )
 

@@ -4,15 +4,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from mico_150k import names
 from mico_150k.core.errors import BrokenFile, NotADataset
 from mico_150k.core.faults import Fault, Faults, shown, summary
 from mico_150k.core.sample import is_text
 from mico_150k.core.task import Task
+from mico_150k.dataset import layout
+from mico_150k.dataset.manifest_rules import MOST_BYTES, MOST_ROWS, are_counts, is_count, is_reason
 from mico_150k.images.rules import CAUSES
 from mico_150k.io.json_lines import parse_json, read_json_lines
 from mico_150k.io.regular import Root, read_small
-from mico_150k.manifest_rules import MOST_BYTES, MOST_ROWS, are_counts, is_count, is_reason
 from mico_150k.refine.overlap import KINDS
 
 _TASKS = frozenset(task.value for task in Task)
@@ -33,9 +33,9 @@ WAY_OUT = "`mico check` tells all that is wrong. Fetch the file again, or build 
 
 def read_report(folder: Path, manifest: dict[str, Any]) -> dict[str, Any]:
     """The report of a dataset folder. Raises `NotADataset` where it cannot be relied on."""
-    path = folder / names.REPORT
+    path = folder / layout.REPORT
     try:
-        found = parse_json(read_small(Root.at(folder).file(names.REPORT)))
+        found = parse_json(read_small(Root.at(folder).file(layout.REPORT)))
     except (OSError, ValueError) as error:
         msg = f"{path}: no report of a finished build ({shown(error)}).\n{WAY_OUT}"
         raise NotADataset(msg) from error
@@ -49,20 +49,20 @@ def read_report(folder: Path, manifest: dict[str, Any]) -> dict[str, Any]:
 def report_faults(report: object, manifest: dict[str, Any] | None) -> list[Fault]:
     """All that is wrong with a report; `manifest` keeps its own rules, or is None."""
     if not isinstance(report, dict):
-        return [Fault(names.REPORT, "is no JSON object")]
+        return [Fault(layout.REPORT, "is no JSON object")]
     faults = Faults()
     keys = report.keys()
     if lacking := sorted(_KEYS - _LATER_KEYS - keys):
-        faults.add("keys", names.REPORT, f"lacks {', '.join(lacking)}")
+        faults.add("keys", layout.REPORT, f"lacks {', '.join(lacking)}")
     if more := sorted(keys - _KEYS):
         what = f"has the key {shown(more[0])}, which no build writes"
-        faults.add("more", names.REPORT, what)
+        faults.add("more", layout.REPORT, what)
     for key, holds in _values(report):
         if key in report and not holds:
-            faults.add("values", names.REPORT, f"its {key} cannot be {shown(report[key])}")
+            faults.add("values", layout.REPORT, f"its {key} cannot be {shown(report[key])}")
     if not faults.found:
         for what in _sums(report, manifest):
-            faults.add("sums", names.REPORT, what)
+            faults.add("sums", layout.REPORT, what)
     return faults.found
 
 
@@ -72,7 +72,7 @@ def read_quarantine(folder: Path) -> Iterator[dict[str, Any]]:
     Raises `BrokenFile` for a line that is none, `OutsideRoot` and `NotRegular`.
     """
     try:
-        path = Root.at(folder).file(names.QUARANTINE)
+        path = Root.at(folder).file(layout.QUARANTINE)
     except FileNotFoundError:
         return
     for number, row in read_json_lines(path):
@@ -134,7 +134,7 @@ def _is_bench(bench: object) -> bool:
 def _sums(report: dict[str, Any], manifest: dict[str, Any] | None) -> Iterator[str]:
     for key in ("rows", "rows_read"):
         if manifest and report[key] != manifest[key]:
-            yield f"tells of {report[key]} {key}, and {names.MANIFEST} of {manifest[key]}"
+            yield f"tells of {report[key]} {key}, and {layout.MANIFEST} of {manifest[key]}"
     left_out = sum(sum(reasons.values()) for reasons in report["left_out"].values())
     if report["rows_read"] != report["rows"] + left_out:
         yield (

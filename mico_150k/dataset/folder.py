@@ -9,19 +9,19 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mico_150k import names
 from mico_150k.builders import BUILDERS
 from mico_150k.core.errors import BrokenFile, DamagedDataset, NotADataset, UnknownConfig
 from mico_150k.core.excerpt import excerpt
 from mico_150k.core.faults import summary
+from mico_150k.dataset import layout
+from mico_150k.dataset.manifest_rules import manifest_faults
 from mico_150k.io.hold import hold
 from mico_150k.io.json_lines import parse_json
 from mico_150k.io.regular import Root, read_small
-from mico_150k.manifest_rules import manifest_faults
 
 WAY_OUT = "`mico check` tells all that is wrong. Fetch it again, or build again."
 
-CONFIGS = (*BUILDERS, names.SAMPLE, names.INDEX, names.BENCH, names.CODES)
+CONFIGS = (*BUILDERS, layout.SAMPLE, layout.INDEX, layout.BENCH, layout.CODES)
 """All that a dataset folder may have, in the card's order."""
 
 
@@ -38,14 +38,15 @@ class DatasetFolder:
         Raises `NotRegular` and `OutsideRoot` for what is no manifest and lies in its place.
         """
         return cls.is_built(path) or any(
-            any((path / config).glob(f"{names.main_split(config)}-*.parquet")) for config in CONFIGS
+            any((path / config).glob(f"{layout.main_split(config)}-*.parquet"))
+            for config in CONFIGS
         )
 
     @classmethod
     def is_built(cls, path: Path) -> bool:
         """Whether it is the folder of a finished build. Raises as `is_one`."""
         try:
-            found = parse_json(read_small(Root.at(path).file(names.MANIFEST)))
+            found = parse_json(read_small(Root.at(path).file(layout.MANIFEST)))
         except (OSError, ValueError):
             return False
         return is_of_a_build(found)
@@ -62,9 +63,9 @@ class DatasetFolder:
     def read_manifest(self) -> dict[str, Any]:
         """The manifest as it stands there. Raises as `manifest`, where it is none at all."""
         try:
-            data = read_small(Root.at(self.path).file(names.MANIFEST))
+            data = read_small(Root.at(self.path).file(layout.MANIFEST))
         except OSError as error:
-            msg = f"{self.path}: no {names.MANIFEST} of a finished build in it."
+            msg = f"{self.path}: no {layout.MANIFEST} of a finished build in it."
             raise NotADataset(msg) from error
         return parse_manifest(data, str(self.path))
 
@@ -75,7 +76,7 @@ class DatasetFolder:
         Raises `NotADataset`, and `OutputRefused` where another run writes in it.
         """
         _ = self.manifest
-        with hold(self.path, (names.ASSETS, *CONFIGS)):
+        with hold(self.path, (layout.ASSETS, *CONFIGS)):
             yield
 
     @property
@@ -88,7 +89,7 @@ class DatasetFolder:
 
         Of `train`, or `bench`'s own, where none is given.
         """
-        split = split or names.main_split(config)
+        split = split or layout.main_split(config)
         return sorted((self.path / config).glob(f"{split}-*.parquet"))
 
     def files(self, config: str, split: str | None = None) -> list[Path]:
@@ -102,7 +103,7 @@ class DatasetFolder:
 
     def splits(self, config: str) -> dict[str, list[Path]]:
         """Every split of a configuration that is there, with its shards."""
-        found = {split: self.files(config, split) for split in names.SPLITS}
+        found = {split: self.files(config, split) for split in layout.SPLITS}
         return {split: files for split, files in found.items() if files}
 
     def shards(self, config: str) -> list[Path]:
@@ -143,7 +144,7 @@ def damage(shard: Path) -> Iterator[None]:
 
 def is_of_a_build(manifest: object) -> bool:
     """Whether a JSON value is a manifest of ours, whole or damaged."""
-    return isinstance(manifest, dict) and manifest.get("format") == names.MANIFEST_FORMAT
+    return isinstance(manifest, dict) and manifest.get("format") == layout.MANIFEST_FORMAT
 
 
 def parse_manifest(data: bytes, location: str) -> dict[str, Any]:
@@ -152,12 +153,12 @@ def parse_manifest(data: bytes, location: str) -> dict[str, Any]:
         found = parse_json(data)
     except ValueError as error:
         msg = (
-            f"{location}: its {names.MANIFEST} is damaged, and not of a finished `mico build`: "
+            f"{location}: its {layout.MANIFEST} is damaged, and not of a finished `mico build`: "
             f"{excerpt(error)}"
         )
         raise NotADataset(msg) from error
     if not is_of_a_build(found):
-        msg = f"{location}: its {names.MANIFEST} is not of a finished `mico build`."
+        msg = f"{location}: its {layout.MANIFEST} is not of a finished `mico build`."
         raise NotADataset(msg)
     manifest: dict[str, Any] = found
     return manifest
@@ -166,6 +167,6 @@ def parse_manifest(data: bytes, location: str) -> dict[str, Any]:
 def checked(manifest: dict[str, Any], location: str) -> dict[str, Any]:
     """The manifest of the dataset at a location, which keeps all rules. Raises `DamagedDataset`."""
     if faults := manifest_faults(manifest):
-        msg = f"{location}: its {names.MANIFEST} is damaged: {summary(faults, WAY_OUT)}"
+        msg = f"{location}: its {layout.MANIFEST} is damaged: {summary(faults, WAY_OUT)}"
         raise DamagedDataset(msg)
     return manifest

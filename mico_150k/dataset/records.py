@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from mico_150k import names
 from mico_150k.core.sample import LeftOut, Sample
+from mico_150k.dataset import layout
 
 _CONFIG = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
@@ -51,7 +51,7 @@ class ShardRecord:
     images: dict[str, ImageCounts]
     files: dict[str, FileRecord]
     left_out: tuple[dict[str, Any], ...]
-    split: str = names.SPLIT
+    split: str = layout.SPLIT
     parts: dict[str, FileRecord] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -106,7 +106,7 @@ class Tally:
         self,
         number: int,
         files: dict[str, FileRecord],
-        split: str = names.SPLIT,
+        split: str = layout.SPLIT,
         parts: dict[str, FileRecord] | None = None,
     ) -> ShardRecord:
         """What was counted, as the record of a shard that consists of `files` and `parts`."""
