@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from mico_150k.build import Build, BuildOptions
-from mico_150k.patch import PATCHES
 from mico_150k.sources import DEMO, open_source
+from mico_150k.trainers.patches import PATCHES
 
 from .clones import CLONES, launch, write_clone
 

@@ -3,7 +3,7 @@
 import pytest
 from PIL import Image
 
-from mico_150k.rgb import open_rgb
+from mico_150k.trainers.rgb import open_rgb
 
 from .factories import encode, picture
 

@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from mico_150k.cli.terminal import say, show_bytes
-from mico_150k.patch import PATCHES, get_patch
-from mico_150k.patch.clone import make_changes, plan_changes
+from mico_150k.trainers.patches import PATCHES, get_patch
+from mico_150k.trainers.patches.clone import make_changes, plan_changes
 
 
 def patch(

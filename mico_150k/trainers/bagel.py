@@ -19,8 +19,8 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from mico_150k.core.errors import ExportRefused
-from mico_150k.rgb import open_rgb
 from mico_150k.trainers import DATA_VARIABLE
+from mico_150k.trainers.rgb import open_rgb
 
 PARQUET_INFO = "parquet_info.json"
 """The file of an export that names its Parquet files and their row groups."""

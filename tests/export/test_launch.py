@@ -10,8 +10,8 @@ from mico_150k.builders import TRAINERS
 from mico_150k.dataset.reader import open_dataset
 from mico_150k.export.job import ExportJob, ExportOptions
 from mico_150k.export.run import run_export
-from mico_150k.patch import get_patch
-from mico_150k.patch.clone import make_changes, plan_changes
+from mico_150k.trainers.patches import get_patch
+from mico_150k.trainers.patches.clone import make_changes, plan_changes
 
 from ..builders.exporting import option
 from ..clones import CLONES, launch, write_clone

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from mico_150k.builders import TRAINERS
 
-import mico_150k.patch
+import mico_150k.trainers.patches
 from mico_150k.core.errors import CloneRefused, UnknownConfig
-from mico_150k.patch import PATCHES, get_patch
-from mico_150k.patch.clone import make_changes, plan_changes
-from mico_150k.patch.edit import Edit, Patch
+from mico_150k.trainers.patches import PATCHES, get_patch
+from mico_150k.trainers.patches.clone import make_changes, plan_changes
+from mico_150k.trainers.patches.edit import Edit, Patch
 
 from ..clones import CLONES, contents, write_clone
 
@@ -32,7 +32,7 @@ def diff(clone: Path, model: str) -> bytes:
 
 
 def test_each_trainer_has_a_patch_and_its_name_is_its_configurations() -> None:
-    files = {path.stem for path in Path(mico_150k.patch.__path__[0]).glob("[a-z]*.py")}
+    files = {path.stem for path in Path(mico_150k.trainers.patches.__path__[0]).glob("[a-z]*.py")}
     assert set(PATCHES) == set(CLONES) == files - {"clone", "edit"}
     assert set(PATCHES) <= set(TRAINERS)
     with pytest.raises(UnknownConfig, match=", ".join(PATCHES)):

@@ -11,9 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from mico_150k.core.errors import ExportRefused
-from mico_150k.patch import get_patch
-from mico_150k.patch.clone import make_changes, plan_changes
 from mico_150k.trainers.bagel import ExportInfo, MultiInput
+from mico_150k.trainers.patches import get_patch
+from mico_150k.trainers.patches.clone import make_changes, plan_changes
 
 from ..clones import write_clone
 from ..factories import encode, picture

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from mico_150k.core.errors import ExportRefused
-from mico_150k.patch import get_patch
-from mico_150k.patch.clone import make_changes, plan_changes
 from mico_150k.trainers.blip3o import is_mico, load_mico
+from mico_150k.trainers.patches import get_patch
+from mico_150k.trainers.patches.clone import make_changes, plan_changes
 
 from ..clones import write_clone
 

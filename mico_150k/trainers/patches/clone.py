@@ -9,7 +9,7 @@ from mico_150k.core.errors import CloneRefused, UnsafeFile
 from mico_150k.dataset.layout import partial
 from mico_150k.io.files import disk_errors, remove_abandoned
 from mico_150k.io.regular import Root, read_small
-from mico_150k.patch.edit import Patch
+from mico_150k.trainers.patches.edit import Patch
 
 _NO_NEW_LINE = "\n\\ No newline at end of file\n"
 """What stands in a diff after a file's last line, where nothing ends that."""

@@ -3,7 +3,7 @@
 Also what a training needs that has no texts to learn: upstream always mixes some in.
 """
 
-from mico_150k.patch.edit import Edit, Patch
+from mico_150k.trainers.patches.edit import Edit, Patch
 
 _CLASSES = "data/interleave_datasets/edit_dataset.py"
 _EXPORTED = "data/interleave_datasets/__init__.py"

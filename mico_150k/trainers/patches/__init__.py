@@ -8,7 +8,7 @@ import importlib
 import pkgutil
 
 from mico_150k.core.errors import UnknownConfig
-from mico_150k.patch.edit import Patch
+from mico_150k.trainers.patches.edit import Patch
 
 PATCHES: dict[str, Patch] = {
     value.name: value

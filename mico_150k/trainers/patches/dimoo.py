@@ -1,6 +1,6 @@
 """Alpha-VLLM/Lumina-DiMOO: records whose `user_image` is a list."""
 
-from mico_150k.patch.edit import Edit, Patch
+from mico_150k.trainers.patches.edit import Edit, Patch
 
 _TRAIN = "train/train.py"
 _PROCESS_ITEM = (

@@ -3,7 +3,7 @@
 Before the clone's other branches, which go by a word anywhere in a path.
 """
 
-from mico_150k.patch.edit import Edit, Patch
+from mico_150k.trainers.patches.edit import Edit, Patch
 
 _DATASET = "blip3o/data/dataset.py"
 _RIVAL = "'mico' in dataset_path.lower()"

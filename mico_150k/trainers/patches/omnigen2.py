@@ -4,7 +4,7 @@ Its list of four makes a sample with five inputs an error, which its loader hide
 samples. The model has places for five and no more.
 """
 
-from mico_150k.patch.edit import Edit, Patch
+from mico_150k.trainers.patches.edit import Edit, Patch
 
 _OPTIONS = ("options/ft.yml", "options/ft_lora.yml")
 _FOUR = (
