@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from mico_150k.builders import BUILDERS
-from mico_150k.card_file import Licence, read_card, write_card
+from mico_150k.card.file import Licence, read_card, write_card
 from mico_150k.commands import RELEASE, build_command, unless
 from mico_150k.core.errors import ShardsMissing, UnknownConfig
 from mico_150k.dataset import folder, layout

@@ -14,8 +14,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mico_150k.card_file import read_card
-from mico_150k.card_header import COLUMNS
+from mico_150k.card.file import read_card
+from mico_150k.card.header import COLUMNS
 from mico_150k.core.columns import arrow_schema, card_features
 from mico_150k.core.errors import MicoError
 from mico_150k.core.excerpt import excerpt

@@ -15,8 +15,8 @@ from typing import Any
 
 import datasets
 
-from mico_150k.card import PURPOSES
-from mico_150k.card_header import COLUMNS
+from mico_150k.card.card import PURPOSES
+from mico_150k.card.header import COLUMNS
 from mico_150k.core.columns import features
 from mico_150k.core.errors import UsageError
 from mico_150k.core.task import parse_task_map

@@ -10,8 +10,8 @@ from typing import Any
 import pyarrow as pa
 
 from mico_150k.builders import BUILDERS
-from mico_150k.card import Card
-from mico_150k.card_text import CardText
+from mico_150k.card.card import Card
+from mico_150k.card.text import CardText
 from mico_150k.core.errors import BrokenFile, CountMismatch
 from mico_150k.dataset import layout
 from mico_150k.dataset.folder import DatasetFolder

@@ -13,7 +13,7 @@ import shlex
 import subprocess
 import sys
 
-from mico_150k.card_file import Licence
+from mico_150k.card.file import Licence
 from mico_150k.cli import STOPPED
 from mico_150k.cli.hub import open_repository
 from mico_150k.core.errors import MicoError

@@ -15,9 +15,10 @@ from datasets import Features, load_dataset
 from huggingface_hub import DatasetCard
 
 from mico_150k.build import Build, BuildOptions
-from mico_150k.card_file import Licence, write_card
-from mico_150k.card_header import COLUMNS
-from mico_150k.card_text import CardText
+from mico_150k.card.file import Licence, write_card
+from mico_150k.card.header import COLUMNS
+from mico_150k.card.markdown import SHOWN, quoted
+from mico_150k.card.text import CardText
 from mico_150k.check import check_dataset, read_header
 from mico_150k.cli import main
 from mico_150k.core.columns import features
@@ -26,7 +27,6 @@ from mico_150k.dataset import layout
 from mico_150k.dataset.folder import DatasetFolder
 from mico_150k.forecast import gigabytes
 from mico_150k.io.files import write_json
-from mico_150k.markdown import SHOWN, quoted
 from mico_150k.sources import open_source
 
 from .factories import Case, encode, picture, write_release

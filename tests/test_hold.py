@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from mico_150k.builders import TRAINERS
 
-from mico_150k.card_file import Licence, write_card
+from mico_150k.card.file import Licence, write_card
 from mico_150k.check import check_dataset
 from mico_150k.core.errors import DiskTooSmall, OutputRefused
 from mico_150k.dataset import layout

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from datasets import load_dataset
 
-from mico_150k.card_file import Licence, write_card
-from mico_150k.card_text import CardText
+from mico_150k.card.file import Licence, write_card
+from mico_150k.card.text import CardText
 from mico_150k.core.errors import NoAccess, NoLicence, OutputRefused, PushRefused
 from mico_150k.dataset import layout
 from mico_150k.dataset.folder import DatasetFolder

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from mico_150k.card_file import Licence, write_card
+from mico_150k.card.file import Licence, write_card
 from mico_150k.dataset import layout
 from mico_150k.dataset.folder import DatasetFolder
 

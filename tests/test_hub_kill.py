@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from mico_150k.card_text import CardText
+from mico_150k.card.text import CardText
 from mico_150k.dataset import layout
 from mico_150k.dataset.folder import DatasetFolder
 from mico_150k.hub.placeholder import is_placeholder

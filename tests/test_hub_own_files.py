@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mico_150k.card_file import Licence
+from mico_150k.card.file import Licence
 from mico_150k.core.errors import NotRegular, OutsideRoot, PushRefused
 from mico_150k.dataset import layout
 from mico_150k.dataset.folder import DatasetFolder

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from datasets import load_dataset
 
-from mico_150k.card_file import write_card
-from mico_150k.card_text import CardText
+from mico_150k.card.file import write_card
+from mico_150k.card.text import CardText
 from mico_150k.core.errors import (
     NotSent,
     PushRefused,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mico_150k.card_text import CardText
+from mico_150k.card.text import CardText
 from mico_150k.core.errors import (
     NoAccess,
     NoRepository,

@@ -8,8 +8,8 @@ import pytest
 from datasets import load_dataset
 
 from mico_150k.build import Build, BuildOptions
-from mico_150k.card_file import write_card
-from mico_150k.card_text import CardText
+from mico_150k.card.file import write_card
+from mico_150k.card.text import CardText
 from mico_150k.core.errors import DiskTooSmall, NotSent, PushRefused
 from mico_150k.dataset import layout
 from mico_150k.dataset.folder import DatasetFolder

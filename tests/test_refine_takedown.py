@@ -8,7 +8,7 @@ import pytest
 from datasets import load_dataset
 from mico_150k.builders import get_trainer
 
-from mico_150k.card_file import write_card
+from mico_150k.card.file import write_card
 from mico_150k.core.errors import UsageError
 from mico_150k.dataset import layout
 from mico_150k.dataset.folder import DatasetFolder

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import asdict, replace
 
 from mico_150k.build import Build, BuildOptions
-from mico_150k.card_file import Licence
+from mico_150k.card.file import Licence
 from mico_150k.cli.build_result import say_built
 from mico_150k.cli.terminal import progress, show_json, showing
 from mico_150k.executors import Executor

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from mico_150k.card_file import write_card
+from mico_150k.card.file import write_card
 from mico_150k.cli.options import LicenceLink, LicenceName, LicenceOption, make_licence
 from mico_150k.cli.terminal import say
 from mico_150k.dataset import layout

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from mico_150k.card_file import Licence
+from mico_150k.card.file import Licence
 from mico_150k.core.errors import UsageError
 from mico_150k.core.task import parse_task_map
 from mico_150k.images.header import Verify

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mico_150k.card_file import Licence, write_card
+from mico_150k.card.file import Licence, write_card
 from mico_150k.cli.hub import open_repository, say_transfer
 from mico_150k.cli.options import (
     AsJson,

@@ -3,9 +3,9 @@
 import re
 import shlex
 
+from mico_150k.card.markdown import markdown_template
 from mico_150k.core.trainer import Exported, Trainer
 from mico_150k.export.fitting import DANGLING, MORE_THAN_ASKED, TOO_MANY_INPUTS
-from mico_150k.markdown import markdown_template
 
 _ROOT = re.compile(r"\{root\}([\w./-]*)")
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from mico_150k.card_text import CardText
+from mico_150k.card.text import CardText
 from mico_150k.core.errors import PushRefused
 from mico_150k.core.faults import summary
 from mico_150k.dataset import layout

@@ -1,7 +1,7 @@
 """What people have changed in the card on the Hub, so that no push loses it in silence."""
 
-from mico_150k.card_header import LICENCE_KEYS, by_hand, differing_by_hand
-from mico_150k.card_text import CardText
+from mico_150k.card.header import LICENCE_KEYS, by_hand, differing_by_hand
+from mico_150k.card.text import CardText
 from mico_150k.core.errors import PushRefused
 from mico_150k.dataset import layout
 from mico_150k.dataset.folder import DatasetFolder

@@ -7,8 +7,8 @@ ends with an error then, whichever configuration it was asked for. What a person
 
 import yaml
 
-from mico_150k.card_header import by_hand
-from mico_150k.card_text import CardText
+from mico_150k.card.header import by_hand
+from mico_150k.card.text import CardText
 from mico_150k.dataset import layout
 from mico_150k.hub.repository import Repository, Snapshot
 from mico_150k.hub.settling import until_so

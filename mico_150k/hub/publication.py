@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mico_150k.card import Card
-from mico_150k.card_header import COLUMNS
-from mico_150k.card_text import CardText
+from mico_150k.card.card import Card
+from mico_150k.card.header import COLUMNS
+from mico_150k.card.text import CardText
 from mico_150k.core.errors import PushRefused, UnknownConfig
 from mico_150k.core.excerpt import excerpt
 from mico_150k.dataset import layout

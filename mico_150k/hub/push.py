@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
-from mico_150k.card_file import Licence, make_card, read_card
+from mico_150k.card.file import Licence, make_card, read_card
 from mico_150k.check import Finding
 from mico_150k.core.errors import HubError, UsageError
 from mico_150k.dataset.folder import DatasetFolder

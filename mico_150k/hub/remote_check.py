@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from mico_150k.card_file import read_card
+from mico_150k.card.file import read_card
 from mico_150k.check import Finding, check_header
 from mico_150k.core.errors import RowUnreadable
 from mico_150k.dataset import layout

@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from mico_150k.card_file import make_card
+from mico_150k.card.file import make_card
 from mico_150k.core.errors import OutputRefused
 from mico_150k.dataset import layout
 from mico_150k.dataset.codes import CodesFolder

@@ -9,8 +9,8 @@ from typing import Any
 import pyarrow as pa
 
 from mico_150k.builders import BUILDERS
-from mico_150k.card import Card
-from mico_150k.card_file import read_card
+from mico_150k.card.card import Card
+from mico_150k.card.file import read_card
 from mico_150k.core.errors import CountMismatch
 from mico_150k.core.reasons import Reason
 from mico_150k.dataset import layout

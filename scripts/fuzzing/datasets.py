@@ -13,7 +13,7 @@ from fuzzing import base, folders, victim
 from fuzzing.cases import Case, Command, mico
 from fuzzing.faults import LEAK, RAW_HTML, Fault
 from fuzzing.values import MARK
-from mico_150k.card_file import read_card
+from mico_150k.card.file import read_card
 from mico_150k.core.errors import MicoError
 from mico_150k.dataset.folder import DatasetFolder
 from mico_150k.hub import preflight

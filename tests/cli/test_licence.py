@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mico_150k.card_text import CardText
+from mico_150k.card.text import CardText
 from mico_150k.dataset import layout
 
 from ..commands import DONE, WRONG_USAGE, Mico, runner

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from datasets import load_dataset
 
-from mico_150k.card_file import write_card
+from mico_150k.card.file import write_card
 from mico_150k.check import Finding, check_dataset
 from mico_150k.core.errors import NotADataset, OutputRefused
 from mico_150k.dataset import codes, layout

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
-from mico_150k.card import Card
-from mico_150k.card_header import LICENCE_KEYS
-from mico_150k.card_text import CardText
+from mico_150k.card.card import Card
+from mico_150k.card.header import LICENCE_KEYS
+from mico_150k.card.licenses import IDENTIFIERS
+from mico_150k.card.text import CardText
 from mico_150k.core.errors import BrokenFile, OutputRefused, UsageError
 from mico_150k.core.excerpt import excerpt
 from mico_150k.dataset import layout
@@ -14,7 +15,6 @@ from mico_150k.dataset.folder import DatasetFolder
 from mico_150k.dataset.report_rules import read_report
 from mico_150k.io.files import write_atomically
 from mico_150k.io.regular import Root, read_small
-from mico_150k.licences import IDENTIFIERS
 
 OTHER = "other"
 """The Hub's word for a licence that is none of its list; it wants a name for it."""

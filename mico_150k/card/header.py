@@ -9,7 +9,7 @@ from typing import Any
 
 from mico_150k.bench import BENCH_COLUMNS
 from mico_150k.builders import BUILDERS
-from mico_150k.card_text import GENERATED_KEYS
+from mico_150k.card.text import GENERATED_KEYS
 from mico_150k.core.columns import Columns, card_features
 from mico_150k.dataset import layout
 from mico_150k.dataset.codes import CODES_COLUMNS

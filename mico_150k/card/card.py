@@ -11,21 +11,21 @@ from typing import Any
 import yaml
 
 from mico_150k.builders import BUILDERS, TRAINERS
-from mico_150k.card_figures import Figures
-from mico_150k.card_header import (
+from mico_150k.card.figures import Figures
+from mico_150k.card.header import (
     COLUMNS,
     built_configs,
     by_hand,
     join_by_hand,
     make_header,
 )
-from mico_150k.card_text import CardText
+from mico_150k.card.markdown import code, markdown_template
+from mico_150k.card.text import CardText
 from mico_150k.core.reasons import Reason
 from mico_150k.dataset import layout
 from mico_150k.dataset.reader import Dataset
 from mico_150k.forecast import gigabytes
 from mico_150k.images.rules import CAUSES
-from mico_150k.markdown import code, markdown_template
 
 PURPOSES = {
     **{name: builder.purpose for name, builder in BUILDERS.items()},
