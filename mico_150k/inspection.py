@@ -11,11 +11,11 @@ from mico_150k.core.errors import SourceError
 from mico_150k.dataset import layout
 from mico_150k.dataset.index import Duplicates, Repeats
 from mico_150k.dataset.records import ImageCounts, Tally
-from mico_150k.examine import Examiner
 from mico_150k.forecast import Forecast, make_forecast
 from mico_150k.images.header import Verify
 from mico_150k.plan import Plan, make_plan
 from mico_150k.sources import Reading, Source, open_source
+from mico_150k.sources.validate import Examiner
 from mico_150k.unit import unit_rows
 from mico_150k.watch import Progress
 

@@ -15,10 +15,10 @@ from mico_150k.core.excerpt import excerpt
 from mico_150k.core.sample import LeftOut
 from mico_150k.dataset import layout
 from mico_150k.dataset.folder import DatasetFolder, read_rows
-from mico_150k.examine import Examiner
 from mico_150k.images.header import Verify
 from mico_150k.plan import Plan, Unit, make_plan
 from mico_150k.sources import Reading, Source, open_source
+from mico_150k.sources.validate import Examiner
 from mico_150k.unit import unit_rows
 from mico_150k.watch import Watch
 

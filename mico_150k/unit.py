@@ -11,13 +11,13 @@ from mico_150k.core.sample import LeftOut, RawSample, Sample
 from mico_150k.dataset.records import ShardRecord, Tally
 from mico_150k.dataset.row_group import cut
 from mico_150k.dataset.workspace import Workspace
-from mico_150k.examine import Examiner
 from mico_150k.images.header import Verify
 from mico_150k.io.machine import cores
 from mico_150k.io.prefetch import Aside, in_order, read_ahead
 from mico_150k.plan import IdsDigest, Plan, PlannedFile, Shard, Unit, merge_in_proportion
 from mico_150k.shard_writer import ShardWriter
 from mico_150k.sources.source import Source, SourceFile
+from mico_150k.sources.validate import Examiner
 
 OnGroup = Callable[[int, int, list[LeftOut]], None]
 """Called after each row group: rows read since the last call, bytes of images written, and the

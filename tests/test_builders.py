@@ -9,8 +9,8 @@ from mico_150k.builders import BUILDERS, get_builder
 from mico_150k.core.columns import card_features, features
 from mico_150k.core.errors import UnknownConfig
 from mico_150k.core.sample import Image, Sample
-from mico_150k.examine import Examiner
 from mico_150k.sources.demo import DemoFile
+from mico_150k.sources.validate import Examiner
 
 COLUMNS = {
     "bagel": ["image_list", "instruction"],

@@ -8,9 +8,9 @@ from mico_150k.builders import get_builder
 from mico_150k.core.sample import Sample
 from mico_150k.dataset.config_file import ConfigFile
 from mico_150k.dataset.row_group import RowGroup
-from mico_150k.examine import Examiner
 from mico_150k.io.files import sha256
 from mico_150k.sources.demo import DemoSource
+from mico_150k.sources.validate import Examiner
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import pytest
 from mico_150k.core.reasons import Reason
 from mico_150k.core.sample import Buffer, LeftOut, Missing, Origin, RawSample, Sample
 from mico_150k.core.task import Task
-from mico_150k.examine import Examiner
+from mico_150k.sources.validate import Examiner
 
 from .factories import encode, picture
 
@@ -76,7 +76,7 @@ def test_an_unusable_image_is_named_with_its_size_and_digest(place: int, name: i
 
 
 def test_a_row_of_too_many_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mico_150k.examine.MAX_ROW_BYTES", 100)
+    monkeypatch.setattr("mico_150k.sources.validate.MAX_ROW_BYTES", 100)
     assert left_out(ROW).reason is Reason.TOO_LARGE
 
 

@@ -4,9 +4,9 @@ from collections import Counter
 from dataclasses import dataclass
 
 from mico_150k.core.errors import TooManyLeftOut
-from mico_150k.examine import OUTPUT
 from mico_150k.io.json_lines import to_json_line
 from mico_150k.pretokenize.material import Fault, Material
+from mico_150k.sources.validate import OUTPUT
 
 
 @dataclass(frozen=True, slots=True)

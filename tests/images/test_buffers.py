@@ -13,7 +13,6 @@ from PIL import Image, ImageCms
 from mico_150k.core.errors import UnusableImage
 from mico_150k.core.reasons import Reason
 from mico_150k.core.sample import Buffer, Sample
-from mico_150k.examine import Examiner
 from mico_150k.images import color as colour
 from mico_150k.images import normalize as normalise
 from mico_150k.images import pixels, png
@@ -22,6 +21,7 @@ from mico_150k.images.header import Verify
 from mico_150k.images.reader import ImageReader
 from mico_150k.sources import open_source
 from mico_150k.sources.cells import image_cells
+from mico_150k.sources.validate import Examiner
 
 from ..factories import CELLS, Case, encode, picture, signed_view, write_release
 from .awkward import linear_profile

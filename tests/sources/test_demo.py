@@ -7,9 +7,9 @@ from PIL import Image, ImageChops
 
 from mico_150k.core.sample import Sample
 from mico_150k.core.task import Task
-from mico_150k.examine import Examiner
 from mico_150k.sources.demo import DemoFile, _sample
 from mico_150k.sources.drawing import SCENE_SIDES
+from mico_150k.sources.validate import Examiner
 
 
 def test_a_few_dozen_samples_of_all_tasks_and_two_to_six_inputs() -> None:

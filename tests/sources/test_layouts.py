@@ -8,11 +8,11 @@ import pytest
 
 from mico_150k.core.errors import EmptySource, SourceError, UnknownShape
 from mico_150k.core.sample import LeftOut
-from mico_150k.examine import Examiner
 from mico_150k.inspection import inspect_source
 from mico_150k.sources import Reading, open_source
 from mico_150k.sources.layouts import looks_like_source
 from mico_150k.sources.source import MANIFEST_ENDINGS
+from mico_150k.sources.validate import Examiner
 
 from ..factories import Case, cases, manifest_rows, write_json, write_release
 

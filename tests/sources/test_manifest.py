@@ -17,12 +17,12 @@ from mico_150k.core.errors import (
 from mico_150k.core.reasons import Reason
 from mico_150k.core.sample import LeftOut, Missing, RawSample
 from mico_150k.core.task import Task, parse_task_map
-from mico_150k.examine import Examiner
 from mico_150k.export.folder import EXPORT
 from mico_150k.pretokenize import pickles, workspace
 from mico_150k.sources import Reading, open_source
 from mico_150k.sources.layouts import OF_EXPORTS
 from mico_150k.sources.shape import parse_map
+from mico_150k.sources.validate import Examiner
 from mico_150k.trainers import bagel
 
 from ..factories import Case, cases, manifest_rows, write_json

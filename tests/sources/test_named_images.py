@@ -9,8 +9,8 @@ import pytest
 
 from mico_150k.core.errors import PathOutsideSource
 from mico_150k.core.sample import Sample
-from mico_150k.examine import Examiner
 from mico_150k.sources import SourceFile, open_source
+from mico_150k.sources.validate import Examiner
 
 from ..factories import CELLS, encode, picture
 

@@ -19,9 +19,9 @@ from mico_150k.core.errors import (
 from mico_150k.core.reasons import Reason
 from mico_150k.core.sample import LeftOut, Missing, RawSample
 from mico_150k.core.task import Task, parse_task_map
-from mico_150k.examine import Examiner
 from mico_150k.sources import Reading, open_source
 from mico_150k.sources.shape import parse_map
+from mico_150k.sources.validate import Examiner
 
 from ..factories import (
     CELLS,
