@@ -15,6 +15,8 @@ from typing import Any
 
 import datasets
 
+from mico_150k.build.drop_limit import TOLERANCE
+from mico_150k.build.plan import SHARD_BYTES
 from mico_150k.card.card import PURPOSES
 from mico_150k.card.header import COLUMNS
 from mico_150k.core.columns import features
@@ -24,11 +26,9 @@ from mico_150k.dataset import layout
 from mico_150k.images.header import Verify
 from mico_150k.loading import Given, find_given, fingerprint, require_same
 from mico_150k.package_hash import package_hash
-from mico_150k.plan import SHARD_BYTES
 from mico_150k.sources import Reading
 from mico_150k.sources.shape import parse_map
 from mico_150k.version import __version__
-from mico_150k.watch import TOLERANCE
 
 WRITER_BATCH_ROWS = 8
 """Rows that `datasets` holds before it writes: at 100, its own choice, those are a gigabyte."""

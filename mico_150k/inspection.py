@@ -6,18 +6,18 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from mico_150k.build import CONFIGS, BuildOptions
+from mico_150k.build.build import CONFIGS, BuildOptions
+from mico_150k.build.drop_limit import Progress
+from mico_150k.build.forecast import Forecast, make_forecast
+from mico_150k.build.plan import Plan, make_plan
+from mico_150k.build.worker import unit_rows
 from mico_150k.core.errors import SourceError
 from mico_150k.dataset import layout
 from mico_150k.dataset.index import Duplicates, Repeats
 from mico_150k.dataset.records import ImageCounts, Tally
-from mico_150k.forecast import Forecast, make_forecast
 from mico_150k.images.header import Verify
-from mico_150k.plan import Plan, make_plan
 from mico_150k.sources import Reading, Source, open_source
 from mico_150k.sources.validate import Examiner
-from mico_150k.unit import unit_rows
-from mico_150k.watch import Progress
 
 
 @dataclass(frozen=True, slots=True)

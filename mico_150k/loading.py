@@ -9,6 +9,9 @@ from typing import Any, Protocol
 
 import xxhash
 
+from mico_150k.build.drop_limit import Watch
+from mico_150k.build.plan import Plan, Unit, make_plan
+from mico_150k.build.worker import unit_rows
 from mico_150k.builders import BUILDERS, get_builder
 from mico_150k.core.errors import SourceChanged, SourceNotFound, UsageError
 from mico_150k.core.excerpt import excerpt
@@ -16,11 +19,8 @@ from mico_150k.core.sample import LeftOut
 from mico_150k.dataset import layout
 from mico_150k.dataset.folder import DatasetFolder, read_rows
 from mico_150k.images.header import Verify
-from mico_150k.plan import Plan, Unit, make_plan
 from mico_150k.sources import Reading, Source, open_source
 from mico_150k.sources.validate import Examiner
-from mico_150k.unit import unit_rows
-from mico_150k.watch import Watch
 
 logger = logging.getLogger(__name__)
 

@@ -19,13 +19,14 @@ import jinja2
 import pyarrow as pa
 from markupsafe import Markup
 
+from mico_150k.build.drop_limit import Progress
+from mico_150k.build.forecast import gigabytes
 from mico_150k.charts import bubbles, colour_of, make_charts, task_words
 from mico_150k.core.errors import OutputRefused
 from mico_150k.core.references import Span, named_images, spans
 from mico_150k.core.sample import Image, Sample
 from mico_150k.dataset.folder import DatasetFolder
 from mico_150k.dataset.reader import Dataset
-from mico_150k.forecast import gigabytes
 from mico_150k.images.rules import CAUSES
 from mico_150k.images.thumbnail import Thumbnail, make_thumbnail
 from mico_150k.io.files import remove_abandoned, write_atomically
@@ -36,7 +37,6 @@ from mico_150k.page_rows import Choice, Chosen, rows_to_show
 from mico_150k.statistics import make_statistics
 from mico_150k.trainer_limits import exceeded_limits
 from mico_150k.version import __version__
-from mico_150k.watch import Progress
 
 INPUT_SIDE = 320
 OUTPUT_SIDE = 560

@@ -24,7 +24,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image, ImageDraw
 
-from mico_150k.build import Build, BuildOptions
+from mico_150k.build.build import Build, BuildOptions
 from mico_150k.dataset.reader import open_dataset
 from mico_150k.refine.options import RefineOptions
 from mico_150k.refine.refinement import Refinement

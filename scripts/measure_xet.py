@@ -21,7 +21,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mico_150k.build import Build, BuildOptions
+from mico_150k.build.build import Build, BuildOptions
 from mico_150k.core.task import Task
 from mico_150k.dataset.folder import DatasetFolder
 from mico_150k.sources import open_source

@@ -21,7 +21,7 @@ os.sync = lambda: None
 
 import datasets
 
-from mico_150k.build import Build, BuildOptions
+from mico_150k.build.build import Build, BuildOptions
 from mico_150k.dataset.folder import DatasetFolder
 from mico_150k.sources import open_source
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 from mico_150k.builders import BUILDERS
 
-from mico_150k.build import Build, BuildOptions, BuildResult
+from mico_150k.build.build import Build, BuildOptions, BuildResult
 from mico_150k.check import check_dataset
 from mico_150k.dataset import layout
 from mico_150k.dataset.folder import DatasetFolder, read_rows

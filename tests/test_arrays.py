@@ -44,7 +44,7 @@ def test_neither_a_build_nor_an_export_waits_for_pandas(tmp_path: Path) -> None:
     script = """
 import sys
 from pathlib import Path
-from mico_150k.build import Build, BuildOptions
+from mico_150k.build.build import Build, BuildOptions
 from mico_150k.builders import TRAINERS
 from mico_150k.dataset.reader import open_dataset
 from mico_150k.export.job import ExportJob, ExportOptions

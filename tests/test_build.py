@@ -15,7 +15,10 @@ import pyarrow.parquet as pq
 import pytest
 from mico_150k.builders import BUILDERS
 
-from mico_150k.build import Build, BuildOptions, BuildResult
+from mico_150k.build.build import Build, BuildOptions, BuildResult
+from mico_150k.build.drop_limit import Progress
+from mico_150k.build.finalize import finish
+from mico_150k.build.processes import Processes
 from mico_150k.core.columns import Columns
 from mico_150k.core.errors import (
     BrokenFile,
@@ -30,13 +33,10 @@ from mico_150k.dataset import layout
 from mico_150k.dataset.folder import DatasetFolder, read_rows
 from mico_150k.dataset.layout import partial, process_mark
 from mico_150k.dataset.row_group import MAX_ROWS
-from mico_150k.executors.processes import Processes
-from mico_150k.finish import finish
 from mico_150k.io.files import disk_errors
 from mico_150k.io.parquet import PAGE_BYTES, image_writer
 from mico_150k.sources import Reading, open_source
 from mico_150k.sources.pages import read_page_headers
-from mico_150k.watch import Progress
 
 from .factories import Case, cases, encode, manifest_rows, picture, write_json, write_release
 from .folders import contents
@@ -131,7 +131,7 @@ def test_index_has_every_rows_place(release: Path, tmp_path: Path) -> None:
 def test_the_sample_is_rows_of_default_of_all_tasks(
     release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mico_150k.plan.SAMPLE_ROWS", 8)
+    monkeypatch.setattr("mico_150k.build.plan.SAMPLE_ROWS", 8)
     build(release, tmp_path / "out")
     default = {row["id"]: row for row in rows(tmp_path / "out", "default")}
     sample = rows(tmp_path / "out", "sample")
@@ -215,7 +215,7 @@ def test_counts_that_do_not_add_up_are_an_error_and_no_dataset(
     def lose_one(workspace, plan, identity, records, **how):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN003, ANN202
         return finish(workspace, plan, identity, [replace(records[0], rows=0), *records[1:]], **how)
 
-    monkeypatch.setattr("mico_150k.build.finish", lose_one)
+    monkeypatch.setattr("mico_150k.build.build.finish", lose_one)
     with pytest.raises(CountMismatch, match="24 rows"):
         build(release, tmp_path / "out")
     assert not (tmp_path / "out" / layout.MANIFEST).exists()
@@ -380,7 +380,7 @@ def test_another_build_in_the_folder_is_refused_with_what_differs(
         case "configurations":
             options = replace(options, configs=("bagel",))
         case "package":
-            monkeypatch.setattr("mico_150k.build.version", lambda _: "99")
+            monkeypatch.setattr("mico_150k.build.build.version", lambda _: "99")
         case "columns":
             reading = Reading(columns={"id": "@row"})
         case "changed file":
@@ -515,7 +515,7 @@ def test_killed_before_anything_was_written_down_a_build_starts(
 KILLED = """
 import sys
 from pathlib import Path
-from mico_150k.build import Build, BuildOptions
+from mico_150k.build.build import Build, BuildOptions
 from mico_150k.sources import Reading, open_source
 print("ready", flush=True)
 Build.prepare(open_source(sys.argv[1]), Path(sys.argv[2]), BuildOptions(shard_bytes=20_000)).run()
@@ -534,7 +534,7 @@ def test_killed_at_any_moment_a_build_goes_on(release: Path, tmp_path: Path, del
 def free_bytes(monkeypatch: pytest.MonkeyPatch, free: int) -> None:
     """Let every disk have so many."""
     usage = SimpleNamespace(free=free)
-    monkeypatch.setattr("mico_150k.forecast.shutil.disk_usage", lambda _: usage)
+    monkeypatch.setattr("mico_150k.build.forecast.shutil.disk_usage", lambda _: usage)
 
 
 def test_a_disk_that_is_too_small_is_refused_and_the_way_out_that_is_told_works(
@@ -554,7 +554,7 @@ def test_a_disk_that_does_not_tell_what_it_has_stops_no_build(
     def silent(_: Path) -> None:
         raise OSError(errno.ENOSYS, "Function not implemented")
 
-    monkeypatch.setattr("mico_150k.forecast.shutil.disk_usage", silent)
+    monkeypatch.setattr("mico_150k.build.forecast.shutil.disk_usage", silent)
     assert build(release, tmp_path / "out", replace(SMALL, configs=("bagel",))).report.rows
 
 

@@ -14,7 +14,8 @@ import yaml
 from datasets import Features, load_dataset
 from huggingface_hub import DatasetCard
 
-from mico_150k.build import Build, BuildOptions
+from mico_150k.build.build import Build, BuildOptions
+from mico_150k.build.forecast import gigabytes
 from mico_150k.card.file import Licence, write_card
 from mico_150k.card.header import COLUMNS
 from mico_150k.card.markdown import SHOWN, quoted
@@ -25,7 +26,6 @@ from mico_150k.core.columns import features
 from mico_150k.core.errors import NotADataset, OutputRefused, UsageError
 from mico_150k.dataset import layout
 from mico_150k.dataset.folder import DatasetFolder
-from mico_150k.forecast import gigabytes
 from mico_150k.io.files import write_json
 from mico_150k.sources import open_source
 

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from mico_150k.build import Build, BuildOptions
+from mico_150k.build.build import Build, BuildOptions
 from mico_150k.check import Finding, check_dataset
 from mico_150k.core.errors import NotADataset
 from mico_150k.dataset import layout

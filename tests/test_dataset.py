@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 import xxhash
 
-from mico_150k.build import Build, BuildOptions
+from mico_150k.build.build import Build, BuildOptions
 from mico_150k.core.errors import BrokenFile, NotADataset, UnknownConfig
 from mico_150k.dataset import layout
 from mico_150k.dataset.folder import DatasetFolder, read_rows

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mico_150k.build import Build, BuildOptions
+from mico_150k.build.build import Build, BuildOptions
 from mico_150k.sources import DEMO, open_source
 from mico_150k.trainers.patches import PATCHES
 

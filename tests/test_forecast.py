@@ -2,10 +2,10 @@
 
 import pytest
 
-from mico_150k import forecast
+from mico_150k.build import forecast
+from mico_150k.build.forecast import building_memory, choose_workers
+from mico_150k.build.plan import Plan, make_plan
 from mico_150k.core.errors import MemoryTooSmall
-from mico_150k.forecast import building_memory, choose_workers
-from mico_150k.plan import Plan, make_plan
 from mico_150k.sources import Source, open_source
 
 from .factories import cases, write_release

@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 import pytest
 import xxhash
 
-from mico_150k.build import Build, BuildOptions
+from mico_150k.build.build import Build, BuildOptions
 from mico_150k.cli import main
 from mico_150k.dataset import layout
 from mico_150k.io.files import sha256

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mico_150k.build import Build, BuildOptions
+from mico_150k.build.build import Build, BuildOptions
 from mico_150k.card.file import write_card
 from mico_150k.core.errors import NotADataset
 from mico_150k.dataset.folder import DatasetFolder

@@ -17,7 +17,7 @@ from datasets.distributed import split_dataset_by_node
 from mico_150k.builders import BUILDERS
 
 import mico_150k
-from mico_150k.build import Build, BuildOptions
+from mico_150k.build.build import Build, BuildOptions
 from mico_150k.core.errors import MicoError
 from mico_150k.dataset import layout
 from mico_150k.dataset.folder import DatasetFolder, read_rows

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from mico_150k.build import Build, BuildOptions
+from mico_150k.build.build import Build, BuildOptions
 from mico_150k.core.errors import BadSelection, UnknownConfig
 from mico_150k.dataset import layout, row_group
 from mico_150k.dataset.reader import Dataset, open_dataset

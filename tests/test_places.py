@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 from mico_150k.builders import TRAINERS
 
-from mico_150k.build import Build, BuildOptions
+from mico_150k.build.build import Build, BuildOptions
+from mico_150k.build.output import refuse_source
 from mico_150k.core.errors import OutputRefused
 from mico_150k.dataset.reader import open_dataset
 from mico_150k.dataset.selection import Selection
 from mico_150k.export.job import ExportJob, ExportOptions
-from mico_150k.output import refuse_source
 from mico_150k.refine.options import RefineOptions
 from mico_150k.refine.refinement import Refinement
 from mico_150k.sources import open_source

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mico_150k.build.plan import MOST_FILES, Plan, make_plan, merge_in_proportion
 from mico_150k.core.errors import DuplicateIds
 from mico_150k.core.task import Task
-from mico_150k.plan import MOST_FILES, Plan, make_plan, merge_in_proportion
 
 MB = 1 << 20
 

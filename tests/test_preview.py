@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 from mico_150k.builders import BUILDERS
 
-from mico_150k.build import Build, BuildOptions
+from mico_150k.build.build import Build, BuildOptions
 from mico_150k.core.errors import BrokenFile, OutputRefused
 from mico_150k.dataset.reader import ChosenRows, _samples, open_dataset
 from mico_150k.images.thumbnail import make_thumbnail

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mico_150k.build import Build, BuildOptions
+from mico_150k.build.build import Build, BuildOptions
 from mico_150k.dataset.reader import open_dataset
 from mico_150k.page_rows import Choice
 from mico_150k.preview import write_preview

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from mico_150k.builders.omnigen2 import OmniGen2Trainer
 
-from mico_150k.build import Build, BuildOptions
+from mico_150k.build.build import Build, BuildOptions
 from mico_150k.core.trainer import Exported
 from mico_150k.dataset.reader import open_dataset
 from mico_150k.export.job import ExportJob, ExportOptions

@@ -8,17 +8,17 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from mico_150k.build import Build, BuildOptions, BuildResult
+from mico_150k.build.build import Build, BuildOptions, BuildResult
+from mico_150k.build.drop_limit import Progress
+from mico_150k.build.executors import Executor, InProcess
+from mico_150k.build.processes import Processes
+from mico_150k.build.sending import Sending
+from mico_150k.build.upload import RemoteFolder
 from mico_150k.core.errors import OutputRefused, RemoteError
 from mico_150k.dataset import layout
 from mico_150k.dataset.reader import open_dataset
-from mico_150k.executors import Executor, InProcess
-from mico_150k.executors.processes import Processes
-from mico_150k.executors.sending import Sending
 from mico_150k.io.scratch import PREFIX
-from mico_150k.remote_folder import RemoteFolder
 from mico_150k.sources import open_source
-from mico_150k.watch import Progress
 
 from .folders import contents
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from mico_150k.build import Build, BuildOptions
+from mico_150k.build.build import Build, BuildOptions
+from mico_150k.build.drop_limit import Progress
+from mico_150k.build.partition import Share
 from mico_150k.core.errors import OutputRefused, ShardsMissing, TooManyLeftOut, UsageError
 from mico_150k.dataset import layout
-from mico_150k.share import Share
 from mico_150k.sources import open_source
-from mico_150k.watch import Progress
 
 from .factories import Case, cases, write_release
 from .folders import contents
@@ -102,9 +102,9 @@ def test_rows_lost_by_all_shares_together_count_at_the_end(tmp_path: Path) -> No
 AT_ONCE = """
 import sys
 from pathlib import Path
-from mico_150k.build import Build, BuildOptions
+from mico_150k.build.build import Build, BuildOptions
 from mico_150k.core.errors import OutputRefused
-from mico_150k.share import Share
+from mico_150k.build.partition import Share
 from mico_150k.sources import open_source
 source, out, share, seed = sys.argv[1:]
 options = BuildOptions(shard_bytes=60_000, seed=int(seed))

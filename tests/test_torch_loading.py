@@ -20,7 +20,7 @@ from datasets.distributed import split_dataset_by_node
 from PIL import Image
 from torch.utils.data import DataLoader
 
-from mico_150k.build import Build, BuildOptions
+from mico_150k.build.build import Build, BuildOptions
 from mico_150k.core.errors import NotADataset, UnknownConfig, UsageError
 from mico_150k.dataset.reader import open_dataset
 from mico_150k.sources import open_source

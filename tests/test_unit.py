@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from mico_150k import unit as module
+from mico_150k.build import worker as module
+from mico_150k.build.plan import make_plan
+from mico_150k.build.worker import unit_rows
 from mico_150k.core.sample import RawSample
-from mico_150k.plan import make_plan
 from mico_150k.sources import open_source
 from mico_150k.sources.source import SourceFile
-from mico_150k.unit import unit_rows
 
 
 class Meeting:

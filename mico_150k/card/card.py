@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from mico_150k.build.forecast import gigabytes
 from mico_150k.builders import BUILDERS, TRAINERS
 from mico_150k.card.figures import Figures
 from mico_150k.card.header import (
@@ -24,7 +25,6 @@ from mico_150k.card.text import CardText
 from mico_150k.core.reasons import Reason
 from mico_150k.dataset import layout
 from mico_150k.dataset.reader import Dataset
-from mico_150k.forecast import gigabytes
 from mico_150k.images.rules import CAUSES
 
 PURPOSES = {

@@ -8,7 +8,13 @@ from typing import Annotated, TypedDict
 
 import typer
 
-from mico_150k.build import CONFIGS, Build, BuildOptions, BuildResult
+from mico_150k.build.build import CONFIGS, Build, BuildOptions, BuildResult
+from mico_150k.build.drop_limit import TOLERANCE, Progress
+from mico_150k.build.executors import Executor, InProcess
+from mico_150k.build.forecast import building_memory, choose_workers, gigabytes, image_room
+from mico_150k.build.partition import Share, ShareResult
+from mico_150k.build.plan import SHARD_BYTES
+from mico_150k.build.processes import Processes
 from mico_150k.cli.build_elsewhere import build_elsewhere
 from mico_150k.cli.build_push import build_and_push
 from mico_150k.cli.build_refusals import checked_out, refuse_of_dataset, refuse_of_release
@@ -32,18 +38,12 @@ from mico_150k.core.errors import NoLicence
 from mico_150k.dataset import layout
 from mico_150k.dataset.folder import DatasetFolder
 from mico_150k.dataset.selection import Selection
-from mico_150k.executors import Executor, InProcess
-from mico_150k.executors.processes import Processes
-from mico_150k.forecast import building_memory, choose_workers, gigabytes, image_room
 from mico_150k.images.header import Verify
 from mico_150k.io.machine import parse_size
 from mico_150k.io.storage import is_url
-from mico_150k.plan import SHARD_BYTES
 from mico_150k.refine.options import RefineOptions
 from mico_150k.refine.validation import MAX_LOSS
-from mico_150k.share import Share, ShareResult
 from mico_150k.sources import DEMO, open_source
-from mico_150k.watch import TOLERANCE, Progress
 
 TO_THE_HUB = "To the Hub meanwhile"
 
@@ -313,7 +313,7 @@ def _executor(
     """Who does the work; says what it will be. Raises `MemoryTooSmall`, `ExecutorMissing`."""
     executor: Executor
     if name is ExecutorName.RAY:
-        from mico_150k.executors.ray import RayCluster
+        from mico_150k.build.ray import RayCluster
 
         executor = RayCluster(address)
         workers = 1

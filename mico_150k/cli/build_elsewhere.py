@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from dataclasses import asdict, replace
 
-from mico_150k.build import Build, BuildOptions
+from mico_150k.build.build import Build, BuildOptions
+from mico_150k.build.executors import Executor
 from mico_150k.card.file import Licence
 from mico_150k.cli.build_result import say_built
 from mico_150k.cli.terminal import progress, show_json, showing
-from mico_150k.executors import Executor
 from mico_150k.io.scratch import scratch
 from mico_150k.sources.source import Source
 
@@ -26,8 +26,8 @@ def build_elsewhere(
 
     `choose` says who does the work.
     """
-    from mico_150k.executors.sending import Sending
-    from mico_150k.remote_folder import RemoteFolder
+    from mico_150k.build.sending import Sending
+    from mico_150k.build.upload import RemoteFolder
 
     with scratch() as here:
         remote = RemoteFolder.open(location, here)

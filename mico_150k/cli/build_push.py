@@ -1,6 +1,6 @@
 """`mico build --push`."""
 
-from mico_150k.build import Build
+from mico_150k.build.build import Build
 from mico_150k.card.file import Licence, write_card
 from mico_150k.cli.build_result import say_built
 from mico_150k.cli.hub import open_repository, say_transfer

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import typer
 
+from mico_150k.build.output import refuse_file, refuse_misread
 from mico_150k.cli.refine import OF_A_DATASET
 from mico_150k.cli.unused import is_given, refuse, refuse_others
 from mico_150k.core.errors import OutputRefused, UsageError
 from mico_150k.core.pattern import misread
 from mico_150k.io.storage import is_url
-from mico_150k.output import refuse_file, refuse_misread
 
 _OF_ANY_SOURCE = {"source", "out", "tolerance", "seed", "overwrite", "as_json"}
 _OF_A_SHARE = ("units", "finish")

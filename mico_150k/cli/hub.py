@@ -1,7 +1,7 @@
 """What the commands around the Hub share: waits are said, and what a push will take."""
 
+from mico_150k.build.forecast import gigabytes
 from mico_150k.cli.terminal import duration, say
-from mico_150k.forecast import gigabytes
 from mico_150k.hub.patience import Patience
 from mico_150k.hub.push_forecast import PushForecast
 from mico_150k.hub.repository import Repository

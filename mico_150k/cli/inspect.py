@@ -8,6 +8,8 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
+from mico_150k.build.drop_limit import TOLERANCE, Watch
+from mico_150k.build.forecast import gigabytes
 from mico_150k.cli.inspect_dataset import find_dataset, show_dataset
 from mico_150k.cli.options import (
     AllowOutside,
@@ -23,11 +25,9 @@ from mico_150k.cli.unused import refuse, refuse_others
 from mico_150k.core.errors import SourceError
 from mico_150k.core.sample import LeftOut
 from mico_150k.dataset.records import ImageCounts
-from mico_150k.forecast import gigabytes
 from mico_150k.images.header import Verify
 from mico_150k.inspection import ImageInspection, SourceInspection, inspect_images, inspect_source
 from mico_150k.sources import DEMO
-from mico_150k.watch import TOLERANCE, Watch
 
 MOST_LISTED = 20
 """Rows left out that are listed one by one; `--json` has them all."""

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
+from mico_150k.build.forecast import gigabytes
 from mico_150k.cli.terminal import say, show, show_json
 from mico_150k.core.errors import DamagedDataset, MicoError, UnsafeFile, UsageError
 from mico_150k.dataset.folder import CONFIGS, DatasetFolder
 from mico_150k.dataset.layout import MANIFEST
-from mico_150k.forecast import gigabytes
 from mico_150k.io.files import absolute
 
 if TYPE_CHECKING:

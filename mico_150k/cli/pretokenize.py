@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from mico_150k.build.drop_limit import TOLERANCE
 from mico_150k.cli.options import AsJson
 from mico_150k.cli.terminal import say, show, show_json, showing, tally
 from mico_150k.cli.unused import refuse
@@ -29,7 +30,6 @@ from mico_150k.pretokenize.sizes import DEFAULT_SIZES, OUTPUT_SIZE, SizeTable
 from mico_150k.pretokenize.source import EXPORT, open_material
 from mico_150k.pretokenize.text import SYSTEM_PROMPT, estimate, load_tokenizer
 from mico_150k.pretokenize.vq import DTYPES, Precision
-from mico_150k.watch import TOLERANCE
 
 GPU_BATCH = 64
 CPU_BATCH = 1  # one by one, codes are upstream's to the last bit; there is little to gain

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from mico_150k.build.forecast import gigabytes
 from mico_150k.card.file import Licence, write_card
 from mico_150k.cli.hub import open_repository, say_transfer
 from mico_150k.cli.options import (
@@ -19,7 +20,6 @@ from mico_150k.cli.options import (
 from mico_150k.cli.terminal import say, show_json, showing
 from mico_150k.core.errors import NoLicence
 from mico_150k.dataset.folder import DatasetFolder
-from mico_150k.forecast import gigabytes
 from mico_150k.hub.push import Push, PushOptions, PushProgress, PushResult, Way
 from mico_150k.hub.repository import DEFAULT_BRANCH
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from rich.table import Table
 
-from mico_150k.build import BuildResult
+from mico_150k.build.build import BuildResult
+from mico_150k.build.forecast import gigabytes
 from mico_150k.cli.terminal import progress, say, show, show_json, showing, tally
 from mico_150k.dataset import layout
 from mico_150k.dataset.folder import DatasetFolder
-from mico_150k.forecast import gigabytes
 from mico_150k.refine.options import OnStep, RefineOptions
 from mico_150k.refine.refinement import Refinement
 

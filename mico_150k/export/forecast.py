@@ -7,9 +7,9 @@ from typing import Any
 
 import pyarrow as pa
 
+from mico_150k.build.forecast import existing, free_space, require_room
 from mico_150k.dataset import layout
 from mico_150k.export.job import ChosenShard, ExportJob
-from mico_150k.forecast import existing, free_space, require_room
 from mico_150k.io.files import same_disk
 
 

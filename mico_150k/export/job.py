@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 import xxhash
 
+from mico_150k.build.drop_limit import Progress
 from mico_150k.core.errors import OutputRefused, UsageError
 from mico_150k.core.trainer import Exported, PathTrainer, ShardTrainer, Trainer
 from mico_150k.dataset.reader import Dataset
@@ -18,7 +19,6 @@ from mico_150k.export.folder import IMAGES, ExportFolder, check_folder
 from mico_150k.io.files import absolute
 from mico_150k.io.regular import Root
 from mico_150k.version import __version__
-from mico_150k.watch import Progress
 
 
 @dataclass(frozen=True, slots=True)

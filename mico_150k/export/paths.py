@@ -17,6 +17,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from mico_150k.build.drop_limit import Progress
 from mico_150k.core.errors import BrokenFile
 from mico_150k.core.excerpt import excerpt
 from mico_150k.core.sample import Sample
@@ -29,7 +30,6 @@ from mico_150k.io.files import write_atomically, written_whole
 from mico_150k.io.json_lines import parse_json, read_json_lines, to_json_line, to_json_lines
 from mico_150k.io.prefetch import in_order
 from mico_150k.io.regular import Root, open_regular
-from mico_150k.watch import Progress
 
 
 def relocate_paths(old: Exported, new: Exported) -> None:

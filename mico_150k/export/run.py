@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from mico_150k.build.drop_limit import Progress
 from mico_150k.core.errors import NotAnExport
 from mico_150k.core.trainer import Exported, PathTrainer, Trainer
 from mico_150k.export.folder import EXPORT, IMAGES, START, ExportFolder
@@ -13,7 +14,6 @@ from mico_150k.export.paths import PathsExport, relocate_paths
 from mico_150k.export.shards import ShardsExport
 from mico_150k.export.start import render_start
 from mico_150k.io.files import absolute
-from mico_150k.watch import Progress
 
 
 def run_export(

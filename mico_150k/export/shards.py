@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from mico_150k.build.drop_limit import Progress
 from mico_150k.builders import get_builder
 from mico_150k.core.errors import OverLimit
 from mico_150k.core.sample import Sample
@@ -25,7 +26,6 @@ from mico_150k.export.forecast import ExportForecast, forecast_shards
 from mico_150k.export.job import ChosenShard, ExportJob
 from mico_150k.io.files import link, read_json, write_json
 from mico_150k.io.regular import is_regular
-from mico_150k.watch import Progress
 
 
 def groups_of_file(path: Path) -> list[int]:

@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 from typing import Any
 
+from mico_150k.build.forecast import gigabytes
 from mico_150k.check import check_dataset, check_header
 from mico_150k.core.errors import NoAccess, NoLicence, PushRefused
 from mico_150k.dataset import layout
 from mico_150k.dataset.folder import DatasetFolder
-from mico_150k.forecast import gigabytes
 from mico_150k.hub.publication import Publication, foreign_files
 from mico_150k.hub.repository import Repository
 

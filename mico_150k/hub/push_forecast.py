@@ -4,10 +4,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mico_150k.build import Build
+from mico_150k.build.build import Build
+from mico_150k.build.forecast import gigabytes
 from mico_150k.builders import BUILDERS
 from mico_150k.dataset import layout
-from mico_150k.forecast import gigabytes
 from mico_150k.hub.publication import Publication
 from mico_150k.hub.remote_state import RemoteState
 from mico_150k.hub.repository import Repository

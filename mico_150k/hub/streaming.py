@@ -6,11 +6,11 @@ card is what `mico_150k.hub.push` sends at the end, with the small configuration
 
 from pathlib import Path
 
-from mico_150k.build import SHARDS_AT_ONCE
+from mico_150k.build.build import SHARDS_AT_ONCE
+from mico_150k.build.forecast import free_space
 from mico_150k.core.errors import PushRefused
 from mico_150k.dataset import layout
 from mico_150k.dataset.records import ShardRecord
-from mico_150k.forecast import free_space
 from mico_150k.hub.placeholder import is_placeholder, put_placeholder
 from mico_150k.hub.publication import Shard
 from mico_150k.hub.remote_state import RemoteState, create

@@ -8,6 +8,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from mico_150k.build.drop_limit import TOLERANCE
 from mico_150k.core.errors import UsageError
 from mico_150k.dataset.codes import CodedPicture, CodedRow, CodesFolder, write_codes
 from mico_150k.dataset.layout import QUARANTINE
@@ -32,7 +33,6 @@ from mico_150k.pretokenize.sizes import SizeTable, grid
 from mico_150k.pretokenize.vq import VQ, check_checkpoint, check_device
 from mico_150k.pretokenize.workers import encode_here, encode_in_processes
 from mico_150k.pretokenize.workspace import Workspace
-from mico_150k.watch import TOLERANCE
 
 CODE_BYTES = 4
 """Of a code in the chunk where it is kept, and in `dimoo-codes`, at most."""

@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+from mico_150k.build.drop_limit import TOLERANCE
 from mico_150k.core.errors import BadSelection, UsageError
 from mico_150k.core.reasons import Reason
 from mico_150k.dataset import layout
@@ -19,7 +20,6 @@ from mico_150k.refine.options import OnStep, RefineOptions
 from mico_150k.refine.overlap import KINDS, Alike, find_overlaps
 from mico_150k.refine.removal import Removal
 from mico_150k.refine.validation import choose_validation
-from mico_150k.watch import TOLERANCE
 
 
 @dataclass(frozen=True, slots=True)

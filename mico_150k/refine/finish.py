@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from mico_150k.build.finalize import Report, by_task_and_reason, make_manifest, write_quarantine
 from mico_150k.builders import BUILDERS
 from mico_150k.card.card import Card
 from mico_150k.card.file import read_card
@@ -20,7 +21,6 @@ from mico_150k.dataset.reader import Dataset
 from mico_150k.dataset.records import FileRecord, ImageCounts, ShardRecord
 from mico_150k.dataset.report_rules import read_quarantine, read_report
 from mico_150k.dataset.workspace import Workspace
-from mico_150k.finish import Report, by_task_and_reason, make_manifest, write_quarantine
 from mico_150k.io.files import write_atomically, write_json
 from mico_150k.refine.bench_files import carry_bench, write_bench
 from mico_150k.refine.decide import Decision, removed_before

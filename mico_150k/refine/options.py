@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mico_150k.commands import unless
+from mico_150k.build.provenance import unless
 from mico_150k.core.errors import UsageError
 from mico_150k.dataset.selection import Selection
 from mico_150k.refine.validation import MAX_LOSS

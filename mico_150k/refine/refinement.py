@@ -14,9 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mico_150k.build import BuildResult, versions
+from mico_150k.build.build import BuildResult, versions
+from mico_150k.build.drop_limit import TOLERANCE, Progress
+from mico_150k.build.finalize import Report
+from mico_150k.build.forecast import existing, free_space, require_room
+from mico_150k.build.output import refuse_misread
+from mico_150k.build.provenance import refine_command, unless
+from mico_150k.build.shard_writer import ShardWriter
 from mico_150k.builders import BUILDERS
-from mico_150k.commands import refine_command, unless
 from mico_150k.core.errors import BrokenFile, NotADataset, OutputRefused
 from mico_150k.core.sample import Sample
 from mico_150k.dataset import layout
@@ -25,17 +30,12 @@ from mico_150k.dataset.reader import Dataset, open_dataset
 from mico_150k.dataset.records import FileRecord, ShardRecord, Tally
 from mico_150k.dataset.row_group import MAX_BYTES, MAX_ROWS, cut
 from mico_150k.dataset.workspace import Workspace
-from mico_150k.finish import Report
-from mico_150k.forecast import existing, free_space, require_room
 from mico_150k.images.reader import digest_of
 from mico_150k.io.files import link, same_disk
-from mico_150k.output import refuse_misread
 from mico_150k.refine.decide import Decision, decide
 from mico_150k.refine.finish import finish_refinement, require_readable, sample_seed
 from mico_150k.refine.options import OnStep, RefineOptions
 from mico_150k.refine.shards import NewShard, OldShard, plan_shards
-from mico_150k.shard_writer import ShardWriter
-from mico_150k.watch import TOLERANCE, Progress
 
 OnProgress = Callable[[Progress], None]
 

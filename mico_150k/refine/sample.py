@@ -11,6 +11,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from mico_150k.build.plan import SAMPLE_ROWS, candidates, proportional
+from mico_150k.build.sample_config import read_sample, write_sample
 from mico_150k.builders.default import Default
 from mico_150k.core.columns import arrow_schema
 from mico_150k.core.errors import BrokenFile
@@ -19,9 +21,7 @@ from mico_150k.dataset.folder import DatasetFolder, damage
 from mico_150k.dataset.reader import Dataset
 from mico_150k.dataset.records import FileRecord
 from mico_150k.dataset.row_group import RowGroup
-from mico_150k.plan import SAMPLE_ROWS, candidates, proportional
 from mico_150k.refine.fates import Fates
-from mico_150k.sampling import read_sample, write_sample
 
 
 def refine_sample(dataset: Dataset, fates: Fates, path: Path, seed: int) -> FileRecord:

@@ -17,8 +17,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import xxhash
 
+from mico_150k.build.plan import merge_in_proportion, proportional
 from mico_150k.core.errors import TooManyLost
-from mico_150k.plan import merge_in_proportion, proportional
 from mico_150k.refine.fates import Row
 
 MAX_LOSS = 0.05

@@ -11,7 +11,7 @@ TRAINER = "dimoo"
 
 def dataset_and_images(source: str, out: str) -> None:
     """What the cases start from: a dataset folder, and its images as files."""
-    from mico_150k.build import Build, BuildOptions
+    from mico_150k.build.build import Build, BuildOptions
     from mico_150k.sources import open_source
 
     options = BuildOptions(configs=(TRAINER,))

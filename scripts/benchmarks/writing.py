@@ -24,9 +24,9 @@ def ours(
     source: str, out: str, *, configs: tuple[str, ...], verify: str = "structure", workers: int = 0
 ) -> None:
     """`mico build`; 0 workers are one with threads beside it."""
-    from mico_150k.build import Build, BuildOptions
-    from mico_150k.executors import InProcess
-    from mico_150k.executors.processes import Processes
+    from mico_150k.build.build import Build, BuildOptions
+    from mico_150k.build.executors import InProcess
+    from mico_150k.build.processes import Processes
     from mico_150k.images.header import Verify
     from mico_150k.sources import open_source
 
@@ -46,9 +46,9 @@ def read_alone(source: str, _: str) -> None:
 
 def read_merged(source: str, _: str) -> None:
     """The same in the order of a build, which has all files of a unit open at once."""
-    from mico_150k.plan import make_plan
+    from mico_150k.build.plan import make_plan
+    from mico_150k.build.worker import unit_rows
     from mico_150k.sources import open_source
-    from mico_150k.unit import unit_rows
 
     opened = open_source(source)
     plan = make_plan(opened)

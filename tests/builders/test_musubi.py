@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from mico_150k.builders.musubi import POSITIONS, MusubiTrainer, cache_bytes, positions
 
-from mico_150k.build import Build, BuildOptions
+from mico_150k.build.build import Build, BuildOptions
 from mico_150k.core.errors import OutputRefused
 from mico_150k.core.trainer import Candidate, Exported
 from mico_150k.dataset.reader import open_dataset

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from mico_150k.build import Build, BuildOptions
+from mico_150k.build.build import Build, BuildOptions
+from mico_150k.build.drop_limit import Progress
+from mico_150k.build.processes import Processes
 from mico_150k.core.errors import BrokenFile, TooManyLeftOut, WorkerLost
-from mico_150k.executors.processes import Processes
 from mico_150k.sources import open_source
-from mico_150k.watch import Progress
 
 from ..factories import Case, cases, write_release
 from ..folders import contents
@@ -112,8 +112,8 @@ def test_ctrl_c_ends_the_workers_and_removes_what_is_half_written(
 KILLED = """
 import sys
 from pathlib import Path
-from mico_150k.build import Build, BuildOptions
-from mico_150k.executors.processes import Processes
+from mico_150k.build.build import Build, BuildOptions
+from mico_150k.build.processes import Processes
 from mico_150k.sources import open_source
 if __name__ == "__main__":
     options = BuildOptions(configs=("bagel", "default", "sample"), shard_bytes=60_000)

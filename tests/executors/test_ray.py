@@ -8,7 +8,7 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from mico_150k.build import Build, BuildOptions
+from mico_150k.build.build import Build, BuildOptions
 from mico_150k.sources import open_source
 
 from ..factories import cases, write_release
@@ -24,13 +24,13 @@ from pathlib import Path
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 import ray
 from ray.cluster_utils import Cluster
-from mico_150k.build import Build, BuildOptions
+from mico_150k.build.build import Build, BuildOptions
 from mico_150k.core.errors import DiskTooSmall
-from mico_150k.executors.ray import RayCluster
-from mico_150k.executors.sending import Sending
-from mico_150k.remote_folder import RemoteFolder
+from mico_150k.build.ray import RayCluster
+from mico_150k.build.sending import Sending
+from mico_150k.build.upload import RemoteFolder
 from mico_150k.sources import open_source
-from mico_150k.unit import UnitBuilder
+from mico_150k.build.worker import UnitBuilder
 
 source, out, lost, mark = sys.argv[1:]
 mark = Path(mark)
@@ -70,8 +70,8 @@ class Full(UnitBuilder):
             raise DiskTooSmall("the disk is full")
         yield from super().build(unit, finished, on_group)
 
-import mico_150k.build
-mico_150k.build.UnitBuilder = {
+import mico_150k.build.build
+mico_150k.build.build.UnitBuilder = {
     "task": Mortal, "node": Slow, "disk": Full, "disks": Full
 }.get(lost, UnitBuilder)
 options = BuildOptions(configs=("bagel", "default", "sample"), shard_bytes=60_000)

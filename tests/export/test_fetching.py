@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from mico_150k.builders import BUILDERS, TRAINERS
 
-from mico_150k.build import Build, BuildOptions
+from mico_150k.build.build import Build, BuildOptions
 from mico_150k.core.trainer import Exported
 from mico_150k.dataset.reader import open_dataset
 from mico_150k.dataset.selection import Selection

@@ -21,7 +21,7 @@ from mico_150k.builders import TRAINERS
 from mico_150k.builders.bagel import BagelTrainer
 from mico_150k.builders.blip3o import Blip3oTrainer
 
-from mico_150k.build import Build, BuildOptions
+from mico_150k.build.build import Build, BuildOptions
 from mico_150k.core.columns import Columns
 from mico_150k.core.errors import DiskTooSmall, OutputRefused, OverLimit, UsageError
 from mico_150k.core.sample import Sample

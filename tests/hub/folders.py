@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mico_150k.build import Build, BuildOptions
+from mico_150k.build.build import Build, BuildOptions
 from mico_150k.card.file import Licence, write_card
 from mico_150k.dataset.folder import DatasetFolder
 from mico_150k.sources import open_source

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from mico_150k.build.forecast import building_memory, image_room
+from mico_150k.build.plan import make_plan
 from mico_150k.core.errors import MemoryTooSmall
 from mico_150k.core.sample import Origin, RawSample, Sample
 from mico_150k.core.task import Task
-from mico_150k.forecast import building_memory, image_room
 from mico_150k.images.header import Verify
 from mico_150k.images.room import COMMON_ROOM, needed
-from mico_150k.plan import make_plan
 from mico_150k.sources import open_source
 from mico_150k.sources.validate import Examiner
 

@@ -10,17 +10,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from mico_150k.build import Build, BuildOptions
+from mico_150k.build.build import Build, BuildOptions
+from mico_150k.build.drop_limit import Progress
+from mico_150k.build.plan import make_plan
+from mico_150k.build.processes import Processes
+from mico_150k.build.worker import unit_rows
 from mico_150k.core.errors import SourceChanged, SourceError
 from mico_150k.dataset import layout
 from mico_150k.dataset_builder import Mico150k
-from mico_150k.executors.processes import Processes
 from mico_150k.images.header import Verify
 from mico_150k.inspection import inspect_images
-from mico_150k.plan import make_plan
 from mico_150k.sources import open_source
-from mico_150k.unit import unit_rows
-from mico_150k.watch import Progress
 
 from ..factories import Case, cases, manifest_rows, release_table, write_json, write_release
 from ..folders import contents

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mico_150k.build import Build, BuildOptions
+from mico_150k.build.build import Build, BuildOptions
 from mico_150k.core.errors import PathOutsideSource, SourceError, UsageError
 from mico_150k.dataset import layout
 from mico_150k.sources import Reading, Source, open_source

@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from mico_150k.build import Build, BuildOptions
+from mico_150k.build.build import Build, BuildOptions
 from mico_150k.core.errors import BrokenFile, SourceError, SourceNotFound
 from mico_150k.core.sample import Missing
 from mico_150k.io.storage import is_url, local_or_url

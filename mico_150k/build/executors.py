@@ -8,9 +8,9 @@ from contextlib import closing
 from dataclasses import replace
 from typing import Protocol
 
+from mico_150k.build.plan import Unit
+from mico_150k.build.worker import OnGroup, UnitBuilder
 from mico_150k.dataset.records import ShardRecord
-from mico_150k.plan import Unit
-from mico_150k.unit import OnGroup, UnitBuilder
 
 
 class Executor(Protocol):

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from mico_150k.build.plan import Plan, Unit
 from mico_150k.core.errors import UsageError
-from mico_150k.plan import Plan, Unit
 
 
 @dataclass(frozen=True, slots=True)

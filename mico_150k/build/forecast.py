@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from heapq import nlargest
 from pathlib import Path
 
+from mico_150k.build.plan import Plan
 from mico_150k.core.errors import DiskTooSmall, MemoryTooSmall
 from mico_150k.dataset.row_group import MAX_BYTES
 from mico_150k.images.room import COMMON_ROOM
 from mico_150k.io.machine import cores, free_memory
-from mico_150k.plan import Plan
 from mico_150k.sources.source import Source
 
 BASE_MEMORY = 200 << 20

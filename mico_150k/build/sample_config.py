@@ -10,12 +10,12 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from mico_150k.build.plan import Plan
 from mico_150k.builders.default import Default
 from mico_150k.core.sample import Sample
 from mico_150k.dataset.config_file import ConfigFile
 from mico_150k.dataset.records import FileRecord
 from mico_150k.dataset.row_group import MAX_BYTES, MAX_ROWS, RowGroup
-from mico_150k.plan import Plan
 
 
 class SamplePart:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import accumulate, chain, islice
 
+from mico_150k.build.plan import IdsDigest, Plan, PlannedFile, Shard, Unit, merge_in_proportion
+from mico_150k.build.shard_writer import ShardWriter
 from mico_150k.core.errors import SourceChanged
 from mico_150k.core.sample import LeftOut, RawSample, Sample
 from mico_150k.dataset.records import ShardRecord, Tally
@@ -14,8 +16,6 @@ from mico_150k.dataset.workspace import Workspace
 from mico_150k.images.header import Verify
 from mico_150k.io.machine import cores
 from mico_150k.io.prefetch import Aside, in_order, read_ahead
-from mico_150k.plan import IdsDigest, Plan, PlannedFile, Shard, Unit, merge_in_proportion
-from mico_150k.shard_writer import ShardWriter
 from mico_150k.sources.source import Source, SourceFile
 from mico_150k.sources.validate import Examiner
 

@@ -13,12 +13,12 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 
+from mico_150k.build.plan import Unit
+from mico_150k.build.worker import OnGroup, UnitBuilder
 from mico_150k.core.errors import MicoError, WorkerLost
 from mico_150k.core.sample import LeftOut
 from mico_150k.dataset.records import ShardRecord
 from mico_150k.io.machine import cores
-from mico_150k.plan import Unit
-from mico_150k.unit import OnGroup, UnitBuilder
 
 CORES_WITH_THREADS = 2
 """Threads read and hash beside the rest where each worker has so many cores."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from mico_150k.build.sample_config import SamplePart
 from mico_150k.builders import get_builder
 from mico_150k.core.sample import Sample
 from mico_150k.dataset import layout
@@ -11,7 +12,6 @@ from mico_150k.dataset.layout import shard_name
 from mico_150k.dataset.records import ShardRecord, Tally
 from mico_150k.dataset.row_group import RowGroup
 from mico_150k.dataset.workspace import Workspace
-from mico_150k.sampling import SamplePart
 
 
 class ShardWriter:

@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mico_150k.build.plan import Plan
 from mico_150k.core.errors import TooManyLeftOut
 from mico_150k.core.reasons import Reason
 from mico_150k.core.sample import LeftOut
 from mico_150k.dataset.records import ShardRecord
-from mico_150k.plan import Plan
 
 TOLERANCE = 0.01
 """The share of rows that may be left out before a build stops."""

@@ -4,13 +4,13 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 
+from mico_150k.build.executors import Executor
+from mico_150k.build.plan import Unit
+from mico_150k.build.upload import RemoteFolder
+from mico_150k.build.worker import OnGroup, UnitBuilder
 from mico_150k.dataset.records import ShardRecord
 from mico_150k.dataset.workspace import Workspace
-from mico_150k.executors import Executor
 from mico_150k.io.scratch import scratch
-from mico_150k.plan import Unit
-from mico_150k.remote_folder import RemoteFolder
-from mico_150k.unit import OnGroup, UnitBuilder
 
 
 class Sending:

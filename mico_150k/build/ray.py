@@ -12,6 +12,9 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from mico_150k.build.forecast import WRITING_MEMORY, gigabytes
+from mico_150k.build.plan import Unit
+from mico_150k.build.worker import OnGroup, UnitBuilder
 from mico_150k.core.errors import (
     DiskTooSmall,
     ExecutorMissing,
@@ -25,9 +28,6 @@ from mico_150k.core.errors import (
 )
 from mico_150k.core.sample import LeftOut
 from mico_150k.dataset.records import ShardRecord
-from mico_150k.forecast import WRITING_MEMORY, gigabytes
-from mico_150k.plan import Unit
-from mico_150k.unit import OnGroup, UnitBuilder
 
 RETRIES = 3
 """Of a task that died with its process or its node, and of a unit that a node could not build."""

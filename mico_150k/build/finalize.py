@@ -9,6 +9,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from mico_150k.build.plan import Plan
+from mico_150k.build.sample_config import join_sample
 from mico_150k.builders import BUILDERS
 from mico_150k.card.card import Card
 from mico_150k.card.text import CardText
@@ -21,8 +23,6 @@ from mico_150k.dataset.report_rules import read_report
 from mico_150k.dataset.workspace import Workspace
 from mico_150k.io.files import write_atomically, write_json
 from mico_150k.io.json_lines import to_json_lines
-from mico_150k.plan import Plan
-from mico_150k.sampling import join_sample
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,27 +16,27 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from mico_150k.build.drop_limit import TOLERANCE, Progress, Watch
+from mico_150k.build.executors import Delivering, Executor, InProcess, Outlet
+from mico_150k.build.finalize import Report, finish
+from mico_150k.build.forecast import Forecast, make_forecast
+from mico_150k.build.output import refuse_misread, refuse_source
+from mico_150k.build.partition import Share, ShareResult
+from mico_150k.build.plan import SHARD_BYTES, Plan, Unit, make_plan
+from mico_150k.build.provenance import RELEASE, build_command, unless
+from mico_150k.build.worker import UnitBuilder
 from mico_150k.builders import BUILDERS
 from mico_150k.card.file import Licence, read_card, write_card
-from mico_150k.commands import RELEASE, build_command, unless
 from mico_150k.core.errors import ShardsMissing, UnknownConfig
 from mico_150k.dataset import folder, layout
 from mico_150k.dataset.folder import DatasetFolder
 from mico_150k.dataset.records import ShardRecord
 from mico_150k.dataset.row_group import MAX_BYTES, MAX_ROWS
 from mico_150k.dataset.workspace import Workspace
-from mico_150k.executors import Delivering, Executor, InProcess, Outlet
-from mico_150k.finish import Report, finish
-from mico_150k.forecast import Forecast, make_forecast
 from mico_150k.images.header import Verify
-from mico_150k.output import refuse_misread, refuse_source
-from mico_150k.plan import SHARD_BYTES, Plan, Unit, make_plan
-from mico_150k.share import Share, ShareResult
 from mico_150k.sources import DEMO
 from mico_150k.sources.source import Source
-from mico_150k.unit import UnitBuilder
 from mico_150k.version import __version__
-from mico_150k.watch import TOLERANCE, Progress, Watch
 
 _MOST_NAMED = 5
 CONFIGS = (*BUILDERS, layout.SAMPLE)
