@@ -15,7 +15,7 @@ from mico_150k.core.trainer import (
     PathTrainer,
     Setting,
 )
-from mico_150k.pretokenize.pickles import relocate_pickles
+from mico_150k.export.pickles import relocate_pickles
 from mico_150k.pretokenize.records import MAX_SEQ_LEN, RecordOptions
 from mico_150k.pretokenize.sizes import SizeTable, grid, shape_for
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from mico_150k.builders import TRAINERS
 from mico_150k.core.trainer import Candidate, Limit, Trainer
-from mico_150k.export.fitting import candidates
+from mico_150k.export.limits import candidates
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from mico_150k.core.task import Task
 from mico_150k.dataset import layout
 from mico_150k.dataset.reader import Dataset, open_dataset
 from mico_150k.dataset_inspection import inspect_dataset, write_assets
-from mico_150k.export.fitting import OverLimitPolicy, fit
+from mico_150k.export.limits import OverLimitPolicy, fit
 from mico_150k.statistics import Statistics, make_statistics
 from mico_150k.trainer_limits import exceeded_limits, trainer_limits
 

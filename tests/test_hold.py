@@ -19,10 +19,10 @@ from mico_150k.dataset.index import write_index
 from mico_150k.dataset.layout import partial
 from mico_150k.dataset.reader import open_dataset
 from mico_150k.dataset_inspection import write_assets
+from mico_150k.export.codes_export import export_codes
 from mico_150k.export.job import ExportJob, ExportOptions
 from mico_150k.export.run import relocate, run_export
 from mico_150k.io.hold import hold
-from mico_150k.pretokenize.codes_export import export_codes
 from mico_150k.pretokenize.records import RecordOptions
 from mico_150k.refine.options import RefineOptions
 from mico_150k.refine.refinement import Refinement

@@ -17,13 +17,13 @@ from mico_150k.core.trainer import Exported, ShardTrainer, Trainer
 from mico_150k.dataset import layout
 from mico_150k.dataset.reader import open_dataset
 from mico_150k.dataset.selection import Selection
-from mico_150k.export.fitting import OverLimitPolicy
+from mico_150k.export.codes_export import export_codes
 from mico_150k.export.folder import START, ExportFolder
 from mico_150k.export.forecast import ExportForecast
 from mico_150k.export.job import ExportJob, ExportOptions
+from mico_150k.export.limits import OverLimitPolicy
 from mico_150k.export.run import relocate as relocate_export
 from mico_150k.export.run import run_export
-from mico_150k.pretokenize.codes_export import export_codes
 from mico_150k.pretokenize.records import MAX_SEQ_LEN, OVER_LIMIT, RecordOptions
 from mico_150k.pretokenize.text import SYSTEM_PROMPT, estimate, load_tokenizer
 

@@ -14,8 +14,8 @@ from mico_150k.core.errors import OutputRefused, UsageError
 from mico_150k.core.trainer import Exported, PathTrainer, ShardTrainer, Trainer
 from mico_150k.dataset.reader import Dataset
 from mico_150k.dataset.selection import Selection
-from mico_150k.export.fitting import Fitted, OverLimitPolicy, fit
 from mico_150k.export.folder import IMAGES, ExportFolder, check_folder
+from mico_150k.export.limits import Fitted, OverLimitPolicy, fit
 from mico_150k.io.files import absolute
 from mico_150k.io.regular import Root
 from mico_150k.version import __version__

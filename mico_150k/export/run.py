@@ -9,9 +9,9 @@ from mico_150k.core.errors import NotAnExport
 from mico_150k.core.trainer import Exported, PathTrainer, Trainer
 from mico_150k.export.folder import EXPORT, IMAGES, START, ExportFolder
 from mico_150k.export.forecast import ExportForecast
+from mico_150k.export.image_export import PathsExport, relocate_paths
 from mico_150k.export.job import ExportJob
-from mico_150k.export.paths import PathsExport, relocate_paths
-from mico_150k.export.shards import ShardsExport
+from mico_150k.export.parquet_export import ShardsExport
 from mico_150k.export.start import render_start
 from mico_150k.io.files import absolute
 

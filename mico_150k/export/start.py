@@ -5,7 +5,7 @@ import shlex
 
 from mico_150k.card.markdown import markdown_template
 from mico_150k.core.trainer import Exported, Trainer
-from mico_150k.export.fitting import DANGLING, MORE_THAN_ASKED, TOO_MANY_INPUTS
+from mico_150k.export.limits import DANGLING, MORE_THAN_ASKED, TOO_MANY_INPUTS
 
 _ROOT = re.compile(r"\{root\}([\w./-]*)")
 

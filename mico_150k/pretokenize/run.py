@@ -12,6 +12,12 @@ from mico_150k.build.drop_limit import TOLERANCE
 from mico_150k.core.errors import UsageError
 from mico_150k.dataset.codes import CodedPicture, CodedRow, CodesFolder, write_codes
 from mico_150k.dataset.layout import QUARANTINE
+from mico_150k.export.pickles import (
+    PicklesResult,
+    bytes_of_pickles,
+    check_room,
+    write_pickles,
+)
 from mico_150k.io.files import write_atomically
 from mico_150k.pretokenize.chunks import ChunkStore
 from mico_150k.pretokenize.encoder import ChunkCodes, Encoder, EncoderOptions
@@ -19,12 +25,6 @@ from mico_150k.pretokenize.encoding import Encode, Encoding, OnProgress
 from mico_150k.pretokenize.identity import made_with, make_identity
 from mico_150k.pretokenize.losses import Losses
 from mico_150k.pretokenize.material import Material
-from mico_150k.pretokenize.pickles import (
-    PicklesResult,
-    bytes_of_pickles,
-    check_room,
-    write_pickles,
-)
 from mico_150k.pretokenize.plan import BATCHES_A_CHUNK, Chunk, EncodingPlan
 from mico_150k.pretokenize.ray_workers import Cluster, encode_with_ray
 from mico_150k.pretokenize.records import RecordOptions

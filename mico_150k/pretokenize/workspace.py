@@ -14,9 +14,10 @@ from typing import Any
 
 from mico_150k.core.errors import OutputRefused
 from mico_150k.dataset import layout
+from mico_150k.export import pickles
 from mico_150k.io.files import read_json, write_json
 from mico_150k.io.hold import hold
-from mico_150k.pretokenize import pickles, records
+from mico_150k.pretokenize import records
 from mico_150k.pretokenize.chunks import ChunkFiles
 from mico_150k.pretokenize.identity import Identity, differing, is_content
 

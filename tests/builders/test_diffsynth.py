@@ -8,7 +8,7 @@ from mico_150k.builders.diffsynth import DiffSynthTrainer
 
 from mico_150k.core.trainer import Candidate, Exported
 from mico_150k.dataset.reader import open_dataset
-from mico_150k.export.fitting import OverLimitPolicy, fit
+from mico_150k.export.limits import OverLimitPolicy, fit
 
 from ..factories import Case
 from .exporting import assert_inputs, export, lines, option, run_script

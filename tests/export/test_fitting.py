@@ -7,7 +7,7 @@ import pytest
 from mico_150k.builders import TRAINERS
 
 from mico_150k.core.errors import OverLimit, UsageError
-from mico_150k.export.fitting import OverLimitPolicy, candidates, fit
+from mico_150k.export.limits import OverLimitPolicy, candidates, fit
 
 SQUARE = (512, 512)
 

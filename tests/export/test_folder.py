@@ -10,8 +10,8 @@ from mico_150k.core.errors import NotAnExport, OutputRefused
 from mico_150k.dataset.reader import open_dataset
 from mico_150k.dataset.selection import Selection
 from mico_150k.export.job import ExportJob, ExportOptions
+from mico_150k.export.pickles import write_pickles
 from mico_150k.export.run import relocate, run_export
-from mico_150k.pretokenize.pickles import write_pickles
 
 from ..pretokenize.material import coded_rows, write_rows
 

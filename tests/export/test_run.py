@@ -28,11 +28,11 @@ from mico_150k.core.sample import Sample
 from mico_150k.core.trainer import Candidate, Exported, PathTrainer
 from mico_150k.dataset.reader import open_dataset
 from mico_150k.dataset.selection import Selection
-from mico_150k.export.fitting import OverLimitPolicy, fit
 from mico_150k.export.image_store import ImageStore
 from mico_150k.export.job import ExportJob, ExportOptions
+from mico_150k.export.limits import OverLimitPolicy, fit
+from mico_150k.export.parquet_export import spread
 from mico_150k.export.run import relocate, run_export
-from mico_150k.export.shards import spread
 from mico_150k.io.parquet import image_writer
 from mico_150k.sources import open_source
 
@@ -435,7 +435,7 @@ def test_a_folder_that_the_trainer_cannot_read_from_is_refused_before_anything_i
 
 
 def test_relocate_leaves_an_instruction_alone_that_looks_like_a_path() -> None:
-    from mico_150k.export.paths import _moved
+    from mico_150k.export.image_export import _moved
 
     record = {"instruction": "/a is a path", "input_images": ["/a/x.png"], "output_image": "/ab/y"}
     assert _moved(record, "/a", "/b") == {

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from mico_150k.core.errors import DiskTooSmall, OutputRefused, UsageError
-from mico_150k.pretokenize import pickles
-from mico_150k.pretokenize.codes_export import export_codes
+from mico_150k.export import pickles
+from mico_150k.export.codes_export import export_codes
 from mico_150k.pretokenize.records import RecordOptions
 
 from .material import coded_rows, contents, write_rows

@@ -10,8 +10,8 @@ import yaml
 
 from mico_150k.core.errors import BrokenFile, DiskTooSmall, OutputRefused, UsageError
 from mico_150k.dataset.codes import CodedRow, CodesFolder
-from mico_150k.pretokenize import pickles
-from mico_150k.pretokenize.pickles import check_disk, relocate_pickles, write_pickles
+from mico_150k.export import pickles
+from mico_150k.export.pickles import check_disk, relocate_pickles, write_pickles
 from mico_150k.pretokenize.records import RecordOptions
 from mico_150k.pretokenize.text import SYSTEM_PROMPT
 

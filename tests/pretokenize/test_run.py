@@ -26,10 +26,10 @@ from mico_150k.core.errors import (
     WorkerLost,
 )
 from mico_150k.dataset.codes import CodesFolder
+from mico_150k.export import pickles
+from mico_150k.export.pickles import write_pickles
 from mico_150k.io.locks import lock_folder
-from mico_150k.pretokenize import pickles
 from mico_150k.pretokenize.encoder import ChunkCodes, EncoderOptions
-from mico_150k.pretokenize.pickles import write_pickles
 from mico_150k.pretokenize.plan import EncodingPlan
 from mico_150k.pretokenize.ray_workers import Cluster, _count_actors
 from mico_150k.pretokenize.records import RecordOptions
@@ -118,7 +118,7 @@ def test_a_ray_cluster_writes_the_same_bytes(
 
 WORK = """
 import os
-from mico_150k.pretokenize import pickles
+from mico_150k.export import pickles
 os.sync = lambda: None
 pickles.FILES_A_FOLDER = 4
 work.run()

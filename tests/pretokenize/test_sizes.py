@@ -3,7 +3,7 @@
 import pytest
 
 from mico_150k.core.errors import UsageError
-from mico_150k.pretokenize.pickles import RecordOptions
+from mico_150k.export.pickles import RecordOptions
 from mico_150k.pretokenize.sizes import SizeTable, grid, shape_for, shapes
 
 

@@ -17,8 +17,9 @@ from mico_150k.core.errors import (
 from mico_150k.core.reasons import Reason
 from mico_150k.core.sample import LeftOut, Missing, RawSample
 from mico_150k.core.task import Task, parse_task_map
+from mico_150k.export import pickles
 from mico_150k.export.folder import EXPORT
-from mico_150k.pretokenize import pickles, workspace
+from mico_150k.pretokenize import workspace
 from mico_150k.sources import Reading, open_source
 from mico_150k.sources.layouts import OF_EXPORTS
 from mico_150k.sources.shape import parse_map

@@ -9,10 +9,10 @@ from mico_150k.card.markdown import markdown_template
 from mico_150k.core.errors import OutputRefused
 from mico_150k.core.trainer import LAUNCH
 from mico_150k.dataset.codes import CodesFolder
+from mico_150k.export.codes_source import find_codes
 from mico_150k.export.folder import EXPORT, START, WORK, ExportFolder
+from mico_150k.export.pickles import PicklesResult, check_disk, write_pickles
 from mico_150k.io.files import write_atomically
-from mico_150k.pretokenize.codes_source import find_codes
-from mico_150k.pretokenize.pickles import PicklesResult, check_disk, write_pickles
 from mico_150k.pretokenize.records import RecordOptions
 from mico_150k.pretokenize.workspace import Workspace
 
