@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from mico_150k.bench import Bench, BenchCase, one_spelling
 from mico_150k.core.errors import (
     BrokenFile,
     DuplicateIds,
@@ -22,6 +21,7 @@ from mico_150k.core.errors import (
 )
 from mico_150k.core.reasons import Reason
 from mico_150k.core.sample import LeftOut
+from mico_150k.refine.benchmark import Bench, BenchCase, one_spelling
 
 from .factories import BENCH_FILES, cases, encode, picture, write_bench, write_json
 

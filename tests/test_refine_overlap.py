@@ -8,10 +8,8 @@ import pytest
 from PIL import Image
 
 from mico_150k.core.errors import UsageError
-from mico_150k.refine.fates import Row
-from mico_150k.refine.look import LEAST_SIGNS, MOST_DIFFERENT_SIGNS, find_alike, look_of
-from mico_150k.refine.look_cache import LookCache
-from mico_150k.refine.overlap import (
+from mico_150k.refine.assignment import Row
+from mico_150k.refine.contamination import (
     NEAR_INPUTS,
     NEAR_OUTPUT,
     SAME_INPUTS,
@@ -20,6 +18,8 @@ from mico_150k.refine.overlap import (
     Overlap,
     find_overlaps,
 )
+from mico_150k.refine.hash_cache import LookCache
+from mico_150k.refine.perceptual_hash import LEAST_SIGNS, MOST_DIFFERENT_SIGNS, find_alike, look_of
 
 from .factories import encode, garment, picture
 

@@ -6,8 +6,8 @@ import re
 import pytest
 
 from mico_150k.core.errors import TooManyLost
-from mico_150k.refine.fates import Row
-from mico_150k.refine.validation import choose_validation
+from mico_150k.refine.assignment import Row
+from mico_150k.refine.validation_split import choose_validation
 
 TASKS = {"hoi": 600, "de_re": 300, "human_centric": 100}
 

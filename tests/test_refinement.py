@@ -17,7 +17,6 @@ import pyarrow.parquet as pq
 import pytest
 from datasets import load_dataset
 
-from mico_150k.bench import BenchCase
 from mico_150k.build.build import Build, BuildOptions
 from mico_150k.cli.refine import refine as run_command
 from mico_150k.core.errors import (
@@ -36,6 +35,7 @@ from mico_150k.dataset.row_group import MAX_ROWS
 from mico_150k.dataset.selection import Selection
 from mico_150k.dataset_builder import Mico150k
 from mico_150k.io.machine import cores
+from mico_150k.refine.benchmark import BenchCase
 from mico_150k.refine.options import RefineOptions
 from mico_150k.refine.refinement import Refinement
 from mico_150k.sources import open_source

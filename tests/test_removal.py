@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mico_150k.core.errors import UsageError
-from mico_150k.refine.removal import Removal
+from mico_150k.refine.takedown import Removal
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])

@@ -8,7 +8,6 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from mico_150k.bench import Bench
 from mico_150k.core.errors import BrokenFile, NotAnExport, OutsideRoot
 from mico_150k.core.faults import MOST_OF_A_KIND
 from mico_150k.dataset import layout
@@ -19,7 +18,8 @@ from mico_150k.dataset.report_rules import read_quarantine
 from mico_150k.export.image_store import ImageStore
 from mico_150k.export.record import parse_exported
 from mico_150k.export.run import relocate
-from mico_150k.refine.removal import Removal
+from mico_150k.refine.benchmark import Bench
+from mico_150k.refine.takedown import Removal
 
 from .builders.exporting import export
 from .factories import Case, write_bench

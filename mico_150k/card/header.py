@@ -7,13 +7,13 @@ every version.
 from collections.abc import Mapping
 from typing import Any
 
-from mico_150k.bench import BENCH_COLUMNS
 from mico_150k.builders import BUILDERS
 from mico_150k.card.text import GENERATED_KEYS
 from mico_150k.core.columns import Columns, card_features
 from mico_150k.dataset import layout
 from mico_150k.dataset.codes import CODES_COLUMNS
 from mico_150k.dataset.index import INDEX_COLUMNS
+from mico_150k.refine.benchmark import BENCH_COLUMNS
 
 COLUMNS: dict[str, Columns] = {
     **{name: builder.columns for name, builder in BUILDERS.items()},

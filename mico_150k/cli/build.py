@@ -42,7 +42,7 @@ from mico_150k.images.header import Verify
 from mico_150k.io.machine import parse_size
 from mico_150k.io.storage import is_url
 from mico_150k.refine.options import RefineOptions
-from mico_150k.refine.validation import MAX_LOSS
+from mico_150k.refine.validation_split import MAX_LOSS
 from mico_150k.sources import DEMO, open_source
 
 TO_THE_HUB = "To the Hub meanwhile"

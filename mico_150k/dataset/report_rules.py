@@ -13,7 +13,7 @@ from mico_150k.dataset.manifest_rules import MOST_BYTES, MOST_ROWS, are_counts, 
 from mico_150k.images.rules import CAUSES
 from mico_150k.io.json_lines import parse_json, read_json_lines
 from mico_150k.io.regular import Root, read_small
-from mico_150k.refine.overlap import KINDS
+from mico_150k.refine.contamination import KINDS
 
 _TASKS = frozenset(task.value for task in Task)
 _CAUSES = frozenset(cause.name for cause in CAUSES)

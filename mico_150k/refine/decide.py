@@ -10,16 +10,16 @@ from mico_150k.core.reasons import Reason
 from mico_150k.dataset import layout
 from mico_150k.dataset.reader import Dataset
 from mico_150k.dataset.selection import Selection
-from mico_150k.refine.bench_files import bench_digests
-from mico_150k.refine.bench_read import BenchRead
-from mico_150k.refine.fates import Fates
-from mico_150k.refine.look import find_alike, require_imagehash
-from mico_150k.refine.look_cache import LookCache
-from mico_150k.refine.near import look_at_rows
+from mico_150k.refine.assignment import Fates
+from mico_150k.refine.benchmark_config import bench_digests
+from mico_150k.refine.benchmark_digest import BenchRead
+from mico_150k.refine.contamination import KINDS, Alike, find_overlaps
+from mico_150k.refine.hash_cache import LookCache
+from mico_150k.refine.hashing import look_at_rows
 from mico_150k.refine.options import OnStep, RefineOptions
-from mico_150k.refine.overlap import KINDS, Alike, find_overlaps
-from mico_150k.refine.removal import Removal
-from mico_150k.refine.validation import choose_validation
+from mico_150k.refine.perceptual_hash import find_alike, require_imagehash
+from mico_150k.refine.takedown import Removal
+from mico_150k.refine.validation_split import choose_validation
 
 
 @dataclass(frozen=True, slots=True)

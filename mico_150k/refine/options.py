@@ -8,7 +8,7 @@ from typing import Any
 from mico_150k.build.provenance import unless
 from mico_150k.core.errors import UsageError
 from mico_150k.dataset.selection import Selection
-from mico_150k.refine.validation import MAX_LOSS
+from mico_150k.refine.validation_split import MAX_LOSS
 
 OnStep = Callable[[str, int, int], None]
 """Told what is looked at, how many of it are done, and of how many."""

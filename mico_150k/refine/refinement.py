@@ -33,9 +33,9 @@ from mico_150k.dataset.workspace import Workspace
 from mico_150k.images.reader import digest_of
 from mico_150k.io.files import link, same_disk
 from mico_150k.refine.decide import Decision, decide
-from mico_150k.refine.finish import finish_refinement, require_readable, sample_seed
+from mico_150k.refine.finalize import finish_refinement, require_readable, sample_seed
 from mico_150k.refine.options import OnStep, RefineOptions
-from mico_150k.refine.shards import NewShard, OldShard, plan_shards
+from mico_150k.refine.repack import NewShard, OldShard, plan_shards
 
 OnProgress = Callable[[Progress], None]
 

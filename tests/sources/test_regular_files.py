@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from mico_150k.bench import Bench
 from mico_150k.core.errors import MicoError, PathOutsideSource, SourceError
 from mico_150k.core.sample import Missing
 from mico_150k.dataset import layout
+from mico_150k.refine.benchmark import Bench
 from mico_150k.sources import Reading, open_source
 
 from ..factories import (

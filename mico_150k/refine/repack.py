@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from mico_150k.dataset import layout
-from mico_150k.refine.fates import Fates
+from mico_150k.refine.assignment import Fates
 
 OldShard = tuple[str, int]
 """A shard of the dataset that is refined: split and number."""

@@ -21,7 +21,7 @@ from mico_150k.dataset.folder import DatasetFolder, damage
 from mico_150k.dataset.reader import Dataset
 from mico_150k.dataset.records import FileRecord
 from mico_150k.dataset.row_group import RowGroup
-from mico_150k.refine.fates import Fates
+from mico_150k.refine.assignment import Fates
 
 
 def refine_sample(dataset: Dataset, fates: Fates, path: Path, seed: int) -> FileRecord:

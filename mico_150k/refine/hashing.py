@@ -9,10 +9,10 @@ from mico_150k.dataset import layout
 from mico_150k.dataset.reader import Dataset
 from mico_150k.io.machine import cores
 from mico_150k.io.prefetch import in_order
-from mico_150k.refine.fates import Fates
-from mico_150k.refine.look import Look, look_of
-from mico_150k.refine.look_cache import LookCache
+from mico_150k.refine.assignment import Fates
+from mico_150k.refine.hash_cache import LookCache
 from mico_150k.refine.options import OnStep
+from mico_150k.refine.perceptual_hash import Look, look_of
 
 _KEPT_EVERY = 256
 

@@ -1,15 +1,15 @@
 """Which rows are in the benchmark: the same output, or the same inputs in whatever order.
 
 Digests find what has the same bytes, and decode nothing. What was encoded again or resized has
-other bytes: perceptual hashes find it (`mico_150k.refine.near`).
+other bytes: perceptual hashes find it (`mico_150k.refine.hashing`).
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from mico_150k.bench import BenchCase
-from mico_150k.refine.fates import Row
+from mico_150k.refine.assignment import Row
+from mico_150k.refine.benchmark import BenchCase
 
 SAME_OUTPUT = "same output"
 SAME_INPUTS = "same inputs"

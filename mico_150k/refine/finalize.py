@@ -22,11 +22,11 @@ from mico_150k.dataset.records import FileRecord, ImageCounts, ShardRecord
 from mico_150k.dataset.report_rules import read_quarantine, read_report
 from mico_150k.dataset.workspace import Workspace
 from mico_150k.io.files import write_atomically, write_json
-from mico_150k.refine.bench_files import carry_bench, write_bench
+from mico_150k.refine.assignment import Fates
+from mico_150k.refine.benchmark_config import carry_bench, write_bench
 from mico_150k.refine.decide import Decision, removed_before
-from mico_150k.refine.fates import Fates
-from mico_150k.refine.sample import refine_sample
-from mico_150k.refine.shards import NewShard
+from mico_150k.refine.repack import NewShard
+from mico_150k.refine.sample_config import refine_sample
 
 Files = dict[str, dict[str, FileRecord]]
 """Configuration → file name → its record."""

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from mico_150k.bench import BENCH_COLUMNS, Bench, BenchCase
 from mico_150k.core.columns import arrow_schema
 from mico_150k.core.errors import BrokenFile
 from mico_150k.core.reasons import Reason
@@ -21,6 +20,7 @@ from mico_150k.dataset.records import FileRecord
 from mico_150k.dataset.row_group import RowGroup, cut
 from mico_150k.images.reader import digest_of
 from mico_150k.io.files import link
+from mico_150k.refine.benchmark import BENCH_COLUMNS, Bench, BenchCase
 from mico_150k.sources.cells import image_cells, image_lists
 
 Records = dict[str, FileRecord]

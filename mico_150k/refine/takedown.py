@@ -9,7 +9,7 @@ from mico_150k.core.errors import NotRegular, UsageError
 from mico_150k.core.excerpt import excerpt
 from mico_150k.core.reasons import Reason
 from mico_150k.io.regular import read_small
-from mico_150k.refine.fates import Fates
+from mico_150k.refine.assignment import Fates
 
 _DIGEST = re.compile(r"[0-9a-fA-F]{32}")
 _MOST_NAMED = 5

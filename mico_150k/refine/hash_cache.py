@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 from mico_150k.core.errors import UsageError
-from mico_150k.refine.look import Look
+from mico_150k.refine.perceptual_hash import Look
 
 _TABLE = "create table if not exists looks (digest text primary key, look blob not null)"
 """Whatever else makes a look gives the table another name, so that no old one is taken for it."""

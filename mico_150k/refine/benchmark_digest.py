@@ -6,15 +6,15 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 
-from mico_150k.bench import Bench, BenchCase
 from mico_150k.core.errors import TooManyLeftOut
 from mico_150k.core.sample import LeftOut
 from mico_150k.io.machine import cores
 from mico_150k.io.prefetch import in_order
-from mico_150k.refine.look import Look, look_of
-from mico_150k.refine.look_cache import LookCache
+from mico_150k.refine.benchmark import Bench, BenchCase
+from mico_150k.refine.contamination import CaseDigests
+from mico_150k.refine.hash_cache import LookCache
 from mico_150k.refine.options import OnStep
-from mico_150k.refine.overlap import CaseDigests
+from mico_150k.refine.perceptual_hash import Look, look_of
 
 
 @dataclass(frozen=True, slots=True)

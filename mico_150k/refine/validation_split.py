@@ -19,7 +19,7 @@ import xxhash
 
 from mico_150k.build.plan import merge_in_proportion, proportional
 from mico_150k.core.errors import TooManyLost
-from mico_150k.refine.fates import Row
+from mico_150k.refine.assignment import Row
 
 MAX_LOSS = 0.05
 """The share of the training rows that may be left out for a validation split."""
