@@ -9,10 +9,10 @@ import pyarrow.parquet as pq
 from mico_150k.builders import BUILDERS
 
 from mico_150k.build.build import Build, BuildOptions, BuildResult
-from mico_150k.check import check_dataset
 from mico_150k.dataset import layout
 from mico_150k.dataset.folder import DatasetFolder, read_rows
 from mico_150k.dataset.selection import Selection
+from mico_150k.inspection.check import check_dataset
 from mico_150k.refine.options import RefineOptions
 from mico_150k.refine.refinement import Refinement
 from mico_150k.sources import open_source

@@ -13,11 +13,11 @@ import pytest
 import yaml
 
 from mico_150k.build.build import Build, BuildOptions
-from mico_150k.check import Finding, check_dataset
 from mico_150k.core.errors import NotADataset
 from mico_150k.dataset import layout
 from mico_150k.dataset.folder import DatasetFolder
 from mico_150k.dataset.layout import partial
+from mico_150k.inspection.check import Finding, check_dataset
 from mico_150k.sources import open_source
 
 from .factories import cases, write_release
@@ -162,13 +162,13 @@ def test_without_hashes_a_changed_byte_goes_unseen_and_a_changed_size_does_not(c
 def test_a_row_group_that_the_viewer_would_not_read_is_found(
     copy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mico_150k.check.VIEWER_READ_BYTES", 500_000)
+    monkeypatch.setattr("mico_150k.inspection.check.VIEWER_READ_BYTES", 500_000)
     assert any("the viewer reads no more" in finding.what for finding in faults(copy))
 
 
 def test_too_many_files_for_the_hub_are_found(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mico_150k.check.HUB_MAX_FOLDER_FILES", 0)
-    monkeypatch.setattr("mico_150k.check.HUB_MAX_FILES", 3)
+    monkeypatch.setattr("mico_150k.inspection.check.HUB_MAX_FOLDER_FILES", 0)
+    monkeypatch.setattr("mico_150k.inspection.check.HUB_MAX_FILES", 3)
     found = [finding.what for finding in faults(copy)]
     assert "1 files; the Hub takes 0" in found
     assert "7 files; the Hub takes 3" in found

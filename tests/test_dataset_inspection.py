@@ -9,18 +9,18 @@ import pytest
 from mico_150k.builders import TRAINERS
 from PIL import Image
 
-from mico_150k.charts import Bar, Part, make_charts
-from mico_150k.collage import make_collage
 from mico_150k.core.errors import MissingPackage, UsageError
 from mico_150k.core.sample import Image as Picture
 from mico_150k.core.sample import Sample
 from mico_150k.core.task import Task
 from mico_150k.dataset import layout
 from mico_150k.dataset.reader import Dataset, open_dataset
-from mico_150k.dataset_inspection import inspect_dataset, write_assets
 from mico_150k.export.limits import OverLimitPolicy, fit
-from mico_150k.statistics import Statistics, make_statistics
-from mico_150k.trainer_limits import exceeded_limits, trainer_limits
+from mico_150k.inspection.charts import Bar, Part, make_charts
+from mico_150k.inspection.collage import make_collage
+from mico_150k.inspection.dataset import inspect_dataset, write_assets
+from mico_150k.inspection.statistics import Statistics, make_statistics
+from mico_150k.inspection.trainer_limits import exceeded_limits, trainer_limits
 
 from .factories import Case, encode
 from .refining import refine

@@ -11,22 +11,22 @@ import pytest
 from mico_150k.builders import TRAINERS
 
 from mico_150k.card.file import Licence, write_card
-from mico_150k.check import check_dataset
 from mico_150k.core.errors import DiskTooSmall, OutputRefused
 from mico_150k.dataset import layout
 from mico_150k.dataset.folder import DatasetFolder
 from mico_150k.dataset.index import write_index
 from mico_150k.dataset.layout import partial
 from mico_150k.dataset.reader import open_dataset
-from mico_150k.dataset_inspection import write_assets
 from mico_150k.export.codes_export import export_codes
 from mico_150k.export.job import ExportJob, ExportOptions
 from mico_150k.export.run import relocate, run_export
+from mico_150k.inspection.check import check_dataset
+from mico_150k.inspection.dataset import write_assets
+from mico_150k.inspection.statistics import make_statistics
 from mico_150k.io.hold import hold
 from mico_150k.pretokenize.records import RecordOptions
 from mico_150k.refine.options import RefineOptions
 from mico_150k.refine.refinement import Refinement
-from mico_150k.statistics import make_statistics
 
 from .commands import WRONG_USAGE, runner
 from .folders import contents as everything

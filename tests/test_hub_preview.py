@@ -9,11 +9,11 @@ from mico_150k.card.file import write_card
 from mico_150k.core.errors import NotADataset
 from mico_150k.dataset.folder import DatasetFolder
 from mico_150k.dataset.reader import open_dataset
-from mico_150k.dataset_inspection import inspect_dataset
 from mico_150k.hub.push import Push, PushOptions
 from mico_150k.hub.repository import Repository
-from mico_150k.page_rows import Choice
-from mico_150k.preview import write_preview
+from mico_150k.inspection.dataset import inspect_dataset
+from mico_150k.inspection.page import write_preview
+from mico_150k.inspection.page_rows import Choice
 from mico_150k.sources import open_source
 
 from .factories import cases, write_release

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mico_150k.images.header import Verify
-from mico_150k.inspection import inspect_images, inspect_source
+from mico_150k.inspection.source import inspect_images, inspect_source
 from mico_150k.sources import Reading
 from mico_150k.sources.demo import DEMO
 

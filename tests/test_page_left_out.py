@@ -8,7 +8,7 @@ import pytest
 
 from mico_150k.dataset import layout
 from mico_150k.dataset.reader import open_dataset
-from mico_150k.page_left_out import MOST_OF_A_REASON, count_left_out, read_left_out
+from mico_150k.inspection.page_skipped import MOST_OF_A_REASON, count_left_out, read_left_out
 
 
 @pytest.fixture

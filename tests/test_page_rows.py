@@ -14,7 +14,7 @@ from mico_150k.build.build import Build, BuildOptions
 from mico_150k.core.errors import BadSelection, UnknownConfig
 from mico_150k.dataset import layout, row_group
 from mico_150k.dataset.reader import Dataset, open_dataset
-from mico_150k.page_rows import Choice, Chosen, rows_to_show
+from mico_150k.inspection.page_rows import Choice, Chosen, rows_to_show
 from mico_150k.sources import open_source
 
 from .factories import cases, write_release

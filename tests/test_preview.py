@@ -15,8 +15,8 @@ from mico_150k.build.build import Build, BuildOptions
 from mico_150k.core.errors import BrokenFile, OutputRefused
 from mico_150k.dataset.reader import ChosenRows, _samples, open_dataset
 from mico_150k.images.thumbnail import make_thumbnail
-from mico_150k.page_rows import Choice
-from mico_150k.preview import write_preview
+from mico_150k.inspection.page import write_preview
+from mico_150k.inspection.page_rows import Choice
 from mico_150k.sources import open_source
 
 from .factories import cases, encode, picture, write_release

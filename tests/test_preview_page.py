@@ -9,8 +9,8 @@ import pytest
 
 from mico_150k.build.build import Build, BuildOptions
 from mico_150k.dataset.reader import open_dataset
-from mico_150k.page_rows import Choice
-from mico_150k.preview import write_preview
+from mico_150k.inspection.page import write_preview
+from mico_150k.inspection.page_rows import Choice
 from mico_150k.sources import open_source
 
 from .browser import chromium

@@ -19,10 +19,10 @@ from mico_150k.export.run import run_export
 from mico_150k.hub.push import Push, PushOptions
 from mico_150k.hub.repository import Repository
 from mico_150k.images.reader import digest_of
+from mico_150k.inspection.page import write_preview
+from mico_150k.inspection.page_rows import Choice
 from mico_150k.io.files import write_atomically
-from mico_150k.page_rows import Choice
 from mico_150k.pretokenize.source import open_material
-from mico_150k.preview import write_preview
 from mico_150k.refine.options import RefineOptions
 from mico_150k.refine.refinement import Refinement
 

@@ -7,7 +7,7 @@ import pytest
 
 from mico_150k.core.errors import BrokenFile
 from mico_150k.dataset.reader import open_dataset
-from mico_150k.statistics import make_statistics
+from mico_150k.inspection.statistics import make_statistics
 
 from .factories import Case
 

@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-from mico_150k.check import check_dataset, check_place
 from mico_150k.cli.hub import open_repository
 from mico_150k.cli.options import AsJson
 from mico_150k.cli.terminal import say, show_json
@@ -17,6 +16,7 @@ from mico_150k.core.errors import NotADataset
 from mico_150k.core.excerpt import excerpt
 from mico_150k.dataset.folder import DatasetFolder
 from mico_150k.hub.remote_check import check_remote
+from mico_150k.inspection.check import check_dataset, check_place
 from mico_150k.sources.layouts import looks_like_source
 
 

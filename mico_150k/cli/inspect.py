@@ -26,7 +26,12 @@ from mico_150k.core.errors import SourceError
 from mico_150k.core.sample import LeftOut
 from mico_150k.dataset.records import ImageCounts
 from mico_150k.images.header import Verify
-from mico_150k.inspection import ImageInspection, SourceInspection, inspect_images, inspect_source
+from mico_150k.inspection.source import (
+    ImageInspection,
+    SourceInspection,
+    inspect_images,
+    inspect_source,
+)
 from mico_150k.sources import DEMO
 
 MOST_LISTED = 20

@@ -15,8 +15,8 @@ from mico_150k.io.files import absolute
 
 if TYPE_CHECKING:
     from mico_150k.dataset.reader import Dataset
-    from mico_150k.dataset_inspection import DatasetInspection
-    from mico_150k.statistics import Images
+    from mico_150k.inspection.dataset import DatasetInspection
+    from mico_150k.inspection.statistics import Images
 
 MOST_SUBTASKS = 40
 MOST_SIZES = 8
@@ -55,7 +55,7 @@ def _refuse_part(path: Path) -> None:
 
 def show_dataset(dataset: "Dataset", *, plots: bool, as_json: bool) -> None:
     """Say what is in it, and write its plots where they are asked for."""
-    from mico_150k.dataset_inspection import inspect_dataset, require_assets, write_assets
+    from mico_150k.inspection.dataset import inspect_dataset, require_assets, write_assets
 
     if plots:
         require_assets(dataset)

@@ -33,8 +33,8 @@ def preview(
     """
     # It brings duckdb and Pillow, which `mico --help` can do without.
     from mico_150k.dataset.reader import open_dataset
-    from mico_150k.page_rows import Choice
-    from mico_150k.preview import write_preview
+    from mico_150k.inspection.page import write_preview
+    from mico_150k.inspection.page_rows import Choice
 
     started = time.monotonic()
     say("reading the index of {}", dataset)

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from enum import Enum
 
 from mico_150k.card.file import Licence, make_card, read_card
-from mico_150k.check import Finding
 from mico_150k.core.errors import HubError, UsageError
 from mico_150k.dataset.folder import DatasetFolder
 from mico_150k.hub import preflight
@@ -31,6 +30,7 @@ from mico_150k.hub.repository import (
     Snapshot,
 )
 from mico_150k.hub.settling import until_so
+from mico_150k.inspection.check import Finding
 
 
 class Way(str, Enum):

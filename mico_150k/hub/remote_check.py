@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any
 
 from mico_150k.card.file import read_card
-from mico_150k.check import Finding, check_header
 from mico_150k.core.errors import RowUnreadable
 from mico_150k.dataset import layout
 from mico_150k.dataset.folder import DatasetFolder
@@ -16,6 +15,7 @@ from mico_150k.hub.content import Content
 from mico_150k.hub.preflight import script_of, shown
 from mico_150k.hub.publication import Publication, Shard, are_same_rows, foreign_files
 from mico_150k.hub.repository import RemoteFile, Repository, Snapshot
+from mico_150k.inspection.check import Finding, check_header
 
 _OF_THE_HUB = ".gitattributes"
 

@@ -144,7 +144,7 @@ def test_plots_are_refused_before_anything_is_read_where_they_cannot_be_drawn(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     mico = runner(tmp_path, monkeypatch, capsys)
-    monkeypatch.setattr("mico_150k.plots.find_spec", lambda _: None)
+    monkeypatch.setattr("mico_150k.inspection.plots.find_spec", lambda _: None)
     done = mico("inspect", dataset, "--plots")
     assert done.returncode == WRONG_USAGE
     assert (

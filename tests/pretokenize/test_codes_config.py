@@ -8,10 +8,10 @@ import pytest
 from datasets import load_dataset
 
 from mico_150k.card.file import write_card
-from mico_150k.check import Finding, check_dataset
 from mico_150k.core.errors import NotADataset, OutputRefused
 from mico_150k.dataset import codes, layout
 from mico_150k.dataset.folder import DatasetFolder
+from mico_150k.inspection.check import Finding, check_dataset
 from mico_150k.pretokenize import codes_config
 from mico_150k.pretokenize.codes_config import CodesConfig
 from mico_150k.refine.options import RefineOptions

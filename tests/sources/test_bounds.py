@@ -18,7 +18,7 @@ from mico_150k.build.plan import make_plan
 from mico_150k.core.errors import BrokenFile, SourceError
 from mico_150k.core.reasons import Reason
 from mico_150k.core.sample import MAX_INPUTS, LeftOut, Sample
-from mico_150k.inspection import inspect_source
+from mico_150k.inspection.source import inspect_source
 from mico_150k.sources import Reading, open_source
 from mico_150k.sources.not_a_path import not_a_path
 from mico_150k.sources.validate import Examiner

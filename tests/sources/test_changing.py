@@ -19,7 +19,7 @@ from mico_150k.core.errors import SourceChanged, SourceError
 from mico_150k.dataset import layout
 from mico_150k.dataset_builder import Mico150k
 from mico_150k.images.header import Verify
-from mico_150k.inspection import inspect_images
+from mico_150k.inspection.source import inspect_images
 from mico_150k.sources import open_source
 
 from ..factories import Case, cases, manifest_rows, release_table, write_json, write_release

@@ -8,7 +8,7 @@ import pytest
 
 from mico_150k.core.errors import EmptySource, SourceError, UnknownShape
 from mico_150k.core.sample import LeftOut
-from mico_150k.inspection import inspect_source
+from mico_150k.inspection.source import inspect_source
 from mico_150k.sources import Reading, open_source
 from mico_150k.sources.layouts import looks_like_source
 from mico_150k.sources.source import MANIFEST_ENDINGS

@@ -14,7 +14,7 @@ from mico_150k.build.plan import make_plan
 from mico_150k.core.errors import BrokenFile, SourceError, UnknownShape
 from mico_150k.core.sample import RawSample
 from mico_150k.core.task import Task
-from mico_150k.inspection import inspect_source
+from mico_150k.inspection.source import inspect_source
 from mico_150k.sources import Reading, open_source
 from mico_150k.sources.cells import image_cells, image_lists, kind_of, plain_values
 from mico_150k.sources.shape import Kind, find_shape, parse_map

@@ -4,8 +4,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from mico_150k.charts import TASKS, Bubble, Chart
 from mico_150k.core.errors import MissingPackage
+from mico_150k.inspection.charts import TASKS, Bubble, Chart
 from mico_150k.io.files import written_whole
 
 if TYPE_CHECKING:

@@ -7,16 +7,16 @@ from typing import Any
 
 import pyarrow as pa
 
-from mico_150k.charts import bubbles, make_charts
-from mico_150k.collage import CANDIDATES, QUALITY, make_collage, spread
 from mico_150k.core.errors import OutputRefused, UsageError
 from mico_150k.dataset.folder import DatasetFolder
 from mico_150k.dataset.layout import ASSETS, COLLAGE, PLOTS, SPLIT
 from mico_150k.dataset.reader import Dataset
+from mico_150k.inspection.charts import bubbles, make_charts
+from mico_150k.inspection.collage import CANDIDATES, QUALITY, make_collage, spread
+from mico_150k.inspection.page_rows import Choice, rows_to_show
+from mico_150k.inspection.plots import require_matplotlib, write_plots
+from mico_150k.inspection.statistics import Statistics, make_statistics
 from mico_150k.io.files import written_whole
-from mico_150k.page_rows import Choice, rows_to_show
-from mico_150k.plots import require_matplotlib, write_plots
-from mico_150k.statistics import Statistics, make_statistics
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from mico_150k.core.errors import BrokenFile
 from mico_150k.core.references import named_images
-from mico_150k.trainer_limits import exceeded_limits, trainer_limits
+from mico_150k.inspection.trainer_limits import exceeded_limits, trainer_limits
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

@@ -21,7 +21,6 @@ from markupsafe import Markup
 
 from mico_150k.build.drop_limit import Progress
 from mico_150k.build.forecast import gigabytes
-from mico_150k.charts import bubbles, colour_of, make_charts, task_words
 from mico_150k.core.errors import OutputRefused
 from mico_150k.core.references import Span, named_images, spans
 from mico_150k.core.sample import Image, Sample
@@ -29,13 +28,14 @@ from mico_150k.dataset.folder import DatasetFolder
 from mico_150k.dataset.reader import Dataset
 from mico_150k.images.rules import CAUSES
 from mico_150k.images.thumbnail import Thumbnail, make_thumbnail
+from mico_150k.inspection.charts import bubbles, colour_of, make_charts, task_words
+from mico_150k.inspection.page_rows import Choice, Chosen, rows_to_show
+from mico_150k.inspection.page_skipped import count_left_out, read_left_out
+from mico_150k.inspection.statistics import make_statistics
+from mico_150k.inspection.trainer_limits import exceeded_limits
 from mico_150k.io.files import remove_abandoned, write_atomically
 from mico_150k.io.machine import cores
 from mico_150k.io.prefetch import in_order
-from mico_150k.page_left_out import count_left_out, read_left_out
-from mico_150k.page_rows import Choice, Chosen, rows_to_show
-from mico_150k.statistics import make_statistics
-from mico_150k.trainer_limits import exceeded_limits
 from mico_150k.version import __version__
 
 INPUT_SIDE = 320

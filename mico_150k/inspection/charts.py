@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mico_150k.core.task import Task
-from mico_150k.statistics import CHARACTERS_STEP, Images, Statistics
+from mico_150k.inspection.statistics import CHARACTERS_STEP, Images, Statistics
 
 TASKS = tuple(task.value for task in Task)
 """A task's colour goes by its place here; any other task is drawn as `unknown`."""
