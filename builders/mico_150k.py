@@ -6,8 +6,8 @@ It needs the package installed. Never put it at the root of a dataset folder: fr
 that is named like its folder stops `load_dataset`.
 """
 
-from mico_150k import dataset_builder
+from mico_150k.loaders import huggingface
 
 
-class Mico150k(dataset_builder.Mico150k):
+class Mico150k(huggingface.Mico150k):
     """The package's builder, where `datasets` looks for one."""

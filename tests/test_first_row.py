@@ -12,10 +12,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from mico_150k import first_row
 from mico_150k.core.errors import HubError, RowUnreadable, RowUnreadableNow
-from mico_150k.first_row import FirstRow, FirstRows
 from mico_150k.hub.patience import Patience, is_transient
+from mico_150k.loaders import first_row
+from mico_150k.loaders.first_row import FirstRow, FirstRows
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,7 @@ def test_caches_that_cannot_be_written_are_not_needed(
 def start_with(code: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Have the process take this for a row; `read` reads one."""
     code = (
-        "import mico_150k.first_row as module; read = module.read_first_row; "
+        "import mico_150k.loaders.first_row as module; read = module.read_first_row; "
         f"module.read_first_row = lambda **asked: {code}; serve(int"
     )
     monkeypatch.setattr(first_row, "_START", first_row._START.replace("serve(int", code))

@@ -21,7 +21,7 @@ from mico_150k.build.build import Build, BuildOptions
 from mico_150k.core.errors import MicoError
 from mico_150k.dataset import layout
 from mico_150k.dataset.folder import DatasetFolder, read_rows
-from mico_150k.dataset_builder import Mico150k
+from mico_150k.loaders.huggingface import Mico150k
 from mico_150k.sources import open_source
 
 from .factories import Case, cases, encode, picture, write_release

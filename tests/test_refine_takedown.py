@@ -13,7 +13,6 @@ from mico_150k.core.errors import UsageError
 from mico_150k.dataset import layout
 from mico_150k.dataset.folder import DatasetFolder
 from mico_150k.dataset.reader import open_dataset
-from mico_150k.dataset_builder import Mico150k
 from mico_150k.export.job import ExportJob, ExportOptions
 from mico_150k.export.run import run_export
 from mico_150k.hub.push import Push, PushOptions
@@ -22,6 +21,7 @@ from mico_150k.images.reader import digest_of
 from mico_150k.inspection.page import write_preview
 from mico_150k.inspection.page_rows import Choice
 from mico_150k.io.files import write_atomically
+from mico_150k.loaders.huggingface import Mico150k
 from mico_150k.pretokenize.source import open_material
 from mico_150k.refine.options import RefineOptions
 from mico_150k.refine.refinement import Refinement

@@ -33,8 +33,8 @@ from mico_150k.dataset.folder import DatasetFolder
 from mico_150k.dataset.reader import open_dataset
 from mico_150k.dataset.row_group import MAX_ROWS
 from mico_150k.dataset.selection import Selection
-from mico_150k.dataset_builder import Mico150k
 from mico_150k.io.machine import cores
+from mico_150k.loaders.huggingface import Mico150k
 from mico_150k.refine.benchmark import BenchCase
 from mico_150k.refine.options import RefineOptions
 from mico_150k.refine.refinement import Refinement

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mico_150k.row_order import Piece, draw, share, shuffled
+from mico_150k.loaders.row_order import Piece, draw, share, shuffled
 
 COUNTS = st.lists(st.integers(1, 20), min_size=1, max_size=12)
 

@@ -23,8 +23,8 @@ from torch.utils.data import DataLoader
 from mico_150k.build.build import Build, BuildOptions
 from mico_150k.core.errors import NotADataset, UnknownConfig, UsageError
 from mico_150k.dataset.reader import open_dataset
+from mico_150k.loaders.torch import TrainingLoader, TrainingRows, collate, to_tensor
 from mico_150k.sources import open_source
-from mico_150k.torch_loading import TrainingLoader, TrainingRows, collate, to_tensor
 
 from .factories import FOLDERS, Case, encode, picture, write_release
 from .hub import serve
@@ -264,7 +264,7 @@ def test_half_a_rank_is_refused(place: dict[str, int], folder: Path) -> None:
 
 ON_THE_HUB = """
 import json, sys
-from mico_150k.torch_loading import TrainingLoader, TrainingRows
+from mico_150k.loaders.torch import TrainingLoader, TrainingRows
 found = {}
 for config in sys.argv[1:]:
     rows = TrainingRows("user/release", config, seed=3)

@@ -9,7 +9,7 @@ from mico_150k.build.build import BuildResult
 from mico_150k.build.forecast import gigabytes
 from mico_150k.cli.terminal import say
 from mico_150k.dataset import layout
-from mico_150k.first_row import FirstRows
+from mico_150k.loaders.first_row import FirstRows
 
 _SECONDS = 60.0
 """For a row that is shown at the end: whoever waits has the dataset already."""

@@ -10,12 +10,12 @@ from mico_150k.card.file import read_card
 from mico_150k.core.errors import RowUnreadable
 from mico_150k.dataset import layout
 from mico_150k.dataset.folder import DatasetFolder
-from mico_150k.first_row import FirstRows
 from mico_150k.hub.content import Content
 from mico_150k.hub.preflight import script_of, shown
 from mico_150k.hub.publication import Publication, Shard, are_same_rows, foreign_files
 from mico_150k.hub.repository import RemoteFile, Repository, Snapshot
 from mico_150k.inspection.check import Finding, check_header
+from mico_150k.loaders.first_row import FirstRows
 
 _OF_THE_HUB = ".gitattributes"
 

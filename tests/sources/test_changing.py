@@ -17,9 +17,9 @@ from mico_150k.build.processes import Processes
 from mico_150k.build.worker import unit_rows
 from mico_150k.core.errors import SourceChanged, SourceError
 from mico_150k.dataset import layout
-from mico_150k.dataset_builder import Mico150k
 from mico_150k.images.header import Verify
 from mico_150k.inspection.source import inspect_images
+from mico_150k.loaders.huggingface import Mico150k
 from mico_150k.sources import open_source
 
 from ..factories import Case, cases, manifest_rows, release_table, write_json, write_release

@@ -1,7 +1,7 @@
 """The `datasets` builder: MICo-150K's configurations, generated from a source.
 
 `Mico150k` can be used directly, by `load_dataset` where it is registered
-(`mico_150k.registration`), and by the loading script of `datasets` before 4.
+(`mico_150k.loaders.registration`), and by the loading script of `datasets` before 4.
 
 Given a source, it yields what `mico build` would write, unit by unit in the order of the shards.
 Given a dataset folder, or nothing, it yields that folder's own rows: a registered name hides a
@@ -24,8 +24,8 @@ from mico_150k.core.errors import UsageError
 from mico_150k.core.task import parse_task_map
 from mico_150k.dataset import layout
 from mico_150k.images.header import Verify
-from mico_150k.loading import Given, find_given, fingerprint, require_same
-from mico_150k.package_hash import package_hash
+from mico_150k.loaders.package_hash import package_hash
+from mico_150k.loaders.rows import Given, find_given, fingerprint, require_same
 from mico_150k.sources import Reading
 from mico_150k.sources.shape import parse_map
 from mico_150k.version import __version__

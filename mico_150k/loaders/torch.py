@@ -24,7 +24,7 @@ from mico_150k.core.errors import UsageError
 from mico_150k.dataset import layout
 from mico_150k.dataset.reader import open_dataset
 from mico_150k.io.storage import Storage
-from mico_150k.row_order import Piece, draw, share, shuffled
+from mico_150k.loaders.row_order import Piece, draw, share, shuffled
 from mico_150k.trainers.rgb import open_rgb
 
 POOL_BYTES = 256 << 20

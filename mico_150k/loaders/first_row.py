@@ -28,7 +28,7 @@ _MOST_SHOWN = 90
 """Characters of a value."""
 _START = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[2]); "
-    "from mico_150k.first_row import serve; serve(int(sys.argv[1]))"
+    "from mico_150k.loaders.first_row import serve; serve(int(sys.argv[1]))"
 )
 _CACHES = ("HF_DATASETS_CACHE", "HF_MODULES_CACHE", "HF_HUB_CACHE", "HF_ASSETS_CACHE",
            "HF_XET_CACHE")  # fmt: skip

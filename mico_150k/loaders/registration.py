@@ -15,8 +15,8 @@ def register(name: str = DATASET) -> None:
     """
     from datasets import packaged_modules
 
-    from mico_150k import dataset_builder
-    from mico_150k.package_hash import package_hash
+    from mico_150k.loaders import huggingface
+    from mico_150k.loaders.package_hash import package_hash
 
     table = packaged_modules._PACKAGED_DATASETS_MODULES  # noqa: SLF001 - see above
-    table[name] = (dataset_builder.__name__, package_hash())
+    table[name] = (huggingface.__name__, package_hash())

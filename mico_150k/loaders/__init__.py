@@ -1,0 +1,1 @@
+"""Rows into a training: through `datasets`, and through torch."""
