@@ -15,8 +15,8 @@ from mico_150k.core.errors import UnusableImage
 from mico_150k.core.reasons import Reason
 from mico_150k.core.sample import Buffer
 from mico_150k.images.reader import digest_of
-from mico_150k.pretokenize.cells import Cells
 from mico_150k.pretokenize.crop import Pixels, crop_all
+from mico_150k.pretokenize.images import Cells
 from mico_150k.pretokenize.material import CellPlace, Fault
 from mico_150k.pretokenize.plan import Chunk, Item
 

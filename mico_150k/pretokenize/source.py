@@ -5,7 +5,7 @@ from pathlib import Path
 from mico_150k.builders.dimoo import DimooTrainer
 from mico_150k.core.errors import EmptySource, SourceNotFound
 from mico_150k.dataset.folder import DatasetFolder
-from mico_150k.pretokenize.dataset_source import open_dataset_folder
+from mico_150k.pretokenize.dataset_images import open_dataset_folder
 from mico_150k.pretokenize.export_source import open_export
 from mico_150k.pretokenize.material import Material
 

@@ -10,7 +10,7 @@ import pytest
 from mico_150k.dataset import layout
 from mico_150k.dataset.codes import CodedPicture, CodedRow, CodesFolder, write_codes
 from mico_150k.dataset.folder import DatasetFolder, read_rows
-from mico_150k.pretokenize.codes_config import CodesConfig
+from mico_150k.pretokenize.add_config import CodesConfig
 from mico_150k.pretokenize.encoder import EncoderOptions
 from mico_150k.pretokenize.run import PretokenizeOptions
 from mico_150k.pretokenize.sizes import SizeTable

@@ -12,8 +12,8 @@ from mico_150k.core.errors import NotADataset, OutputRefused
 from mico_150k.dataset import codes, layout
 from mico_150k.dataset.folder import DatasetFolder
 from mico_150k.inspection.check import Finding, check_dataset
-from mico_150k.pretokenize import codes_config
-from mico_150k.pretokenize.codes_config import CodesConfig
+from mico_150k.pretokenize import add_config as codes_config
+from mico_150k.pretokenize.add_config import CodesConfig
 from mico_150k.refine.options import RefineOptions
 from mico_150k.refine.refinement import Refinement
 

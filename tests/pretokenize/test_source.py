@@ -11,7 +11,7 @@ import pytest
 
 from mico_150k.core.errors import BrokenFile, EmptySource, SourceNotFound
 from mico_150k.core.reasons import Reason
-from mico_150k.pretokenize.cells import Cells
+from mico_150k.pretokenize.images import Cells
 from mico_150k.pretokenize.material import CellPlace, Fault, FilePlace, Material
 from mico_150k.pretokenize.source import open_material
 
