@@ -8,8 +8,8 @@ import pytest
 
 from mico_150k.dataset import layout
 from mico_150k.dataset.folder import DatasetFolder
-from mico_150k.hub.remote_check import check_remote
 from mico_150k.hub.repository import Repository
+from mico_150k.hub.verify import check_remote
 from mico_150k.inspection.check import Finding
 
 from .factories import encode, picture

@@ -9,9 +9,9 @@ from mico_150k.core.errors import (
     NotSent,
 )
 from mico_150k.dataset.folder import DatasetFolder
-from mico_150k.hub.patience import Patience
 from mico_150k.hub.push import Push, PushOptions
 from mico_150k.hub.repository import Repository
+from mico_150k.hub.retry import Patience
 
 from .hub import Hub
 from .hub.folders import local

@@ -14,10 +14,10 @@ from mico_150k.core.errors import DiskTooSmall, NotSent, PushRefused
 from mico_150k.dataset import layout
 from mico_150k.dataset.folder import DatasetFolder
 from mico_150k.dataset.records import ShardRecord
-from mico_150k.hub.patience import Patience
 from mico_150k.hub.placeholder import is_placeholder
 from mico_150k.hub.push import Push, PushOptions
 from mico_150k.hub.repository import Repository
+from mico_150k.hub.retry import Patience
 from mico_150k.hub.streaming import StreamingPush
 from mico_150k.sources import open_source
 

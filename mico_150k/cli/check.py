@@ -15,7 +15,7 @@ from mico_150k.cli.unused import is_given, refuse
 from mico_150k.core.errors import NotADataset
 from mico_150k.core.excerpt import excerpt
 from mico_150k.dataset.folder import DatasetFolder
-from mico_150k.hub.remote_check import check_remote
+from mico_150k.hub.verify import check_remote
 from mico_150k.inspection.check import check_dataset, check_place
 from mico_150k.sources.layouts import looks_like_source
 

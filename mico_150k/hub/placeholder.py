@@ -11,7 +11,7 @@ from mico_150k.card.header import by_hand
 from mico_150k.card.text import CardText
 from mico_150k.dataset import layout
 from mico_150k.hub.repository import Repository, Snapshot
-from mico_150k.hub.settling import until_so
+from mico_150k.hub.sync import until_so
 
 CONFIG = "not-finished"
 _NO_FILE = "this-dataset-is-being-pushed-and-not-whole-yet.parquet"

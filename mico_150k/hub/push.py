@@ -15,12 +15,10 @@ from mico_150k.card.file import Licence, make_card, read_card
 from mico_150k.core.errors import HubError, UsageError
 from mico_150k.dataset.folder import DatasetFolder
 from mico_150k.hub import preflight
-from mico_150k.hub.edits import refuse_to_lose
+from mico_150k.hub.card_conflicts import refuse_to_lose
 from mico_150k.hub.placeholder import is_placeholder, put_placeholder
-from mico_150k.hub.publication import Publication, check_own_files
 from mico_150k.hub.pull_requests import merge, open_pull_request
 from mico_150k.hub.push_forecast import PushForecast, storage_warnings
-from mico_150k.hub.remote_check import check_publication
 from mico_150k.hub.remote_state import RemoteState, create
 from mico_150k.hub.repository import (
     BATCH_FILES,
@@ -29,7 +27,9 @@ from mico_150k.hub.repository import (
     Repository,
     Snapshot,
 )
-from mico_150k.hub.settling import until_so
+from mico_150k.hub.sync import until_so
+from mico_150k.hub.target import Publication, check_own_files
+from mico_150k.hub.verify import check_publication
 from mico_150k.inspection.check import Finding
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 from mico_150k.core.errors import NoRepository, UsageError
-from mico_150k.hub.patience import Patience
+from mico_150k.hub.retry import Patience
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi

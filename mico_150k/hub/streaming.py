@@ -12,10 +12,10 @@ from mico_150k.core.errors import PushRefused
 from mico_150k.dataset import layout
 from mico_150k.dataset.records import ShardRecord
 from mico_150k.hub.placeholder import is_placeholder, put_placeholder
-from mico_150k.hub.publication import Shard
 from mico_150k.hub.remote_state import RemoteState, create
 from mico_150k.hub.repository import BATCH_FILES, DEFAULT_BRANCH, Repository, Snapshot
-from mico_150k.hub.settling import until_so
+from mico_150k.hub.sync import until_so
+from mico_150k.hub.target import Shard
 
 
 class StreamingPush:

@@ -18,7 +18,7 @@ from mico_150k.core.errors import MicoError
 from mico_150k.dataset.folder import DatasetFolder
 from mico_150k.hub import preflight
 from mico_150k.hub.content import Content
-from mico_150k.hub.publication import Publication
+from mico_150k.hub.target import Publication
 
 
 def run(case: Case) -> None:

@@ -1,9 +1,9 @@
 """A push to the repository that most tests push to, and what lies there afterwards."""
 
 from mico_150k.dataset.folder import DatasetFolder
-from mico_150k.hub.patience import Patience
 from mico_150k.hub.push import Push, PushOptions, PushResult
 from mico_150k.hub.repository import Repository
+from mico_150k.hub.retry import Patience
 
 from .repository import Entry
 from .server import Hub

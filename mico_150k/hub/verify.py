@@ -12,8 +12,8 @@ from mico_150k.dataset import layout
 from mico_150k.dataset.folder import DatasetFolder
 from mico_150k.hub.content import Content
 from mico_150k.hub.preflight import script_of, shown
-from mico_150k.hub.publication import Publication, Shard, are_same_rows, foreign_files
 from mico_150k.hub.repository import RemoteFile, Repository, Snapshot
+from mico_150k.hub.target import Publication, Shard, are_same_rows, foreign_files
 from mico_150k.inspection.check import Finding, check_header
 from mico_150k.loaders.first_row import FirstRows
 

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 from mico_150k.core.errors import PushRefused
-from mico_150k.hub.patience import is_transient, plain_error, status_of
 from mico_150k.hub.repository import Repository, Snapshot
+from mico_150k.hub.retry import is_transient, plain_error, status_of
 
 
 def until_so(
