@@ -23,9 +23,9 @@ from mico_150k.sources import Reading, open_source
 from mico_150k.sources.not_a_path import not_a_path
 from mico_150k.sources.validate import Examiner
 
+from ..build.test_plan import TASKS as ALL_TASKS
+from ..build.test_plan import File, plan
 from ..factories import CELLS, cases, encode, picture, release_table, write_json, write_release
-from ..test_plan import TASKS as ALL_TASKS
-from ..test_plan import File, plan
 
 
 def varint(number: int) -> bytes:

@@ -1,0 +1,158 @@
+"""`check --remote`: everything that differs from what a push makes is named."""
+
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+
+from mico_150k.dataset import layout
+from mico_150k.dataset.folder import DatasetFolder
+from mico_150k.hub.repository import Repository
+from mico_150k.hub.verify import check_remote
+from mico_150k.inspection.check import Finding
+
+from ..factories import encode, picture
+from . import Hub
+from .pushing import (
+    NAME,
+    QUICK,
+    TWO,
+    edit_there,
+    push,
+    small_file,
+    write_there,
+)
+
+pytest.importorskip("huggingface_hub", minversion="2.0", reason="push needs it")
+
+pytestmark = pytest.mark.usefixtures("hub")
+
+
+@pytest.fixture
+def pushed(small: DatasetFolder, tmp_path: Path) -> DatasetFolder:
+    """A dataset that is on the Hub, with a picture and a quarantine."""
+    copy = DatasetFolder(Path(shutil.copytree(small.path, tmp_path / "mico-150k")))
+    (copy.path / layout.ASSETS).mkdir()
+    (copy.path / layout.ASSETS / layout.PLOTS).write_bytes(encode(picture()))
+    (copy.path / layout.QUARANTINE).write_text("{}\n")
+    push(copy)
+    return copy
+
+
+def check(folder: DatasetFolder) -> tuple[set[tuple[str, str]], list[Finding]]:
+    """What is wrong, and all that was found."""
+    findings = list(check_remote(Repository(NAME, QUICK), "main", folder))
+    return {(found.where, found.what) for found in findings if found.fault}, findings
+
+
+def test_after_a_push_nothing_differs(pushed: DatasetFolder) -> None:
+    faults, findings = check(pushed)
+    assert not faults
+    said = {found.where: found.what for found in findings}
+    assert said["README.md"] == "with the text that a push gives it"
+    small = "manifest.json, report.json, quarantine.jsonl, assets/plots.png"
+    assert said[small] == "with the content that they have here"
+
+
+def test_some_configurations_of_a_build_are_compared_as_they_were_pushed(
+    small: DatasetFolder,
+) -> None:
+    push(small, configs=TWO)
+    faults, findings = check(small)
+    assert not faults
+    assert ("default", "not on the Hub, and not in its card") in {
+        (found.where, found.what) for found in findings
+    }
+    push(small, configs=("default",))
+    assert not check(small)[0]
+
+
+def test_another_build_is_told_by_what_differs(
+    small: DatasetFolder, smaller: DatasetFolder
+) -> None:
+    push(small, configs=TWO)
+    faults, _ = check(smaller)
+    (what,) = [what for where, what in faults if where == layout.MANIFEST]
+    assert what.startswith("on the Hub differs in ")
+    assert {"build", "rows", "shards"} <= set(what.partition(" in ")[2].split(", "))
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "after", "said"),
+    [
+        (layout.MANIFEST, '"rows_read": 24', '"rows_read": 25', "on the Hub differs in rows_read"),
+        (layout.MANIFEST, "\n", "\n\n", "on the Hub differs in how it is written"),
+        (layout.MANIFEST, "{", "", "on the Hub is no manifest of ours"),
+        (layout.REPORT, '"rows": 24', '"rows": 25', "has another content on the Hub than here"),
+        (layout.QUARANTINE, "{}", "{1}", "has another content on the Hub than here"),
+        (
+            layout.CARD,
+            "24 rows were read",
+            "25 rows were read",
+            "was changed on the Hub outside of",
+        ),
+        (layout.CARD, "default: true", "default: false", "was changed on the Hub outside of its"),
+        (
+            layout.CARD,
+            "num_examples: 24",
+            "num_examples: 7",
+            "says 7 rows of default, train; there",
+        ),
+    ],
+)
+def test_a_small_file_that_was_changed_is_a_fault(
+    hub: Hub, pushed: DatasetFolder, name: str, before: str, after: str, said: str
+) -> None:
+    edit_there(hub, name, (before, after))
+    faults, _ = check(pushed)
+    assert [what for where, what in faults if where == name and what.startswith(said)]
+
+
+def test_a_picture_that_was_changed_is_a_fault_and_what_people_add_is_told(
+    hub: Hub, pushed: DatasetFolder
+) -> None:
+    write_there(hub, f"{layout.ASSETS}/{layout.PLOTS}", "no picture")
+    write_there(hub, "notes.txt", "hi")
+    write_there(hub, "raw/x.parquet", "hi")
+    about = "<!-- by hand: about -->\n"
+    edit_there(hub, layout.CARD, (about, f"{about}Theirs.\n"))
+    faults, findings = check(pushed)
+    assert faults == {
+        (f"{layout.ASSETS}/{layout.PLOTS}", "has another content on the Hub than here")
+    }
+    told = {(found.where, found.what) for found in findings}
+    assert ("notes.txt, raw/x.parquet", "somebody's own, and no part of this dataset") in told
+
+
+@pytest.mark.parametrize(
+    "path", ["bagel/notes.txt", "index/x.parquet", "bagel/train-00099.parquet", "bench/a/b.json"]
+)
+def test_a_foreign_file_in_a_configurations_folder_is_a_fault(
+    hub: Hub, pushed: DatasetFolder, path: str
+) -> None:
+    write_there(hub, path, "hi")
+    assert (path, "is on the Hub, and no part of this dataset") in check(pushed)[0]
+
+
+def test_what_was_left_out_here_and_is_there_is_a_fault(
+    hub: Hub, pushed: DatasetFolder, small: DatasetFolder
+) -> None:
+    faults, _ = check(small)
+    for path in (layout.QUARANTINE, f"{layout.ASSETS}/{layout.PLOTS}"):
+        assert (path, "is on the Hub, and no part of this dataset") in faults
+    assert small_file(hub, layout.QUARANTINE) == (pushed.path / layout.QUARANTINE).read_text()
+
+
+def test_an_unfinished_push_is_told(hub: Hub, pushed: DatasetFolder) -> None:
+    hub.repositories[NAME].commit("main", {}, "gone", delete=(layout.MANIFEST,))
+    assert check(pushed)[0] == {(layout.MANIFEST, "is missing on the Hub: no push was finished")}
+
+
+def test_a_script_named_like_the_repository_is_a_fault_and_does_not_run(
+    hub: Hub, pushed: DatasetFolder
+) -> None:
+    write_there(hub, "mico-150k.py", "raise SystemExit\n")
+    faults, _ = check(pushed)
+    assert any(where == "mico-150k.py" and "named like the repository" in w for where, w in faults)
+    assert signal.alarm(0) == 0, "`datasets` before 4 was let ask whether to run the script"

@@ -1,0 +1,248 @@
+"""The commands around the Hub as a person runs them: what they print, and how they end."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from mico_150k.card.file import Licence, write_card
+from mico_150k.dataset import layout
+from mico_150k.dataset.folder import DatasetFolder
+
+from ..commands import Mico, runner
+from . import Hub
+from .repository import Entry
+
+pytest.importorskip("huggingface_hub", minversion="2.0", reason="push needs it")
+
+NAME = "user/mico-150k"
+SCRIPTS = Path(__file__).parent.parent.parent / "scripts"
+
+
+@pytest.fixture
+def folder(dataset: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(dataset, tmp_path / "mico-150k"))
+
+
+@pytest.fixture
+def mico(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Mico:
+    """Runs the command line beside the folder."""
+    return runner(folder.parent, monkeypatch, capsys)
+
+
+def test_push_then_check_then_push_again(hub: Hub, folder: Path, mico: Mico) -> None:
+    unstated = mico("push", "mico-150k", NAME, "--config", "bagel")
+    assert unstated.returncode == 2
+    assert "--licence" in unstated.stderr
+
+    planned = mico("push", "mico-150k", NAME, "--config", "bagel",
+        "--licence", "cc-by-nc-4.0", "--dry-run", "--json",
+    )  # fmt: skip
+    assert planned.returncode == 0, planned.stderr
+    assert json.loads(planned.stdout)["files"] == 2
+    assert "at 1 Gbit/s" in planned.stderr
+    assert not hub.repositories
+
+    assert "license:" not in (folder / layout.CARD).read_text()
+
+    pushed = mico("push", "mico-150k", NAME, "--config", "bagel", "--licence", "cc-by-nc-4.0")
+    assert pushed.returncode == 0, pushed.stderr
+    assert "license: cc-by-nc-4.0" in (folder / layout.CARD).read_text()
+    last = pushed.stderr.strip().splitlines()[-1]
+    assert last.startswith("done: 2 shards sent")
+    assert f"/datasets/{NAME}" in last
+
+    checked = mico("check", "mico-150k", "--remote", NAME)
+    assert checked.returncode == 0, checked.stderr
+    assert "2 with the size and SHA-256 of the manifest" in checked.stderr
+    assert checked.stderr.strip().endswith(f"{NAME}: all is well")
+
+    again = mico("push", "mico-150k", NAME, "--config", "bagel", "--json")
+    assert again.returncode == 0, again.stderr
+    assert json.loads(again.stdout)["files"] == 0
+    assert "nothing to send" in again.stderr
+
+
+def test_what_differs_on_the_hub_is_listed_and_the_exit_status_is_1(
+    hub: Hub, folder: Path, mico: Mico
+) -> None:
+    write_card(DatasetFolder(folder), Licence("cc-by-4.0"))
+    assert mico("push", "mico-150k", NAME).returncode == 0
+    repository = hub.repositories[NAME]
+    tree = repository.tree()
+    shard = layout.shard_name(0)
+    other = tree[f"blip3o/{shard}"]
+    card = hub.content(tree[layout.CARD]).replace(b"num_examples: 24", b"num_examples: 25", 1)
+    repository.commit(
+        "main",
+        {
+            f"omnigen2/{shard}": Entry(tree[f"omnigen2/{shard}"].size, other.sha256),
+            f"dimoo/{shard}": other,
+            "bagel/train-00009.parquet": other,
+            layout.CARD: Entry(len(card), content=card),
+        },
+        "by hand",
+        delete=(f"blip3o/{shard}",),
+    )
+    found = mico("check", "mico-150k", "--remote", NAME, "--json")
+    assert found.returncode == 1
+    said = {(f["where"], f["what"]) for f in json.loads(found.stdout)["findings"] if f["fault"]}
+    assert (f"blip3o/{shard}", "is missing on the Hub") in said
+    unknown = "is on the Hub, and no part of this dataset"
+    assert ("bagel/train-00009.parquet", unknown) in said
+    assert any(where == f"dimoo/{shard}" and "bytes on the Hub" in what for where, what in said)
+    assert any(where == f"omnigen2/{shard}" and "SHA-256" in what for where, what in said)
+    assert ("README.md", "says 25 rows of default, train; there are 24") in said
+    assert any(where == "dimoo" and "load_dataset fails" in what for where, what in said)
+    assert ("blip3o", "load_dataset gives no row") in said
+
+
+@pytest.mark.usefixtures("hub")
+@pytest.mark.parametrize(
+    ("command", "token", "status", "said"),
+    [
+        (("check", "mico-150k", "--remote", "user/nothing"), "hf_write", 1, "no such dataset"),
+        (("check", "mico-150k", "--remote", "nothing"), "hf_write", 2, "with its owner"),
+        (("check", "mico-150k", "--remote", NAME), "hf_nonsense", 1, "hf auth login"),
+        (("push", "mico-150k", NAME), "hf_read", 1, "may only read"),
+        (("push", "nowhere", NAME), "hf_write", 1, "no manifest.json of a finished build"),
+        (("card", "mico-150k", "--licence", "Mine!"), "hf_write", 2, "no licence's identifier"),
+        (("card", "mico-150k", "--licence", "other"), "hf_write", 2, "--licence-name"),
+        (("card", "mico-150k", "--licence-name", "x"), "hf_write", 2, "--licence other"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_done_is_a_message_and_no_traceback(
+    mico: Mico,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    command: tuple[str, ...],
+    token: str,
+    status: int,
+    said: str,
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", token)
+    found = mico(*command)
+    assert found.returncode == status, found.stderr
+    assert said in " ".join(found.stderr.split())
+    assert "Traceback" not in found.stderr
+    assert not found.stdout
+
+
+def test_a_build_that_pushes_as_it_goes(hub: Hub, release: Path, folder: Path, mico: Mico) -> None:
+    command = ("build", str(release), "--out", "streamed", "--config", "bagel", "--push", NAME,
+               "--keep", "none")  # fmt: skip
+    unstated = mico(*command)
+    assert unstated.returncode == 2
+    assert "under which licence" in unstated.stderr
+    assert NAME not in hub.repositories
+    done = mico(*command, "--licence", "cc-by-nc-4.0")
+    assert done.returncode == 0, done.stderr
+    assert "24 rows read, 24 written" in done.stderr
+    assert (
+        "license: cc-by-nc-4.0"
+        in hub.content(hub.repositories[NAME].tree("main")[layout.CARD]).decode()
+    )
+    assert not list((folder.parent / "streamed" / "bagel").iterdir())
+    again = mico(*command, "--licence", "cc-by-nc-4.0")
+    assert again.returncode == 0, again.stderr
+    assert "nothing to send" in again.stderr
+    assert mico("build", str(release), "--push", NAME, "--finish").returncode == 2
+
+
+def test_card_writes_the_licence_and_keeps_what_was_added(folder: Path, mico: Mico) -> None:
+    path = folder / layout.CARD
+    path.write_text(path.read_text().replace("about -->\n", "about -->\nHello.\n", 1))
+    done = mico("card", "mico-150k", "--licence", "cc-by-nc-4.0")
+    assert done.returncode == 0, done.stderr
+    assert "licence cc-by-nc-4.0, kept: about" in done.stderr
+    assert "Hello." in path.read_text()
+    assert "license: cc-by-nc-4.0" in path.read_text()
+
+
+Script = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def script(hub: Hub, release: Path, tmp_path: Path) -> Script:
+    """Starts the script in an empty folder, in a group of processes of its own."""
+    environment = {
+        **os.environ,
+        "HF_ENDPOINT": hub.endpoint,
+        "HF_HOME": str(tmp_path / "home"),
+        "HF_HUB_OFFLINE": "0",
+    }
+
+    def start(*arguments: str) -> subprocess.Popen[str]:
+        path = str(SCRIPTS / "push_to_hub.py")
+        words = (str(release), NAME, "--out", "made", *arguments, "--", "--config", "omnigen2")
+        return subprocess.Popen(
+            [sys.executable, path, *words],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment,
+            cwd=tmp_path,
+            start_new_session=True,
+        )
+
+    return start
+
+
+@pytest.mark.parametrize(
+    ("role", "licence", "said"),
+    [
+        ("write", "CC BY", "no licence's identifier"),
+        ("write", "other", "needs its name"),
+        ("read", "mit", "may only read"),
+    ],
+)
+def test_the_script_looks_at_the_account_and_the_licence_before_it_builds(
+    hub: Hub, script: Script, role: str, licence: str, said: str
+) -> None:
+    hub.accounts["hf_write"].role = role
+    with script("--licence", licence) as done:
+        err = done.communicate()[1]
+    assert done.returncode == 1
+    assert said in err
+    assert "+ mico" not in err
+    assert "Traceback" not in err
+    assert not hub.repositories
+
+
+@pytest.fixture
+def heeding_ctrl_c() -> Iterator[None]:
+    """A job in the background of a shell ignores it, and so does all that it starts."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeding_ctrl_c")
+def test_ctrl_c_ends_the_script_and_its_command_with_one_line(hub: Hub, script: Script) -> None:
+    with script("--licence", "mit") as running:
+        hub.fail("POST .*/preupload/", act=lambda: os.killpg(running.pid, signal.SIGINT))
+        err = running.communicate()[1]
+    assert running.returncode == 130
+    assert "Traceback" not in err
+    assert err.splitlines()[-1] == "stopped; the same command goes on from here"
+    assert err.count("+ mico") == 3
+
+
+def test_one_script_builds_checks_pushes_and_verifies(hub: Hub, script: Script) -> None:
+    licence = ("--licence", "other", "--licence-name", "mine", "--licence-link", "LICENSE")
+    with script(*licence, "--tag", "v1") as done:
+        err = done.communicate()[1]
+    assert done.returncode == 0, err
+    steps = [line.split()[2] for line in err.splitlines() if line.startswith("+ mico")]
+    assert steps == ["build", "check", "push", "check"]
+    assert err.strip().endswith("all is well")
+    card = hub.content(hub.repositories[NAME].tree("main")[layout.CARD]).decode()
+    assert "license: other\nlicense_name: mine\nlicense_link: LICENSE\n" in card
+    assert set(hub.repositories[NAME].tags) == {"v1"}

@@ -1,0 +1,136 @@
+"""What `mico inspect` says of a dataset, and the pictures that it leaves for the card."""
+
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mico_150k.builders import TRAINERS
+from PIL import Image
+
+from mico_150k.core.errors import MissingPackage, UsageError
+from mico_150k.core.sample import Image as Picture
+from mico_150k.core.sample import Sample
+from mico_150k.core.task import Task
+from mico_150k.dataset import layout
+from mico_150k.dataset.reader import Dataset, open_dataset
+from mico_150k.export.limits import OverLimitPolicy, fit
+from mico_150k.inspection.charts import Bar, Part, make_charts
+from mico_150k.inspection.collage import make_collage
+from mico_150k.inspection.dataset import inspect_dataset, write_assets
+from mico_150k.inspection.statistics import Statistics, make_statistics
+from mico_150k.inspection.trainer_limits import exceeded_limits, trainer_limits
+
+from ..factories import Case, encode
+from ..refine.refining import refine
+from ..web import serve
+
+
+@pytest.fixture
+def copy(dataset: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(dataset, tmp_path / "made"))
+
+
+def whole(location: Path | str) -> tuple[Dataset, Statistics]:
+    opened = open_dataset(location)
+    return opened, make_statistics(opened.index())
+
+
+def test_configurations_limits_and_counts(dataset: Path, samples: list[Case]) -> None:
+    found = inspect_dataset(open_dataset(dataset))
+    assert found.statistics.rows == len(samples)
+    assert found.configs["bagel"]["rows"] == len(samples)
+    on_disk = sum(path.stat().st_size for path in (dataset / "bagel").iterdir())
+    assert found.configs["bagel"]["bytes"] == on_disk
+    limits = found.statistics.over_limits
+    blip3o = next(limit for limit in limits if limit.trainer == "BLIP3o-Next")
+    over = [case for case in samples if len(case.inputs) > 4]
+    assert (blip3o.limit, blip3o.rows) == ("4 inputs", len(over))
+    assert sum(blip3o.tasks.values()) == len(over) > 0
+
+
+def test_every_split_is_counted(dataset: Path, tmp_path: Path) -> None:
+    refine(dataset, tmp_path / "split", validation=4, max_loss=1.0)
+    found = inspect_dataset(open_dataset(tmp_path / "split"))
+    assert found.splits["validation"] == 4
+    assert found.statistics.rows == sum(found.splits.values())
+    assert found.statistics.rows == found.configs["default"]["rows"]
+
+
+def test_a_dataset_behind_a_url_is_inspected_by_its_index_alone(copy: Path) -> None:
+    with serve(copy) as web:
+        found = inspect_dataset(open_dataset(web.address))
+        assert set(web.sent) == {"manifest.json", "index/train-00000.parquet"}
+    assert found.to_dict()["statistics"]["rows"] == 24
+
+
+def test_every_trainer_has_the_limits_of_its_export(dataset: Path) -> None:
+    index = open_dataset(dataset).index()
+    exceeded = list(exceeded_limits(index))
+    for trainer in TRAINERS.values():
+        own = [limit.name for limit in trainer_limits() if limit.trainer == trainer.title]
+        inputs = [f"{trainer.max_inputs} inputs"] if trainer.max_inputs else []
+        assert own == [*inputs, *(limit.name for limit in (*trainer.skips, *trainer.limits))]
+        # What is over a limit here is what an export leaves out.
+        kept = set(fit(trainer, index, OverLimitPolicy.DROP).index["id"].to_pylist())
+        over = {
+            row_id
+            for row_id, limits in zip(index["id"].to_pylist(), exceeded, strict=True)
+            if any(limit.trainer == trainer.title for limit, _ in limits)
+        }
+        if not trainer.skips:
+            assert kept == set(index["id"].to_pylist()) - over
+
+
+def test_charts_hold_all_rows(dataset: Path) -> None:
+    index = open_dataset(dataset).index()
+    charts = {chart.title: chart for chart in make_charts(make_statistics(index))}
+    for title in ("Tasks", "Inputs", "Instructions"):
+        assert sum(bar.value for bar in charts[title].bars) == index.num_rows
+    takes = {bar.label: bar for bar in charts["What trainers take"].bars}
+    assert takes["Lumina-DiMOO, 19 inputs"].parts == (Part(index.num_rows),)
+    assert takes["Lumina-DiMOO, 19 inputs"].words == "100 %"
+    assert takes["BLIP3o-Next, 4 inputs"].words != "100 %"
+    assert Bar("x", (Part(1), Part(2))).value == 3
+
+
+def test_plots_and_a_collage_for_the_card(copy: Path) -> None:
+    pytest.importorskip("matplotlib", reason="plots need matplotlib, the extra `plot`")
+    plots, collage = write_assets(*whole(copy))
+    assert (plots, collage) == (copy / "assets" / "plots.png", copy / "assets" / "collage.jpg")
+    for path, kind in ((plots, "PNG"), (collage, "JPEG")):
+        with Image.open(path) as image:
+            image.load()
+            assert image.format == kind
+            assert min(image.size) > 600
+            assert len(image.convert("RGB").resize((64, 64)).getcolors(4096) or ()) > 20
+    before = plots.read_bytes(), collage.read_bytes()
+    write_assets(*whole(copy))
+    assert (plots.read_bytes(), collage.read_bytes()) == before
+    assert sorted(path.name for path in plots.parent.iterdir()) == ["collage.jpg", "plots.png"]
+
+
+def test_without_matplotlib_the_extra_is_named(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    with pytest.raises(MissingPackage, match=r"pip install '\.\[plot\]'"):
+        write_assets(*whole(copy))
+
+
+def test_pictures_go_into_a_folder_and_no_url(copy: Path) -> None:
+    with serve(copy) as web, pytest.raises(UsageError, match="it is not here"):
+        write_assets(*whole(web.address))
+    assert not (copy / layout.ASSETS).exists()
+
+
+@pytest.mark.parametrize("inputs", [1, 2, 3, 5, 10])
+def test_a_collage_shows_every_input_and_the_output(inputs: int) -> None:
+    colours = [(25 * place, 255 - 25 * place, 10 * place) for place in range(inputs + 1)]
+    images = tuple(
+        Picture(encode(Image.new("RGB", (64, 48), colour)), "PNG", 64, 48, "") for colour in colours
+    )
+    sheet = make_collage([Sample("1", Task.HOI, "", "x", images[:-1], images[-1])])
+    pixels = np.asarray(sheet).reshape(-1, 3).astype(int)
+    areas = [int((abs(pixels - colour).sum(axis=1) < 6).sum()) for colour in colours]
+    assert min(areas) > 3000
+    assert max(areas) == areas[-1]
