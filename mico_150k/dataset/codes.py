@@ -21,10 +21,10 @@ import xxhash
 from mico_150k.core.columns import Column, ColumnType, arrow_schema
 from mico_150k.core.errors import BrokenFile, NotADataset
 from mico_150k.dataset import layout
-from mico_150k.dataset.layout import partial
 from mico_150k.io.files import disk_errors, settle, sha256
 from mico_150k.io.json_lines import parse_json
 from mico_150k.io.regular import Root
+from mico_150k.io.temporary import partial
 from mico_150k.pretokenize.vq import CODEBOOK, Codes
 
 FORMAT = "mico-150k/dimoo-codes/1"

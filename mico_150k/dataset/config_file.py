@@ -7,11 +7,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mico_150k.core.columns import Columns
-from mico_150k.dataset.layout import partial, process_mark
 from mico_150k.dataset.records import FileRecord
 from mico_150k.dataset.row_group import RowGroup
 from mico_150k.io.files import GrowingHash, disk_errors, settle
 from mico_150k.io.parquet import image_writer
+from mico_150k.io.temporary import partial, process_mark
 
 
 class ConfigFile:

@@ -17,12 +17,12 @@ import xxhash
 from mico_150k.builders.default import Default
 from mico_150k.core.columns import Column, Columns, ColumnType, arrow_schema
 from mico_150k.core.sample import Sample
-from mico_150k.dataset.layout import partial, process_mark
 from mico_150k.dataset.records import FileRecord
 from mico_150k.dataset.row_group import RowGroup
 from mico_150k.io.arrow import array_of
 from mico_150k.io.files import disk_errors, settle, sha256
 from mico_150k.io.parquet import text_writer
+from mico_150k.io.temporary import partial, process_mark
 
 _OF_SAMPLES: Columns = {
     name: column for name, column in Default.columns.items() if not column.type.holds_images

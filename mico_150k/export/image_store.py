@@ -12,9 +12,9 @@ import xxhash
 from mico_150k.core.errors import BrokenFile, OutputRefused, OutsideRoot
 from mico_150k.core.faults import shown
 from mico_150k.core.sample import Image
-from mico_150k.dataset.layout import is_abandoned
 from mico_150k.io.files import disk_errors, named_at_the_end, sweep, write_atomically
 from mico_150k.io.regular import Root, read_small
+from mico_150k.io.temporary import is_abandoned
 
 _KNOWN = ".known"
 _ENDINGS = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp"}

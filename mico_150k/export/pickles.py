@@ -16,9 +16,9 @@ from typing import Any
 from mico_150k.build.forecast import free_space, require_room
 from mico_150k.core.errors import OutputRefused
 from mico_150k.dataset.codes import CodedPicture, CodesFolder
-from mico_150k.dataset.layout import partial
 from mico_150k.io.files import disk_errors, read_json, write_atomically, write_json
 from mico_150k.io.hold import hold
+from mico_150k.io.temporary import partial
 from mico_150k.pretokenize.records import (
     CONFIG,
     RECORDS,

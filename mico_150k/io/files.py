@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from mico_150k.core.errors import DiskTooSmall, OutputRefused
-from mico_150k.dataset.layout import is_abandoned, is_temporary, partial, process_mark
 from mico_150k.io.json_lines import parse_json
 from mico_150k.io.regular import read_small
+from mico_150k.io.temporary import is_abandoned, is_temporary, partial, process_mark
 
 _HASH_BYTES = 1 << 20
 

@@ -7,8 +7,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import gettempdir, mkdtemp
 
-from mico_150k.dataset.layout import partial
 from mico_150k.io.locks import lock
+from mico_150k.io.temporary import partial
 
 PREFIX = "mico-150k-"
 """The beginning of their names, in the system's place for such folders."""

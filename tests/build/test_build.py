@@ -31,10 +31,10 @@ from mico_150k.core.errors import (
 )
 from mico_150k.dataset import layout
 from mico_150k.dataset.folder import DatasetFolder, read_rows
-from mico_150k.dataset.layout import partial, process_mark
 from mico_150k.dataset.row_group import MAX_ROWS
 from mico_150k.io.files import disk_errors
 from mico_150k.io.parquet import PAGE_BYTES, image_writer
+from mico_150k.io.temporary import partial, process_mark
 from mico_150k.sources import Reading, open_source
 from mico_150k.sources.pages import read_page_headers
 

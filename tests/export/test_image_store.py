@@ -10,8 +10,8 @@ import xxhash
 
 from mico_150k.core.errors import BrokenFile, DiskTooSmall
 from mico_150k.core.sample import Image
-from mico_150k.dataset.layout import partial, process_mark
 from mico_150k.export.image_store import ImageStore
+from mico_150k.io.temporary import partial, process_mark
 
 from ..factories import encode, picture
 

@@ -16,8 +16,8 @@ from mico_150k.build.build import Build, BuildOptions
 from mico_150k.core.errors import NotADataset
 from mico_150k.dataset import layout
 from mico_150k.dataset.folder import DatasetFolder
-from mico_150k.dataset.layout import partial
 from mico_150k.inspection.check import Finding, check_dataset
+from mico_150k.io.temporary import partial
 from mico_150k.sources import open_source
 
 from ..factories import cases, write_release

@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from mico_150k.core.errors import DiskTooSmall
-from mico_150k.dataset.layout import is_abandoned, partial, process_mark
 from mico_150k.io.files import (
     GrowingHash,
     absolute,
@@ -22,6 +21,7 @@ from mico_150k.io.files import (
     sha256,
     write_atomically,
 )
+from mico_150k.io.temporary import is_abandoned, partial, process_mark
 
 
 def refuse(*_: object) -> None:

@@ -15,7 +15,6 @@ from mico_150k.core.errors import DiskTooSmall, OutputRefused
 from mico_150k.dataset import layout
 from mico_150k.dataset.folder import DatasetFolder
 from mico_150k.dataset.index import write_index
-from mico_150k.dataset.layout import partial
 from mico_150k.dataset.reader import open_dataset
 from mico_150k.export.codes_export import export_codes
 from mico_150k.export.job import ExportJob, ExportOptions
@@ -24,6 +23,7 @@ from mico_150k.inspection.check import check_dataset
 from mico_150k.inspection.dataset import write_assets
 from mico_150k.inspection.statistics import make_statistics
 from mico_150k.io.hold import hold
+from mico_150k.io.temporary import partial
 from mico_150k.pretokenize.records import RecordOptions
 from mico_150k.refine.options import RefineOptions
 from mico_150k.refine.refinement import Refinement

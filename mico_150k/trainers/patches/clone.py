@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mico_150k.core.errors import CloneRefused, UnsafeFile
-from mico_150k.dataset.layout import partial
 from mico_150k.io.files import disk_errors, remove_abandoned
 from mico_150k.io.regular import Root, read_small
+from mico_150k.io.temporary import partial
 from mico_150k.trainers.patches.edit import Patch
 
 _NO_NEW_LINE = "\n\\ No newline at end of file\n"
