@@ -16,7 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from mico_150k.build.drop_limit import TOLERANCE, Progress, Watch
+from mico_150k.build.drop_limit import TOLERANCE, Watch
 from mico_150k.build.executors import Delivering, Executor, InProcess, Outlet
 from mico_150k.build.finalize import Report, finish
 from mico_150k.build.forecast import Forecast, make_forecast
@@ -28,6 +28,7 @@ from mico_150k.build.worker import UnitBuilder
 from mico_150k.builders import BUILDERS
 from mico_150k.card.file import Licence, read_card, write_card
 from mico_150k.core.errors import ShardsMissing, UnknownConfig
+from mico_150k.core.progress import Progress
 from mico_150k.dataset import folder, layout
 from mico_150k.dataset.folder import DatasetFolder
 from mico_150k.dataset.records import ShardRecord

@@ -2,28 +2,17 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from mico_150k.build.plan import Plan
 from mico_150k.core.errors import TooManyLeftOut
+from mico_150k.core.progress import Progress
 from mico_150k.core.reasons import Reason
 from mico_150k.core.sample import LeftOut
 from mico_150k.dataset.records import ShardRecord
 
 TOLERANCE = 0.01
 """The share of rows that may be left out before a build stops."""
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a build is. `written` are bytes of images, once for all configurations."""
-
-    rows: int
-    total_rows: int
-    written: int
-    total_bytes: int
-    left_out: int
 
 
 class Watch:

@@ -9,7 +9,7 @@ from typing import Annotated, TypedDict
 import typer
 
 from mico_150k.build.build import CONFIGS, Build, BuildOptions, BuildResult
-from mico_150k.build.drop_limit import TOLERANCE, Progress
+from mico_150k.build.drop_limit import TOLERANCE
 from mico_150k.build.executors import Executor, InProcess
 from mico_150k.build.forecast import building_memory, choose_workers, gigabytes, image_room
 from mico_150k.build.partition import Share, ShareResult
@@ -35,6 +35,7 @@ from mico_150k.cli.options import (
 from mico_150k.cli.refine import OF_A_DATASET, refine
 from mico_150k.cli.terminal import duration, progress, say, show, show_json, showing
 from mico_150k.core.errors import NoLicence
+from mico_150k.core.progress import Progress
 from mico_150k.dataset import layout
 from mico_150k.dataset.folder import DatasetFolder
 from mico_150k.dataset.selection import Selection

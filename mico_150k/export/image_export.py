@@ -17,9 +17,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from mico_150k.build.drop_limit import Progress
 from mico_150k.core.errors import BrokenFile
 from mico_150k.core.excerpt import excerpt
+from mico_150k.core.progress import Progress
 from mico_150k.core.sample import Sample
 from mico_150k.core.trainer import Exported, PathTrainer
 from mico_150k.export.forecast import ExportForecast, forecast_images

@@ -9,8 +9,8 @@ from typing import Any
 import pyarrow as pa
 import xxhash
 
-from mico_150k.build.drop_limit import Progress
 from mico_150k.core.errors import OutputRefused, UsageError
+from mico_150k.core.progress import Progress
 from mico_150k.core.trainer import Exported, PathTrainer, ShardTrainer, Trainer
 from mico_150k.dataset.reader import Dataset
 from mico_150k.dataset.selection import Selection

@@ -14,9 +14,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mico_150k.build.drop_limit import Progress
 from mico_150k.builders import get_builder
 from mico_150k.core.errors import OverLimit
+from mico_150k.core.progress import Progress
 from mico_150k.core.sample import Sample
 from mico_150k.core.trainer import Exported
 from mico_150k.dataset.config_file import ConfigFile

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from mico_150k.build.drop_limit import Progress
 from mico_150k.core.errors import NotAnExport
+from mico_150k.core.progress import Progress
 from mico_150k.core.trainer import Exported, PathTrainer, Trainer
 from mico_150k.export.folder import EXPORT, IMAGES, START, ExportFolder
 from mico_150k.export.forecast import ExportForecast

@@ -19,9 +19,9 @@ import jinja2
 import pyarrow as pa
 from markupsafe import Markup
 
-from mico_150k.build.drop_limit import Progress
 from mico_150k.build.forecast import gigabytes
 from mico_150k.core.errors import OutputRefused
+from mico_150k.core.progress import Progress
 from mico_150k.core.references import Span, named_images, spans
 from mico_150k.core.sample import Image, Sample
 from mico_150k.dataset.folder import DatasetFolder

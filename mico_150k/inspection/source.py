@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from mico_150k.build.build import CONFIGS, BuildOptions
-from mico_150k.build.drop_limit import Progress
 from mico_150k.build.forecast import Forecast, make_forecast
 from mico_150k.build.plan import Plan, make_plan
 from mico_150k.build.worker import unit_rows
 from mico_150k.core.errors import SourceError
+from mico_150k.core.progress import Progress
 from mico_150k.dataset import layout
 from mico_150k.dataset.index import Duplicates, Repeats
 from mico_150k.dataset.records import ImageCounts, Tally

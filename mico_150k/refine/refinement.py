@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from mico_150k.build.build import BuildResult, versions
-from mico_150k.build.drop_limit import TOLERANCE, Progress
+from mico_150k.build.drop_limit import TOLERANCE
 from mico_150k.build.finalize import Report
 from mico_150k.build.forecast import existing, free_space, require_room
 from mico_150k.build.output import refuse_misread
@@ -23,6 +23,7 @@ from mico_150k.build.provenance import refine_command, unless
 from mico_150k.build.shard_writer import ShardWriter
 from mico_150k.builders import BUILDERS
 from mico_150k.core.errors import BrokenFile, NotADataset, OutputRefused
+from mico_150k.core.progress import Progress
 from mico_150k.core.sample import Sample
 from mico_150k.dataset import layout
 from mico_150k.dataset.folder import CONFIGS

@@ -16,7 +16,6 @@ import pytest
 from mico_150k.builders import BUILDERS
 
 from mico_150k.build.build import Build, BuildOptions, BuildResult
-from mico_150k.build.drop_limit import Progress
 from mico_150k.build.finalize import finish
 from mico_150k.build.processes import Processes
 from mico_150k.core.columns import Columns
@@ -29,6 +28,7 @@ from mico_150k.core.errors import (
     TooManyLeftOut,
     UnknownConfig,
 )
+from mico_150k.core.progress import Progress
 from mico_150k.dataset import layout
 from mico_150k.dataset.folder import DatasetFolder, read_rows
 from mico_150k.dataset.row_group import MAX_ROWS

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from mico_150k.build.build import Build, BuildOptions
-from mico_150k.build.drop_limit import Progress
 from mico_150k.build.partition import Share
 from mico_150k.core.errors import OutputRefused, ShardsMissing, TooManyLeftOut, UsageError
+from mico_150k.core.progress import Progress
 from mico_150k.dataset import layout
 from mico_150k.sources import open_source
 

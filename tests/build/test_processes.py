@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from mico_150k.build.build import Build, BuildOptions
-from mico_150k.build.drop_limit import Progress
 from mico_150k.build.processes import Processes
 from mico_150k.core.errors import BrokenFile, TooManyLeftOut, WorkerLost
+from mico_150k.core.progress import Progress
 from mico_150k.sources import open_source
 
 from ..factories import Case, cases, write_release

@@ -9,12 +9,12 @@ import fsspec
 import pytest
 
 from mico_150k.build.build import Build, BuildOptions, BuildResult
-from mico_150k.build.drop_limit import Progress
 from mico_150k.build.executors import Executor, InProcess
 from mico_150k.build.processes import Processes
 from mico_150k.build.sending import Sending
 from mico_150k.build.upload import RemoteFolder
 from mico_150k.core.errors import OutputRefused, RemoteError
+from mico_150k.core.progress import Progress
 from mico_150k.dataset import layout
 from mico_150k.dataset.reader import open_dataset
 from mico_150k.io.scratch import PREFIX

@@ -11,11 +11,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from mico_150k.build.build import Build, BuildOptions
-from mico_150k.build.drop_limit import Progress
 from mico_150k.build.plan import make_plan
 from mico_150k.build.processes import Processes
 from mico_150k.build.worker import unit_rows
 from mico_150k.core.errors import SourceChanged, SourceError
+from mico_150k.core.progress import Progress
 from mico_150k.dataset import layout
 from mico_150k.images.header import Verify
 from mico_150k.inspection.source import inspect_images
