@@ -1,15 +1,14 @@
 """What a build will need: bytes on disk, and memory."""
 
-import shutil
 from dataclasses import dataclass
 from heapq import nlargest
 from pathlib import Path
 
 from mico_150k.build.plan import Plan
-from mico_150k.core.errors import DiskTooSmall, MemoryTooSmall
+from mico_150k.core.errors import MemoryTooSmall
 from mico_150k.dataset.row_group import MAX_BYTES
 from mico_150k.images.room import COMMON_ROOM
-from mico_150k.io.machine import cores, free_memory
+from mico_150k.io.machine import cores, free_memory, free_space, gigabytes, require_room
 from mico_150k.sources.source import Source
 
 BASE_MEMORY = 200 << 20
@@ -139,38 +138,3 @@ def _too_little(
         f"{allowed} {gigabytes(limit)}: a reader must hold the largest pages of a file, "
         f"{gigabytes(hungriest.memory)} of {hungriest.name}.\n{way_out}"
     )
-
-
-def gigabytes(size: float) -> str:
-    """`1.2 GB`, `340 MB`: decimal, as disks are sold and the Hub counts."""
-    for unit, name in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB")):
-        if size >= unit:
-            return f"{size / unit:.3g} {name}"
-    return f"{size / 1e3:.3g} kB"
-
-
-def free_space(path: Path) -> int | None:
-    """Bytes that are free where a folder is, or will be; None where the file system tells none."""
-    try:
-        return shutil.disk_usage(existing(path)).free
-    except OSError:
-        return None
-
-
-def require_room(folder: Path, needed: int, free: int | None, what: str, way_out: str = "") -> None:
-    """Raise `DiskTooSmall` where `needed` bytes are more than are free, if the disk tells.
-
-    `what` says in the message what they are for, with `{}` for how many.
-    """
-    if free is not None and needed > free:
-        said = what.format(gigabytes(needed))
-        msg = f"{folder}: {said}, and the disk has {gigabytes(free)} free.{way_out}"
-        raise DiskTooSmall(msg)
-
-
-def existing(path: Path) -> Path:
-    """The path, or the nearest folder above it that is there."""
-    path = path.absolute()
-    while not path.exists():
-        path = path.parent
-    return path

@@ -4,11 +4,11 @@ from pathlib import Path
 
 from fsspec.implementations.local import LocalFileSystem
 
-from mico_150k.build.forecast import existing
 from mico_150k.core.errors import OutputRefused
 from mico_150k.core.excerpt import excerpt
 from mico_150k.core.pattern import misread
 from mico_150k.core.sample import is_text
+from mico_150k.io.machine import existing
 from mico_150k.io.storage import local_or_url
 from mico_150k.sources import DEMO, Source
 

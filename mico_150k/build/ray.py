@@ -12,7 +12,7 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from mico_150k.build.forecast import WRITING_MEMORY, gigabytes
+from mico_150k.build.forecast import WRITING_MEMORY
 from mico_150k.build.plan import Unit
 from mico_150k.build.worker import OnGroup, UnitBuilder
 from mico_150k.core.errors import (
@@ -28,6 +28,7 @@ from mico_150k.core.errors import (
 )
 from mico_150k.core.sample import LeftOut
 from mico_150k.dataset.records import ShardRecord
+from mico_150k.io.machine import gigabytes
 
 RETRIES = 3
 """Of a task that died with its process or its node, and of a unit that a node could not build."""

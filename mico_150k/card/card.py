@@ -10,7 +10,6 @@ from typing import Any
 
 import yaml
 
-from mico_150k.build.forecast import gigabytes
 from mico_150k.builders import BUILDERS, TRAINERS
 from mico_150k.card.figures import Figures
 from mico_150k.card.header import (
@@ -26,6 +25,7 @@ from mico_150k.core.reasons import Reason
 from mico_150k.dataset import layout
 from mico_150k.dataset.reader import Dataset
 from mico_150k.images.rules import CAUSES
+from mico_150k.io.machine import gigabytes
 
 PURPOSES = {
     **{name: builder.purpose for name, builder in BUILDERS.items()},

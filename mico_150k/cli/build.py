@@ -11,7 +11,7 @@ import typer
 from mico_150k.build.build import CONFIGS, Build, BuildOptions, BuildResult
 from mico_150k.build.drop_limit import TOLERANCE
 from mico_150k.build.executors import Executor, InProcess
-from mico_150k.build.forecast import building_memory, choose_workers, gigabytes, image_room
+from mico_150k.build.forecast import building_memory, choose_workers, image_room
 from mico_150k.build.partition import Share, ShareResult
 from mico_150k.build.plan import SHARD_BYTES
 from mico_150k.build.processes import Processes
@@ -40,7 +40,7 @@ from mico_150k.dataset import layout
 from mico_150k.dataset.folder import DatasetFolder
 from mico_150k.dataset.selection import Selection
 from mico_150k.images.header import Verify
-from mico_150k.io.machine import parse_size
+from mico_150k.io.machine import gigabytes, parse_size
 from mico_150k.io.storage import is_url
 from mico_150k.refine.options import RefineOptions
 from mico_150k.refine.validation_split import MAX_LOSS

@@ -6,9 +6,9 @@ from pathlib import Path
 from rich.table import Table
 
 from mico_150k.build.build import BuildResult
-from mico_150k.build.forecast import gigabytes
 from mico_150k.cli.terminal import say
 from mico_150k.dataset import layout
+from mico_150k.io.machine import gigabytes
 from mico_150k.loaders.first_row import FirstRows
 
 _SECONDS = 60.0

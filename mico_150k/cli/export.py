@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from mico_150k.build.forecast import gigabytes
 from mico_150k.builders import TRAINERS, get_trainer
 from mico_150k.cli.options import AsJson
 from mico_150k.cli.pretokenize import MaxSeqLen, SystemPrompt, TokenizerOption
@@ -24,6 +23,7 @@ from mico_150k.export.job import ExportJob, ExportOptions
 from mico_150k.export.limits import OverLimitPolicy
 from mico_150k.export.run import relocate as relocate_export
 from mico_150k.export.run import run_export
+from mico_150k.io.machine import gigabytes
 from mico_150k.pretokenize.records import MAX_SEQ_LEN, OVER_LIMIT, RecordOptions
 from mico_150k.pretokenize.text import SYSTEM_PROMPT, estimate, load_tokenizer
 

@@ -1,10 +1,10 @@
 """What the commands around the Hub share: waits are said, and what a push will take."""
 
-from mico_150k.build.forecast import gigabytes
 from mico_150k.cli.terminal import duration, say
 from mico_150k.hub.push_forecast import PushForecast
 from mico_150k.hub.repository import Repository
 from mico_150k.hub.retry import Patience
+from mico_150k.io.machine import gigabytes
 
 _SPEEDS = ((100, "100 Mbit/s"), (1000, "1 Gbit/s"))
 

@@ -9,7 +9,6 @@ import typer
 from rich.table import Table
 
 from mico_150k.build.drop_limit import TOLERANCE, Watch
-from mico_150k.build.forecast import gigabytes
 from mico_150k.cli.inspect_dataset import find_dataset, show_dataset
 from mico_150k.cli.options import (
     AllowOutside,
@@ -32,6 +31,7 @@ from mico_150k.inspection.source import (
     inspect_images,
     inspect_source,
 )
+from mico_150k.io.machine import gigabytes
 from mico_150k.sources import DEMO
 
 MOST_LISTED = 20

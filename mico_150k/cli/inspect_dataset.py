@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from mico_150k.build.forecast import gigabytes
 from mico_150k.cli.terminal import say, show, show_json
 from mico_150k.core.errors import DamagedDataset, MicoError, UnsafeFile, UsageError
 from mico_150k.dataset.folder import CONFIGS, DatasetFolder
 from mico_150k.dataset.layout import MANIFEST
 from mico_150k.io.files import absolute
+from mico_150k.io.machine import gigabytes
 
 if TYPE_CHECKING:
     from mico_150k.dataset.reader import Dataset

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from mico_150k.build.forecast import gigabytes
 from mico_150k.cli.terminal import progress, say
+from mico_150k.io.machine import gigabytes
 
 
 def preview(

@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from mico_150k.build.forecast import gigabytes
 from mico_150k.card.file import Licence, write_card
 from mico_150k.cli.hub import open_repository, say_transfer
 from mico_150k.cli.options import (
@@ -22,6 +21,7 @@ from mico_150k.core.errors import NoLicence
 from mico_150k.dataset.folder import DatasetFolder
 from mico_150k.hub.push import Push, PushOptions, PushProgress, PushResult, Way
 from mico_150k.hub.repository import DEFAULT_BRANCH
+from mico_150k.io.machine import gigabytes
 
 
 def push(

@@ -9,10 +9,10 @@ from pathlib import Path
 from rich.table import Table
 
 from mico_150k.build.build import BuildResult
-from mico_150k.build.forecast import gigabytes
 from mico_150k.cli.terminal import progress, say, show, show_json, showing, tally
 from mico_150k.dataset import layout
 from mico_150k.dataset.folder import DatasetFolder
+from mico_150k.io.machine import gigabytes
 from mico_150k.refine.options import OnStep, RefineOptions
 from mico_150k.refine.refinement import Refinement
 

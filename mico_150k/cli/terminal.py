@@ -13,10 +13,10 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from mico_150k.build.forecast import gigabytes
 from mico_150k.cli.streams import Data, Talk
 from mico_150k.core.excerpt import excerpt
 from mico_150k.core.progress import Progress as Done
+from mico_150k.io.machine import gigabytes
 
 PLAIN_SECONDS = 10.0
 """Between two lines of progress where there is no terminal."""

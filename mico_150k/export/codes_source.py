@@ -8,8 +8,8 @@ from mico_150k.core.errors import BrokenFile
 from mico_150k.dataset import layout
 from mico_150k.dataset.codes import CodesFolder
 from mico_150k.dataset.reader import Dataset, open_dataset
-from mico_150k.export.pickles import check_room
 from mico_150k.io.files import sha256, written_whole
+from mico_150k.io.machine import check_room
 
 
 def find_codes(location: str, to: Path) -> CodesFolder:

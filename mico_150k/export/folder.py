@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from mico_150k.build.forecast import existing
 from mico_150k.core.errors import NotAnExport, OutputRefused
 from mico_150k.core.trainer import LAUNCH, Exported
 from mico_150k.dataset import layout
@@ -15,6 +14,7 @@ from mico_150k.export.record import are_file_names, parse_exported
 from mico_150k.io.files import disk_errors, read_json, write_atomically, write_json
 from mico_150k.io.hold import hold
 from mico_150k.io.locks import empty
+from mico_150k.io.machine import existing
 from mico_150k.io.regular import Root
 
 EXPORT = "export.json"

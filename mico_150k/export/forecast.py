@@ -7,10 +7,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from mico_150k.build.forecast import existing, free_space, require_room
 from mico_150k.dataset import layout
 from mico_150k.export.job import ChosenShard, ExportJob
 from mico_150k.io.files import same_disk
+from mico_150k.io.machine import existing, free_space, require_room
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mico_150k.build.forecast import free_space, require_room
 from mico_150k.core.errors import OutputRefused
 from mico_150k.dataset.codes import CodedPicture, CodesFolder
 from mico_150k.io.files import disk_errors, read_json, write_atomically, write_json
 from mico_150k.io.hold import hold
+from mico_150k.io.machine import check_room
 from mico_150k.io.temporary import partial
 from mico_150k.pretokenize.records import (
     CONFIG,
@@ -103,11 +103,6 @@ def check_disk(codes: CodesFolder, to: Path) -> None:
     there = sum(1 for _ in (to / FILES).rglob("*.pkl")) if is_begun(to, codes) else 0
     needed = bytes_of_pickles(pickles, tokens) * max(0, pickles - there) // max(1, pickles)
     check_room(to, needed)
-
-
-def check_room(folder: Path, needed: int) -> None:
-    """Raise `DiskTooSmall` where a folder's disk has fewer bytes free, if it tells."""
-    require_room(folder, needed, free_space(folder), "this will need {}")
 
 
 def is_begun(to: Path, codes: CodesFolder) -> bool:

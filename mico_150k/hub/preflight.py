@@ -3,13 +3,13 @@
 from collections.abc import Iterable
 from typing import Any
 
-from mico_150k.build.forecast import gigabytes
 from mico_150k.core.errors import NoAccess, NoLicence, PushRefused
 from mico_150k.dataset import layout
 from mico_150k.dataset.folder import DatasetFolder
 from mico_150k.hub.repository import Repository
 from mico_150k.hub.target import Publication, foreign_files
 from mico_150k.inspection.check import check_dataset, check_header
+from mico_150k.io.machine import gigabytes
 
 MOST_SHOWN = 5
 FILE_BYTES = 500 * 10**9

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from mico_150k.build.build import Build
-from mico_150k.build.forecast import gigabytes
 from mico_150k.builders import BUILDERS
 from mico_150k.dataset import layout
 from mico_150k.hub.remote_state import RemoteState
 from mico_150k.hub.repository import Repository
 from mico_150k.hub.target import Publication
+from mico_150k.io.machine import gigabytes
 
 NEW_SHARE = 0.06
 """New bytes of each further configuration of the same images. Measured with hf_xet over four of

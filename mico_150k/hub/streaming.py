@@ -7,7 +7,6 @@ card is what `mico_150k.hub.push` sends at the end, with the small configuration
 from pathlib import Path
 
 from mico_150k.build.build import SHARDS_AT_ONCE
-from mico_150k.build.forecast import free_space
 from mico_150k.core.errors import PushRefused
 from mico_150k.dataset import layout
 from mico_150k.dataset.records import ShardRecord
@@ -16,6 +15,7 @@ from mico_150k.hub.remote_state import RemoteState, create
 from mico_150k.hub.repository import BATCH_FILES, DEFAULT_BRANCH, Repository, Snapshot
 from mico_150k.hub.sync import until_so
 from mico_150k.hub.target import Shard
+from mico_150k.io.machine import free_space
 
 
 class StreamingPush:

@@ -19,7 +19,6 @@ import jinja2
 import pyarrow as pa
 from markupsafe import Markup
 
-from mico_150k.build.forecast import gigabytes
 from mico_150k.core.errors import OutputRefused
 from mico_150k.core.progress import Progress
 from mico_150k.core.references import Span, named_images, spans
@@ -34,7 +33,7 @@ from mico_150k.inspection.page_skipped import count_left_out, read_left_out
 from mico_150k.inspection.statistics import make_statistics
 from mico_150k.inspection.trainer_limits import exceeded_limits
 from mico_150k.io.files import remove_abandoned, write_atomically
-from mico_150k.io.machine import cores
+from mico_150k.io.machine import cores, gigabytes
 from mico_150k.io.prefetch import in_order
 from mico_150k.version import __version__
 

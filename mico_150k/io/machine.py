@@ -2,10 +2,11 @@
 
 import os
 import re
+import shutil
 import sys
 from pathlib import Path
 
-from mico_150k.core.errors import UsageError
+from mico_150k.core.errors import DiskTooSmall, UsageError
 
 _MEMINFO = Path("/proc/meminfo")
 _CGROUP = Path("/sys/fs/cgroup")
@@ -65,3 +66,43 @@ def _number(path: Path) -> int | None:
         return int(path.read_text())
     except (OSError, ValueError):
         return None
+
+
+def gigabytes(size: float) -> str:
+    """`1.2 GB`, `340 MB`: decimal, as disks are sold and the Hub counts."""
+    for unit, name in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB")):
+        if size >= unit:
+            return f"{size / unit:.3g} {name}"
+    return f"{size / 1e3:.3g} kB"
+
+
+def free_space(path: Path) -> int | None:
+    """Bytes that are free where a folder is, or will be; None where the file system tells none."""
+    try:
+        return shutil.disk_usage(existing(path)).free
+    except OSError:
+        return None
+
+
+def require_room(folder: Path, needed: int, free: int | None, what: str, way_out: str = "") -> None:
+    """Raise `DiskTooSmall` where `needed` bytes are more than are free, if the disk tells.
+
+    `what` says in the message what they are for, with `{}` for how many.
+    """
+    if free is not None and needed > free:
+        said = what.format(gigabytes(needed))
+        msg = f"{folder}: {said}, and the disk has {gigabytes(free)} free.{way_out}"
+        raise DiskTooSmall(msg)
+
+
+def existing(path: Path) -> Path:
+    """The path, or the nearest folder above it that is there."""
+    path = path.absolute()
+    while not path.exists():
+        path = path.parent
+    return path
+
+
+def check_room(folder: Path, needed: int) -> None:
+    """Raise `DiskTooSmall` where a folder's disk has fewer bytes free, if it tells."""
+    require_room(folder, needed, free_space(folder), "this will need {}")

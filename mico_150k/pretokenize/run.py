@@ -12,13 +12,9 @@ from mico_150k.build.drop_limit import TOLERANCE
 from mico_150k.core.errors import UsageError
 from mico_150k.dataset.codes import CodedPicture, CodedRow, CodesFolder, write_codes
 from mico_150k.dataset.layout import QUARANTINE
-from mico_150k.export.pickles import (
-    PicklesResult,
-    bytes_of_pickles,
-    check_room,
-    write_pickles,
-)
+from mico_150k.export.pickles import PicklesResult, bytes_of_pickles, write_pickles
 from mico_150k.io.files import write_atomically
+from mico_150k.io.machine import check_room
 from mico_150k.pretokenize.chunks import ChunkStore
 from mico_150k.pretokenize.encoder import ChunkCodes, Encoder, EncoderOptions
 from mico_150k.pretokenize.encoding import Encode, Encoding, OnProgress

@@ -17,7 +17,6 @@ from typing import Any
 from mico_150k.build.build import BuildResult, versions
 from mico_150k.build.drop_limit import TOLERANCE
 from mico_150k.build.finalize import Report
-from mico_150k.build.forecast import existing, free_space, require_room
 from mico_150k.build.output import refuse_misread
 from mico_150k.build.provenance import refine_command, unless
 from mico_150k.build.shard_writer import ShardWriter
@@ -33,6 +32,7 @@ from mico_150k.dataset.row_group import MAX_BYTES, MAX_ROWS, cut
 from mico_150k.dataset.workspace import Workspace
 from mico_150k.images.reader import digest_of
 from mico_150k.io.files import link, same_disk
+from mico_150k.io.machine import existing, free_space, require_room
 from mico_150k.refine.decide import Decision, decide
 from mico_150k.refine.finalize import finish_refinement, require_readable, sample_seed
 from mico_150k.refine.options import OnStep, RefineOptions

@@ -15,7 +15,6 @@ from datasets import Features, load_dataset
 from huggingface_hub import DatasetCard
 
 from mico_150k.build.build import Build, BuildOptions
-from mico_150k.build.forecast import gigabytes
 from mico_150k.card.file import Licence, write_card
 from mico_150k.card.header import COLUMNS
 from mico_150k.card.markdown import SHOWN, quoted
@@ -27,6 +26,7 @@ from mico_150k.dataset import layout
 from mico_150k.dataset.folder import DatasetFolder
 from mico_150k.inspection.check import check_dataset, read_header
 from mico_150k.io.files import write_json
+from mico_150k.io.machine import gigabytes
 from mico_150k.sources import open_source
 
 from ..factories import Case, encode, picture, write_release
