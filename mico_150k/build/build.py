@@ -29,7 +29,7 @@ from mico_150k.builders import BUILDERS
 from mico_150k.card.file import Licence, read_card, write_card
 from mico_150k.core.errors import ShardsMissing, UnknownConfig
 from mico_150k.core.progress import Progress
-from mico_150k.dataset import folder, layout
+from mico_150k.dataset import configurations, layout
 from mico_150k.dataset.folder import DatasetFolder
 from mico_150k.dataset.records import ShardRecord
 from mico_150k.dataset.row_group import MAX_BYTES, MAX_ROWS
@@ -241,7 +241,7 @@ class Build:
     def _workspace(self) -> Workspace:
         # Absolute: pyarrow takes some relative paths for a URI or a home folder.
         known_as = self.location or str(self.out)
-        return Workspace(self.out.absolute(), folder.CONFIGS, known_as)
+        return Workspace(self.out.absolute(), configurations.CONFIGS, known_as)
 
     @contextmanager
     def _claimed(

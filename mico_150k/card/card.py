@@ -12,17 +12,12 @@ import yaml
 
 from mico_150k.builders import BUILDERS, TRAINERS
 from mico_150k.card.figures import Figures
-from mico_150k.card.header import (
-    COLUMNS,
-    built_configs,
-    by_hand,
-    join_by_hand,
-    make_header,
-)
+from mico_150k.card.header import built_configs, by_hand, join_by_hand, make_header
 from mico_150k.card.markdown import code, markdown_template
 from mico_150k.card.text import CardText
 from mico_150k.core.reasons import Reason
 from mico_150k.dataset import layout
+from mico_150k.dataset.configurations import COLUMNS
 from mico_150k.dataset.reader import Dataset
 from mico_150k.images.rules import CAUSES
 from mico_150k.io.machine import gigabytes

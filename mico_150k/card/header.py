@@ -7,21 +7,11 @@ every version.
 from collections.abc import Mapping
 from typing import Any
 
-from mico_150k.builders import BUILDERS
 from mico_150k.card.text import GENERATED_KEYS
-from mico_150k.core.columns import Columns, card_features
+from mico_150k.core.columns import card_features
 from mico_150k.dataset import layout
-from mico_150k.dataset.codes import CODES_COLUMNS
-from mico_150k.dataset.index import INDEX_COLUMNS
-from mico_150k.refine.benchmark import BENCH_COLUMNS
+from mico_150k.dataset.configurations import COLUMNS
 
-COLUMNS: dict[str, Columns] = {
-    **{name: builder.columns for name, builder in BUILDERS.items()},
-    layout.SAMPLE: BUILDERS[layout.DEFAULT].columns,
-    layout.INDEX: INDEX_COLUMNS,
-    layout.BENCH: BENCH_COLUMNS,
-    layout.CODES: CODES_COLUMNS,
-}
 LICENCE_KEYS = ("license", "license_name", "license_link")
 _NAME = "pretty_name"
 _PRETTY_NAME = "MICo-150K"

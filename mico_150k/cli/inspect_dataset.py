@@ -8,7 +8,8 @@ from rich.table import Table
 
 from mico_150k.cli.terminal import say, show, show_json
 from mico_150k.core.errors import DamagedDataset, MicoError, UnsafeFile, UsageError
-from mico_150k.dataset.folder import CONFIGS, DatasetFolder
+from mico_150k.dataset.configurations import CONFIGS
+from mico_150k.dataset.folder import DatasetFolder
 from mico_150k.dataset.layout import MANIFEST
 from mico_150k.io.files import absolute
 from mico_150k.io.machine import gigabytes

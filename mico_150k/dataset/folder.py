@@ -9,20 +9,17 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mico_150k.builders import BUILDERS
 from mico_150k.core.errors import BrokenFile, DamagedDataset, NotADataset, UnknownConfig
 from mico_150k.core.excerpt import excerpt
 from mico_150k.core.faults import summary
 from mico_150k.dataset import layout
+from mico_150k.dataset.configurations import CONFIGS
 from mico_150k.dataset.manifest_rules import manifest_faults
 from mico_150k.io.hold import hold
 from mico_150k.io.json_lines import parse_json
 from mico_150k.io.regular import Root, read_small
 
 WAY_OUT = "`mico check` tells all that is wrong. Fetch it again, or build again."
-
-CONFIGS = (*BUILDERS, layout.SAMPLE, layout.INDEX, layout.BENCH, layout.CODES)
-"""All that a dataset folder may have, in the card's order."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,8 @@ from mico_150k.core.reasons import Reason
 from mico_150k.core.sample import Image, Missing, Sample
 from mico_150k.core.task import Task
 from mico_150k.dataset import layout
-from mico_150k.dataset.folder import CONFIGS, WAY_OUT, checked, parse_manifest
+from mico_150k.dataset.configurations import CONFIGS
+from mico_150k.dataset.folder import WAY_OUT, checked, parse_manifest
 from mico_150k.dataset.index_rules import index_faults
 from mico_150k.dataset.row_group import group_sizes
 from mico_150k.io.arrow import array_of

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from mico_150k.card.card import Card
-from mico_150k.card.header import COLUMNS
 from mico_150k.card.text import CardText
 from mico_150k.core.errors import PushRefused, UnknownConfig
 from mico_150k.core.excerpt import excerpt
 from mico_150k.dataset import layout
+from mico_150k.dataset.configurations import COLUMNS
 from mico_150k.dataset.folder import DatasetFolder
 from mico_150k.dataset.report_rules import read_report
 from mico_150k.hub.content import Content

@@ -15,12 +15,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mico_150k.card.file import read_card
-from mico_150k.card.header import COLUMNS
 from mico_150k.core.columns import arrow_schema, card_features
 from mico_150k.core.errors import MicoError
 from mico_150k.core.excerpt import excerpt
 from mico_150k.core.pattern import misread
 from mico_150k.dataset import layout
+from mico_150k.dataset.configurations import COLUMNS
 from mico_150k.dataset.folder import DatasetFolder
 from mico_150k.dataset.manifest_rules import manifest_faults
 from mico_150k.dataset.reader import Dataset

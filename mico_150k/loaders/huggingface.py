@@ -18,11 +18,11 @@ import datasets
 from mico_150k.build.drop_limit import TOLERANCE
 from mico_150k.build.plan import SHARD_BYTES
 from mico_150k.card.card import PURPOSES
-from mico_150k.card.header import COLUMNS
 from mico_150k.core.columns import features
 from mico_150k.core.errors import UsageError
 from mico_150k.core.task import parse_task_map
 from mico_150k.dataset import layout
+from mico_150k.dataset.configurations import COLUMNS
 from mico_150k.images.header import Verify
 from mico_150k.loaders.package_hash import package_hash
 from mico_150k.loaders.rows import Given, find_given, fingerprint, require_same

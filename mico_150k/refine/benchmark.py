@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mico_150k.core.columns import Column, Columns, ColumnType
 from mico_150k.core.errors import BrokenFile, DuplicateIds, EmptySource, UnknownShape
 from mico_150k.core.excerpt import excerpt
 from mico_150k.core.faults import shown
@@ -22,17 +21,6 @@ from mico_150k.io.storage import Storage
 from mico_150k.sources.cells import NULL, Cell
 from mico_150k.sources.image_paths import ImagePaths
 from mico_150k.sources.validate import Examiner
-
-BENCH_COLUMNS: Columns = {
-    "id": Column(ColumnType.TEXT, "id"),
-    "task": Column(ColumnType.TEXT, "task"),
-    "editing_type": Column(ColumnType.TEXT, "editing_type"),
-    "instruction": Column(ColumnType.TEXT, "instruction"),
-    "refined_instruction": Column(ColumnType.TEXT, "refined_instruction"),
-    "input_images": Column(ColumnType.IMAGES, "inputs"),
-    "human_indices": Column(ColumnType.INTEGERS, "human_indices"),
-    "reference": Column(ColumnType.IMAGE, "output"),
-}
 
 _KEYS = ("Task", "input", "prompt", "reference")
 _IDS = ("idx", "ed_idx")

@@ -14,13 +14,14 @@ from mico_150k.core.reasons import Reason
 from mico_150k.core.sample import Missing
 from mico_150k.dataset import layout
 from mico_150k.dataset.config_file import ConfigFile
+from mico_150k.dataset.configurations import BENCH_COLUMNS
 from mico_150k.dataset.folder import read_groups
 from mico_150k.dataset.reader import Dataset
 from mico_150k.dataset.records import FileRecord
 from mico_150k.dataset.row_group import RowGroup, cut
 from mico_150k.images.reader import digest_of
 from mico_150k.io.files import link
-from mico_150k.refine.benchmark import BENCH_COLUMNS, Bench, BenchCase
+from mico_150k.refine.benchmark import Bench, BenchCase
 from mico_150k.sources.cells import image_cells, image_lists
 
 Records = dict[str, FileRecord]

@@ -25,7 +25,7 @@ from mico_150k.core.errors import BrokenFile, NotADataset, OutputRefused
 from mico_150k.core.progress import Progress
 from mico_150k.core.sample import Sample
 from mico_150k.dataset import layout
-from mico_150k.dataset.folder import CONFIGS
+from mico_150k.dataset.configurations import CONFIGS
 from mico_150k.dataset.reader import Dataset, open_dataset
 from mico_150k.dataset.records import FileRecord, ShardRecord, Tally
 from mico_150k.dataset.row_group import MAX_BYTES, MAX_ROWS, cut

@@ -16,13 +16,13 @@ from huggingface_hub import DatasetCard
 
 from mico_150k.build.build import Build, BuildOptions
 from mico_150k.card.file import Licence, write_card
-from mico_150k.card.header import COLUMNS
 from mico_150k.card.markdown import SHOWN, quoted
 from mico_150k.card.text import CardText
 from mico_150k.cli import main
 from mico_150k.core.columns import features
 from mico_150k.core.errors import NotADataset, OutputRefused, UsageError
 from mico_150k.dataset import layout
+from mico_150k.dataset.configurations import COLUMNS
 from mico_150k.dataset.folder import DatasetFolder
 from mico_150k.inspection.check import check_dataset, read_header
 from mico_150k.io.files import write_json
