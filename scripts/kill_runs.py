@@ -34,7 +34,7 @@ from benchmarks.data import make_source
 
 from mico_150k.cli import main as mico
 from mico_150k.dataset import layout
-from mico_150k.pretokenize.vq import CODEBOOK
+from mico_150k.dataset.codes import CODEBOOK
 
 SHARD_MB, ROWS_PER_FILE = 5, 5
 """Small, so that there are many moments between two shards."""

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -25,7 +26,6 @@ from mico_150k.io.files import disk_errors, settle, sha256
 from mico_150k.io.json_lines import parse_json
 from mico_150k.io.regular import Root
 from mico_150k.io.temporary import partial
-from mico_150k.pretokenize.vq import CODEBOOK, Codes
 
 FORMAT = "mico-150k/dimoo-codes/1"
 METADATA = b"dimoo_codes"
@@ -47,6 +47,12 @@ CODES_COLUMNS = {
 }
 """`codes` row by row, `columns` and `rows` of their grid, `sizes` the pixels a side of the square
 whose area the picture has about, `digests` the XXH3-128 of the pictures that were encoded."""
+
+
+CODEBOOK = 8192
+"""Codes there are; training has that many image tokens."""
+Codes = npt.NDArray[np.uint16]
+"""Rows × columns."""
 
 
 @dataclass(frozen=True, slots=True)

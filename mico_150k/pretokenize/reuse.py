@@ -8,14 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from mico_150k.core.errors import BrokenFile, NotADataset
-from mico_150k.dataset.codes import CodesFolder
+from mico_150k.dataset.codes import Codes, CodesFolder
 from mico_150k.images.reader import digest_of
 from mico_150k.pretokenize.encoder import ChunkCodes, Encoded
 from mico_150k.pretokenize.identity import Identity, is_same_way
 from mico_150k.pretokenize.material import FilePlace
 from mico_150k.pretokenize.plan import Chunk, Item
 from mico_150k.pretokenize.sizes import CODE, Shape
-from mico_150k.pretokenize.vq import Codes
 
 
 class KnownCodes:

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mico_150k.core.errors import MemoryTooSmall, MissingPackage, SourceNotFound, UsageError
+from mico_150k.dataset.codes import CODEBOOK
 from mico_150k.pretokenize.sizes import CODE
 
 if TYPE_CHECKING:
@@ -20,14 +21,9 @@ if TYPE_CHECKING:
 SUBFOLDER = "vqvae"
 """Where Lumina-DiMOO's checkpoint keeps its VQ."""
 CONFIG = "config.json"
-CODEBOOK = 8192
-"""Codes there are; training has that many image tokens."""
 DTYPES = ("fp32", "bf16")
 NOT_FINITE = -1
 """In place of codes, all over a picture whose latents are no finite numbers."""
-
-Codes = npt.NDArray[np.uint16]
-"""Rows × columns."""
 
 
 @dataclass(frozen=True, slots=True)
