@@ -29,11 +29,11 @@ from mico_150k.dataset.folder import WAY_OUT, checked, parse_manifest
 from mico_150k.dataset.index_rules import index_faults
 from mico_150k.dataset.row_group import group_sizes
 from mico_150k.io.arrow import array_of
+from mico_150k.io.cells import image_cells, image_lists
 from mico_150k.io.machine import cores
 from mico_150k.io.prefetch import in_order, read_ahead
 from mico_150k.io.regular import SMALL_FILE_BYTES, Root, open_regular, read_small
 from mico_150k.io.storage import Storage, local_or_url
-from mico_150k.sources.cells import image_cells, image_lists
 
 REMOTE_GROUPS_AHEAD = 6
 """Row groups that are fetched at once: a network has latency to hide. Each is at most 64 MiB."""

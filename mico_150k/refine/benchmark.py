@@ -16,9 +16,9 @@ from mico_150k.core.reasons import Reason
 from mico_150k.core.sample import Image, LeftOut, Missing, Origin, RawSample, Sample, is_text
 from mico_150k.core.task import Task, task_from_spelling
 from mico_150k.images.header import Verify
+from mico_150k.io.cells import NULL, Cell
 from mico_150k.io.json_lines import parse_json_lines
 from mico_150k.io.storage import Storage
-from mico_150k.sources.cells import NULL, Cell
 from mico_150k.sources.image_paths import ImagePaths
 from mico_150k.sources.validate import Examiner
 

@@ -20,9 +20,9 @@ from mico_150k.dataset.reader import Dataset
 from mico_150k.dataset.records import FileRecord
 from mico_150k.dataset.row_group import RowGroup, cut
 from mico_150k.images.reader import digest_of
+from mico_150k.io.cells import image_cells, image_lists
 from mico_150k.io.files import link
 from mico_150k.refine.benchmark import Bench, BenchCase
-from mico_150k.sources.cells import image_cells, image_lists
 
 Records = dict[str, FileRecord]
 """File name → its record."""

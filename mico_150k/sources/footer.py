@@ -12,13 +12,12 @@ import xxhash
 from mico_150k.core.errors import BrokenFile
 from mico_150k.core.excerpt import excerpt
 from mico_150k.core.pattern import leave_out
-from mico_150k.sources.cells import kind_of
 from mico_150k.sources.chunk_metadata import unsafe_chunk
 from mico_150k.sources.image_paths import ImagePaths
 from mico_150k.sources.leaves import Leaves
 from mico_150k.sources.named_images import ImageStates, NamedImages
 from mico_150k.sources.pages import PageHeader, read_page_headers
-from mico_150k.sources.shape import Kind, Shape
+from mico_150k.sources.shape import Kind, Shape, kind_of
 
 MOST_PAGES = 32
 """Page headers that are read of one column chunk, to learn how large its pages are."""

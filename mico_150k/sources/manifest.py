@@ -21,9 +21,9 @@ from mico_150k.core.task import (
     task_from_spelling,
     unknown_task,
 )
+from mico_150k.io.cells import NULL
 from mico_150k.io.prefetch import read_ahead
 from mico_150k.io.storage import Storage
-from mico_150k.sources.cells import NULL
 from mico_150k.sources.identity import place_id, source_id, subtask_of
 from mico_150k.sources.image_paths import ImagePaths
 from mico_150k.sources.manifest_text import ManifestText

@@ -32,15 +32,15 @@ from mico_150k.core.task import (
     task_from_spelling,
     unknown_task,
 )
+from mico_150k.io.cells import NULL, image_cells, image_lists, plain_values
 from mico_150k.io.prefetch import read_ahead
 from mico_150k.io.storage import Storage
-from mico_150k.sources.cells import NULL, image_cells, image_lists, kind_of, plain_values
 from mico_150k.sources.footer import Footer, content_of, require_plausible
 from mico_150k.sources.identity import place_id, source_id, subtask_of
 from mico_150k.sources.image_paths import ImagePaths
 from mico_150k.sources.leaves import Leaves
 from mico_150k.sources.row_images import Found, Named, RowImages
-from mico_150k.sources.shape import Shape, find_shape
+from mico_150k.sources.shape import Shape, find_shape, kind_of
 from mico_150k.sources.source import Reading, changed, collect, refuse_unheard
 
 BATCH_BYTES = 4 << 20

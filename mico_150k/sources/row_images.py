@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from mico_150k.core.excerpt import excerpt
 from mico_150k.core.reasons import Reason
 from mico_150k.core.sample import MAX_INPUTS, MAX_ROW_BYTES, Missing
-from mico_150k.sources.cells import Cell
+from mico_150k.io.cells import Cell
 from mico_150k.sources.image_paths import ImagePaths
 from mico_150k.sources.named_images import ImageStates
 from mico_150k.sources.not_a_path import not_a_path

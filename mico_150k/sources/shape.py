@@ -12,9 +12,13 @@ from dataclasses import dataclass
 from enum import Enum
 from itertools import chain
 
+import pyarrow as pa
+import pyarrow.types as pt
+
 from mico_150k.core.errors import UnknownShape, UsageError
 from mico_150k.core.excerpt import excerpt
 from mico_150k.core.pattern import leave_out
+from mico_150k.io.cells import UUID_TYPE, holds_binary, holds_numbers, holds_text, is_list
 
 ROW_PLACE = "@row"
 """As `--map id=@row`: the id is the row's place, whatever columns the file has."""
@@ -309,3 +313,26 @@ def _unknown_shape(  # noqa: PLR0913, PLR0917 - all that a message says
         + "\n".join(f"  {line}" for line in wrong)
         + f"\nSay which is which, for example:\n  --map {example}\n{leave_out(file)}"
     )
+
+
+def kind_of(arrow_type: pa.DataType) -> Kind:  # noqa: PLR0911 - a table of types
+    """What a column of this type can hold."""
+    if isinstance(arrow_type, pa.BaseExtensionType):
+        is_uuid = arrow_type.extension_name == UUID_TYPE
+        return Kind.UUID if is_uuid else kind_of(arrow_type.storage_type)
+    if is_list(arrow_type):
+        of_values = kind_of(arrow_type.value_type)
+        lists = {Kind.IMAGE: Kind.IMAGES, Kind.TEXT: Kind.TEXTS, Kind.TEXTS: Kind.TURNS}
+        return lists.get(of_values, Kind.OTHER)
+    if pt.is_dictionary(arrow_type) or pt.is_run_end_encoded(arrow_type):
+        return kind_of(arrow_type.value_type)
+    if pt.is_struct(arrow_type):
+        names = {arrow_type.field(place).name for place in range(arrow_type.num_fields)}
+        return Kind.IMAGE if names & {"bytes", "path"} else Kind.OTHER
+    if holds_binary(arrow_type):
+        return Kind.IMAGE
+    if holds_text(arrow_type):
+        return Kind.TEXT
+    if pt.is_null(arrow_type):
+        return Kind.NULL
+    return Kind.NUMBER if holds_numbers(arrow_type) else Kind.OTHER

@@ -19,8 +19,8 @@ from mico_150k.images import pixels, png
 from mico_150k.images.blame import blaming_the_image
 from mico_150k.images.header import Verify
 from mico_150k.images.reader import ImageReader
+from mico_150k.io.cells import image_cells
 from mico_150k.sources import open_source
-from mico_150k.sources.cells import image_cells
 from mico_150k.sources.validate import Examiner
 
 from ..factories import CELLS, Case, encode, picture, signed_view, write_release

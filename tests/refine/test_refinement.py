@@ -33,13 +33,13 @@ from mico_150k.dataset.folder import DatasetFolder
 from mico_150k.dataset.reader import open_dataset
 from mico_150k.dataset.row_group import MAX_ROWS
 from mico_150k.dataset.selection import Selection
+from mico_150k.io.cells import Cell
 from mico_150k.io.machine import cores
 from mico_150k.loaders.huggingface import Mico150k
 from mico_150k.refine.benchmark import BenchCase
 from mico_150k.refine.options import RefineOptions
 from mico_150k.refine.refinement import Refinement
 from mico_150k.sources import open_source
-from mico_150k.sources.cells import Cell
 from mico_150k.sources.image_paths import ImagePaths
 
 from ..factories import Case, encode, garment, picture, write_bench, write_release

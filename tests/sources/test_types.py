@@ -15,9 +15,9 @@ from mico_150k.core.errors import BrokenFile, SourceError, UnknownShape
 from mico_150k.core.sample import RawSample
 from mico_150k.core.task import Task
 from mico_150k.inspection.source import inspect_source
+from mico_150k.io.cells import image_cells, image_lists, plain_values
 from mico_150k.sources import Reading, open_source
-from mico_150k.sources.cells import image_cells, image_lists, kind_of, plain_values
-from mico_150k.sources.shape import Kind, find_shape, parse_map
+from mico_150k.sources.shape import Kind, find_shape, kind_of, parse_map
 
 from ..factories import CELLS, encode, picture, write_json
 

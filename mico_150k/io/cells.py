@@ -11,7 +11,6 @@ import pyarrow.types as pt
 
 from mico_150k.core.reasons import Reason
 from mico_150k.core.sample import Buffer, Missing, as_view
-from mico_150k.sources.shape import Kind
 
 Cell = Buffer | Missing
 ReadPath = Callable[[str], Any]
@@ -20,30 +19,7 @@ ReadPath = Callable[[str], Any]
 NULL = Missing(Reason.NULL_IMAGE)
 
 
-_JSON, _UUID = "arrow.json", "arrow.uuid"
-
-
-def kind_of(arrow_type: pa.DataType) -> Kind:  # noqa: PLR0911 - a table of types
-    """What a column of this type can hold."""
-    if isinstance(arrow_type, pa.BaseExtensionType):
-        is_uuid = arrow_type.extension_name == _UUID
-        return Kind.UUID if is_uuid else kind_of(arrow_type.storage_type)
-    if is_list(arrow_type):
-        of_values = kind_of(arrow_type.value_type)
-        lists = {Kind.IMAGE: Kind.IMAGES, Kind.TEXT: Kind.TEXTS, Kind.TEXTS: Kind.TURNS}
-        return lists.get(of_values, Kind.OTHER)
-    if pt.is_dictionary(arrow_type) or pt.is_run_end_encoded(arrow_type):
-        return kind_of(arrow_type.value_type)
-    if pt.is_struct(arrow_type):
-        names = {arrow_type.field(place).name for place in range(arrow_type.num_fields)}
-        return Kind.IMAGE if names & {"bytes", "path"} else Kind.OTHER
-    if _is_binary(arrow_type):
-        return Kind.IMAGE
-    if _is_text(arrow_type):
-        return Kind.TEXT
-    if pt.is_null(arrow_type):
-        return Kind.NULL
-    return Kind.NUMBER if _is_number(arrow_type) else Kind.OTHER
+_JSON, UUID_TYPE = "arrow.json", "arrow.uuid"
 
 
 def plain_array(array: pa.Array) -> pa.Array:
@@ -67,7 +43,7 @@ def image_cells(array: pa.Array, read_path: ReadPath) -> list[Any]:
     array = plain_array(array)
     if pt.is_struct(array.type):
         return _struct_cells(array, read_path)
-    if _is_text(array.type):
+    if holds_text(array.type):
         return [NULL if path is None else read_path(path) for path in plain_values(array)]
     return [NULL if view is None else view for view in _views(array)]
 
@@ -116,7 +92,7 @@ def plain_values(array: pa.Array) -> list[Any]:
         values = list(array.to_pylist())
     except UnicodeDecodeError:
         values = [_plain(value) for value in array]
-    if kind == _UUID:
+    if kind == UUID_TYPE:
         return [value if value is None else str(UUID(bytes=value)) for value in values]
     return [_json_text(value) for value in values] if kind == _JSON else values
 
@@ -186,13 +162,15 @@ def _is_list_view(arrow_type: pa.DataType) -> bool:
     return bool(pt.is_list_view(arrow_type) or pt.is_large_list_view(arrow_type))
 
 
-def _is_number(arrow_type: pa.DataType) -> bool:
+def holds_numbers(arrow_type: pa.DataType) -> bool:
+    """Whether its values are numbers, of whatever width."""
     return bool(
         pt.is_integer(arrow_type) or pt.is_floating(arrow_type) or pt.is_decimal(arrow_type)
     )
 
 
-def _is_binary(arrow_type: pa.DataType) -> bool:
+def holds_binary(arrow_type: pa.DataType) -> bool:
+    """Whether its values are bytes, of whatever width."""
     return bool(
         pt.is_binary(arrow_type)
         or pt.is_large_binary(arrow_type)
@@ -201,7 +179,8 @@ def _is_binary(arrow_type: pa.DataType) -> bool:
     )
 
 
-def _is_text(arrow_type: pa.DataType) -> bool:
+def holds_text(arrow_type: pa.DataType) -> bool:
+    """Whether its values are texts, of whatever width."""
     return bool(
         pt.is_string(arrow_type) or pt.is_large_string(arrow_type) or pt.is_string_view(arrow_type)
     )

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mico_150k.core.sample import Missing
-from mico_150k.sources.cells import NULL, image_cells, image_lists, kind_of
-from mico_150k.sources.shape import Kind
+from mico_150k.io.cells import NULL, image_cells, image_lists
+from mico_150k.sources.shape import Kind, kind_of
 
 STRUCT = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 BINARIES = [pa.binary(), pa.large_binary(), pa.binary_view()]
