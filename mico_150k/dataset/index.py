@@ -39,6 +39,13 @@ empty but where `--bench … --mark` has found the row in a benchmark: the case,
 ROW_GROUP_ROWS = 10_000
 
 
+SAME_OUTPUT = "same output"
+SAME_INPUTS = "same inputs"
+NEAR_OUTPUT = "near output"
+NEAR_INPUTS = "near inputs"
+OVERLAP_KINDS = (SAME_OUTPUT, SAME_INPUTS, NEAR_OUTPUT, NEAR_INPUTS)
+
+
 class IndexPart:
     """The index of one shard, in memory until the shard is finished: some 600 bytes a row."""
 

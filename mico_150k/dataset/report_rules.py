@@ -9,11 +9,11 @@ from mico_150k.core.faults import Fault, Faults, shown, summary
 from mico_150k.core.sample import is_text
 from mico_150k.core.task import Task
 from mico_150k.dataset import layout
+from mico_150k.dataset.index import OVERLAP_KINDS
 from mico_150k.dataset.manifest_rules import MOST_BYTES, MOST_ROWS, are_counts, is_count, is_reason
 from mico_150k.images.rules import CAUSES
 from mico_150k.io.json_lines import parse_json, read_json_lines
 from mico_150k.io.regular import Root, read_small
-from mico_150k.refine.contamination import KINDS
 
 _TASKS = frozenset(task.value for task in Task)
 _CAUSES = frozenset(cause.name for cause in CAUSES)
@@ -127,7 +127,7 @@ def _is_bench(bench: object) -> bool:
         and bench.keys() == _BENCH_KEYS
         and is_count(bench["cases"], MOST_ROWS)
         and are_counts(bench["left_out"], is_reason)
-        and are_counts(bench["overlaps"], KINDS.__contains__)
+        and are_counts(bench["overlaps"], OVERLAP_KINDS.__contains__)
     )
 
 

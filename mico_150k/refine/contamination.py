@@ -8,14 +8,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from mico_150k.dataset.index import NEAR_INPUTS, NEAR_OUTPUT, SAME_INPUTS, SAME_OUTPUT
 from mico_150k.refine.assignment import Row
 from mico_150k.refine.benchmark import BenchCase
-
-SAME_OUTPUT = "same output"
-SAME_INPUTS = "same inputs"
-NEAR_OUTPUT = "near output"
-NEAR_INPUTS = "near inputs"
-KINDS = (SAME_OUTPUT, SAME_INPUTS, NEAR_OUTPUT, NEAR_INPUTS)
 
 Alike = Mapping[str, frozenset[str]]
 """Digest of a picture of the dataset → digests of the benchmark's that look the same."""

@@ -8,12 +8,13 @@ from mico_150k.build.drop_limit import TOLERANCE
 from mico_150k.core.errors import BadSelection, UsageError
 from mico_150k.core.reasons import Reason
 from mico_150k.dataset import layout
+from mico_150k.dataset.index import OVERLAP_KINDS
 from mico_150k.dataset.reader import Dataset
 from mico_150k.dataset.selection import Selection
 from mico_150k.refine.assignment import Fates
 from mico_150k.refine.benchmark_config import bench_digests
 from mico_150k.refine.benchmark_digest import BenchRead
-from mico_150k.refine.contamination import KINDS, Alike, find_overlaps
+from mico_150k.refine.contamination import Alike, find_overlaps
 from mico_150k.refine.hash_cache import LookCache
 from mico_150k.refine.hashing import look_at_rows
 from mico_150k.refine.options import OnStep, RefineOptions
@@ -76,7 +77,7 @@ def decide(
     if not fates.kept(layout.SPLIT):
         msg = f"of {len(fates.rows)} rows of {dataset.location} none would be left to train on."
         raise UsageError(msg)
-    return Decision(fates, removal, bench, {kind: overlaps[kind] for kind in KINDS})
+    return Decision(fates, removal, bench, {kind: overlaps[kind] for kind in OVERLAP_KINDS})
 
 
 def removed_before(dataset: Dataset) -> list[str]:

@@ -8,16 +8,9 @@ import pytest
 from PIL import Image
 
 from mico_150k.core.errors import UsageError
+from mico_150k.dataset.index import NEAR_INPUTS, NEAR_OUTPUT, SAME_INPUTS, SAME_OUTPUT
 from mico_150k.refine.assignment import Row
-from mico_150k.refine.contamination import (
-    NEAR_INPUTS,
-    NEAR_OUTPUT,
-    SAME_INPUTS,
-    SAME_OUTPUT,
-    CaseDigests,
-    Overlap,
-    find_overlaps,
-)
+from mico_150k.refine.contamination import CaseDigests, Overlap, find_overlaps
 from mico_150k.refine.hash_cache import LookCache
 from mico_150k.refine.perceptual_hash import LEAST_SIGNS, MOST_DIFFERENT_SIGNS, find_alike, look_of
 
