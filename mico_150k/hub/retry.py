@@ -1,28 +1,30 @@
 """Which failures of the Hub are worth another try, and how long to wait before it."""
 
-import json
 import random
 import re
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
 from mico_150k.core.errors import HubError, NoAccess, NoRepository, NotSent
+from mico_150k.io.transient import (
+    XET_STATUS,
+    FORBIDDEN,
+    NOT_FOUND,
+    PAYMENT,
+    UNAUTHORISED,
+    is_transient,
+    status_of,
+)
 
 T = TypeVar("T")
 
-TRANSIENT = frozenset({408, 409, 412, 425, 429, 500, 502, 503, 504})
-"""Statuses that another moment may cure. 409 and 412 are another's commit at the same time."""
 MOST_ASKED = 15 * 60.0
 """Seconds that the Hub may ask us to wait; of more, a person is told."""
 
-UNAUTHORISED, PAYMENT, FORBIDDEN, NOT_FOUND = 401, 402, 403, 404
 
 _LOG_IN = "Log in with `hf auth login`, or set HF_TOKEN (huggingface.co/settings/tokens)."
-_XET_STATUS = re.compile(r"HTTP status \w+ error \((\d{3}) ([\w ]+)\)")
-"""In the text of hf_xet's errors, which are ConnectionErrors whatever the status."""
 
 OnWait = Callable[[str, float], None]
 """Told before each wait: why, and for how many seconds."""
@@ -74,22 +76,6 @@ class Patience:
         time.sleep(seconds)
 
 
-def is_transient(error: BaseException) -> bool:
-    """Whether the same request may succeed in another moment."""
-    from huggingface_hub.errors import LocalEntryNotFoundError, OfflineModeIsEnabled
-
-    status = status_of(error)
-    if status:
-        return status in TRANSIENT
-    if isinstance(error, OfflineModeIsEnabled):
-        return False
-    if isinstance(error, LocalEntryNotFoundError):
-        # A download's word for any failure to ask.
-        return error.__cause__ is not None and is_transient(error.__cause__)
-    # An answer that is no JSON is a proxy's page of error.
-    return isinstance(error, (ConnectionError, TimeoutError, json.JSONDecodeError, *_transport()))
-
-
 def plain_error(error: BaseException, repository: str, doing: str) -> BaseException:
     """An error of the client as one of ours that a person can act on; others as they are."""
     from huggingface_hub.errors import LocalTokenNotFoundError, OfflineModeIsEnabled
@@ -125,24 +111,13 @@ def _of_status(error: BaseException, repository: str, doing: str) -> HubError:
     return HubError(f"{repository}: {doing}: {said}.")
 
 
-def status_of(error: BaseException) -> int:
-    """The status of the answer that an error is about; 0 where there was none."""
-    response = getattr(error, "response", None)
-    if response is not None:
-        return int(response.status_code)
-    if type(error).__name__ == "XetAuthenticationError":
-        return UNAUTHORISED
-    found = _XET_STATUS.search(str(error))
-    return int(found[1]) if found else 0
-
-
 def _said(error: BaseException) -> str:
     """What the Hub said, in one line."""
     response = getattr(error, "response", None)
     if response is not None:
         message = response.headers.get("X-Error-Message") or response.reason_phrase
         return f"status {response.status_code} ({message})"
-    if found := _XET_STATUS.search(str(error)):
+    if found := XET_STATUS.search(str(error)):
         return f"status {found[1]} ({found[2]})"
     return f"{type(error).__name__}: {error}".strip().splitlines()[0]
 
@@ -157,18 +132,3 @@ def _asked_to_wait(error: BaseException) -> float:
     if status_of(error) == 429 and limit:  # noqa: PLR2004 - too many requests
         return float(limit[1])
     return float(after) if after.isdigit() else 0.0
-
-
-def _transport() -> tuple[type[Exception], ...]:
-    """Errors of whichever HTTP library the client uses: it has changed twice."""
-    found = (
-        getattr(sys.modules[module], name)
-        for module, name in (
-            ("httpx2", "TransportError"),
-            ("httpx", "TransportError"),
-            ("requests", "ConnectionError"),
-            ("requests", "Timeout"),
-        )
-        if module in sys.modules
-    )
-    return tuple(found)

@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 from mico_150k.core.errors import PushRefused
 from mico_150k.hub.repository import Repository, Snapshot
-from mico_150k.hub.retry import is_transient, plain_error, status_of
+from mico_150k.hub.retry import plain_error
+from mico_150k.io.transient import is_transient, status_of
 
 
 def until_so(

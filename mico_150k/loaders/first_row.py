@@ -204,7 +204,7 @@ def _short(value: Any) -> str:  # noqa: ANN401 - any column's value
 
 def _fault(error: Exception) -> dict[str, Any]:
     """What stops a reader, as `hub.patience` judges it in the process that asks."""
-    from mico_150k.hub.retry import is_transient
+    from mico_150k.io.transient import is_transient
 
     response = getattr(error, "response", None)
     told = {

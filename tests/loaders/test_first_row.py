@@ -13,7 +13,8 @@ from types import SimpleNamespace
 import pytest
 
 from mico_150k.core.errors import HubError, RowUnreadable, RowUnreadableNow
-from mico_150k.hub.retry import Patience, is_transient
+from mico_150k.hub.retry import Patience
+from mico_150k.io.transient import is_transient
 from mico_150k.loaders import first_row
 from mico_150k.loaders.first_row import FirstRow, FirstRows
 
