@@ -4,6 +4,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from mico_150k.builders.dimoo_tokens import (
+    MAX_SEQ_LEN,
+    SYSTEM_PROMPT,
+    SizeTable,
+    estimate,
+    grid,
+    instruction,
+    record_tokens,
+    shape_for,
+)
+
 from mico_150k.core.columns import Column, ColumnType
 from mico_150k.core.configuration import Builder
 from mico_150k.core.trainer import (
@@ -16,8 +27,6 @@ from mico_150k.core.trainer import (
     Setting,
 )
 from mico_150k.export.pickles import relocate_pickles
-from mico_150k.pretokenize.records import MAX_SEQ_LEN, RecordOptions
-from mico_150k.pretokenize.sizes import SizeTable, grid, shape_for
 
 
 class Dimoo(Builder):
@@ -35,15 +44,15 @@ class Dimoo(Builder):
 CODES = "codes"
 """Where `mico pretokenize` writes in an export, and `train.sh` looks."""
 _SIZES = SizeTable.parse()
-_RECORDS = RecordOptions()
 
 
-def record_tokens(row: Candidate) -> int:
+def candidate_tokens(row: Candidate) -> int:
     """A record's length in training, as `mico pretokenize` makes it by default."""
     size = _SIZES.of_inputs(len(row.inputs))
     shapes = [shape_for(*picture, size) for picture in row.inputs]
     shapes.append(shape_for(*row.output, _SIZES.output))
-    return _RECORDS.tokens(row.instruction, [grid(shape) for shape in shapes])
+    text = estimate(instruction(SYSTEM_PROMPT, row.instruction))
+    return record_tokens(text, [grid(shape) for shape in shapes])
 
 
 class DimooTrainer(PathTrainer):
@@ -62,7 +71,7 @@ class DimooTrainer(PathTrainer):
             f"more than about {MAX_SEQ_LEN:,} tokens at the default sizes of `mico pretokenize`, "
             "which leaves them out, or takes smaller pictures (--sizes)",
             "train/train.sh: `max_seq_len`; longer records take more memory",
-            lambda row: record_tokens(row) > MAX_SEQ_LEN,
+            lambda row: candidate_tokens(row) > MAX_SEQ_LEN,
         ),
     )
     settings = (

@@ -22,13 +22,13 @@ import numpy as np
 import torch
 from diffusers import VQModel
 from diffusers.image_processor import VaeImageProcessor
+from mico_150k.builders.dimoo_tokens import SizeTable, shape_for
 from PIL import Image
 
 from mico_150k.dataset.codes import CODEBOOK
 from mico_150k.pretokenize.crop import crop
 from mico_150k.pretokenize.encoder import Encoder, EncoderOptions
 from mico_150k.pretokenize.plan import EncodingPlan
-from mico_150k.pretokenize.sizes import SizeTable, shape_for
 from mico_150k.pretokenize.source import open_material
 from mico_150k.pretokenize.vq import Precision
 

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from mico_150k.builders import TRAINERS, get_trainer
+from mico_150k.builders.dimoo_tokens import MAX_SEQ_LEN, SYSTEM_PROMPT, estimate
 from mico_150k.cli.options import AsJson
 from mico_150k.cli.pretokenize import MaxSeqLen, SystemPrompt, TokenizerOption
 from mico_150k.cli.terminal import progress, say, show_json, showing, tally
@@ -24,8 +25,8 @@ from mico_150k.export.limits import OverLimitPolicy
 from mico_150k.export.run import relocate as relocate_export
 from mico_150k.export.run import run_export
 from mico_150k.io.machine import gigabytes
-from mico_150k.pretokenize.records import MAX_SEQ_LEN, OVER_LIMIT, RecordOptions
-from mico_150k.pretokenize.text import SYSTEM_PROMPT, estimate, load_tokenizer
+from mico_150k.pretokenize.records import OVER_LIMIT, RecordOptions
+from mico_150k.pretokenize.text import load_tokenizer
 
 _CHOICE = ("where", "sample", "limit")
 _OF_SHARDS = ("ranks", "workers")

@@ -9,6 +9,14 @@ import typer
 from rich.table import Table
 
 from mico_150k.build.drop_limit import TOLERANCE
+from mico_150k.builders.dimoo_tokens import (
+    DEFAULT_SIZES,
+    MAX_SEQ_LEN,
+    OUTPUT_SIZE,
+    SYSTEM_PROMPT,
+    SizeTable,
+    estimate,
+)
 from mico_150k.cli.options import AsJson
 from mico_150k.cli.terminal import say, show, show_json, showing, tally
 from mico_150k.cli.unused import refuse
@@ -19,16 +27,15 @@ from mico_150k.dataset.folder import DatasetFolder
 from mico_150k.pretokenize.add_config import CodesConfig
 from mico_150k.pretokenize.encoder import EncoderOptions
 from mico_150k.pretokenize.ray_workers import Cluster
-from mico_150k.pretokenize.records import CONFIG, MAX_SEQ_LEN, OVER_LIMIT, RecordOptions
+from mico_150k.pretokenize.records import CONFIG, OVER_LIMIT, RecordOptions
 from mico_150k.pretokenize.run import (
     Lengths,
     Pretokenization,
     PretokenizeOptions,
     PretokenizeResult,
 )
-from mico_150k.pretokenize.sizes import DEFAULT_SIZES, OUTPUT_SIZE, SizeTable
 from mico_150k.pretokenize.source import EXPORT, open_material
-from mico_150k.pretokenize.text import SYSTEM_PROMPT, estimate, load_tokenizer
+from mico_150k.pretokenize.text import load_tokenizer
 from mico_150k.pretokenize.vq import DTYPES, Precision
 
 GPU_BATCH = 64

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mico_150k.builders.dimoo_tokens import CODE
 from mico_150k.core.errors import OutputRefused
 from mico_150k.dataset.codes import CodedPicture, CodesFolder
 from mico_150k.io.files import disk_errors, read_json, write_atomically, write_json
@@ -26,7 +27,6 @@ from mico_150k.pretokenize.records import (
     relocate_records,
     write_records,
 )
-from mico_150k.pretokenize.sizes import CODE
 
 FIRST_TOKEN = 126_356
 """Of code 0."""

@@ -9,11 +9,11 @@ from typing import TypeVar
 
 from mico_150k.core.errors import HubError, NoAccess, NoRepository, NotSent
 from mico_150k.io.transient import (
-    XET_STATUS,
     FORBIDDEN,
     NOT_FOUND,
     PAYMENT,
     UNAUTHORISED,
+    XET_STATUS,
     is_transient,
     status_of,
 )

@@ -10,13 +10,13 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from mico_150k.builders.dimoo_tokens import Shape, grid
 from mico_150k.core.reasons import Reason
 from mico_150k.dataset.codes import Codes
 from mico_150k.io.files import disk_errors, settle
 from mico_150k.io.temporary import partial
 from mico_150k.pretokenize.encoder import ChunkCodes
 from mico_150k.pretokenize.material import Fault
-from mico_150k.pretokenize.sizes import Shape, grid
 
 CHUNKS_HELD = 64
 """Of a chunk's codes, at most 3 MB where pictures have their usual size."""

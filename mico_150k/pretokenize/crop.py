@@ -11,12 +11,12 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image as Pillow
 
+from mico_150k.builders.dimoo_tokens import Shape
 from mico_150k.core.errors import UnusableImage
 from mico_150k.core.reasons import Reason
 from mico_150k.core.sample import Buffer
 from mico_150k.images.blame import blaming_the_image
 from mico_150k.images.probe import probe_to_decode, readable_formats
-from mico_150k.pretokenize.sizes import Shape
 
 Pixels = npt.NDArray[np.uint8]
 """Height × width × 3."""

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from mico_150k.builders.dimoo_tokens import Shape
 from mico_150k.core.errors import BrokenFile, UsageError
 from mico_150k.dataset.codes import Codes
 from mico_150k.pretokenize.crop import Pixels
 from mico_150k.pretokenize.decoding import Decoder
 from mico_150k.pretokenize.material import Fault
 from mico_150k.pretokenize.plan import Chunk, Item
-from mico_150k.pretokenize.sizes import Shape
 from mico_150k.pretokenize.vq import NOT_FINITE, VQ, Precision
 
 

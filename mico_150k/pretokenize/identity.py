@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
 
+from mico_150k.builders.dimoo_tokens import SizeTable
 from mico_150k.export.pickles import FIRST_TOKEN
 from mico_150k.pretokenize.encoder import EncoderOptions
-from mico_150k.pretokenize.sizes import SizeTable
 from mico_150k.version import __version__
 
 Identity = Mapping[str, Any]

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 
+from mico_150k.builders.dimoo_tokens import Shape, SizeTable, code_count, shape_for
 from mico_150k.pretokenize.material import Material, Place
-from mico_150k.pretokenize.sizes import Shape, SizeTable, code_count, shape_for
 
 BATCHES_A_CHUNK = 32
 """Some seconds' work, of a GPU with 2,048 pictures as of a CPU with 32."""

@@ -12,20 +12,24 @@ from typing import Any
 
 import yaml
 
+from mico_150k.builders.dimoo_tokens import (
+    MAX_SEQ_LEN,
+    SYSTEM_PROMPT,
+    TextLength,
+    estimate,
+    instruction,
+    record_tokens,
+)
 from mico_150k.core.errors import BrokenFile, UsageError
 from mico_150k.core.excerpt import excerpt
 from mico_150k.dataset.codes import CodedRow
 from mico_150k.io.files import write_atomically
 from mico_150k.io.json_lines import parse_json, to_json_line
 from mico_150k.io.regular import open_regular
-from mico_150k.pretokenize.sizes import picture_tokens
-from mico_150k.pretokenize.text import SYSTEM_PROMPT, TextLength, estimate, instruction
 
 RECORDS = "all_records.json"
 CONFIG = "data.yaml"
 
-MAX_SEQ_LEN = 5120
-"""What upstream's `train.sh` says. Its code reads it nowhere: what is longer takes more memory."""
 OVER_LIMIT = ("drop", "error")
 
 
@@ -46,7 +50,7 @@ class RecordOptions:
     def tokens(self, prompt: str, grids: Iterable[tuple[int, int]]) -> int:
         """A record's length in training, of its text and its pictures' columns and rows."""
         text = self.text_length(instruction(self.system_prompt, prompt))
-        return text + sum(picture_tokens(*grid) for grid in grids) + _ANSWER_MARKS
+        return record_tokens(text, grids)
 
     def check(self, too_long: int, records: int) -> None:
         """Raise `UsageError` where records are too long, and none may be; or where all are."""
@@ -115,7 +119,6 @@ def _moved(path: str, pickles: Path) -> str:
     return f"{pickles}/{folder}/{name}"
 
 
-_ANSWER_MARKS = 2  # <answer> and </answer>, about the output and its two marks
 _CONFIG_HEAD = (
     "# For Lumina-DiMOO's train.sh. With --cache_ann_on_disk, remove ./xllmx_data_cache whenever\n"
     "# the records have changed: it goes by this file's path alone.\n"

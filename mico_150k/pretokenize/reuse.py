@@ -7,6 +7,7 @@ batch, a code that has two candidates as good as equal may become the other (see
 from dataclasses import replace
 from pathlib import Path
 
+from mico_150k.builders.dimoo_tokens import CODE, Shape
 from mico_150k.core.errors import BrokenFile, NotADataset
 from mico_150k.dataset.codes import Codes, CodesFolder
 from mico_150k.images.reader import digest_of
@@ -14,7 +15,6 @@ from mico_150k.pretokenize.encoder import ChunkCodes, Encoded
 from mico_150k.pretokenize.identity import Identity, is_same_way
 from mico_150k.pretokenize.material import FilePlace
 from mico_150k.pretokenize.plan import Chunk, Item
-from mico_150k.pretokenize.sizes import CODE, Shape
 
 
 class KnownCodes:

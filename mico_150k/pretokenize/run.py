@@ -9,6 +9,7 @@ from statistics import median
 from typing import Any
 
 from mico_150k.build.drop_limit import TOLERANCE
+from mico_150k.builders.dimoo_tokens import SizeTable, grid
 from mico_150k.core.errors import UsageError
 from mico_150k.dataset.codes import CodedPicture, CodedRow, CodesFolder, write_codes
 from mico_150k.dataset.layout import QUARANTINE
@@ -25,7 +26,6 @@ from mico_150k.pretokenize.plan import BATCHES_A_CHUNK, Chunk, EncodingPlan
 from mico_150k.pretokenize.ray_workers import Cluster, encode_with_ray
 from mico_150k.pretokenize.records import RecordOptions
 from mico_150k.pretokenize.reuse import KnownCodes
-from mico_150k.pretokenize.sizes import SizeTable, grid
 from mico_150k.pretokenize.vq import VQ, check_checkpoint, check_device
 from mico_150k.pretokenize.workers import encode_here, encode_in_processes
 from mico_150k.pretokenize.workspace import Workspace

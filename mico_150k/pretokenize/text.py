@@ -1,35 +1,10 @@
 """How many tokens a record's text is in training, by its tokenizer or by an estimate."""
 
-import math
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from mico_150k.builders.dimoo_tokens import MOST, TextLength
 from mico_150k.core.errors import MissingPackage, SourceNotFound
-
-TextLength = Callable[[str], int]
-"""Text → tokens."""
-
-MOST = 1024
-"""Training cuts the text there."""
-SYSTEM_PROMPT = "Generate an image according to the prompt and image."
-"""What MICo's inference code says to the model; upstream's pre-tokenizer writes another."""
-
-_BYTES_A_TOKEN = 3
-
-
-def instruction(system_prompt: str, prompt: str) -> str:
-    """The text as training puts it together."""
-    return f"<system>{system_prompt}</system><user>{prompt}</user>"
-
-
-def estimate(text: str) -> int:
-    """A token for every three bytes of UTF-8: more than there are, as a rule.
-
-    English is above four bytes a token, Chinese about three. It serves for pairing records of
-    like length and for a limit that may not be passed, so it errs upwards.
-    """
-    return min(MOST, math.ceil(len(text.encode()) / _BYTES_A_TOKEN))
 
 
 def load_tokenizer(where: str) -> TextLength:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from mico_150k.builders.dimoo_tokens import CODE
 from mico_150k.core.errors import MemoryTooSmall, MissingPackage, SourceNotFound, UsageError
 from mico_150k.dataset.codes import CODEBOOK
-from mico_150k.pretokenize.sizes import CODE
 
 if TYPE_CHECKING:
     import torch

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from mico_150k.builders.dimoo_tokens import SizeTable
 
 from mico_150k.dataset import layout
 from mico_150k.dataset.codes import CodedPicture, CodedRow, CodesFolder, write_codes
@@ -13,7 +14,6 @@ from mico_150k.dataset.folder import DatasetFolder, read_rows
 from mico_150k.pretokenize.add_config import CodesConfig
 from mico_150k.pretokenize.encoder import EncoderOptions
 from mico_150k.pretokenize.run import PretokenizeOptions
-from mico_150k.pretokenize.sizes import SizeTable
 from mico_150k.pretokenize.vq import Precision
 
 from ..factories import encode, picture

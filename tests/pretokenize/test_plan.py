@@ -4,10 +4,11 @@ from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
+from mico_150k.builders.dimoo_tokens import SizeTable
+
 from mico_150k.core.reasons import Reason
 from mico_150k.pretokenize.material import Fault
 from mico_150k.pretokenize.plan import EncodingPlan
-from mico_150k.pretokenize.sizes import SizeTable
 from mico_150k.pretokenize.source import open_material
 
 from .material import SMALL

@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import pytest
+from mico_150k.builders.dimoo_tokens import MOST, estimate, instruction
 
 from mico_150k.core.errors import SourceNotFound
-from mico_150k.pretokenize.text import MOST, estimate, instruction, load_tokenizer
+from mico_150k.pretokenize.text import load_tokenizer
 
 
 def test_the_estimate_errs_upwards_and_ends_where_training_cuts() -> None:

@@ -1,9 +1,11 @@
-"""At which size a picture is encoded, to which shape it is cropped, and how many tokens it is.
+"""How many tokens a record of Lumina-DiMOO is: its text, and each image at its size.
 
 The shapes are upstream's (`generate_crop_size_list` and `var_center_crop` in its
 `data/item_processor.py`): all of about one area, sides in multiples of 32 pixels, at most 4:1.
 """
 
+import math
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -23,6 +25,19 @@ DEFAULT_SIZES = "3:512,4:448,6:384,320"
 """By the number of inputs; with an output of 512 pixels and 250 tokens of text, up to 9 inputs
 come to no more than 5,120 tokens where pictures are square."""
 OUTPUT_SIZE = 512
+
+
+TextLength = Callable[[str], int]
+"""Text → tokens."""
+MOST = 1024
+"""Training cuts the text there."""
+SYSTEM_PROMPT = "Generate an image according to the prompt and image."
+"""What MICo's inference code says to the model; upstream's pre-tokenizer writes another."""
+_BYTES_A_TOKEN = 3
+
+
+MAX_SEQ_LEN = 5120
+"""What upstream's `train.sh` says. Its code reads it nowhere: what is longer takes more memory."""
 
 
 @lru_cache(maxsize=64)
@@ -63,7 +78,7 @@ def code_count(shape: Shape) -> int:
     return columns * rows
 
 
-def picture_tokens(columns: int, rows: int) -> int:
+def image_tokens(columns: int, rows: int) -> int:
     """What a picture is in training: its codes, a newline after every row, and two marks."""
     return rows * (columns + 1) + 2
 
@@ -111,3 +126,25 @@ class SizeTable:
 
     def __str__(self) -> str:
         return ",".join([*(f"{most}:{size}" for most, size in self.steps), str(self.above)])
+
+
+def instruction(system_prompt: str, prompt: str) -> str:
+    """The text as training puts it together."""
+    return f"<system>{system_prompt}</system><user>{prompt}</user>"
+
+
+def estimate(text: str) -> int:
+    """A token for every three bytes of UTF-8: more than there are, as a rule.
+
+    English is above four bytes a token, Chinese about three. It serves for pairing records of
+    like length and for a limit that may not be passed, so it errs upwards.
+    """
+    return min(MOST, math.ceil(len(text.encode()) / _BYTES_A_TOKEN))
+
+
+def record_tokens(text: int, grids: Iterable[tuple[int, int]]) -> int:
+    """A record's length in training, of its text's tokens and its images' columns and rows."""
+    return text + sum(image_tokens(*grid) for grid in grids) + _ANSWER_MARKS
+
+
+_ANSWER_MARKS = 2  # <answer> and </answer>, about the output and its two marks

@@ -1,10 +1,10 @@
 """Shapes are upstream's, and what they come to in tokens fits."""
 
 import pytest
+from mico_150k.builders.dimoo_tokens import SizeTable, grid, shape_for, shapes
 
 from mico_150k.core.errors import UsageError
 from mico_150k.export.pickles import RecordOptions
-from mico_150k.pretokenize.sizes import SizeTable, grid, shape_for, shapes
 
 
 def test_shapes_have_about_one_area_and_sides_in_multiples_of_32() -> None:
