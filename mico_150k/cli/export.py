@@ -18,6 +18,7 @@ from mico_150k.dataset import layout
 from mico_150k.dataset.reader import open_dataset
 from mico_150k.dataset.selection import Selection
 from mico_150k.export.codes_export import export_codes
+from mico_150k.export.codes_records import OVER_LIMIT, RecordOptions
 from mico_150k.export.folder import START, ExportFolder
 from mico_150k.export.forecast import ExportForecast
 from mico_150k.export.job import ExportJob, ExportOptions
@@ -25,7 +26,6 @@ from mico_150k.export.limits import OverLimitPolicy
 from mico_150k.export.run import relocate as relocate_export
 from mico_150k.export.run import run_export
 from mico_150k.io.machine import gigabytes
-from mico_150k.pretokenize.records import OVER_LIMIT, RecordOptions
 from mico_150k.pretokenize.text import load_tokenizer
 
 _CHOICE = ("where", "sample", "limit")

@@ -24,10 +24,10 @@ from mico_150k.core.errors import UsageError
 from mico_150k.dataset import layout
 from mico_150k.dataset.codes import CodesFolder
 from mico_150k.dataset.folder import DatasetFolder
+from mico_150k.export.codes_records import CONFIG, OVER_LIMIT, RecordOptions
 from mico_150k.pretokenize.add_config import CodesConfig
 from mico_150k.pretokenize.encoder import EncoderOptions
 from mico_150k.pretokenize.ray_workers import Cluster
-from mico_150k.pretokenize.records import CONFIG, OVER_LIMIT, RecordOptions
 from mico_150k.pretokenize.run import (
     Lengths,
     Pretokenization,

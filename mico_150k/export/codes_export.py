@@ -9,12 +9,12 @@ from mico_150k.card.markdown import markdown_template
 from mico_150k.core.errors import OutputRefused
 from mico_150k.core.trainer import LAUNCH
 from mico_150k.dataset.codes import CodesFolder
+from mico_150k.export.codes_records import RecordOptions
 from mico_150k.export.codes_source import find_codes
 from mico_150k.export.folder import EXPORT, START, WORK, ExportFolder
-from mico_150k.export.pickles import PicklesResult, check_disk, write_pickles
+from mico_150k.export.pickles import FILES, PicklesResult, check_disk, write_pickles
 from mico_150k.io.files import write_atomically
-from mico_150k.pretokenize.records import RecordOptions
-from mico_150k.pretokenize.workspace import Workspace
+from mico_150k.io.hold import hold
 
 
 def export_codes(
@@ -31,7 +31,7 @@ def export_codes(
     `find_codes` does.
     """
     to = to.absolute()
-    with ExportFolder(to).held(), Workspace(to / CODES).held():
+    with ExportFolder(to).held(), hold(to / CODES, (FILES,)):
         is_export = (to / EXPORT).exists()
         if not is_export and not overwrite:
             _refuse_others(to)

@@ -16,17 +16,17 @@ from typing import Any
 from mico_150k.builders.dimoo_tokens import CODE
 from mico_150k.core.errors import OutputRefused
 from mico_150k.dataset.codes import CodedPicture, CodesFolder
-from mico_150k.io.files import disk_errors, read_json, write_atomically, write_json
-from mico_150k.io.hold import hold
-from mico_150k.io.machine import check_room
-from mico_150k.io.temporary import partial
-from mico_150k.pretokenize.records import (
+from mico_150k.export.codes_records import (
     CONFIG,
     RECORDS,
     RecordOptions,
     relocate_records,
     write_records,
 )
+from mico_150k.io.files import disk_errors, read_json, write_atomically, write_json
+from mico_150k.io.hold import hold
+from mico_150k.io.machine import check_room
+from mico_150k.io.temporary import partial
 
 FIRST_TOKEN = 126_356
 """Of code 0."""

@@ -13,6 +13,7 @@ from mico_150k.builders.dimoo_tokens import SizeTable, grid
 from mico_150k.core.errors import UsageError
 from mico_150k.dataset.codes import CodedPicture, CodedRow, CodesFolder, write_codes
 from mico_150k.dataset.layout import QUARANTINE
+from mico_150k.export.codes_records import RecordOptions
 from mico_150k.export.pickles import PicklesResult, bytes_of_pickles, write_pickles
 from mico_150k.io.files import write_atomically
 from mico_150k.io.machine import check_room
@@ -24,7 +25,6 @@ from mico_150k.pretokenize.losses import Losses
 from mico_150k.pretokenize.material import Material
 from mico_150k.pretokenize.plan import BATCHES_A_CHUNK, Chunk, EncodingPlan
 from mico_150k.pretokenize.ray_workers import Cluster, encode_with_ray
-from mico_150k.pretokenize.records import RecordOptions
 from mico_150k.pretokenize.reuse import KnownCodes
 from mico_150k.pretokenize.vq import VQ, check_checkpoint, check_device
 from mico_150k.pretokenize.workers import encode_here, encode_in_processes

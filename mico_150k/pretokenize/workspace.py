@@ -14,10 +14,9 @@ from typing import Any
 
 from mico_150k.core.errors import OutputRefused
 from mico_150k.dataset import layout
-from mico_150k.export import pickles
+from mico_150k.export import codes_records, pickles
 from mico_150k.io.files import read_json, write_json
 from mico_150k.io.hold import hold
-from mico_150k.pretokenize import records
 from mico_150k.pretokenize.chunks import ChunkFiles
 from mico_150k.pretokenize.identity import Identity, differing, is_content
 
@@ -106,7 +105,7 @@ class Workspace:
             self.codes.replace(self.codes_before)
         for name in (layout.CODES, pickles.FILES):
             shutil.rmtree(self.folder / name, ignore_errors=True)
-        for name in (layout.QUARANTINE, records.RECORDS, records.CONFIG, MANIFEST):
+        for name in (layout.QUARANTINE, codes_records.RECORDS, codes_records.CONFIG, MANIFEST):
             (self.folder / name).unlink(missing_ok=True)
         write_json(self._work / _STATE, {"identity": identity, "is_clear": True})
 

@@ -7,7 +7,7 @@ import pytest
 from mico_150k.core.errors import DiskTooSmall, OutputRefused, UsageError
 from mico_150k.export import pickles
 from mico_150k.export.codes_export import export_codes
-from mico_150k.pretokenize.records import RecordOptions
+from mico_150k.export.codes_records import RecordOptions
 
 from ..pretokenize.material import coded_rows, contents, write_rows
 

@@ -9,7 +9,7 @@ from mico_150k.core.errors import BrokenFile, NotADataset, UnknownConfig
 from mico_150k.dataset import codes, layout
 from mico_150k.dataset.folder import DatasetFolder
 from mico_150k.export.codes_export import export_codes
-from mico_150k.pretokenize.records import RecordOptions
+from mico_150k.export.codes_records import RecordOptions
 
 from ..hub import Hub
 from ..hub.pushing import NAME, push, write_there

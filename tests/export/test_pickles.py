@@ -12,8 +12,8 @@ from mico_150k.builders.dimoo_tokens import SYSTEM_PROMPT
 from mico_150k.core.errors import BrokenFile, DiskTooSmall, OutputRefused, UsageError
 from mico_150k.dataset.codes import CodedRow, CodesFolder
 from mico_150k.export import pickles
+from mico_150k.export.codes_records import RecordOptions
 from mico_150k.export.pickles import check_disk, relocate_pickles, write_pickles
-from mico_150k.pretokenize.records import RecordOptions
 
 from ..pretokenize.material import coded, coded_rows, contents, write_rows
 

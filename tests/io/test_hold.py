@@ -17,6 +17,7 @@ from mico_150k.dataset.folder import DatasetFolder
 from mico_150k.dataset.index import write_index
 from mico_150k.dataset.reader import open_dataset
 from mico_150k.export.codes_export import export_codes
+from mico_150k.export.codes_records import RecordOptions
 from mico_150k.export.job import ExportJob, ExportOptions
 from mico_150k.export.run import relocate, run_export
 from mico_150k.inspection.check import check_dataset
@@ -24,7 +25,6 @@ from mico_150k.inspection.dataset import write_assets
 from mico_150k.inspection.statistics import make_statistics
 from mico_150k.io.hold import hold
 from mico_150k.io.temporary import partial
-from mico_150k.pretokenize.records import RecordOptions
 from mico_150k.refine.options import RefineOptions
 from mico_150k.refine.refinement import Refinement
 

@@ -27,12 +27,12 @@ from mico_150k.core.errors import (
 )
 from mico_150k.dataset.codes import CodesFolder
 from mico_150k.export import pickles
+from mico_150k.export.codes_records import RecordOptions
 from mico_150k.export.pickles import write_pickles
 from mico_150k.io.locks import lock_folder
 from mico_150k.pretokenize.encoder import ChunkCodes, EncoderOptions
 from mico_150k.pretokenize.plan import EncodingPlan
 from mico_150k.pretokenize.ray_workers import Cluster, _count_actors
-from mico_150k.pretokenize.records import RecordOptions
 from mico_150k.pretokenize.run import Pretokenization, PretokenizeOptions, PretokenizeResult
 from mico_150k.pretokenize.source import open_material
 from mico_150k.pretokenize.workers import encode_in_processes
