@@ -1,7 +1,6 @@
 """Lumina-DiMOO (Alpha-VLLM/Lumina-DiMOO): JSON of image paths, pre-tokenized before training."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from mico_150k.builders.dimoo_tokens import (
@@ -26,7 +25,6 @@ from mico_150k.core.trainer import (
     PathTrainer,
     Setting,
 )
-from mico_150k.export.pickles import relocate_pickles
 
 
 class Dimoo(Builder):
@@ -122,11 +120,6 @@ class DimooTrainer(PathTrainer):
         """The launch script."""
         del exported
         return {LAUNCH: LAUNCH_SCRIPT}
-
-    def relocate(self, old: Exported, new: Exported) -> None:
-        """The codes' records hold absolute paths of their own."""
-        del old
-        relocate_pickles(Path(new.root, CODES))
 
 
 LAUNCH_SCRIPT = """\

@@ -158,10 +158,6 @@ class Trainer(ABC):
         del exported
         return ()
 
-    def relocate(self, old: Exported, new: Exported) -> None:
-        """Rewrite absolute paths in what was made of the export since, where it has moved."""
-        del old, new
-
 
 class PathTrainer(Trainer):
     """A trainer that reads JSON records with paths of image files."""

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from mico_150k.builders.dimoo import CODES
 from mico_150k.core.errors import NotAnExport
 from mico_150k.core.progress import Progress
 from mico_150k.core.trainer import Exported, PathTrainer, Trainer
@@ -12,6 +13,7 @@ from mico_150k.export.forecast import ExportForecast
 from mico_150k.export.image_export import PathsExport, relocate_paths
 from mico_150k.export.job import ExportJob
 from mico_150k.export.parquet_export import ShardsExport
+from mico_150k.export.pickles import relocate_pickles
 from mico_150k.export.start import render_start
 from mico_150k.io.files import absolute
 
@@ -67,7 +69,7 @@ def _relocate(old: Exported, place: Path, trainer: Trainer, images: Path | None)
     if isinstance(trainer, PathTrainer) and new.images != old.images:
         relocate_paths(old, new)
     if new.root != old.root:
-        trainer.relocate(old, new)
+        relocate_pickles(place / CODES)
     try:
         return _finish(trainer, new)
     except (LookupError, StopIteration) as error:
