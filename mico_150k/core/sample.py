@@ -1,6 +1,6 @@
 """The one data model: a sample, its images, and where it came from.
 
-A source yields `RawSample`s, in which nothing is checked. `mico_150k.sources.validate` turns each into a
+A source yields `RawSample`s, in which nothing is checked. `sources/validate` turns each into a
 `Sample`, which every trainer reads alike, or into a `LeftOut` that says why not.
 """
 

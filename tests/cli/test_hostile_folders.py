@@ -339,9 +339,10 @@ MUTATIONS: dict[str, Mutation] = {
     **{
         f"{make.__name__}-{name.partition('.')[0].replace('/', '-')}": replaced_by(name, make)
         for make in (fifo, link_out)
-        for name in (layout.MANIFEST, layout.CARD, layout.REPORT, layout.QUARANTINE, f"index/{SHARD}",
-                     f"default/{SHARD}", f"bagel/{SHARD}", f"sample/{SHARD}",
-                     "bench/test-00000.parquet")
+        for name in (
+            layout.MANIFEST, layout.CARD, layout.REPORT, layout.QUARANTINE, f"index/{SHARD}",
+            f"default/{SHARD}", f"bagel/{SHARD}", f"sample/{SHARD}", "bench/test-00000.parquet",
+        )
     },
     "socket-manifest": replaced_by(layout.MANIFEST, socket_at),
     "device-shard": replaced_by(f"default/{SHARD}", link_to_device),
