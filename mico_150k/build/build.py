@@ -16,8 +16,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from mico_150k.build.drop_limit import TOLERANCE, Watch
-from mico_150k.build.executors import Delivering, Executor, InProcess, Outlet
+from mico_150k.build.drop_limit import TOLERANCE, DropLimit
+from mico_150k.build.executors import Executor, InProcess, ShardSink, SinkExecutor
 from mico_150k.build.finalize import Report, finish
 from mico_150k.build.forecast import Forecast, make_forecast
 from mico_150k.build.output import refuse_misread, refuse_source
@@ -163,7 +163,7 @@ class Build:
         recheck: bool = False,
         tolerance: float = TOLERANCE,
         executor: Executor | None = None,
-        outlet: Outlet | None = None,
+        outlet: ShardSink | None = None,
         on_progress: Callable[[Progress], None] = lambda _: None,
     ) -> BuildResult:
         """Build, or go on with a build that was stopped.
@@ -184,10 +184,10 @@ class Build:
                 for record in records.values():
                     outlet.take(record)
                 outlet.deliver()
-            watch = Watch(self.plan, tolerance, records.values(), on_progress)
+            watch = DropLimit(self.plan, tolerance, records.values(), on_progress)
             executor = executor or InProcess()
             if outlet:
-                executor = Delivering(executor, outlet)
+                executor = SinkExecutor(executor, outlet)
             self._check_disk(units, _bytes(records, outlet), outlet)
             self._write(workspace, units, records, watch, executor)
             return self._result(self._finish(workspace, records, tolerance), resumed, started)
@@ -214,7 +214,7 @@ class Build:
                 return ShareResult(self.out, shards, shards, time.monotonic() - started)
             records = self._records(workspace, units, hashes=recheck)
             resumed = len(records)
-            watch = Watch(self.plan, tolerance, records.values(), on_progress)
+            watch = DropLimit(self.plan, tolerance, records.values(), on_progress)
             self._check_disk(units, _bytes(records))
             self._write(workspace, units, records, watch, executor or InProcess())
             return ShareResult(self.out, shards, resumed, time.monotonic() - started)
@@ -233,7 +233,7 @@ class Build:
             records = self._records(workspace, self.plan.units, hashes=recheck)
             if len(records) < self.plan.shards:
                 raise self._missing(set(records))
-            Watch(self.plan, tolerance, records.values()).check()
+            DropLimit(self.plan, tolerance, records.values()).check()
             report = self._finish(workspace, records, tolerance)
             return self._result(report, self.plan.shards, started)
 
@@ -247,7 +247,7 @@ class Build:
     def _claimed(
         self,
         units: Sequence[Unit],
-        outlet: Outlet | None = None,
+        outlet: ShardSink | None = None,
         *,
         overwrite: bool = False,
         shared: bool = False,
@@ -290,7 +290,7 @@ class Build:
         units: Iterable[Unit],
         *,
         hashes: bool,
-        outlet: Outlet | None = None,
+        outlet: ShardSink | None = None,
     ) -> dict[int, ShardRecord]:
         """The finished shards of these units."""
         elsewhere = outlet.holds if outlet else lambda _: False
@@ -299,7 +299,9 @@ class Build:
             shard.number: there[shard.number] for unit in units for shard in unit.finished(there)
         }
 
-    def _check_disk(self, units: Sequence[Unit], there: int, outlet: Outlet | None = None) -> None:
+    def _check_disk(
+        self, units: Sequence[Unit], there: int, outlet: ShardSink | None = None
+    ) -> None:
         """Raise `DiskTooSmall` where what is left to do will not fit; `there` bytes need not."""
         images = sum(map(self.plan.unit_bytes, units))
         share = images / (self.plan.image_bytes or 1)
@@ -311,7 +313,7 @@ class Build:
         workspace: Workspace,
         units: Sequence[Unit],
         records: dict[int, ShardRecord],
-        watch: Watch,
+        watch: DropLimit,
         executor: Executor,
     ) -> None:
         """Build what is not in `records` of these units, and put it there."""
@@ -390,7 +392,7 @@ class Build:
         return BuildResult.of_folder(self.out, report, self.plan.shards, resumed, started)
 
 
-def _bytes(records: Mapping[int, ShardRecord], outlet: Outlet | None = None) -> int:
+def _bytes(records: Mapping[int, ShardRecord], outlet: ShardSink | None = None) -> int:
     """What finished shards take of this disk."""
     files = [file for record in records.values() for file in record.parts.values()]
     if outlet is None or outlet.keeps:

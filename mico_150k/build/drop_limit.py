@@ -8,14 +8,14 @@ from mico_150k.build.plan import Plan
 from mico_150k.core.errors import TooManyLeftOut
 from mico_150k.core.progress import Progress
 from mico_150k.core.reasons import Reason
-from mico_150k.core.sample import LeftOut
+from mico_150k.core.sample import SkippedRow
 from mico_150k.dataset.records import ShardRecord
 
 TOLERANCE = 0.01
 """The share of rows that may be left out before a build stops."""
 
 
-class Watch:
+class DropLimit:
     """Adds up the progress of all units, and stops a build that loses too much."""
 
     def __init__(
@@ -37,7 +37,7 @@ class Watch:
             self._reasons.update(row["reason"] for row in record.left_out)
             self._examples.update({row["reason"]: row for row in record.left_out})
 
-    def on_group(self, rows: int, written: int, left_out: Sequence[LeftOut]) -> None:
+    def on_group(self, rows: int, written: int, left_out: Sequence[SkippedRow]) -> None:
         """Count one row group; raises `TooManyLeftOut`."""
         self._rows += rows
         self._written += written

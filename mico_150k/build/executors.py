@@ -41,7 +41,7 @@ class InProcess:
         yield from builder.build_all(units, finished, on_group)
 
 
-class Outlet(Protocol):
+class ShardSink(Protocol):
     """Where finished shards go at once, so that a disk may be smaller than the data."""
 
     @property
@@ -58,10 +58,10 @@ class Outlet(Protocol):
         """Send what waits."""
 
 
-class Delivering:
+class SinkExecutor:
     """Hands each shard to an outlet as soon as it is finished; at the end it has all of them."""
 
-    def __init__(self, executor: Executor, outlet: Outlet) -> None:
+    def __init__(self, executor: Executor, outlet: ShardSink) -> None:
         """`executor` does the work."""
         self._executor = executor
         self._outlet = outlet

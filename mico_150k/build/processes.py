@@ -16,7 +16,7 @@ from multiprocessing.connection import Connection, wait
 from mico_150k.build.plan import Unit
 from mico_150k.build.worker import OnGroup, UnitBuilder
 from mico_150k.core.errors import MicoError, WorkerLost
-from mico_150k.core.sample import LeftOut
+from mico_150k.core.sample import SkippedRow
 from mico_150k.dataset.records import ShardRecord
 from mico_150k.io.machine import cores
 
@@ -32,7 +32,7 @@ class _Group:
 
     rows: int
     written: int
-    left_out: list[LeftOut]
+    left_out: list[SkippedRow]
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +161,7 @@ def _work(connection: Connection, builder: UnitBuilder, finished: set[int]) -> N
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; whoever started us decides
     threading.Thread(target=_die_with_parent, daemon=True).start()
 
-    def on_group(rows: int, written: int, left_out: list[LeftOut]) -> None:
+    def on_group(rows: int, written: int, left_out: list[SkippedRow]) -> None:
         connection.send(_Group(rows, written, left_out))
 
     # Without a parent there is nobody to tell.

@@ -26,7 +26,7 @@ from mico_150k.core.errors import (
     SourceLost,
     WorkerLost,
 )
-from mico_150k.core.sample import LeftOut
+from mico_150k.core.sample import SkippedRow
 from mico_150k.dataset.records import ShardRecord
 from mico_150k.io.machine import gigabytes
 
@@ -212,7 +212,9 @@ def _new(
         if record.number in missing:
             missing.discard(record.number)
             written = max((file.bytes for file in record.files.values()), default=0)
-            on_group(record.rows_read, written, [LeftOut.from_dict(row) for row in record.left_out])
+            on_group(
+                record.rows_read, written, [SkippedRow.from_dict(row) for row in record.left_out]
+            )
             yield record
 
 

@@ -13,7 +13,7 @@ from mico_150k.dataset.workspace import Workspace
 from mico_150k.io.scratch import scratch
 
 
-class Sending:
+class UploadExecutor:
     """Has units built in temporary folders of whoever does them, who sends each shard."""
 
     def __init__(self, executor: Executor, remote: RemoteFolder) -> None:

@@ -9,7 +9,7 @@ from mico_150k.dataset import layout
 from mico_150k.dataset.config_file import ConfigFile
 from mico_150k.dataset.index import IndexPart
 from mico_150k.dataset.layout import shard_name
-from mico_150k.dataset.records import ShardRecord, Tally
+from mico_150k.dataset.records import ShardRecord, ShardStats
 from mico_150k.dataset.row_group import RowGroup
 from mico_150k.dataset.workspace import Workspace
 
@@ -51,7 +51,7 @@ class ShardWriter:
         for file in self._files.values():
             file.hash_so_far()
 
-    def finish(self, tally: Tally) -> ShardRecord:
+    def finish(self, tally: ShardStats) -> ShardRecord:
         """Close all files, give them their names, and write down that the shard is finished."""
         try:
             parts = {layout.INDEX: self._index.finish()}

@@ -17,7 +17,7 @@ from mico_150k.core.errors import OutputRefused, RemoteError
 from mico_150k.dataset import layout
 from mico_150k.dataset.records import ShardRecord
 from mico_150k.dataset.workspace import Workspace
-from mico_150k.io.prefetch import in_order
+from mico_150k.io.prefetch import map_ordered
 from mico_150k.io.storage import local_or_url
 
 GETS_AT_ONCE = 16
@@ -27,7 +27,7 @@ GETS_AT_ONCE = 16
 class RemoteFolder:
     """A dataset folder elsewhere, with a folder `here` that holds all but the shards.
 
-    It is the `Outlet` of a build: its shards never stay here. One build at a time writes to it.
+    It is the `ShardSink` of a build: its shards never stay here. One build at a time writes to it.
     """
 
     def __init__(self, fs: fsspec.AbstractFileSystem, root: str, location: str, here: Path) -> None:
@@ -160,7 +160,7 @@ class RemoteFolder:
                 for name in self._list(posixpath.join(layout.WORK, folder))
                 if posixpath.splitext(name)[1] in {".json", ".parquet"}
             ]
-            for _ in in_order((partial(self._get, path) for path in files), GETS_AT_ONCE):
+            for _ in map_ordered((partial(self._get, path) for path in files), GETS_AT_ONCE):
                 pass
         elif there:
             msg = (

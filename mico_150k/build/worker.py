@@ -9,17 +9,17 @@ from itertools import accumulate, chain, islice
 from mico_150k.build.plan import IdsDigest, Plan, PlannedFile, Shard, Unit, merge_in_proportion
 from mico_150k.build.shard_writer import ShardWriter
 from mico_150k.core.errors import SourceChanged
-from mico_150k.core.sample import LeftOut, RawSample, Sample
-from mico_150k.dataset.records import ShardRecord, Tally
+from mico_150k.core.sample import RawSample, Sample, SkippedRow
+from mico_150k.dataset.records import ShardRecord, ShardStats
 from mico_150k.dataset.row_group import cut
 from mico_150k.dataset.workspace import Workspace
 from mico_150k.images.header import Verify
 from mico_150k.io.machine import cores
-from mico_150k.io.prefetch import Aside, in_order, read_ahead
+from mico_150k.io.prefetch import BackgroundTask, map_ordered, prefetch
 from mico_150k.sources.source import Source, SourceFile
-from mico_150k.sources.validate import Examiner
+from mico_150k.sources.validate import RowValidator
 
-OnGroup = Callable[[int, int, list[LeftOut]], None]
+OnGroup = Callable[[int, int, list[SkippedRow]], None]
 """Called after each row group: rows read since the last call, bytes of images written, and the
 rows left out."""
 
@@ -111,7 +111,7 @@ class _Checked:
 
 def _begun(readers: list[Iterator[RawSample]]) -> list[Iterator[RawSample]]:
     """The same, with the first row of each there: those take longest, so on all cores at once."""
-    firsts = in_order([partial(next, reader, None) for reader in readers], cores())
+    firsts = map_ordered([partial(next, reader, None) for reader in readers], cores())
     return [
         reader if first is None else chain([first], reader)
         for reader, first in zip(readers, firsts, strict=True)
@@ -150,10 +150,10 @@ class UnitBuilder:
     ) -> Iterator[ShardRecord]:
         """The same of several units, each read from the moment the one before it has been."""
         with (
-            Aside[ShardRecord](threaded=self.threaded) as aside,
+            BackgroundTask[ShardRecord](threaded=self.threaded) as aside,
             closing(self._examined(units, finished)) as groups,
         ):
-            with closing(read_ahead(groups, GROUPS_AHEAD) if self.threaded else groups) as ready:
+            with closing(prefetch(groups, GROUPS_AHEAD) if self.threaded else groups) as ready:
                 yield from self._write(ready, on_group, aside)
             yield from aside.wait()
 
@@ -166,7 +166,7 @@ class UnitBuilder:
             start = sum(shard.rows for shard in done)
             rows = unit_rows(self.source, self.plan, unit, start, threaded=self.threaded)
             with closing(rows):
-                examiner = Examiner(self.verify, self.image_room)
+                examiner = RowValidator(self.verify, self.image_room)
                 yield from _examined(examiner, rows, unit.shards[len(done) :])
 
     def records(self, numbers: Iterable[int]) -> Iterator[ShardRecord]:
@@ -182,7 +182,7 @@ class UnitBuilder:
         return max(1, self.plan.unit_bytes(unit) * missing // rows) if missing else 0
 
     def _write(
-        self, groups: Iterator["_Examined"], on_group: OnGroup, aside: Aside[ShardRecord]
+        self, groups: Iterator["_Examined"], on_group: OnGroup, aside: BackgroundTask[ShardRecord]
     ) -> Iterator[ShardRecord]:
         writer: ShardWriter | None = None
         try:
@@ -213,17 +213,17 @@ class _Examined:
     shard: Shard
     samples: list[Sample]
     rows_read: int
-    left_out: list[LeftOut]
-    tally: Tally | None = None
+    left_out: list[SkippedRow]
+    tally: ShardStats | None = None
 
 
 def _examined(
-    examiner: Examiner, rows: Iterator[RawSample], shards: Iterable[Shard]
+    examiner: RowValidator, rows: Iterator[RawSample], shards: Iterable[Shard]
 ) -> Generator[_Examined, None, None]:
     """The rows of these shards, examined and cut into row groups."""
     results = examiner.examine(rows)
     for shard in shards:
-        tally = Tally()
+        tally = ShardStats()
         rows_told = left_out_told = 0
         groups = cut(tally.samples(islice(results, shard.rows)))
         for samples in chain(groups, [[]]):

@@ -26,7 +26,7 @@ def build_elsewhere(
 
     `choose` says who does the work.
     """
-    from mico_150k.build.sending import Sending
+    from mico_150k.build.sending import UploadExecutor
     from mico_150k.build.upload import RemoteFolder
 
     with scratch() as here:
@@ -34,7 +34,7 @@ def build_elsewhere(
         if licence:
             remote.fetch_index()
         planned = Build.prepare(source, here, options, location, licence)
-        executor = Sending(choose(planned), remote)
+        executor = UploadExecutor(choose(planned), remote)
         with progress("building") as on_progress:
             result = planned.run(
                 executor=executor, outlet=remote, tolerance=tolerance, on_progress=on_progress

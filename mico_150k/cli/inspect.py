@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from mico_150k.build.drop_limit import TOLERANCE, Watch
+from mico_150k.build.drop_limit import TOLERANCE, DropLimit
 from mico_150k.cli.inspect_dataset import find_dataset, show_dataset
 from mico_150k.cli.options import (
     AllowOutside,
@@ -22,7 +22,7 @@ from mico_150k.cli.options import (
 from mico_150k.cli.terminal import duration, progress, say, show, show_json
 from mico_150k.cli.unused import refuse, refuse_others
 from mico_150k.core.errors import SourceError
-from mico_150k.core.sample import LeftOut
+from mico_150k.core.sample import SkippedRow
 from mico_150k.dataset.records import ImageCounts
 from mico_150k.images.header import Verify
 from mico_150k.inspection.source import (
@@ -106,8 +106,8 @@ def inspect(
         msg = f"{len(inspection.problems)} problems that a build would stop at."
         raise SourceError(msg)
     if plan and found:
-        left_out = [LeftOut.from_dict(row) for row in found.left_out]
-        Watch(plan, TOLERANCE).on_group(found.rows, 0, left_out)
+        left_out = [SkippedRow.from_dict(row) for row in found.left_out]
+        DropLimit(plan, TOLERANCE).on_group(found.rows, 0, left_out)
 
 
 def _show_source(inspection: SourceInspection) -> None:

@@ -8,7 +8,7 @@ from mico_150k.card.file import Licence
 from mico_150k.core.errors import UsageError
 from mico_150k.core.task import parse_task_map
 from mico_150k.images.header import Verify
-from mico_150k.sources import Reading
+from mico_150k.sources import ReadOptions
 from mico_150k.sources.shape import parse_map
 
 Map = Annotated[
@@ -78,9 +78,9 @@ def make_reading(
     exclude: list[str] | None,
     *,
     allow_outside: bool,
-) -> Reading:
+) -> ReadOptions:
     """What the options say of a source. Raises `UsageError`."""
-    return Reading(
+    return ReadOptions(
         columns=parse_map(columns or []),
         tasks=parse_task_map(tasks or []),
         exclude=tuple(exclude or ()),

@@ -19,7 +19,7 @@ from mico_150k.cli.options import (
 from mico_150k.cli.terminal import say, show_json, showing
 from mico_150k.core.errors import NoLicence
 from mico_150k.dataset.folder import DatasetFolder
-from mico_150k.hub.push import Push, PushOptions, PushProgress, PushResult, Way
+from mico_150k.hub.push import Push, PushOptions, PushProgress, PushResult, PushStrategy
 from mico_150k.hub.repository import DEFAULT_BRANCH
 from mico_150k.io.machine import gigabytes
 
@@ -97,7 +97,7 @@ def _prepare(folder: DatasetFolder, repository: str, options: PushOptions) -> Pu
 
 def _say_outlook(planned: Push) -> None:
     forecast = planned.forecast
-    if planned.way is Way.NOTHING:
+    if planned.way is PushStrategy.NOTHING:
         say("{} holds all of it already", planned.repository.name)
         return
     new = "a new repository, " if planned.creates else ""
@@ -115,9 +115,9 @@ def _say_progress(progress: PushProgress) -> None:
     )
 
 
-def say_pushed(result: PushResult, way: Way) -> None:
+def say_pushed(result: PushResult, way: PushStrategy) -> None:
     """The last line of a push."""
-    if way is Way.NOTHING:
+    if way is PushStrategy.NOTHING:
         say("[green]done[/green]: nothing to send; {} is up to date", result.url)
         return
     say(

@@ -1,7 +1,7 @@
 """The one data model: a sample, its images, and where it came from.
 
 A source yields `RawSample`s, in which nothing is checked. `sources/validate` turns each into a
-`Sample`, which every trainer reads alike, or into a `LeftOut` that says why not.
+`Sample`, which every trainer reads alike, or into a `SkippedRow` that says why not.
 """
 
 from dataclasses import asdict, dataclass, replace
@@ -157,7 +157,7 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True)
-class LeftOut:
+class SkippedRow:
     """A row that was not written, and why: one line of the quarantine file.
 
     `images` is how many images the row has. `image` is the place of the unusable one, from 1 in
@@ -181,6 +181,6 @@ class LeftOut:
         return {**asdict(self), "task": self.task.value, "reason": self.reason.value}
 
     @classmethod
-    def from_dict(cls, plain: dict[str, Any]) -> "LeftOut":
+    def from_dict(cls, plain: dict[str, Any]) -> "SkippedRow":
         """What `to_dict` made."""
         return cls(**{**plain, "task": Task(plain["task"]), "reason": Reason(plain["reason"])})

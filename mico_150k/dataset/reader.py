@@ -31,7 +31,7 @@ from mico_150k.dataset.row_group import group_sizes
 from mico_150k.io.arrow import array_of
 from mico_150k.io.cells import image_cells, image_lists
 from mico_150k.io.machine import cores
-from mico_150k.io.prefetch import in_order, read_ahead
+from mico_150k.io.prefetch import map_ordered, prefetch
 from mico_150k.io.regular import SMALL_FILE_BYTES, Root, open_regular, read_small
 from mico_150k.io.storage import Storage, local_or_url
 
@@ -180,10 +180,10 @@ class Dataset:
         self.files(config, split)
         wanted = self._groups(config, chosen, split)
         if self.storage.is_local:
-            yield from read_ahead(rows for group in wanted for rows in self._scan(group, columns))
+            yield from prefetch(rows for group in wanted for rows in self._scan(group, columns))
         else:
             calls = (partial(self._fetch, group, columns) for group in wanted)
-            yield from in_order(calls, REMOTE_GROUPS_AHEAD)
+            yield from map_ordered(calls, REMOTE_GROUPS_AHEAD)
 
     def group_rows(self, config: str, shard: int, row: int, split: str = layout.SPLIT) -> range:
         """The rows of a shard that lie in one row group with one of them. Raises `BrokenFile`."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from mico_150k.core.sample import LeftOut, Sample
+from mico_150k.core.sample import Sample, SkippedRow
 from mico_150k.dataset import layout
 
 _CONFIG = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
@@ -78,24 +78,24 @@ class ShardRecord:
         )
 
 
-class Tally:
+class ShardStats:
     """Counts rows and images while a shard is written."""
 
     def __init__(self) -> None:
         """Nothing counted yet."""
         self.rows_read = 0
         self.tasks: Counter[str] = Counter()
-        self.left_out: list[LeftOut] = []
+        self.left_out: list[SkippedRow] = []
         self._passed: Counter[str] = Counter()
         self._changed: Counter[str] = Counter()
         self._left_out_images: Counter[str] = Counter()
         self._causes: dict[str, Counter[str]] = {}
 
-    def samples(self, results: Iterable[Sample | LeftOut]) -> Iterator[Sample]:
+    def samples(self, results: Iterable[Sample | SkippedRow]) -> Iterator[Sample]:
         """Count every row, and hand on those that are samples."""
         for result in results:
             self.rows_read += 1
-            if isinstance(result, LeftOut):
+            if isinstance(result, SkippedRow):
                 self.left_out.append(result)
                 self._left_out_images[result.task.value] += result.images
             else:

@@ -28,7 +28,7 @@ from mico_150k.export.job import ChosenShard, ExportJob
 from mico_150k.io.arrow import array_of
 from mico_150k.io.files import write_atomically, written_whole
 from mico_150k.io.json_lines import parse_json, read_json_lines, to_json_line, to_json_lines
-from mico_150k.io.prefetch import in_order
+from mico_150k.io.prefetch import map_ordered
 from mico_150k.io.regular import Root, open_regular
 
 
@@ -142,7 +142,7 @@ class PathsExport:
         """
         parts = []
         rows = images = 0
-        with closing(in_order(self._calls(), self._job.dataset.groups_at_once)) as results:
+        with closing(map_ordered(self._calls(), self._job.dataset.groups_at_once)) as results:
             for result in results:
                 if isinstance(result, _Written):
                     images += result.bytes

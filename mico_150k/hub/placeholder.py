@@ -11,7 +11,7 @@ from mico_150k.card.header import by_hand
 from mico_150k.card.text import CardText
 from mico_150k.dataset import layout
 from mico_150k.hub.repository import Repository, Snapshot
-from mico_150k.hub.sync import until_so
+from mico_150k.hub.sync import sync_until_equal
 
 CONFIG = "not-finished"
 _NO_FILE = "this-dataset-is-being-pushed-and-not-whole-yet.parquet"
@@ -63,4 +63,4 @@ def put_placeholder(repository: Repository, revision: str, card: CardText) -> Sn
         delete = [path for path in paths if path == layout.MANIFEST]
         return repository.commit(add, delete, revision, _TITLE, snapshot.commit)
 
-    return until_so(repository, revision, different, commit)
+    return sync_until_equal(repository, revision, different, commit)

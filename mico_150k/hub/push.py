@@ -27,13 +27,13 @@ from mico_150k.hub.repository import (
     Repository,
     Snapshot,
 )
-from mico_150k.hub.sync import until_so
+from mico_150k.hub.sync import sync_until_equal
 from mico_150k.hub.target import Publication, check_own_files
 from mico_150k.hub.verify import check_publication
 from mico_150k.inspection.check import Finding
 
 
-class Way(str, Enum):
+class PushStrategy(str, Enum):
     """How a push reaches its readers."""
 
     NOTHING = "nothing to do"
@@ -92,7 +92,7 @@ class Push:
     options: PushOptions
     state: RemoteState
     publication: Publication
-    way: Way
+    way: PushStrategy
     forecast: PushForecast
 
     @classmethod
@@ -112,7 +112,7 @@ class Push:
         missing = publication.missing_shards(there)
         changes = bool(missing or publication.stale(there) or publication.changed_small(there))
         way = _way(options.revision, published=state.content.is_published, changes=changes)
-        if way is not Way.NOTHING:
+        if way is not PushStrategy.NOTHING:
             if not options.overwrite:
                 relicensed = options.licence is not None
                 refuse_to_lose(repository, folder, card, state.content.card, relicensed=relicensed)
@@ -142,12 +142,12 @@ class Push:
         self._create_branch()
         commit = self.state.content.snapshot.commit
         findings: tuple[Finding, ...] = ()
-        if self.way is Way.PULL_REQUEST:
+        if self.way is PushStrategy.PULL_REQUEST:
             pull = open_pull_request(self.repository, self.state.account["name"])
             findings = self._publish(pull.revision, on_progress)[1]
             merge(self.repository, pull.number)
             commit = self._check_merged()
-        elif self.way is not Way.NOTHING:
+        elif self.way is not PushStrategy.NOTHING:
             commit, findings = self._publish(self.options.revision, on_progress)
         if self.options.tag:
             self.repository.tag(self.options.tag, commit)
@@ -171,7 +171,7 @@ class Push:
         self, target: str, on_progress: Callable[[PushProgress], None]
     ) -> tuple[str, tuple[Finding, ...]]:
         """Have everything at a revision; the commit that was read back, and what was found."""
-        seen_meanwhile = self.way is not Way.PULL_REQUEST and self.forecast.files > 0
+        seen_meanwhile = self.way is not PushStrategy.PULL_REQUEST and self.forecast.files > 0
         known = None
         if seen_meanwhile and not is_placeholder(self.state.content.card):
             known = put_placeholder(self.repository, target, self.state.content.card)
@@ -192,7 +192,7 @@ class Push:
             on_progress(PushProgress(len(shards) - len(paths), len(shards), total - left, total))
             return paths[:BATCH_FILES]
 
-        until_so(
+        sync_until_equal(
             self.repository,
             target,
             missing,
@@ -218,7 +218,7 @@ class Push:
                 snapshot.commit,
             )
 
-        return until_so(self.repository, target, different, commit)
+        return sync_until_equal(self.repository, target, different, commit)
 
     def _check(self, snapshot: Snapshot) -> tuple[Finding, ...]:
         """Read back what is there. Raises `HubError` where something is wrong."""
@@ -249,18 +249,18 @@ class Push:
         return snapshot.commit
 
 
-def _way(revision: str, *, published: bool, changes: bool) -> Way:
+def _way(revision: str, *, published: bool, changes: bool) -> PushStrategy:
     """How to publish; `published` is whether readers take what is there for finished."""
     if not changes:
-        return Way.NOTHING
+        return PushStrategy.NOTHING
     if not published:
-        return Way.FIRST
-    return Way.PULL_REQUEST if revision == DEFAULT_BRANCH else Way.REPLACE
+        return PushStrategy.FIRST
+    return PushStrategy.PULL_REQUEST if revision == DEFAULT_BRANCH else PushStrategy.REPLACE
 
 
-def _check_tag(repository: Repository, tag: str, commit: str, way: Way) -> None:
+def _check_tag(repository: Repository, tag: str, commit: str, way: PushStrategy) -> None:
     there = repository.tags().get(tag)
-    if there is not None and (way is not Way.NOTHING or there != commit):
+    if there is not None and (way is not PushStrategy.NOTHING or there != commit):
         msg = f"{repository.name} has a tag {tag!r} already, of another state. Choose another name."
         raise UsageError(msg)
 

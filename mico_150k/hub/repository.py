@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 from mico_150k.core.errors import NoRepository, UsageError
-from mico_150k.hub.retry import Patience
+from mico_150k.hub.retry import RetryPolicy
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -57,7 +57,7 @@ class Snapshot:
 class Repository:
     """A dataset repository by its name, `user/name`."""
 
-    def __init__(self, name: str, patience: Patience | None = None) -> None:
+    def __init__(self, name: str, patience: RetryPolicy | None = None) -> None:
         """Nothing is asked yet. Raises `UsageError` where that is no name of a repository."""
         _check_endpoint()
         from huggingface_hub.errors import HFValidationError
@@ -71,7 +71,7 @@ class Repository:
             msg = f"{name!r}: name the repository with its owner, as in `user/{name}`."
             raise UsageError(msg)
         self.name = name
-        self.patience = patience or Patience()
+        self.patience = patience or RetryPolicy()
 
     @property
     def url(self) -> str:

@@ -31,7 +31,7 @@ OnWait = Callable[[str, float], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class RetryPolicy:
     """How often something is tried, and seconds between: doubling, never twice the same."""
 
     tries: int = 8

@@ -13,7 +13,7 @@ from mico_150k.dataset.records import ShardRecord
 from mico_150k.hub.placeholder import is_placeholder, put_placeholder
 from mico_150k.hub.remote_state import RemoteState, create
 from mico_150k.hub.repository import BATCH_FILES, DEFAULT_BRANCH, Repository, Snapshot
-from mico_150k.hub.sync import until_so
+from mico_150k.hub.sync import sync_until_equal
 from mico_150k.hub.target import Shard
 from mico_150k.io.machine import free_space
 
@@ -80,7 +80,7 @@ class StreamingPush:
             path: shard for record in self._waiting for path, shard in _shards(record).items()
         }
         if _missing(shards, self._known):
-            self._known = until_so(
+            self._known = sync_until_equal(
                 self._repository,
                 DEFAULT_BRANCH,
                 lambda snapshot: _missing(shards, snapshot),

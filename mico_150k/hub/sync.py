@@ -8,7 +8,7 @@ from mico_150k.hub.retry import plain_error
 from mico_150k.io.transient import is_transient, status_of
 
 
-def until_so(
+def sync_until_equal(
     repository: Repository,
     revision: str,
     different: Callable[[Snapshot], list[str]],

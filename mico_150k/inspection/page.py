@@ -34,7 +34,7 @@ from mico_150k.inspection.statistics import make_statistics
 from mico_150k.inspection.trainer_limits import exceeded_limits
 from mico_150k.io.files import remove_abandoned, write_atomically
 from mico_150k.io.machine import cores, gigabytes
-from mico_150k.io.prefetch import in_order
+from mico_150k.io.prefetch import map_ordered
 from mico_150k.version import __version__
 
 INPUT_SIDE = 320
@@ -168,7 +168,7 @@ def _read_rows(dataset: Dataset, chosen: Chosen) -> Iterator[Row]:
     with closing(samples) as groups:
         marked = zip(chain.from_iterable(groups), _marks(chosen.rows), strict=True)
         calls = (partial(_row, chosen.split, sample, marks) for sample, marks in marked)
-        with closing(in_order(calls, cores())) as rows:
+        with closing(map_ordered(calls, cores())) as rows:
             yield from rows
 
 

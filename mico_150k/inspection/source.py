@@ -14,10 +14,10 @@ from mico_150k.core.errors import SourceError
 from mico_150k.core.progress import Progress
 from mico_150k.dataset import layout
 from mico_150k.dataset.index import Duplicates, Repeats
-from mico_150k.dataset.records import ImageCounts, Tally
+from mico_150k.dataset.records import ImageCounts, ShardStats
 from mico_150k.images.header import Verify
-from mico_150k.sources import Reading, Source, open_source
-from mico_150k.sources.validate import Examiner
+from mico_150k.sources import ReadOptions, Source, open_source
+from mico_150k.sources.validate import RowValidator
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,9 @@ class ImageInspection:
         return asdict(self)
 
 
-def inspect_source(location: str, reading: Reading) -> tuple[SourceInspection, Source, Plan | None]:
+def inspect_source(
+    location: str, reading: ReadOptions
+) -> tuple[SourceInspection, Source, Plan | None]:
     """Look at a source; the plan is None where there can be none.
 
     Raises `SourceNotFound`, `EmptySource`; what is wrong with single files is a problem in the
@@ -99,8 +101,8 @@ def inspect_images(
     source: Source, plan: Plan, verify: Verify, on_progress: Callable[[Progress], None]
 ) -> ImageInspection:
     """Read every image as a build would, and write nothing."""
-    examiner = Examiner(verify)
-    tally = Tally()
+    examiner = RowValidator(verify)
+    tally = ShardStats()
     repeats = Repeats()
     seen = 0
     for unit in plan.units:

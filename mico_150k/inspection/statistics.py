@@ -171,8 +171,8 @@ def _count(values: pa.Array) -> Counts:
     pairs = zip(
         counted.field("values").to_pylist(), counted.field("counts").to_pylist(), strict=True
     )
-    in_order = sorted(pairs, key=lambda pair: (-pair[1], pair[0]))
-    return {str(value): count for value, count in in_order}
+    map_ordered = sorted(pairs, key=lambda pair: (-pair[1], pair[0]))
+    return {str(value): count for value, count in map_ordered}
 
 
 def _nested(index: pa.Table, column: str) -> dict[str, Counts]:

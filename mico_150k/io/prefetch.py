@@ -14,7 +14,7 @@ T = TypeVar("T")
 _END = object()
 
 
-def read_ahead(items: Iterator[T], ahead: int = 1) -> Generator[T, None, None]:
+def prefetch(items: Iterator[T], ahead: int = 1) -> Generator[T, None, None]:
     """The same items, so many fetched by a thread while the one before them is used.
 
     Whoever stops early must close it: left to the garbage collector, it may be finalised inside
@@ -30,7 +30,7 @@ def read_ahead(items: Iterator[T], ahead: int = 1) -> Generator[T, None, None]:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def in_order(calls: Iterable[Callable[[], T]], ahead: int) -> Generator[T, None, None]:
+def map_ordered(calls: Iterable[Callable[[], T]], ahead: int) -> Generator[T, None, None]:
     """What the calls return, in their order, with that many of them under way at once.
 
     Whoever stops early must close it, as above.
@@ -45,7 +45,7 @@ def in_order(calls: Iterable[Callable[[], T]], ahead: int) -> Generator[T, None,
             yield waiting.popleft().result()
 
 
-class Aside(Generic[T]):
+class BackgroundTask(Generic[T]):
     """Runs calls in order beside the caller, or at once where there is no core to spare."""
 
     def __init__(self, *, threaded: bool) -> None:
@@ -75,7 +75,7 @@ class Aside(Generic[T]):
             waiting, self._waiting = self._waiting, None
             yield waiting.result()
 
-    def __enter__(self) -> "Aside[T]":
+    def __enter__(self) -> "BackgroundTask[T]":
         return self
 
     def __exit__(

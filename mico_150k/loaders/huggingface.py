@@ -25,8 +25,8 @@ from mico_150k.dataset import layout
 from mico_150k.dataset.configurations import COLUMNS
 from mico_150k.images.header import Verify
 from mico_150k.loaders.package_hash import package_hash
-from mico_150k.loaders.rows import Given, find_given, fingerprint, require_same
-from mico_150k.sources import Reading
+from mico_150k.loaders.rows import LoadTarget, find_given, fingerprint, require_same
+from mico_150k.sources import ReadOptions
 from mico_150k.sources.shape import parse_map
 from mico_150k.version import __version__
 
@@ -58,16 +58,16 @@ class MicoConfig(datasets.BuilderConfig):
         config_id: str = super().create_config_id(kwargs, custom_features=custom_features)
         return config_id
 
-    def seen(self, given: Given) -> dict[str, str]:
+    def seen(self, given: LoadTarget) -> dict[str, str]:
         """The state that the cache folder was named by; that of `given` where none was."""
         return getattr(self, "_state", given.state)
 
-    def given(self) -> Given:
+    def given(self) -> LoadTarget:
         """The source or the dataset folder that `data_dir` names. Raises `MicoError`."""
         if self.verify not in {known.value for known in Verify}:
             msg = f"verify={self.verify!r} is none of {', '.join(map(str, Verify))}."
             raise UsageError(msg)
-        reading = Reading(
+        reading = ReadOptions(
             columns=parse_map([self.map]),
             tasks=parse_task_map(shlex.split(self.task_map)),
             exclude=tuple(shlex.split(self.exclude)),

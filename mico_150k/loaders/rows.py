@@ -9,18 +9,18 @@ from typing import Any, Protocol
 
 import xxhash
 
-from mico_150k.build.drop_limit import Watch
+from mico_150k.build.drop_limit import DropLimit
 from mico_150k.build.plan import Plan, Unit, make_plan
 from mico_150k.build.worker import unit_rows
 from mico_150k.builders import BUILDERS, get_builder
 from mico_150k.core.errors import SourceChanged, SourceNotFound, UsageError
 from mico_150k.core.excerpt import excerpt
-from mico_150k.core.sample import LeftOut
+from mico_150k.core.sample import SkippedRow
 from mico_150k.dataset import layout
 from mico_150k.dataset.folder import DatasetFolder, read_rows
 from mico_150k.images.header import Verify
-from mico_150k.sources import Reading, Source, open_source
-from mico_150k.sources.validate import Examiner
+from mico_150k.sources import ReadOptions, Source, open_source
+from mico_150k.sources.validate import RowValidator
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ def require_same(planned: dict[str, str], found: dict[str, str]) -> None:
         raise SourceChanged(msg)
 
 
-class Given(Protocol):
+class LoadTarget(Protocol):
     """Data that can be read shard by shard."""
 
     @property
@@ -59,7 +59,7 @@ class Given(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class GivenFolder:
+class FolderTarget:
     """A dataset folder; its shards are paths."""
 
     folder: DatasetFolder
@@ -88,7 +88,7 @@ class GivenFolder:
 
 
 @dataclass(frozen=True, slots=True)
-class GivenSource:
+class SourceTarget:
     """A source with its plan; its shards are the plan's units."""
 
     source: Source
@@ -118,13 +118,15 @@ class GivenSource:
         Raises `TooManyLeftOut`.
         """
         builder = get_builder(config)
-        watch = Watch(self.plan.part(shards), self.tolerance)
+        watch = DropLimit(self.plan.part(shards), self.tolerance)
         reasons: Counter[str] = Counter()
         rows = 0
         for shard in shards:
-            for result in Examiner(self.verify).examine(unit_rows(self.source, self.plan, shard)):
+            for result in RowValidator(self.verify).examine(
+                unit_rows(self.source, self.plan, shard)
+            ):
                 rows += 1
-                if isinstance(result, LeftOut):
+                if isinstance(result, SkippedRow):
                     watch.on_group(rows, 0, [result])
                     reasons[result.reason.value] += 1
                     rows = 0
@@ -136,20 +138,20 @@ class GivenSource:
 
 def find_given(  # noqa: PLR0913 - each is a choice of its own
     data_dir: str | None,
-    reading: Reading,
+    reading: ReadOptions,
     *,
     verify: Verify,
     tolerance: float,
     shard_bytes: int,
     seed: int,
-) -> Given:
+) -> LoadTarget:
     """The dataset folder or the source at `data_dir`; without one, `./mico-150k`.
 
     Raises `SourceError` of every kind, which says what was looked for.
     """
     folder = Path(data_dir or layout.DATASET)
     if DatasetFolder.is_one(folder):
-        return GivenFolder(DatasetFolder(folder))
+        return FolderTarget(DatasetFolder(folder))
     if data_dir is None:
         msg = (
             f"there is no dataset folder {folder.resolve()}, and no source was given.\n"
@@ -158,4 +160,4 @@ def find_given(  # noqa: PLR0913 - each is a choice of its own
         raise SourceNotFound(msg)
     source = open_source(data_dir, reading)
     plan = make_plan(source, shard_bytes=shard_bytes, seed=seed)
-    return GivenSource(source, plan, verify, tolerance)
+    return SourceTarget(source, plan, verify, tolerance)

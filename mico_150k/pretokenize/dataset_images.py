@@ -18,7 +18,7 @@ from mico_150k.dataset import layout
 from mico_150k.dataset.folder import DatasetFolder, read_rows
 from mico_150k.dataset.reader import Dataset
 from mico_150k.dataset.row_group import group_sizes
-from mico_150k.pretokenize.material import CellPlace, Material, Picture, Record
+from mico_150k.pretokenize.material import CellPlace, EncodeInputs, Picture, Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class _Facts:
         )
 
 
-def open_dataset_folder(folder: DatasetFolder) -> Material:
+def open_dataset_folder(folder: DatasetFolder) -> EncodeInputs:
     """All rows of the split `train`. Raises `BrokenFile`, `EmptySource`, `UnknownConfig`.
 
     Raises `NotADataset` where the manifest is damaged.
@@ -80,7 +80,7 @@ def open_dataset_folder(folder: DatasetFolder) -> Material:
     if not records:
         msg = f"{folder.path / config}: no rows in it."
         raise EmptySource(msg)
-    return Material(str(folder.path), tuple(records), tuple(pictures), {}, {})
+    return EncodeInputs(str(folder.path), tuple(records), tuple(pictures), {}, {})
 
 
 def _row_places(shard: Path) -> list[tuple[int, int]]:

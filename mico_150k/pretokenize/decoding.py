@@ -16,7 +16,7 @@ from mico_150k.core.reasons import Reason
 from mico_150k.core.sample import Buffer
 from mico_150k.images.reader import digest_of
 from mico_150k.pretokenize.crop import Pixels, crop_all
-from mico_150k.pretokenize.images import Cells
+from mico_150k.pretokenize.images import ParquetImages
 from mico_150k.pretokenize.material import CellPlace, Fault
 from mico_150k.pretokenize.plan import Chunk, Item
 
@@ -39,7 +39,7 @@ class Decoder:
     def __init__(self, threads: int, ahead: int) -> None:
         """`ahead` is what the device takes while a picture is decoded."""
         self._pool = ThreadPoolExecutor(threads)
-        self._cells = Cells()
+        self._cells = ParquetImages()
         self._ahead = ahead
         self._following: _Work | None = None
 

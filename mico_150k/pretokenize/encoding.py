@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from mico_150k.pretokenize.chunks import ChunkFiles
 from mico_150k.pretokenize.encoder import ChunkCodes
-from mico_150k.pretokenize.losses import Losses
+from mico_150k.pretokenize.losses import FailedRecords
 from mico_150k.pretokenize.material import Fault
 from mico_150k.pretokenize.plan import Chunk, EncodingPlan
 from mico_150k.pretokenize.reuse import KnownCodes
@@ -23,7 +23,7 @@ class Encoding:
 
     plan: EncodingPlan
     chunks: ChunkFiles
-    losses: Losses
+    losses: FailedRecords
 
     def missing(self) -> list[int]:
         """Chunks that are not whole, or with a picture whose file could not be read.

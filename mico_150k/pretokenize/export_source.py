@@ -20,14 +20,14 @@ from mico_150k.core.sample import is_text
 from mico_150k.images.header import Verify
 from mico_150k.images.probe import probe
 from mico_150k.io.json_lines import parse_json, read_json_lines
-from mico_150k.io.prefetch import in_order
+from mico_150k.io.prefetch import map_ordered
 from mico_150k.io.regular import open_regular
-from mico_150k.pretokenize.material import Fault, FilePlace, Material, Picture, Record
+from mico_150k.pretokenize.material import EncodeInputs, Fault, FilePlace, Picture, Record
 
 _PROBES = 16  # threads that read headers: they wait for the disk
 
 
-def open_export(manifest: Path) -> Material:
+def open_export(manifest: Path) -> EncodeInputs:
     """All of it; `manifest` is the file of records. Raises `BrokenFile`, `EmptySource`."""
     entries = _entries(manifest)
     if not entries:
@@ -48,13 +48,13 @@ def open_export(manifest: Path) -> Material:
         pictures = tuple(numbers.setdefault(path, len(numbers)) for path in whole)
         records.append(Record(id_, prompt, pictures))
     pictures_, faults = [], {}
-    with closing(in_order((partial(_probe, path) for path in numbers), _PROBES)) as probed:
+    with closing(map_ordered((partial(_probe, path) for path in numbers), _PROBES)) as probed:
         for number, found in enumerate(probed):
             if isinstance(found, Fault):
                 faults[number] = found
                 found = Picture(FilePlace(""), 1, 1, "")  # noqa: PLW2901 - keeps its number
             pictures_.append(found)
-    return Material(str(manifest), tuple(records), tuple(pictures_), faults, unusable)
+    return EncodeInputs(str(manifest), tuple(records), tuple(pictures_), faults, unusable)
 
 
 def _entries(manifest: Path) -> list[dict[str, Any]]:

@@ -19,7 +19,7 @@ Group = tuple[pa.Array, pa.Array]
 """A row group's inputs and outputs."""
 
 
-class Cells:
+class ParquetImages:
     """Holds two row groups, the one whose images are asked for and the one after it."""
 
     def __init__(self) -> None:

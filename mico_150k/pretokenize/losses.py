@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from mico_150k.core.errors import TooManyLeftOut
 from mico_150k.io.json_lines import to_json_line
-from mico_150k.pretokenize.material import Fault, Material
+from mico_150k.pretokenize.material import EncodeInputs, Fault
 from mico_150k.sources.validate import OUTPUT
 
 
@@ -17,10 +17,10 @@ class Lost:
     image: int | str | None
 
 
-class Losses:
+class FailedRecords:
     """Those of some material, as they become known."""
 
-    def __init__(self, material: Material, tolerance: float) -> None:
+    def __init__(self, material: EncodeInputs, tolerance: float) -> None:
         """`tolerance` is the share of records that may be lost."""
         self._material = material
         self._tolerance = tolerance

@@ -84,7 +84,7 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
-class Material:
+class EncodeInputs:
     """All records, and all pictures in the order of their first use.
 
     `faults` are pictures that cannot be encoded, by number, and `unusable` records that are

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from mico_150k.builders.dimoo_tokens import Shape, SizeTable, code_count, shape_for
-from mico_150k.pretokenize.material import Material, Place
+from mico_150k.pretokenize.material import EncodeInputs, Place
 
 BATCHES_A_CHUNK = 32
 """Some seconds' work, of a GPU with 2,048 pictures as of a CPU with 32."""
@@ -49,7 +49,7 @@ class Chunk:
 class EncodingPlan:
     """All encodings, numbered by picture and then by size, the largest first."""
 
-    def __init__(self, material: Material, table: SizeTable, chunk: int) -> None:
+    def __init__(self, material: EncodeInputs, table: SizeTable, chunk: int) -> None:
         """`chunk` is how many encodings a chunk has; larger ones than usual are fewer."""
         self._material = material
         self._table = table

@@ -21,8 +21,8 @@ from mico_150k.pretokenize.chunks import ChunkStore
 from mico_150k.pretokenize.encoder import ChunkCodes, Encoder, EncoderOptions
 from mico_150k.pretokenize.encoding import Encode, Encoding, OnProgress
 from mico_150k.pretokenize.identity import made_with, make_identity
-from mico_150k.pretokenize.losses import Losses
-from mico_150k.pretokenize.material import Material
+from mico_150k.pretokenize.losses import FailedRecords
+from mico_150k.pretokenize.material import EncodeInputs
 from mico_150k.pretokenize.plan import BATCHES_A_CHUNK, Chunk, EncodingPlan
 from mico_150k.pretokenize.ray_workers import Cluster, encode_with_ray
 from mico_150k.pretokenize.reuse import KnownCodes
@@ -86,13 +86,13 @@ class PretokenizeResult:
 class Pretokenization:
     """Work that is planned and may start."""
 
-    def __init__(self, material: Material, to: Path, options: PretokenizeOptions) -> None:
+    def __init__(self, material: EncodeInputs, to: Path, options: PretokenizeOptions) -> None:
         """Plan it, from headers alone."""
         self.material = material
         self.options = options
         chunk = options.batches_a_chunk * options.encoder.precision.batch
         self.plan = EncodingPlan(material, options.sizes, chunk)
-        self._losses = Losses(material, options.tolerance)
+        self._losses = FailedRecords(material, options.tolerance)
         self._workspace = Workspace(to)
 
     def lengths(self) -> list[Lengths]:

@@ -7,13 +7,13 @@ from mico_150k.core.errors import EmptySource, SourceNotFound
 from mico_150k.dataset.folder import DatasetFolder
 from mico_150k.pretokenize.dataset_images import open_dataset_folder
 from mico_150k.pretokenize.export_source import open_export
-from mico_150k.pretokenize.material import Material
+from mico_150k.pretokenize.material import EncodeInputs
 
 EXPORT = DimooTrainer.records
 """The file of an export that names its records."""
 
 
-def open_material(place: Path) -> Material:
+def open_material(place: Path) -> EncodeInputs:
     """An export's folder or JSON, or a dataset folder. Raises `SourceError`, `NotADataset`."""
     for manifest in (place / EXPORT, place):
         if manifest.is_file():

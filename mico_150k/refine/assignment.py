@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from mico_150k.core.reasons import Reason
-from mico_150k.core.sample import LeftOut
+from mico_150k.core.sample import SkippedRow
 from mico_150k.core.task import Task
 from mico_150k.dataset import layout
 from mico_150k.dataset.reader import Dataset
@@ -34,7 +34,7 @@ class Row:
         return self.digests[-1]
 
 
-class Fates:
+class RowAssignments:
     """The fates of a dataset's rows; a row is called by its place among them.
 
     `index` has the rows of all splits, in order, and `rows` what is asked of each: some 500 bytes.
@@ -49,7 +49,7 @@ class Fates:
         self._left_out: dict[int, tuple[Reason, str]] = {}
 
     @classmethod
-    def of(cls, dataset: Dataset) -> "Fates":
+    def of(cls, dataset: Dataset) -> "RowAssignments":
         """Of a dataset as it is."""
         tables = dataset.indexes()
         rows = [
@@ -95,14 +95,14 @@ class Fates:
         for place, (reason, detail) in sorted(self._left_out.items()):
             yield self.rows[place], reason, detail
 
-    def left_out(self) -> Iterator[LeftOut]:
+    def left_out(self) -> Iterator[SkippedRow]:
         """The same as lines of the quarantine file.
 
         Not those that were simply not asked for: they may be most of the dataset.
         """
         for row, reason, detail in self.reasons():
             if reason is not Reason.NOT_SELECTED:
-                yield LeftOut(
+                yield SkippedRow(
                     file=layout.shard_name(row.shard, row.split),
                     row=row.row,
                     id=row.id,

@@ -13,14 +13,14 @@ from mico_150k.core.errors import BrokenFile, DuplicateIds, EmptySource, Unknown
 from mico_150k.core.excerpt import excerpt
 from mico_150k.core.faults import shown
 from mico_150k.core.reasons import Reason
-from mico_150k.core.sample import Image, LeftOut, Missing, Origin, RawSample, Sample, is_text
+from mico_150k.core.sample import Image, Missing, Origin, RawSample, Sample, SkippedRow, is_text
 from mico_150k.core.task import Task, task_from_spelling
 from mico_150k.images.header import Verify
 from mico_150k.io.cells import NULL, Cell
 from mico_150k.io.json_lines import parse_json_lines
 from mico_150k.io.storage import Storage
 from mico_150k.sources.image_paths import ImagePaths
-from mico_150k.sources.validate import Examiner
+from mico_150k.sources.validate import RowValidator
 
 _KEYS = ("Task", "input", "prompt", "reference")
 _IDS = ("idx", "ed_idx")
@@ -120,12 +120,12 @@ class Bench:
         _check_ids(entries)
         return cls(storage, tuple(entries))
 
-    def cases(self, verify: Verify = Verify.STRUCTURE) -> Iterator[BenchCase | LeftOut]:
+    def cases(self, verify: Verify = Verify.STRUCTURE) -> Iterator[BenchCase | SkippedRow]:
         """Each case with its images read, or why it cannot be used; in the files' order."""
-        examiner = Examiner(verify)
+        examiner = RowValidator(verify)
         for entry in self.entries:
             result = examiner.examine_row(self._raw(entry))
-            if isinstance(result, LeftOut):
+            if isinstance(result, SkippedRow):
                 yield result
             else:
                 yield BenchCase(result, entry.refined_instruction, entry.human_indices)

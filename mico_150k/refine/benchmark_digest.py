@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from functools import partial
 
 from mico_150k.core.errors import TooManyLeftOut
-from mico_150k.core.sample import LeftOut
+from mico_150k.core.sample import SkippedRow
 from mico_150k.io.machine import cores
-from mico_150k.io.prefetch import in_order
+from mico_150k.io.prefetch import map_ordered
 from mico_150k.refine.benchmark import Bench, BenchCase
 from mico_150k.refine.contamination import CaseDigests
 from mico_150k.refine.hash_cache import LookCache
 from mico_150k.refine.options import OnStep
-from mico_150k.refine.perceptual_hash import Look, look_of
+from mico_150k.refine.perceptual_hash import ImageFingerprint, look_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +26,8 @@ class BenchRead:
 
     bench: Bench
     cases: tuple[CaseDigests, ...]
-    looks: Mapping[str, Look]
-    left_out: tuple[LeftOut, ...]
+    looks: Mapping[str, ImageFingerprint]
+    left_out: tuple[SkippedRow, ...]
     bytes: int
 
     @classmethod
@@ -41,11 +41,11 @@ class BenchRead:
         bench = Bench.open(location)
         total = len(bench.entries)
         cases: list[CaseDigests] = []
-        looks: dict[str, Look] = {}
-        left_out: list[LeftOut] = []
+        looks: dict[str, ImageFingerprint] = {}
+        left_out: list[SkippedRow] = []
         size = 0
         calls = (partial(_look_at, case, cache) for case in bench.cases())
-        with closing(in_order(calls, cores())) as results:
+        with closing(map_ordered(calls, cores())) as results:
             for number, (case, found) in enumerate(results, 1):
                 if isinstance(case, BenchCase):
                     cases.append(CaseDigests.of(case))
@@ -71,10 +71,10 @@ class BenchRead:
 
 
 def _look_at(
-    case: BenchCase | LeftOut, cache: LookCache | None
-) -> tuple[BenchCase | LeftOut, dict[str, Look]]:
+    case: BenchCase | SkippedRow, cache: LookCache | None
+) -> tuple[BenchCase | SkippedRow, dict[str, ImageFingerprint]]:
     """The case, and the looks of its images: those that are known, and the others, kept now."""
-    if cache is None or isinstance(case, LeftOut):
+    if cache is None or isinstance(case, SkippedRow):
         return case, {}
     images = {image.digest: image.data for image in case.sample.images}
     known = cache.read(images)
@@ -84,7 +84,7 @@ def _look_at(
     return case, known | new
 
 
-def _too_many(left_out: Sequence[LeftOut], total: int, tolerance: float) -> TooManyLeftOut:
+def _too_many(left_out: Sequence[SkippedRow], total: int, tolerance: float) -> TooManyLeftOut:
     first = left_out[0]
     image = f", image {first.image}" if first.image is not None else ""
     where = f"{first.file}, row {first.row}{image}: {first.reason} {first.detail}"

@@ -11,7 +11,7 @@ from mico_150k.dataset import layout
 from mico_150k.dataset.index import OVERLAP_KINDS
 from mico_150k.dataset.reader import Dataset
 from mico_150k.dataset.selection import Selection
-from mico_150k.refine.assignment import Fates
+from mico_150k.refine.assignment import RowAssignments
 from mico_150k.refine.benchmark_config import bench_digests
 from mico_150k.refine.benchmark_digest import BenchRead
 from mico_150k.refine.contamination import Alike, find_overlaps
@@ -27,7 +27,7 @@ from mico_150k.refine.validation_split import choose_validation
 class Decision:
     """The fates, and what is said of how they came about."""
 
-    fates: Fates
+    fates: RowAssignments
     removal: Removal | None = None
     bench: BenchRead | None = None
     overlaps: dict[str, int] = field(default_factory=dict)
@@ -55,7 +55,7 @@ def decide(
     Raises `UsageError`, `BadSelection`, `TooManyLost`, `TooManyLeftOut`, and what reading the
     benchmark and the dataset does.
     """
-    fates = Fates.of(dataset)
+    fates = RowAssignments.of(dataset)
     removal = Removal.read(options.remove) if options.remove else None
     if removal:
         # A digest may be of the benchmark that stands beside, and of no row.
@@ -85,7 +85,7 @@ def removed_before(dataset: Dataset) -> list[str]:
     return list(dataset.manifest.get("removed", ()))
 
 
-def _select(selection: Selection, fates: Fates) -> None:
+def _select(selection: Selection, fates: RowAssignments) -> None:
     """A condition is for every split; a number of rows for the one to train on."""
     for split, asked in (
         (layout.SPLIT, selection),
@@ -106,7 +106,7 @@ def _select(selection: Selection, fates: Fates) -> None:
 
 
 def _leave_out_bench(
-    fates: Fates, bench: BenchRead, alike: Alike | None, *, mark: bool
+    fates: RowAssignments, bench: BenchRead, alike: Alike | None, *, mark: bool
 ) -> Counter[str]:
     """Rows that are in the benchmark go, or are marked; how many, by how they were found."""
     rows = ((place, fates.rows[place]) for place in fates.kept())
@@ -120,7 +120,7 @@ def _leave_out_bench(
     return counts
 
 
-def _set_apart(dataset: Dataset, options: RefineOptions, fates: Fates) -> None:
+def _set_apart(dataset: Dataset, options: RefineOptions, fates: RowAssignments) -> None:
     assert options.validation is not None
     if dataset.files(layout.INDEX, layout.VALIDATION):
         msg = (

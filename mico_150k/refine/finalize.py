@@ -22,7 +22,7 @@ from mico_150k.dataset.records import FileRecord, ImageCounts, ShardRecord
 from mico_150k.dataset.report_rules import read_quarantine, read_report
 from mico_150k.dataset.workspace import Workspace
 from mico_150k.io.files import write_atomically, write_json
-from mico_150k.refine.assignment import Fates
+from mico_150k.refine.assignment import RowAssignments
 from mico_150k.refine.benchmark_config import carry_bench, write_bench
 from mico_150k.refine.decide import Decision, removed_before
 from mico_150k.refine.repack import NewShard
@@ -176,7 +176,7 @@ def _of_bench(said: dict[str, Any], configs: Files) -> dict[str, Any]:
     return {**said, "cases": cases, "left_out": dict(+left_out)}
 
 
-def _images(before: Report, fates: Fates) -> dict[str, ImageCounts]:
+def _images(before: Report, fates: RowAssignments) -> dict[str, ImageCounts]:
     """Images by task: of the rows that stay, and of those that were ever left out."""
     passed, changed, left_out = Counter[str](), Counter[str](), Counter[str]()
     causes: dict[str, Counter[str]] = {}

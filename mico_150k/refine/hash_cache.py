@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 from mico_150k.core.errors import UsageError
-from mico_150k.refine.perceptual_hash import Look
+from mico_150k.refine.perceptual_hash import ImageFingerprint
 
 _TABLE = "create table if not exists looks (digest text primary key, look blob not null)"
 """Whatever else makes a look gives the table another name, so that no old one is taken for it."""
@@ -31,7 +31,7 @@ class LookCache:
             )
             raise UsageError(msg) from error
 
-    def read(self, digests: Iterable[str]) -> dict[str, Look]:
+    def read(self, digests: Iterable[str]) -> dict[str, ImageFingerprint]:
         """Those of these digests that are known."""
         with closing(self._connect()) as connection:
             connection.execute("create temp table asked (digest text primary key)")
@@ -40,7 +40,7 @@ class LookCache:
             )
             return dict(connection.execute("select digest, look from looks natural join asked"))
 
-    def add(self, looks: Mapping[str, Look]) -> None:
+    def add(self, looks: Mapping[str, ImageFingerprint]) -> None:
         """Keep these."""
         with closing(self._connect()) as connection, connection:
             connection.executemany("insert or ignore into looks values (?, ?)", looks.items())

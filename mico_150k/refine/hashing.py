@@ -8,18 +8,18 @@ from mico_150k.core.sample import Buffer
 from mico_150k.dataset import layout
 from mico_150k.dataset.reader import Dataset
 from mico_150k.io.machine import cores
-from mico_150k.io.prefetch import in_order
-from mico_150k.refine.assignment import Fates
+from mico_150k.io.prefetch import map_ordered
+from mico_150k.refine.assignment import RowAssignments
 from mico_150k.refine.hash_cache import LookCache
 from mico_150k.refine.options import OnStep
-from mico_150k.refine.perceptual_hash import Look, look_of
+from mico_150k.refine.perceptual_hash import ImageFingerprint, look_of
 
 _KEPT_EVERY = 256
 
 
 def look_at_rows(
-    dataset: Dataset, fates: Fates, cache: LookCache, on_step: OnStep
-) -> dict[str, Look]:
+    dataset: Dataset, fates: RowAssignments, cache: LookCache, on_step: OnStep
+) -> dict[str, ImageFingerprint]:
     """The look of each picture of the rows that are kept."""
     digests = {digest for place in fates.kept() for digest in fates.rows[place].digests}
     known = cache.read(digests)
@@ -32,7 +32,9 @@ def look_at_rows(
     return known
 
 
-def _pictures(dataset: Dataset, fates: Fates, unknown: set[str]) -> Iterator[tuple[str, Buffer]]:
+def _pictures(
+    dataset: Dataset, fates: RowAssignments, unknown: set[str]
+) -> Iterator[tuple[str, Buffer]]:
     """Each unknown picture once, from the first row that has it."""
     waiting = set(unknown)
     first = [place for place in fates.kept() if _takes(waiting, fates.rows[place].digests)]
@@ -54,12 +56,12 @@ def _takes(waiting: set[str], digests: Iterable[str]) -> bool:
 
 def _looked_at(
     pictures: Iterable[tuple[str, Buffer]], cache: LookCache
-) -> Generator[tuple[str, Look], None, None]:
+) -> Generator[tuple[str, ImageFingerprint], None, None]:
     """Look on all cores, and keep what is found now and then."""
-    waiting: dict[str, Look] = {}
+    waiting: dict[str, ImageFingerprint] = {}
     calls = (partial(_look_at, digest, data) for digest, data in pictures)
     try:
-        with closing(in_order(calls, cores())) as results:
+        with closing(map_ordered(calls, cores())) as results:
             for digest, look in results:
                 waiting[digest] = look
                 if len(waiting) >= _KEPT_EVERY:
@@ -70,5 +72,5 @@ def _looked_at(
         cache.add(waiting)
 
 
-def _look_at(digest: str, data: Buffer) -> tuple[str, Look]:
+def _look_at(digest: str, data: Buffer) -> tuple[str, ImageFingerprint]:
     return digest, look_of(data)

@@ -42,7 +42,7 @@ LEAST_SIGNS = 96
 hash is noise, and says nothing of another's."""
 COMPARED_AT_ONCE = 8192
 
-Look = bytes
+ImageFingerprint = bytes
 """How a picture looks, in 224 bytes: 256 signs, then the red, green and blue of 64 fields."""
 
 _SIGNS_SIDE, _FIELDS_SIDE = 16, 8
@@ -63,7 +63,7 @@ def require_imagehash() -> None:
         raise UsageError(msg) from error
 
 
-def look_of(data: Buffer) -> Look:
+def look_of(data: Buffer) -> ImageFingerprint:
     """The look of an encoded picture."""
     import imagehash
 
@@ -75,7 +75,9 @@ def look_of(data: Buffer) -> Look:
     return np.packbits(signs.ravel()).tobytes() + fields.tobytes()
 
 
-def find_alike(ours: Mapping[str, Look], theirs: Mapping[str, Look]) -> dict[str, frozenset[str]]:
+def find_alike(
+    ours: Mapping[str, ImageFingerprint], theirs: Mapping[str, ImageFingerprint]
+) -> dict[str, frozenset[str]]:
     """Which of `theirs` each of `ours` looks like, by digest; those that look like none left out.
 
     Every pair is compared: a product of two matrices of ±1 counts the signs that agree.
@@ -104,7 +106,7 @@ def find_alike(ours: Mapping[str, Look], theirs: Mapping[str, Look]) -> dict[str
 class _Looks:
     """Looks side by side, by digest; without flat pictures."""
 
-    def __init__(self, looks: Mapping[str, Look]) -> None:
+    def __init__(self, looks: Mapping[str, ImageFingerprint]) -> None:
         digests = sorted(looks)
         joined = np.frombuffer(b"".join(looks[digest] for digest in digests), np.uint8)
         table = joined.reshape(len(digests), _SIGN_BYTES + _COLOUR_BYTES)

@@ -27,7 +27,7 @@ from mico_150k.core.sample import Sample
 from mico_150k.dataset import layout
 from mico_150k.dataset.configurations import CONFIGS
 from mico_150k.dataset.reader import Dataset, open_dataset
-from mico_150k.dataset.records import FileRecord, ShardRecord, Tally
+from mico_150k.dataset.records import FileRecord, ShardRecord, ShardStats
 from mico_150k.dataset.row_group import MAX_BYTES, MAX_ROWS, cut
 from mico_150k.dataset.workspace import Workspace
 from mico_150k.images.reader import digest_of
@@ -201,7 +201,7 @@ class Refinement:
         """Write a shard, in all configurations, from rows of others."""
         configs = _configs(self.dataset)
         writer = ShardWriter(workspace, shard.number, configs, frozenset(), shard.split)
-        tally = Tally()
+        tally = ShardStats()
         try:
             with closing(self._samples(shard)) as samples:
                 for group in cut(tally.samples(samples)):
@@ -243,7 +243,7 @@ class Refinement:
                 )
                 raise BrokenFile(msg)
             link(source, self.out / config / here)
-        tally = Tally()
+        tally = ShardStats()
         tally.rows_read = len(shard.places)
         for task in (self.decision.fates.rows[place].task for place in shard.places):
             tally.tasks[task] += 1

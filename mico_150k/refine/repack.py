@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from mico_150k.dataset import layout
-from mico_150k.refine.assignment import Fates
+from mico_150k.refine.assignment import RowAssignments
 
 OldShard = tuple[str, int]
 """A shard of the dataset that is refined: split and number."""
@@ -30,7 +30,7 @@ class NewShard:
 
 
 def plan_shards(
-    fates: Fates, shards: Mapping[OldShard, int], shard_bytes: int, *, pack: bool
+    fates: RowAssignments, shards: Mapping[OldShard, int], shard_bytes: int, *, pack: bool
 ) -> tuple[NewShard, ...]:
     """All shards of all splits. `shards` are those there are, with their bytes of images.
 

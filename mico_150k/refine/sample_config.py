@@ -21,10 +21,10 @@ from mico_150k.dataset.folder import DatasetFolder, damage
 from mico_150k.dataset.reader import Dataset
 from mico_150k.dataset.records import FileRecord
 from mico_150k.dataset.row_group import RowGroup
-from mico_150k.refine.assignment import Fates
+from mico_150k.refine.assignment import RowAssignments
 
 
-def refine_sample(dataset: Dataset, fates: Fates, path: Path, seed: int) -> FileRecord:
+def refine_sample(dataset: Dataset, fates: RowAssignments, path: Path, seed: int) -> FileRecord:
     """Write the sample of the rows that stay to train on."""
     by_task: dict[str, list[str]] = defaultdict(list)
     kept = fates.kept(layout.SPLIT)
@@ -40,15 +40,15 @@ def refine_sample(dataset: Dataset, fates: Fates, path: Path, seed: int) -> File
     return write_sample(_rows(dataset, fates, places), path)
 
 
-def _rows(dataset: Dataset, fates: Fates, places: list[int]) -> Iterator[pa.Table]:
+def _rows(dataset: Dataset, fates: RowAssignments, places: list[int]) -> Iterator[pa.Table]:
     """The rows, a table each, from the old sample or else from the shards."""
     assert dataset.folder is not None
     there = DatasetFolder(dataset.folder).files(layout.SAMPLE)
     wanted = {fates.rows[place].id for place in places}
     ids = [sample_id for path in there for sample_id in _ids(path)]
     known = set(ids)
-    in_order = [fates.rows[place].id for place in places if fates.rows[place].id in known]
-    if in_order != [sample_id for sample_id in ids if sample_id in wanted]:
+    map_ordered = [fates.rows[place].id for place in places if fates.rows[place].id in known]
+    if map_ordered != [sample_id for sample_id in ids if sample_id in wanted]:
         msg = (
             f"{dataset.location}: the rows of {layout.SAMPLE} are not in the order of "
             f"{layout.INDEX}, each once.\n`mico check` tells which files are damaged."
@@ -71,7 +71,7 @@ def _ids(path: Path) -> Iterator[str]:
 
 
 def _from_shards(
-    dataset: Dataset, fates: Fates, places: list[int]
+    dataset: Dataset, fates: RowAssignments, places: list[int]
 ) -> Generator[pa.Table, None, None]:
     with closing(dataset.samples(fates.index_of(places))) as groups:
         for sample in (sample for group in groups for sample in group):

@@ -9,7 +9,7 @@ from mico_150k.core.errors import NotRegular, UsageError
 from mico_150k.core.excerpt import excerpt
 from mico_150k.core.reasons import Reason
 from mico_150k.io.regular import read_small
-from mico_150k.refine.assignment import Fates
+from mico_150k.refine.assignment import RowAssignments
 
 _DIGEST = re.compile(r"[0-9a-fA-F]{32}")
 _MOST_NAMED = 5
@@ -47,7 +47,7 @@ class Removal:
         """All that is named."""
         return self.ids | self.digests
 
-    def apply(self, fates: Fates, known: Iterable[str] = ()) -> None:
+    def apply(self, fates: RowAssignments, known: Iterable[str] = ()) -> None:
         """Leave out every row that is named. `known` need not be in any.
 
         Raises `UsageError` where any other entry names none: a takedown

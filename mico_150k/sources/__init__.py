@@ -18,14 +18,14 @@ from mico_150k.sources.layouts import (
 from mico_150k.sources.listing import is_dataset, list_files
 from mico_150k.sources.manifest import ManifestSource
 from mico_150k.sources.parquet import ParquetSource
-from mico_150k.sources.source import TABLE_ENDING, Reading, Source, SourceFile
+from mico_150k.sources.source import TABLE_ENDING, ReadOptions, Source, SourceFile
 
-__all__ = ["DEMO", "Reading", "Source", "SourceFile", "open_source"]
+__all__ = ["DEMO", "ReadOptions", "Source", "SourceFile", "open_source"]
 
 
 def open_source(
     location: str = DEMO,
-    reading: Reading | None = None,
+    reading: ReadOptions | None = None,
     problems: list[SourceError] | None = None,
 ) -> Source:
     """Open a folder or a file of samples, local or such as `hf://datasets/USER/NAME`.
@@ -37,9 +37,9 @@ def open_source(
     a list of `problems` is given, what is wrong with single files goes there, and they are left
     out: for looking, never for building.
     """
-    reading = reading or Reading()
+    reading = reading or ReadOptions()
     if location == DEMO and not Path(DEMO).exists():
-        if reading != Reading():
+        if reading != ReadOptions():
             msg = "--map, --task-map, --exclude and --allow-outside have no use for the demo."
             raise UsageError(msg)
         return DemoSource()
@@ -50,7 +50,7 @@ def open_source(
     return source
 
 
-def _open(location: str, reading: Reading, problems: list[SourceError] | None) -> Source:
+def _open(location: str, reading: ReadOptions, problems: list[SourceError] | None) -> Source:
     storage, name = Storage.at(location, allow_outside=reading.allow_outside)
     if name is not None:
         if reading.exclude:

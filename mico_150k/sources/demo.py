@@ -17,10 +17,10 @@ from PIL import Image
 
 from mico_150k.core.sample import Origin, RawSample
 from mico_150k.core.task import Task
-from mico_150k.io.prefetch import read_ahead
+from mico_150k.io.prefetch import prefetch
 from mico_150k.sources import drawing
 from mico_150k.sources.drawing import Draw, on_paper
-from mico_150k.sources.source import Reading
+from mico_150k.sources.source import ReadOptions
 
 DEMO = "demo"
 """What the source is called where one is asked for."""
@@ -113,7 +113,7 @@ class DemoFile:
         """The rows from `start` on."""
         samples = (_sample(row) for row in range(start, self.rows))
         # `yield from` closes what it reads from when it is closed.
-        yield from read_ahead(samples) if ahead else samples
+        yield from prefetch(samples) if ahead else samples
 
     def require_unchanged(self) -> None:
         """There is no file that could change."""
@@ -135,7 +135,7 @@ class DemoSource:
     """A few dozen samples of all four tasks."""
 
     files: tuple[DemoFile, ...] = (DemoFile(),)
-    reading: Reading = field(default_factory=Reading)
+    reading: ReadOptions = field(default_factory=ReadOptions)
     kind: str = DEMO
     location: str = DEMO
 

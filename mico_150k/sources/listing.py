@@ -17,7 +17,7 @@ from mico_150k.dataset import layout
 from mico_150k.io.json_lines import parse_json
 from mico_150k.io.regular import read_small
 from mico_150k.io.storage import Storage, is_hidden, leads_out
-from mico_150k.sources.source import Reading
+from mico_150k.sources.source import ReadOptions
 
 logger = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ _MARKS = (layout.MANIFEST, f"{layout.WORK}/{layout.BUILD}")
 """Of a dataset folder: of a finished build, and of one under way."""
 
 
-def list_files(storage: Storage, reading: Reading) -> list[str]:
+def list_files(storage: Storage, reading: ReadOptions) -> list[str]:
     """The files of a source, sorted.
 
     Raises `UsageError` for a pattern that excludes nothing, `PathOutsideSource` for a link that
@@ -63,14 +63,14 @@ def _excludes(pattern: str, name: str) -> bool:
     return name.startswith(f"{pattern.rstrip('/')}/") or matches(name, pattern)
 
 
-def _is_excluded(name: str, reading: Reading) -> bool:
+def _is_excluded(name: str, reading: ReadOptions) -> bool:
     return any(_excludes(pattern, name) for pattern in reading.exclude)
 
 
 class _Walk:
     """Goes through a folder of this machine, and where links lead from it."""
 
-    def __init__(self, storage: Storage, reading: Reading) -> None:
+    def __init__(self, storage: Storage, reading: ReadOptions) -> None:
         """Nothing is seen yet."""
         self._storage = storage
         self._reading = reading

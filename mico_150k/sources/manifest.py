@@ -22,7 +22,7 @@ from mico_150k.core.task import (
     unknown_task,
 )
 from mico_150k.io.cells import NULL
-from mico_150k.io.prefetch import read_ahead
+from mico_150k.io.prefetch import prefetch
 from mico_150k.io.storage import Storage
 from mico_150k.sources.identity import place_id, source_id, subtask_of
 from mico_150k.sources.image_paths import ImagePaths
@@ -30,7 +30,7 @@ from mico_150k.sources.manifest_text import ManifestText
 from mico_150k.sources.named_images import ImageStates, NamedImages
 from mico_150k.sources.row_images import Found, Named, RowImages
 from mico_150k.sources.shape import Kind, Shape, find_shape
-from mico_150k.sources.source import Reading, changed, collect, refuse_unheard
+from mico_150k.sources.source import ReadOptions, changed, check_unused_rules, collect
 
 _TELLING_FOLDERS = 3  # right above an image; those above them are about somebody's disk
 
@@ -42,7 +42,7 @@ class ManifestFile:
     """One manifest, its texts in memory: 148,000 rows are some 200 MB, the images stay on disk."""
 
     storage: Storage
-    reading: Reading
+    reading: ReadOptions
     name: str
     shape: Shape
     entries: tuple[Row, ...]
@@ -80,7 +80,7 @@ class ManifestFile:
         )
         samples = (self._sample(row, self.entries[row], images) for row in range(start, self.rows))
         # `yield from` closes what it reads from when it is closed.
-        yield from read_ahead(samples) if ahead else samples
+        yield from prefetch(samples) if ahead else samples
         self.require_unchanged()
 
     def require_unchanged(self) -> None:
@@ -90,7 +90,7 @@ class ManifestFile:
         if state != self.state:
             raise changed(self.name, self.storage)
 
-    def obeys(self, rule: str) -> bool:
+    def matches_rule(self, rule: str) -> bool:
         """Whether a rule of `--task-map` speaks of it, or of one of its rows."""
         return speaks_of(rule, self.name) or any(
             speaks_of(rule, self._output(entry)) for entry in self.entries
@@ -159,7 +159,7 @@ class ManifestSource:
     """A folder of manifests, or one of them."""
 
     storage: Storage
-    reading: Reading
+    reading: ReadOptions
     files: tuple[ManifestFile, ...]
     kind: str = "manifest"
 
@@ -173,7 +173,7 @@ class ManifestSource:
         cls,
         storage: Storage,
         names: list[str],
-        reading: Reading,
+        reading: ReadOptions,
         problems: list[SourceError] | None = None,
     ) -> "ManifestSource":
         """Read the manifests and their images' sizes; `problems` as for `open_source`.
@@ -184,11 +184,11 @@ class ManifestSource:
             opened = [pool.submit(_read_manifest, storage, name, reading) for name in names]
             files = tuple(collect(opened, problems))
         if not problems:
-            refuse_unheard(reading, storage.location, files)
+            check_unused_rules(reading, storage.location, files)
         return cls(storage, reading, files)
 
 
-def _read_manifest(storage: Storage, name: str, reading: Reading) -> ManifestFile:
+def _read_manifest(storage: Storage, name: str, reading: ReadOptions) -> ManifestFile:
     with storage.opened(name) as handle:
         # Before it is read: whatever is written from here on shows.
         try:

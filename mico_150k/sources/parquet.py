@@ -33,7 +33,7 @@ from mico_150k.core.task import (
     unknown_task,
 )
 from mico_150k.io.cells import NULL, image_cells, image_lists, plain_values
-from mico_150k.io.prefetch import read_ahead
+from mico_150k.io.prefetch import prefetch
 from mico_150k.io.storage import Storage
 from mico_150k.sources.footer import Footer, content_of, require_plausible
 from mico_150k.sources.identity import place_id, source_id, subtask_of
@@ -41,7 +41,7 @@ from mico_150k.sources.image_paths import ImagePaths
 from mico_150k.sources.leaves import Leaves
 from mico_150k.sources.row_images import Found, Named, RowImages
 from mico_150k.sources.shape import Shape, find_shape, kind_of
-from mico_150k.sources.source import Reading, changed, collect, refuse_unheard
+from mico_150k.sources.source import ReadOptions, changed, check_unused_rules, collect
 
 BATCH_BYTES = 4 << 20
 """Of images in a batch: large enough to spare calls, small enough to stay in the processor's cache
@@ -62,7 +62,7 @@ class ParquetSourceFile:
     """One Parquet file with a known shape."""
 
     storage: Storage
-    reading: Reading
+    reading: ReadOptions
     name: str
     shape: Shape
     footer: Footer
@@ -127,7 +127,7 @@ class ParquetSourceFile:
                     row += rows
                     continue
                 batches = self._batches(file, group)
-                with closing(read_ahead(batches, BATCHES_AHEAD) if ahead else batches) as ready:
+                with closing(prefetch(batches, BATCHES_AHEAD) if ahead else batches) as ready:
                     for batch in ready:
                         skipped = max(0, min(start - row, batch.num_rows))
                         yield from self._samples(batch.slice(skipped), row + skipped, images)
@@ -144,7 +144,7 @@ class ParquetSourceFile:
         if state != self.state:
             raise changed(self.name, self.storage)
 
-    def obeys(self, rule: str) -> bool:
+    def matches_rule(self, rule: str) -> bool:
         """Whether a rule of `--task-map` speaks of it."""
         return speaks_of(rule, self.name)
 
@@ -270,7 +270,7 @@ class ParquetSource:
     """A folder of Parquet files, or one of them."""
 
     storage: Storage
-    reading: Reading
+    reading: ReadOptions
     files: tuple[ParquetSourceFile, ...]
     kind: str = "parquet"
 
@@ -284,7 +284,7 @@ class ParquetSource:
         cls,
         storage: Storage,
         names: list[str],
-        reading: Reading,
+        reading: ReadOptions,
         problems: list[SourceError] | None = None,
     ) -> "ParquetSource":
         """Read the footers of these files; `problems` as for `open_source`.
@@ -295,7 +295,7 @@ class ParquetSource:
             opened = [pool.submit(_read_footer, storage, name, reading) for name in names]
             files = tuple(collect(opened, problems))
         if not problems:
-            refuse_unheard(reading, storage.location, files)
+            check_unused_rules(reading, storage.location, files)
         return cls(storage, reading, files)
 
 
@@ -312,7 +312,7 @@ def _without_padding(cells: tuple[Found, ...]) -> list[Found]:
     return list(cells[:end])
 
 
-def _read_footer(storage: Storage, name: str, reading: Reading) -> ParquetSourceFile:
+def _read_footer(storage: Storage, name: str, reading: ReadOptions) -> ParquetSourceFile:
     with storage.opened(name) as handle:
         try:
             # Before the footer is read: whatever is written from here on shows.
@@ -335,7 +335,7 @@ def _read_footer(storage: Storage, name: str, reading: Reading) -> ParquetSource
 
 
 def _of_footer(
-    storage: Storage, name: str, reading: Reading, handle: BinaryIO, state: str
+    storage: Storage, name: str, reading: ReadOptions, handle: BinaryIO, state: str
 ) -> ParquetSourceFile:
     file = pq.ParquetFile(handle)
     leaves = Leaves.of(name, file)

@@ -17,7 +17,7 @@ MANIFEST_ENDINGS = (".json", ".jsonl", ".ndjson", ".json.gz", ".jsonl.gz", ".ndj
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ReadOptions:
     """How a source is to be read: what its user said of it.
 
     `columns` is `--map` and `tasks` is `--task-map`; `exclude` are patterns of files that are
@@ -97,7 +97,7 @@ class Source(Protocol):
         """Where it was opened."""
 
     @property
-    def reading(self) -> Reading:
+    def reading(self) -> ReadOptions:
         """How it is read."""
 
     @property
@@ -121,18 +121,18 @@ class Obedient(Protocol):
     def shape(self) -> Shape:
         """Its columns."""
 
-    def obeys(self, rule: str) -> bool:
+    def matches_rule(self, rule: str) -> bool:
         """Whether a rule of `--task-map` speaks of it, or of one of its rows."""
 
 
-def refuse_unheard(reading: Reading, location: str, files: Sequence[Obedient]) -> None:
+def check_unused_rules(reading: ReadOptions, location: str, files: Sequence[Obedient]) -> None:
     """Raise `UsageError` for what was said of a source and is true of none of its files."""
     for part, value in reading.columns.items():
         if not any(part in file.shape.mapped for file in files):
             msg = f"--map {part}={value}: no file of {location} has such a column."
             raise UsageError(msg)
     for rule, task in reading.tasks.items():
-        if not any(file.obeys(rule) for file in files):
+        if not any(file.matches_rule(rule) for file in files):
             msg = f"--task-map {rule}={task}: nothing in {location} is named so."
             raise UsageError(msg)
 

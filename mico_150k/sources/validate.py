@@ -9,10 +9,10 @@ from mico_150k.core.sample import (
     MAX_INPUTS,
     MAX_ROW_BYTES,
     Buffer,
-    LeftOut,
     Missing,
     RawSample,
     Sample,
+    SkippedRow,
     is_text,
 )
 from mico_150k.images.header import Verify
@@ -24,7 +24,7 @@ MOST_DETAIL = 600
 """Characters that are written down of what is wrong: some of it is the source's own text."""
 
 
-class Examiner:
+class RowValidator:
     """Examines rows one by one; holds the pictures that it has lately normalised."""
 
     def __init__(self, verify: Verify = Verify.STRUCTURE, room: int | None = None) -> None:
@@ -34,11 +34,11 @@ class Examiner:
         """
         self._reader = ImageReader(verify, room)
 
-    def examine(self, rows: Iterable[RawSample]) -> Iterator[Sample | LeftOut]:
+    def examine(self, rows: Iterable[RawSample]) -> Iterator[Sample | SkippedRow]:
         """One result for each row, in order."""
         return map(self.examine_row, rows)
 
-    def examine_row(self, row: RawSample) -> Sample | LeftOut:
+    def examine_row(self, row: RawSample) -> Sample | SkippedRow:
         """The row as a sample, or the first thing that is wrong with it.
 
         Raises `MemoryTooSmall` where there is no room to decode an image.
@@ -94,8 +94,8 @@ def _left_out(
     image: int | str | None = None,
     detail: str = "",
     data: Buffer = b"",
-) -> LeftOut:
-    return LeftOut(
+) -> SkippedRow:
+    return SkippedRow(
         file=row.origin.file,
         row=row.origin.row,
         id=row.id,

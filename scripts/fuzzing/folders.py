@@ -10,7 +10,7 @@ from pathlib import Path
 from fuzzing import damage, manifests, tables, values
 from fuzzing.tables import INDEX, path_out, victim_of, ways_out
 
-Way = Callable[[Path, random.Random], None]
+PushStrategy = Callable[[Path, random.Random], None]
 SHARED = ("manifest.json", "report.json", ".source.json")
 
 
@@ -207,7 +207,7 @@ def _small_file(folder: Path, rng: random.Random) -> None:
     path.write_bytes(rng.choice(ways)(path.read_bytes(), rng))
 
 
-_WAYS: tuple[Way, ...] = (
+_WAYS: tuple[PushStrategy, ...] = (
     *[tables.index_value] * 6, *[tables.index_path] * 2, *[tables.index_table] * 2,
     *[tables.shard_value] * 2, tables.shard_table,
     *[tables.parquet_bytes] * 2, *[manifest_value] * 5, manifest_names, other_json, json_spoiled,

@@ -35,7 +35,7 @@ from mico_150k.dataset.row_group import MAX_ROWS
 from mico_150k.io.files import disk_errors
 from mico_150k.io.parquet import PAGE_BYTES, image_writer
 from mico_150k.io.temporary import partial, process_mark
-from mico_150k.sources import Reading, open_source
+from mico_150k.sources import ReadOptions, open_source
 from mico_150k.sources.pages import read_page_headers
 
 from ..factories import Case, cases, encode, manifest_rows, picture, write_json, write_release
@@ -362,7 +362,7 @@ def test_another_build_in_the_folder_is_refused_with_what_differs(
 ) -> None:
     source, out = tmp_path / "r", tmp_path / "out"
     write_release(source, samples)
-    options, reading = replace(SMALL, shard_bytes=1 << 20), Reading()
+    options, reading = replace(SMALL, shard_bytes=1 << 20), ReadOptions()
     if finished:
         build(source, out, options)
     else:
@@ -382,14 +382,14 @@ def test_another_build_in_the_folder_is_refused_with_what_differs(
         case "package":
             monkeypatch.setattr("mico_150k.build.build.version", lambda _: "99")
         case "columns":
-            reading = Reading(columns={"id": "@row"})
+            reading = ReadOptions(columns={"id": "@row"})
         case "changed file":
             write_release(source, [case for case in samples if case.id])
         case "touched file":
             changed.touch()
         case "new file":
             shutil.copy(changed, changed.with_name("new.parquet"))
-            reading = Reading(columns={"id": "@row"})
+            reading = ReadOptions(columns={"id": "@row"})
         case "file gone":
             changed.unlink()
     planned = Build.prepare(open_source(str(source), reading), out, options)

@@ -11,7 +11,7 @@ import pytest
 from mico_150k.build.build import Build, BuildOptions, BuildResult
 from mico_150k.build.executors import Executor, InProcess
 from mico_150k.build.processes import Processes
-from mico_150k.build.sending import Sending
+from mico_150k.build.sending import UploadExecutor
 from mico_150k.build.upload import RemoteFolder
 from mico_150k.core.errors import OutputRefused, RemoteError
 from mico_150k.core.progress import Progress
@@ -55,7 +55,7 @@ def build(
     remote = RemoteFolder.open(location, here)
     planned = Build.prepare(open_source(str(source)), here, options, location)
     result = planned.run(
-        executor=Sending(executor or InProcess(), remote),
+        executor=UploadExecutor(executor or InProcess(), remote),
         outlet=remote,
         **how,  # type: ignore[arg-type]
     )

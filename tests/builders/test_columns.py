@@ -10,7 +10,7 @@ from mico_150k.core.columns import card_features, features
 from mico_150k.core.errors import UnknownConfig
 from mico_150k.core.sample import Image, Sample
 from mico_150k.sources.demo import DemoFile
-from mico_150k.sources.validate import Examiner
+from mico_150k.sources.validate import RowValidator
 
 COLUMNS = {
     "bagel": ["image_list", "instruction"],
@@ -26,7 +26,7 @@ COLUMNS = {
 
 @pytest.fixture(scope="module")
 def demo() -> list[Sample]:
-    results = list(Examiner().examine(DemoFile().read()))
+    results = list(RowValidator().examine(DemoFile().read()))
     return [result for result in results if isinstance(result, Sample)]
 
 

@@ -10,12 +10,12 @@ from mico_150k.dataset.config_file import ConfigFile
 from mico_150k.dataset.row_group import RowGroup
 from mico_150k.io.files import sha256
 from mico_150k.sources.demo import DemoSource
-from mico_150k.sources.validate import Examiner
+from mico_150k.sources.validate import RowValidator
 
 
 @pytest.fixture(scope="module")
 def group() -> RowGroup:
-    results = Examiner().examine(DemoSource().files[0].read())
+    results = RowValidator().examine(DemoSource().files[0].read())
     return RowGroup([sample for sample in results if isinstance(sample, Sample)])
 
 

@@ -3,13 +3,13 @@
 from mico_150k.dataset.folder import DatasetFolder
 from mico_150k.hub.push import Push, PushOptions, PushResult
 from mico_150k.hub.repository import Repository
-from mico_150k.hub.retry import Patience
+from mico_150k.hub.retry import RetryPolicy
 
 from .repository import Entry
 from .server import Hub
 
 NAME = "user/mico-150k"
-QUICK = Patience(tries=5, first=0.01, longest=0.02)
+QUICK = RetryPolicy(tries=5, first=0.01, longest=0.02)
 TWO = ("bagel",)
 """`bagel` and, as always, `index`: what most tests push."""
 

@@ -12,7 +12,7 @@ from mico_150k.core.errors import NoAccess, NoLicence, OutputRefused, PushRefuse
 from mico_150k.dataset import layout
 from mico_150k.dataset.folder import DatasetFolder
 from mico_150k.hub.placeholder import is_placeholder, make_placeholder
-from mico_150k.hub.push import Way
+from mico_150k.hub.push import PushStrategy
 
 from . import Hub
 from .folders import local
@@ -140,7 +140,7 @@ def test_what_is_only_on_the_hub_is_joined_and_nothing_is_sent_for_it(
 ) -> None:
     push(mine, configs=TWO)
     edit_there(hub, layout.CARD, (ABOUT, f"{ABOUT}Theirs.\n"))
-    assert prepare(mine, configs=TWO).way is Way.NOTHING
+    assert prepare(mine, configs=TWO).way is PushStrategy.NOTHING
     edit_there(hub, layout.CARD, ("pretty_name: MICo-150K", "pretty_name: Theirs"),
         ("tags:\n", "tags:\n- art\n"), ("---\n", "---\nviewer: true\n"))  # fmt: skip
     write_card(mine, Licence("mit"))
@@ -169,7 +169,7 @@ def test_a_text_of_ones_own_that_was_pushed_is_not_replaced_by_a_card_of_ours(
 ) -> None:
     edit(mine, OURS, "one picture out")
     push(mine)
-    assert prepare(mine).way is Way.NOTHING
+    assert prepare(mine).way is PushStrategy.NOTHING
     with pytest.raises(PushRefused, match="its text outside of kept sections"):
         prepare(small)
 
@@ -184,7 +184,7 @@ def test_a_first_push_onto_somebodys_readme_is_refused_and_onto_a_bare_header_is
     assert "# My pictures" in small_file(hub, layout.CARD)
     for bare in ("---\nlicense: mit\ngated: true\n---\n", "---\ngated: true\n---"):
         write_there(hub, layout.CARD, bare)
-        assert prepare(small).way is Way.FIRST
+        assert prepare(small).way is PushStrategy.FIRST
     push(small, configs=TWO)
     header = card(hub).header
     assert header is not None

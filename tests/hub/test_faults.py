@@ -11,7 +11,7 @@ from mico_150k.core.errors import (
 from mico_150k.dataset.folder import DatasetFolder
 from mico_150k.hub.push import Push, PushOptions
 from mico_150k.hub.repository import Repository
-from mico_150k.hub.retry import Patience
+from mico_150k.hub.retry import RetryPolicy
 
 from . import Hub
 from .folders import local
@@ -126,7 +126,7 @@ def test_a_hub_that_stays_down_is_reported_and_what_is_there_is_kept(
 @pytest.mark.usefixtures("no_waiting")
 def test_each_wait_is_told_with_its_reason_and_seconds(hub: Hub, small: DatasetFolder) -> None:
     told: list[tuple[str, float]] = []
-    patience = Patience(first=0.01, on_wait=lambda why, seconds: told.append((why, seconds)))
+    patience = RetryPolicy(first=0.01, on_wait=lambda why, seconds: told.append((why, seconds)))
     planned = Push.prepare(small, Repository(NAME, patience), PushOptions(configs=TWO))
     assert not told
     hub.fail("POST .*repos/create", status=503, message="busy")

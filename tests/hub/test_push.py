@@ -19,7 +19,7 @@ from mico_150k.dataset import layout
 from mico_150k.dataset.folder import DatasetFolder, read_rows
 from mico_150k.hub.placeholder import is_placeholder
 from mico_150k.hub.pull_requests import TITLE
-from mico_150k.hub.push import Way
+from mico_150k.hub.push import PushStrategy
 from mico_150k.io.files import sha256
 from mico_150k.refine.options import RefineOptions
 from mico_150k.refine.refinement import Refinement
@@ -52,7 +52,7 @@ def all_of_it(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Datase
 
 def test_a_first_push_ends_with_the_card(hub: Hub, small: DatasetFolder) -> None:
     planned = prepare(small)
-    assert (planned.way, planned.creates) == (Way.FIRST, True)
+    assert (planned.way, planned.creates) == (PushStrategy.FIRST, True)
     result = planned.run()
     assert not [finding for finding in result.findings if finding.fault]
     assert remote(hub) == local(small)
@@ -96,7 +96,7 @@ def test_where_nothing_has_changed_nothing_is_sent(hub: Hub, small: DatasetFolde
     history = hub.repositories[NAME].history()
     hub.requests.clear()
     planned = prepare(small)
-    assert planned.way is Way.NOTHING
+    assert planned.way is PushStrategy.NOTHING
     result = planned.run()
     assert (result.files, result.bytes, result.removed) == (0, 0, 0)
     assert hub.repositories[NAME].history() == history
@@ -140,7 +140,7 @@ def test_a_dry_run_sends_nothing(hub: Hub, small: DatasetFolder) -> None:
 def test_a_long_listing_is_read_to_its_end(hub: Hub, small: DatasetFolder) -> None:
     hub.page = 3
     push(small)
-    assert prepare(small).way is Way.NOTHING
+    assert prepare(small).way is PushStrategy.NOTHING
     assert hub.asked("cursor=")
 
 
@@ -154,7 +154,7 @@ def test_a_later_push_goes_to_a_pull_request_which_is_merged(
     repository = hub.repositories[NAME]
     before = len(repository.refs["main"])
     planned = prepare(smaller)
-    assert planned.way is Way.PULL_REQUEST
+    assert planned.way is PushStrategy.PULL_REQUEST
     assert planned.forecast.stale > 0
     result = planned.run()
     assert len(repository.refs["main"]) == before + 1
@@ -296,7 +296,7 @@ def test_on_a_branch_a_placeholder_stops_readers_while_shards_change(
 ) -> None:
     push(small)
     planned = prepare(smaller, revision="next")
-    assert planned.way is Way.REPLACE
+    assert planned.way is PushStrategy.REPLACE
     planned.run()
     assert remote(hub, "next") == local(smaller)
     assert remote(hub) == local(small)
@@ -307,7 +307,7 @@ def test_on_a_branch_a_placeholder_stops_readers_while_shards_change(
     with pytest.raises((FileNotFoundError, ValueError)):
         load_dataset(NAME, "bagel", revision=replaced.oid, streaming=True)
     assert not is_placeholder(CardText(small_file(hub, layout.CARD, "next")))
-    assert prepare(smaller, revision="next").way is Way.NOTHING
+    assert prepare(smaller, revision="next").way is PushStrategy.NOTHING
 
 
 def test_a_branch_of_what_is_there_already_is_made(hub: Hub, small: DatasetFolder) -> None:
@@ -334,7 +334,11 @@ def test_the_commit_that_is_named_and_tagged_is_the_one_that_was_verified(
     def commit() -> None:
         write_there(hub, "notes.txt", "hi")
 
-    for folder, way in ((small, Way.FIRST), (smaller, Way.PULL_REQUEST), (smaller, Way.NOTHING)):
+    for folder, way in (
+        (small, PushStrategy.FIRST),
+        (smaller, PushStrategy.PULL_REQUEST),
+        (smaller, PushStrategy.NOTHING),
+    ):
         # The very last that is asked for, after all was looked at.
         fault = hub.fail("POST .*/tag/", status=503, act=commit)
         planned = prepare(folder, tag=f"after-{way.name}")

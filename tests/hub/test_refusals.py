@@ -16,7 +16,7 @@ from mico_150k.core.errors import (
 from mico_150k.dataset import layout
 from mico_150k.dataset.folder import DatasetFolder
 from mico_150k.hub.placeholder import is_placeholder
-from mico_150k.hub.push import Way
+from mico_150k.hub.push import PushStrategy
 from mico_150k.hub.push_forecast import storage_warnings
 from mico_150k.hub.remote_state import RemoteState
 from mico_150k.hub.repository import Repository
@@ -139,7 +139,7 @@ def test_what_the_hub_holds_need_not_be_here(
     push(small)
     for shard in copy.files("default")[::2]:
         shard.unlink()
-    assert prepare(copy).way is Way.NOTHING
+    assert prepare(copy).way is PushStrategy.NOTHING
     write_there(hub, layout.REPORT, "{}")
     push(copy)
     assert small_file(hub, layout.REPORT) == (small.path / layout.REPORT).read_text()
@@ -200,7 +200,7 @@ def test_private_is_refused_where_the_repository_is_public(hub: Hub, small: Data
         prepare(small, private=True)
     assert not hub.asked("preupload|/commit/")
     hub.repositories[NAME].private = True
-    assert prepare(small, configs=TWO, private=True).way is Way.NOTHING
+    assert prepare(small, configs=TWO, private=True).way is PushStrategy.NOTHING
 
 
 def test_a_public_repository_that_comes_up_meanwhile_gets_nothing_of_a_private_push(
@@ -247,4 +247,4 @@ def test_storage_that_the_account_may_not_have_is_said(
 def test_a_repository_is_private_where_that_is_asked(hub: Hub, small: DatasetFolder) -> None:
     push(small, configs=TWO, private=True)
     assert hub.repositories[NAME].private
-    assert prepare(small, configs=TWO).way is Way.NOTHING
+    assert prepare(small, configs=TWO).way is PushStrategy.NOTHING

@@ -17,7 +17,7 @@ from mico_150k.dataset.records import ShardRecord
 from mico_150k.hub.placeholder import is_placeholder
 from mico_150k.hub.push import Push, PushOptions
 from mico_150k.hub.repository import Repository
-from mico_150k.hub.retry import Patience
+from mico_150k.hub.retry import RetryPolicy
 from mico_150k.hub.streaming import StreamingPush
 from mico_150k.sources import open_source
 
@@ -32,7 +32,7 @@ pytest.importorskip("huggingface_hub", minversion="2.0", reason="push needs it")
 pytestmark = pytest.mark.usefixtures("hub")
 
 NAME = "user/mico-150k"
-QUICK = Patience(tries=3, first=0.01, longest=0.02)
+QUICK = RetryPolicy(tries=3, first=0.01, longest=0.02)
 OPTIONS = BuildOptions(configs=("default", "bagel"), shard_bytes=200_000)
 
 

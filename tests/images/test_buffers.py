@@ -21,7 +21,7 @@ from mico_150k.images.header import Verify
 from mico_150k.images.reader import ImageReader
 from mico_150k.io.cells import image_cells
 from mico_150k.sources import open_source
-from mico_150k.sources.validate import Examiner
+from mico_150k.sources.validate import RowValidator
 
 from ..factories import CELLS, Case, encode, picture, signed_view, write_release
 from .awkward import linear_profile
@@ -88,7 +88,7 @@ def test_decoding_leaves_out_no_good_image_of_a_parquet_file(cells: str, tmp_pat
     images = tuple(IMAGES[name] for name in ("jpeg", "progressive jpeg", "png", "webp"))
     case = Case("hoi", 7, "all of them", images, IMAGES["grey jpeg"])
     source = open_source(str(write_release(tmp_path / "release", [case], cells=cells)))
-    (result,) = Examiner(Verify.DECODE).examine(source.files[0].read())
+    (result,) = RowValidator(Verify.DECODE).examine(source.files[0].read())
     assert isinstance(result, Sample), result
     assert tuple(image.data for image in result.images) == (*images, IMAGES["grey jpeg"])
 

@@ -18,7 +18,7 @@ from mico_150k.core.task import Task
 from mico_150k.images.header import Verify
 from mico_150k.images.room import COMMON_ROOM, needed
 from mico_150k.sources import open_source
-from mico_150k.sources.validate import Examiner
+from mico_150k.sources.validate import RowValidator
 
 from ..factories import Case, encode, picture, signed_view, write_release
 from .awkward import RGB_ALPHA, chunk
@@ -117,14 +117,14 @@ def test_whatever_decodes_an_image_asks_for_room_first(name: str) -> None:
     data, verify = DECODED[name]
     kind = "BMP" if name.startswith("of") else "JPEG" if "jpeg" in name else "PNG"
     need = needed(kind, 100, 100, len(data))
-    assert isinstance(Examiner(verify, need).examine_row(row(data)), Sample)
+    assert isinstance(RowValidator(verify, need).examine_row(row(data)), Sample)
     with pytest.raises(MemoryTooSmall, match=r"f\.parquet, row 3, image 1: an image of 100 × 100"):
-        Examiner(verify, need - 1).examine_row(row(data))
+        RowValidator(verify, need - 1).examine_row(row(data))
 
 
 @pytest.mark.parametrize("make", [lambda: encode(picture(1)), lambda: encode(picture(1), "JPEG")])
 def test_an_image_that_is_not_decoded_needs_no_room(make: Callable[[], bytes]) -> None:
-    assert isinstance(Examiner(Verify.STRUCTURE, 0).examine_row(row(make())), Sample)
+    assert isinstance(RowValidator(Verify.STRUCTURE, 0).examine_row(row(make())), Sample)
 
 
 def test_workers_share_what_is_left_for_images(release: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from mico_150k.images.header import Verify
 from mico_150k.inspection.source import inspect_images, inspect_source
-from mico_150k.sources import Reading
+from mico_150k.sources import ReadOptions
 from mico_150k.sources.demo import DEMO
 
 from ..factories import cases, encode, picture, write_release
@@ -18,7 +18,7 @@ from ..hub import serve
 
 
 def test_rows_tasks_bytes_shapes_and_pages(release: Path) -> None:
-    inspection, _, plan = inspect_source(str(release), Reading())
+    inspection, _, plan = inspect_source(str(release), ReadOptions())
     assert plan is not None
     assert inspection.rows == 24
     assert {task: counts["rows"] for task, counts in inspection.tasks.items()} == {
@@ -37,7 +37,7 @@ def test_rows_tasks_bytes_shapes_and_pages(release: Path) -> None:
 def test_what_a_build_would_stop_at_is_listed_and_the_rest_is_still_shown(tmp_path: Path) -> None:
     source = write_release(tmp_path / "r", cases(2))
     (source / "hoi.parquet").write_bytes(b"no parquet")
-    inspection, _, plan = inspect_source(str(source), Reading())
+    inspection, _, plan = inspect_source(str(source), ReadOptions())
     assert len(inspection.files) == 4
     assert plan is not None
     (problem,) = inspection.problems
@@ -47,7 +47,7 @@ def test_what_a_build_would_stop_at_is_listed_and_the_rest_is_still_shown(tmp_pa
 def test_ids_that_come_twice_are_a_problem_too(tmp_path: Path) -> None:
     hoi = [case for case in cases(3) if case.task == "hoi"]
     source = write_release(tmp_path / "r", [*hoi, replace(hoi[0], output=hoi[1].output)])
-    inspection, _, plan = inspect_source(str(source), Reading())
+    inspection, _, plan = inspect_source(str(source), ReadOptions())
     assert plan is None
     assert "'hoi/0' comes twice" in inspection.problems[0]
     assert inspection.rows == 4
@@ -61,7 +61,7 @@ def test_images_tells_what_a_build_would_do_and_writes_nothing(tmp_path: Path) -
     ]
     source = write_release(tmp_path / "r", [*odd, *hoi[2:]])
     before = sorted(tmp_path.rglob("*"))
-    _, opened, plan = inspect_source(str(source), Reading())
+    _, opened, plan = inspect_source(str(source), ReadOptions())
     assert plan is not None
     found = inspect_images(opened, plan, Verify.STRUCTURE, lambda _: None)
     assert found.rows == 4
@@ -74,7 +74,7 @@ def test_images_tells_what_a_build_would_do_and_writes_nothing(tmp_path: Path) -
 
 
 def test_the_demo_can_be_inspected() -> None:
-    inspection, _, _ = inspect_source(DEMO, Reading())
+    inspection, _, _ = inspect_source(DEMO, ReadOptions())
     assert inspection.rows == 40
 
 

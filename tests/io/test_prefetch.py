@@ -7,7 +7,7 @@ from contextlib import closing
 
 import pytest
 
-from mico_150k.io.prefetch import Aside, read_ahead
+from mico_150k.io.prefetch import BackgroundTask, prefetch
 
 
 def test_items_come_in_order_and_one_is_fetched_ahead() -> None:
@@ -20,7 +20,7 @@ def test_items_come_in_order_and_one_is_fetched_ahead() -> None:
     def items() -> Iterator[int]:
         yield from map(fetch, range(5))
 
-    with closing(read_ahead(items())) as ready:
+    with closing(prefetch(items())) as ready:
         assert next(ready) == 0
         assert list(ready) == [1, 2, 3, 4]
     assert fetched == [0, 1, 2, 3, 4]
@@ -34,7 +34,7 @@ def test_as_many_are_fetched_ahead_as_asked_for() -> None:
         third.set()
         yield from range(3, 100)
 
-    with closing(read_ahead(items(), 3)) as ready:
+    with closing(prefetch(items(), 3)) as ready:
         assert next(ready) == 0
         assert third.wait(10), "three more are fetched while nobody asks for them"
 
@@ -51,7 +51,7 @@ def test_what_is_not_begun_when_it_is_closed_is_not_fetched() -> None:
                 go_on.wait(10)
             yield item
 
-    with closing(read_ahead(items(), 3)) as ready:
+    with closing(prefetch(items(), 3)) as ready:
         assert next(ready) == 0
         assert begun.wait(10)
         threading.Timer(0.2, go_on.set).start()
@@ -63,7 +63,7 @@ def test_an_error_of_the_source_reaches_the_reader() -> None:
         yield 1
         raise OSError(errno.EIO, "the disk is gone")
 
-    ready = read_ahead(items())
+    ready = prefetch(items())
     assert next(ready) == 1
     with pytest.raises(OSError, match="the disk is gone"):
         next(ready)
@@ -71,7 +71,7 @@ def test_an_error_of_the_source_reaches_the_reader() -> None:
 
 def test_a_reader_that_is_closed_early_leaves_no_thread() -> None:
     before = threading.active_count()
-    with closing(read_ahead(iter(range(100)))) as ready:
+    with closing(prefetch(iter(range(100)))) as ready:
         next(ready)
         assert threading.active_count() == before + 1
     assert threading.active_count() == before
@@ -80,7 +80,7 @@ def test_a_reader_that_is_closed_early_leaves_no_thread() -> None:
 @pytest.mark.parametrize("threaded", [True, False])
 def test_calls_run_one_after_the_other_and_each_result_comes_once(threaded: bool) -> None:
     results: list[int] = []
-    with Aside[int](threaded=threaded) as aside:
+    with BackgroundTask[int](threaded=threaded) as aside:
         for number in range(4):
             results += aside.run(lambda number=number: number)
         results += aside.wait()
@@ -92,7 +92,7 @@ def test_an_error_beside_the_caller_is_raised_when_it_is_waited_for() -> None:
     def fail() -> int:
         raise OSError(errno.EIO, "the disk is gone")
 
-    with Aside[int](threaded=True) as aside:
+    with BackgroundTask[int](threaded=True) as aside:
         assert list(aside.run(fail)) == []
         with pytest.raises(OSError, match="the disk is gone"):
             list(aside.wait())
@@ -108,7 +108,7 @@ def test_an_offer_is_left_out_while_another_waits_and_its_error_comes_out_with_t
     def fail() -> None:
         raise OSError(errno.EIO, "the disk is gone")
 
-    with Aside[int](threaded=True) as aside:
+    with BackgroundTask[int](threaded=True) as aside:
         aside.offer(wait)
         aside.offer(lambda: ran.append("second"))
         go.set()
@@ -123,5 +123,5 @@ def test_an_offer_is_left_out_while_another_waits_and_its_error_comes_out_with_t
 
 
 def test_without_a_thread_an_offer_is_left_out() -> None:
-    with Aside[int](threaded=False) as aside:
+    with BackgroundTask[int](threaded=False) as aside:
         aside.offer(lambda: pytest.fail("ran"))

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import pytest
 
 from mico_150k.core.errors import HubError, RowUnreadable, RowUnreadableNow
-from mico_150k.hub.retry import Patience
+from mico_150k.hub.retry import RetryPolicy
 from mico_150k.io.transient import is_transient
 from mico_150k.loaders import first_row
 from mico_150k.loaders.first_row import FirstRow, FirstRows
@@ -135,7 +135,7 @@ def test_what_the_hub_said_is_judged_as_if_it_were_asked_here(
     assert str(raised.value) == "OSError: no"
     assert is_transient(raised.value) is (status == 503)
     waits: list[tuple[str, float]] = []
-    patience = Patience(tries=2, first=0, on_wait=lambda *told: waits.append(told))
+    patience = RetryPolicy(tries=2, first=0, on_wait=lambda *told: waits.append(told))
 
     def ask() -> None:
         raise raised.value

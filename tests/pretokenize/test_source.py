@@ -11,8 +11,8 @@ import pytest
 
 from mico_150k.core.errors import BrokenFile, EmptySource, SourceNotFound
 from mico_150k.core.reasons import Reason
-from mico_150k.pretokenize.images import Cells
-from mico_150k.pretokenize.material import CellPlace, Fault, FilePlace, Material
+from mico_150k.pretokenize.images import ParquetImages
+from mico_150k.pretokenize.material import CellPlace, EncodeInputs, Fault, FilePlace
 from mico_150k.pretokenize.source import open_material
 
 from ..factories import Case, encode, picture
@@ -155,12 +155,12 @@ def test_a_damaged_shard_of_a_dataset_is_named(dataset: Path, tmp_path: Path) ->
         open_material(tmp_path)
 
 
-def read(material: Material) -> list[tuple[str, list[bytes]]]:
+def read(material: EncodeInputs) -> list[tuple[str, list[bytes]]]:
     """Each record's prompt, and its pictures' bytes through their places."""
     found = []
     for row in material.records:
         places = [material.pictures[number].place for number in row.pictures]
-        with closing(Cells()) as cells:
+        with closing(ParquetImages()) as cells:
             loaders = cells.loaders([place for place in places if isinstance(place, CellPlace)])
             found.append((row.prompt, [bytes(load()) for load in loaders]))
     return found

@@ -20,7 +20,7 @@ from mico_150k.core.errors import (
     UnknownShape,
 )
 from mico_150k.core.reasons import Reason
-from mico_150k.core.sample import LeftOut
+from mico_150k.core.sample import SkippedRow
 from mico_150k.refine.benchmark import Bench, BenchCase, one_spelling
 
 from ..factories import BENCH_FILES, cases, encode, picture, write_bench, write_json
@@ -130,7 +130,7 @@ def test_all_897_cases_of_the_benchmarks_shape_are_read(tmp_path: Path) -> None:
 
 def test_a_case_that_lacks_an_image_is_left_out_with_its_reason(bench: Path) -> None:
     (bench / lines(bench)[1]["input"][0]).unlink()
-    left_out = [case for case in Bench.open(str(bench)).cases() if isinstance(case, LeftOut)]
+    left_out = [case for case in Bench.open(str(bench)).cases() if isinstance(case, SkippedRow)]
     (case,) = left_out
     assert (case.id, case.reason, case.image) == ("hoi/1", Reason.FILE_MISSING, 1)
 

@@ -17,11 +17,11 @@ from mico_150k.build.build import Build, BuildOptions
 from mico_150k.build.plan import make_plan
 from mico_150k.core.errors import BrokenFile, SourceError
 from mico_150k.core.reasons import Reason
-from mico_150k.core.sample import MAX_INPUTS, LeftOut, Sample
+from mico_150k.core.sample import MAX_INPUTS, Sample, SkippedRow
 from mico_150k.inspection.source import inspect_source
-from mico_150k.sources import Reading, open_source
+from mico_150k.sources import ReadOptions, open_source
 from mico_150k.sources.not_a_path import not_a_path
-from mico_150k.sources.validate import Examiner
+from mico_150k.sources.validate import RowValidator
 
 from ..build.test_plan import TASKS as ALL_TASKS
 from ..build.test_plan import File, plan
@@ -69,7 +69,7 @@ def test_rows_that_no_file_of_that_size_holds_are_refused_by_inspect_and_build(
     started = time.monotonic()
     with pytest.raises(BrokenFile, match=f"promises {promised} rows, and the file has"):
         open_source(str(tmp_path))
-    inspection, _, planned = inspect_source(str(tmp_path), Reading())
+    inspection, _, planned = inspect_source(str(tmp_path), ReadOptions())
     assert time.monotonic() - started < 5
     assert "hoi.parquet" in inspection.problems[0]
     assert planned is None or not planned.rows
@@ -173,10 +173,12 @@ def test_one_such_text_among_paths_costs_its_row_alone(tmp_path: Path, table: st
         pq.write_table(pa.Table.from_pylist(rows), tmp_path / table)
     else:
         write_json(tmp_path / table, rows)
-    results = [Examiner().examine_row(row) for row in open_source(str(tmp_path)).files[0].read()]
-    assert [type(result) for result in results] == [Sample, LeftOut, Sample]
+    results = [
+        RowValidator().examine_row(row) for row in open_source(str(tmp_path)).files[0].read()
+    ]
+    assert [type(result) for result in results] == [Sample, SkippedRow, Sample]
     bad = results[1]
-    assert isinstance(bad, LeftOut)
+    assert isinstance(bad, SkippedRow)
     assert (bad.reason, bad.image) == (Reason.FILE_MISSING, 2)
     assert "base64" in bad.detail
     assert len(bad.detail) < 200
@@ -204,7 +206,7 @@ def test_a_cell_beside_its_bytes_may_hold_any_text(tmp_path: Path) -> None:
     table = pa.table({"input_image": image, "output_image": image, "instruction": ["x"]})
     pq.write_table(table, tmp_path / "hoi.parquet")
     (row,) = open_source(str(tmp_path)).files[0].read()
-    assert isinstance(Examiner().examine_row(row), Sample)
+    assert isinstance(RowValidator().examine_row(row), Sample)
 
 
 @pytest.mark.parametrize("inputs", [MAX_INPUTS + 1, 100_000])
@@ -225,10 +227,12 @@ def test_a_row_of_very_many_inputs_is_left_out_unread(
 
     read = ImagePaths.read
     monkeypatch.setattr(ImagePaths, "read", lambda of, path: looks.append(path) or read(of, path))
-    results = [Examiner().examine_row(row) for row in open_source(str(tmp_path)).files[0].read()]
-    assert [type(result) for result in results] == [Sample, LeftOut, Sample]
+    results = [
+        RowValidator().examine_row(row) for row in open_source(str(tmp_path)).files[0].read()
+    ]
+    assert [type(result) for result in results] == [Sample, SkippedRow, Sample]
     bad = results[1]
-    assert isinstance(bad, LeftOut)
+    assert isinstance(bad, SkippedRow)
     assert (bad.reason, bad.image) == (Reason.TOO_LARGE, None)
     assert f"at most {MAX_INPUTS}" in bad.detail
     assert len(looks) <= 4

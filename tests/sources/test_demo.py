@@ -9,7 +9,7 @@ from mico_150k.core.sample import Sample
 from mico_150k.core.task import Task
 from mico_150k.sources.demo import DemoFile, _sample
 from mico_150k.sources.drawing import SCENE_SIDES
-from mico_150k.sources.validate import Examiner
+from mico_150k.sources.validate import RowValidator
 
 
 def test_a_few_dozen_samples_of_all_tasks_and_two_to_six_inputs() -> None:
@@ -27,7 +27,7 @@ def test_instructions_name_every_input_by_its_number() -> None:
 
 
 def test_every_sample_is_clean() -> None:
-    for result in Examiner().examine(DemoFile().read()):
+    for result in RowValidator().examine(DemoFile().read()):
         assert isinstance(result, Sample)
         assert not any(result.actions)
 

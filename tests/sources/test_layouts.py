@@ -7,12 +7,12 @@ import datasets
 import pytest
 
 from mico_150k.core.errors import EmptySource, SourceError, UnknownShape
-from mico_150k.core.sample import LeftOut
+from mico_150k.core.sample import SkippedRow
 from mico_150k.inspection.source import inspect_source
-from mico_150k.sources import Reading, open_source
+from mico_150k.sources import ReadOptions, open_source
 from mico_150k.sources.layouts import looks_like_source
 from mico_150k.sources.source import MANIFEST_ENDINGS
-from mico_150k.sources.validate import Examiner
+from mico_150k.sources.validate import RowValidator
 
 from ..factories import Case, cases, manifest_rows, write_json, write_release
 
@@ -78,7 +78,7 @@ def test_a_pointer_in_a_file_s_place_says_git_lfs_pull(
     else:
         write_json(tmp_path / name, manifest_rows(tmp_path / "hoi", hoi))
     (tmp_path / name).write_bytes(POINTER)
-    inspection, _, _ = inspect_source(str(tmp_path), Reading())
+    inspection, _, _ = inspect_source(str(tmp_path), ReadOptions())
     (problem,) = inspection.problems
     assert "git lfs pull" in str(problem)
     assert name in str(problem)
@@ -95,8 +95,8 @@ def test_what_stands_in_an_image_s_place_is_named_in_its_row(
     (tmp_path / rows[0]["output_image"]).write_bytes(data)
     write_json(tmp_path / "hoi.json", rows)
     (file,) = open_source(str(tmp_path)).files
-    (result,) = Examiner().examine(file.read())
-    assert isinstance(result, LeftOut)
+    (result,) = RowValidator().examine(file.read())
+    assert isinstance(result, SkippedRow)
     assert what in result.detail
 
 

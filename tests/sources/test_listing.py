@@ -9,7 +9,7 @@ import pytest
 from mico_150k.build.build import Build, BuildOptions
 from mico_150k.core.errors import PathOutsideSource, SourceError, UsageError
 from mico_150k.dataset import layout
-from mico_150k.sources import Reading, Source, open_source
+from mico_150k.sources import ReadOptions, Source, open_source
 
 from ..factories import cases, write_json, write_release
 from ..killing import interrupt_after
@@ -22,7 +22,7 @@ def folder(tmp_path: Path) -> Path:
     return write_release(tmp_path / "r", cases(2))
 
 
-def files(location: Path, reading: Reading | None = None) -> list[str]:
+def files(location: Path, reading: ReadOptions | None = None) -> list[str]:
     return [file.name for file in open_source(str(location), reading).files]
 
 
@@ -57,14 +57,14 @@ def test_a_link_out_of_the_source_is_refused_unless_it_is_allowed_or_excluded(
         files(folder)
     assert str(error.value).startswith(f"Object_Centric is a link that leads out of {folder}")
     assert "--allow-outside" in str(error.value)
-    assert files(folder, Reading(allow_outside=True)) == before
+    assert files(folder, ReadOptions(allow_outside=True)) == before
     for pattern in ("Object_Centric", "Object_Centric/*"):
-        assert files(folder, Reading(exclude=(pattern,))) == before[:-1]
+        assert files(folder, ReadOptions(exclude=(pattern,))) == before[:-1]
 
 
 def test_links_that_lead_in_circles_outside_end(folder: Path, tmp_path: Path) -> None:
     (folder / "up").symlink_to(tmp_path)
-    assert len(files(folder, Reading(allow_outside=True))) == len(TASKS)
+    assert len(files(folder, ReadOptions(allow_outside=True))) == len(TASKS)
 
 
 def test_a_link_that_leads_nowhere_is_named(folder: Path) -> None:
@@ -73,7 +73,7 @@ def test_a_link_that_leads_nowhere_is_named(folder: Path) -> None:
         SourceError, match="Human-centric/z.parquet: cannot be opened: No such file"
     ):
         files(folder)
-    kept = files(folder, Reading(exclude=("Human-centric/z.parquet",)))
+    kept = files(folder, ReadOptions(exclude=("Human-centric/z.parquet",)))
     assert len(kept) == len(TASKS)
 
 
@@ -90,7 +90,7 @@ def test_a_folder_that_may_not_be_read_is_named(
     monkeypatch.setattr("os.scandir", forbidden)
     with pytest.raises(SourceError, match="Human-centric: cannot be read: Permission denied"):
         files(folder)
-    assert len(files(folder, Reading(exclude=("Human-centric",)))) == len(TASKS) - 1
+    assert len(files(folder, ReadOptions(exclude=("Human-centric",)))) == len(TASKS) - 1
 
 
 def build(source: Source, out: Path) -> None:
@@ -140,11 +140,11 @@ def test_somebodys_manifest_makes_no_dataset_folder(folder: Path) -> None:
 
 def test_a_pattern_that_excludes_nothing_is_refused(folder: Path) -> None:
     with pytest.raises(UsageError, match="--exclude 'notse/\\*' matches no file"):
-        files(folder, Reading(exclude=("Object_Centric/*", "notse/*")))
+        files(folder, ReadOptions(exclude=("Object_Centric/*", "notse/*")))
     (folder / ".git").mkdir()
-    assert len(files(folder, Reading(exclude=(".git/*", "Object_Centric")))) == len(TASKS) - 1
+    assert len(files(folder, ReadOptions(exclude=(".git/*", "Object_Centric")))) == len(TASKS) - 1
 
 
 def test_a_name_with_a_bracket_can_be_excluded_as_it_is(folder: Path) -> None:
     shutil.copy(folder / "Object_Centric" / "part-0.parquet", folder / "old [1].parquet")
-    assert len(files(folder, Reading(exclude=("old [1].parquet",)))) == len(TASKS)
+    assert len(files(folder, ReadOptions(exclude=("old [1].parquet",)))) == len(TASKS)

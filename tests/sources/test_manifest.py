@@ -15,15 +15,15 @@ from mico_150k.core.errors import (
     UsageError,
 )
 from mico_150k.core.reasons import Reason
-from mico_150k.core.sample import LeftOut, Missing, RawSample
+from mico_150k.core.sample import Missing, RawSample, SkippedRow
 from mico_150k.core.task import Task, parse_task_map
 from mico_150k.export import pickles
 from mico_150k.export.folder import EXPORT
 from mico_150k.pretokenize import workspace
-from mico_150k.sources import Reading, open_source
+from mico_150k.sources import ReadOptions, open_source
 from mico_150k.sources.layouts import OF_EXPORTS
 from mico_150k.sources.shape import parse_map
-from mico_150k.sources.validate import Examiner
+from mico_150k.sources.validate import RowValidator
 from mico_150k.trainers import bagel
 
 from ..factories import Case, cases, manifest_rows, write_json
@@ -36,7 +36,7 @@ KEYS = {
 }
 
 
-def rows_of(location: Path | str, reading: Reading | None = None) -> list[RawSample]:
+def rows_of(location: Path | str, reading: ReadOptions | None = None) -> list[RawSample]:
     return [row for file in open_source(str(location), reading).files for row in file.read()]
 
 
@@ -77,7 +77,7 @@ def test_the_task_is_the_rows_word_then_the_manifests_then_the_outputs_folder(
     }
     path = write_json(tmp_path / "all.json", [inside, {**inside, "task": "human_centric"}])
     assert [found.task for found in rows_of(path)] == [Task.OBJECT_CENTRIC, Task.HUMAN_CENTRIC]
-    ruled = Reading(tasks=parse_task_map(["all.json=de_re"]))
+    ruled = ReadOptions(tasks=parse_task_map(["all.json=de_re"]))
     assert {found.task for found in rows_of(path, ruled)} == {Task.DE_RE}
 
 
@@ -107,7 +107,7 @@ def test_a_path_out_of_the_manifests_folder_is_refused(tmp_path: Path, path: str
     manifest = write_json(tmp_path / "m" / "hoi.json", [row])
     with pytest.raises(PathOutsideSource, match="--allow-outside"):
         open_source(str(manifest))
-    open_source(str(manifest), Reading(allow_outside=True))
+    open_source(str(manifest), ReadOptions(allow_outside=True))
 
 
 def test_a_link_out_of_the_folder_is_refused(tmp_path: Path) -> None:
@@ -155,7 +155,7 @@ def test_half_of_a_character_in_a_path_or_an_instruction_stops_nothing(tmp_path:
     row = {"input_images": ["\ud800.png"], "output_image": "o\0.png", "instruction": "\udc00"}
     (found,) = rows_of(write_json(tmp_path / "hoi.json", [row]))
     assert found.inputs[0].detail.startswith("\\ud800.png: no such file")
-    assert isinstance(Examiner().examine_row(found), LeftOut)
+    assert isinstance(RowValidator().examine_row(found), SkippedRow)
 
 
 def test_half_of_a_character_in_an_id_is_named(tmp_path: Path) -> None:
@@ -225,7 +225,7 @@ def test_a_file_that_is_no_manifest_is_an_error_that_says_how_to_leave_it_out(
     (tmp_path / "my config.json").write_text(json.dumps(stray))
     with pytest.raises(UnknownShape, match="--exclude 'my config.json'"):
         open_source(str(tmp_path))
-    assert len(rows_of(tmp_path, Reading(exclude=("my config.json",)))) == len(hoi)
+    assert len(rows_of(tmp_path, ReadOptions(exclude=("my config.json",)))) == len(hoi)
 
 
 def test_what_exports_write_besides_is_no_manifest(tmp_path: Path, hoi: list[Case]) -> None:
@@ -242,9 +242,9 @@ def test_what_exports_write_besides_is_no_manifest(tmp_path: Path, hoi: list[Cas
 
 def test_a_rule_that_speaks_of_no_row_is_refused(tmp_path: Path, hoi: list[Case]) -> None:
     path = write_json(tmp_path / "hoi.json", manifest_rows(tmp_path, hoi))
-    rows_of(path, Reading(tasks=parse_task_map(["images=de_re"])))
+    rows_of(path, ReadOptions(tasks=parse_task_map(["images=de_re"])))
     with pytest.raises(UsageError, match="--task-map imagse=de_re: nothing in .* is named so"):
-        open_source(str(path), Reading(tasks=parse_task_map(["images=de_re", "imagse=de_re"])))
+        open_source(str(path), ReadOptions(tasks=parse_task_map(["images=de_re", "imagse=de_re"])))
 
 
 def test_other_keys_need_a_map(tmp_path: Path) -> None:
@@ -252,7 +252,7 @@ def test_other_keys_need_a_map(tmp_path: Path) -> None:
     path = write_json(tmp_path / "hoi.jsonl", [row])
     with pytest.raises(UnknownShape, match="--map inputs=pics"):
         open_source(str(path))
-    reading = Reading(columns=parse_map(["inputs=pics output=out instruction=say id=nr"]))
+    reading = ReadOptions(columns=parse_map(["inputs=pics output=out instruction=say id=nr"]))
     (found,) = rows_of(path, reading)
     assert (found.source_id, found.instruction) == ("3", "x")
 

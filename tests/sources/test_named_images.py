@@ -10,7 +10,7 @@ import pytest
 from mico_150k.core.errors import PathOutsideSource
 from mico_150k.core.sample import Sample
 from mico_150k.sources import SourceFile, open_source
-from mico_150k.sources.validate import Examiner
+from mico_150k.sources.validate import RowValidator
 
 from ..factories import CELLS, encode, picture
 
@@ -64,7 +64,7 @@ def test_an_image_that_is_written_again_changes_the_stamp(
 
 
 def test_rows_of_both_kinds_of_cells_are_read(tmp_path: Path) -> None:
-    rows = [Examiner().examine_row(row) for row in only(write(tmp_path, *MIXED)).read()]
+    rows = [RowValidator().examine_row(row) for row in only(write(tmp_path, *MIXED)).read()]
     first, _, last = rows
     assert isinstance(first, Sample)
     assert [bytes(image.data) for image in first.images] == [

@@ -11,7 +11,7 @@ from mico_150k.build.build import Build, BuildOptions
 from mico_150k.core.errors import BrokenFile, SourceError, SourceNotFound
 from mico_150k.core.sample import Missing
 from mico_150k.io.storage import is_url, local_or_url
-from mico_150k.sources import Reading, open_source
+from mico_150k.sources import ReadOptions, open_source
 
 from ..factories import Case, cases, manifest_rows, release_table, write_json, write_release
 from ..web import serve
@@ -101,7 +101,7 @@ def test_a_name_that_is_not_utf_8_is_said_with_a_pattern_that_leaves_it_out(
         open_source(str(folder))
     str(error.value).encode()  # it can be shown
     pattern = str(error.value).rpartition("--exclude ")[2].strip("'")
-    assert open_source(str(folder), Reading(exclude=(pattern,))).files
+    assert open_source(str(folder), ReadOptions(exclude=(pattern,))).files
     problems: list[SourceError] = []
     assert open_source(str(folder), problems=problems).files
     assert len(problems) == 1

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from mico_150k.core.errors import EmptySource, SourceNotFound, UsageError
-from mico_150k.sources import Reading, open_source
+from mico_150k.sources import ReadOptions, open_source
 
 from ..factories import cases, manifest_rows, release_table, write_json, write_release
 from ..loopback import Loopback
@@ -97,7 +97,7 @@ def test_a_single_file(tmp_path: Path) -> None:
     assert file.name == "part-0.parquet"
     assert [task.value for task, _ in file.identities()] == ["hoi", "hoi"]
     with pytest.raises(UsageError, match="--exclude is for a folder"):
-        open_source(str(path), Reading(exclude=("*",)))
+        open_source(str(path), ReadOptions(exclude=("*",)))
     path.rename(path.with_suffix(".PARQUET"))
     assert open_source(str(path.with_suffix(".PARQUET"))).kind == "parquet"
 
@@ -108,6 +108,6 @@ def test_demo_unless_there_is_such_a_folder(
     monkeypatch.chdir(tmp_path)
     assert open_source("demo").kind == "demo"
     with pytest.raises(UsageError, match="no use for the demo"):
-        open_source("demo", Reading(columns={"id": "@row"}))
+        open_source("demo", ReadOptions(columns={"id": "@row"}))
     write_release(tmp_path / "demo", cases(1))
     assert open_source("demo").kind == "parquet"

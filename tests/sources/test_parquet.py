@@ -17,11 +17,11 @@ from mico_150k.core.errors import (
     UsageError,
 )
 from mico_150k.core.reasons import Reason
-from mico_150k.core.sample import LeftOut, Missing, RawSample
+from mico_150k.core.sample import Missing, RawSample, SkippedRow
 from mico_150k.core.task import Task, parse_task_map
-from mico_150k.sources import Reading, open_source
+from mico_150k.sources import ReadOptions, open_source
 from mico_150k.sources.shape import parse_map
-from mico_150k.sources.validate import Examiner
+from mico_150k.sources.validate import RowValidator
 
 from ..factories import (
     CELLS,
@@ -36,7 +36,7 @@ from ..factories import (
 from ..web import serve
 
 
-def rows_of(location: Path, reading: Reading | None = None) -> list[RawSample]:
+def rows_of(location: Path, reading: ReadOptions | None = None) -> list[RawSample]:
     return [row for file in open_source(str(location), reading).files for row in file.read()]
 
 
@@ -164,7 +164,7 @@ def test_a_row_may_name_its_own_task_and_sub_task(tmp_path: Path) -> None:
     pq.write_table(table, tmp_path / "object" / "x.parquet")
     assert [row.task for row in rows_of(tmp_path)] == [Task.HOI, Task.OBJECT_CENTRIC]
     assert [row.subtask for row in rows_of(tmp_path)] == ["1 Human + 1 Object", ""]
-    ruled = Reading(tasks=parse_task_map(["object=de_re"]))
+    ruled = ReadOptions(tasks=parse_task_map(["object=de_re"]))
     assert {row.task for row in rows_of(tmp_path, ruled)} == {Task.DE_RE}
 
 
@@ -173,7 +173,7 @@ def test_map_names_columns_that_are_not_found(tmp_path: Path) -> None:
     pq.write_table(table, tmp_path / "hoi.parquet")
     with pytest.raises(UnknownShape, match="--map inputs=one,two output=res instruction=say id=n"):
         open_source(str(tmp_path))
-    said = Reading(columns=parse_map(["inputs=two,one output=res instruction=say id=n"]))
+    said = ReadOptions(columns=parse_map(["inputs=two,one output=res instruction=say id=n"]))
     (row,) = rows_of(tmp_path, said)
     assert (row.inputs, row.output, row.source_id) == ((b"b", b"a"), b"o", "7")
 
@@ -185,8 +185,8 @@ def test_what_is_said_of_no_file_is_refused(release: Path) -> None:
         ({"tasks": parse_task_map(["Peple=hoi"])}, "--task-map Peple=hoi: nothing in .* is named"),
     ):
         with pytest.raises(UsageError, match=message):
-            open_source(str(release), Reading(**said))
-    open_source(str(release), Reading(columns=parse_map(["id=ed_idx"])))  # of one file in four
+            open_source(str(release), ReadOptions(**said))
+    open_source(str(release), ReadOptions(columns=parse_map(["id=ed_idx"])))  # of one file in four
 
 
 def test_a_file_without_a_task_says_which_option_gives_it_one(tmp_path: Path) -> None:
@@ -195,7 +195,7 @@ def test_a_file_without_a_task_says_which_option_gives_it_one(tmp_path: Path) ->
     pq.write_table(table, tmp_path / "src" / "stuff" / "x.parquet")
     with pytest.raises(UnknownTask, match="--task-map 'stuff=object_centric'"):
         open_source(str(tmp_path / "src"))
-    said = Reading(tasks=parse_task_map(["stuff=unknown"]))
+    said = ReadOptions(tasks=parse_task_map(["stuff=unknown"]))
     assert rows_of(tmp_path / "src", said)[0].task is Task.UNKNOWN
 
 
@@ -224,7 +224,7 @@ def test_a_broken_file_is_named_and_can_be_excluded(
         open_source(str(tmp_path / "r"))
     assert name in str(error.value)
     assert f"--exclude {shlex.quote(name)}" in str(error.value)
-    rest = rows_of(tmp_path / "r", Reading(exclude=(name,)))
+    rest = rows_of(tmp_path / "r", ReadOptions(exclude=(name,)))
     assert len(rest) == len(samples) - 2
 
 
@@ -269,10 +269,10 @@ def test_a_text_that_is_no_utf8_costs_its_row_alone(tmp_path: Path) -> None:
     )
     (tmp_path / "hoi").mkdir()
     pq.write_table(table, tmp_path / "hoi" / "x.parquet")
-    bad, good = rows_of(tmp_path / "hoi", Reading(columns={"id": "@row"}))
+    bad, good = rows_of(tmp_path / "hoi", ReadOptions(columns={"id": "@row"}))
     assert good.instruction == "good"
-    left_out = Examiner().examine_row(bad)
-    assert isinstance(left_out, LeftOut)
+    left_out = RowValidator().examine_row(bad)
+    assert isinstance(left_out, SkippedRow)
     assert left_out.reason is Reason.BAD_TEXT
 
 
@@ -293,7 +293,7 @@ def test_image_paths_stay_within_the_source(tmp_path: Path) -> None:
     pq.write_table(table, tmp_path / "src" / "hoi.parquet")
     with pytest.raises(PathOutsideSource, match="--allow-outside"):
         open_source(str(tmp_path / "src"))
-    (row,) = rows_of(tmp_path / "src", Reading(allow_outside=True))
+    (row,) = rows_of(tmp_path / "src", ReadOptions(allow_outside=True))
     assert row.inputs == (b"secret",)
     assert row.output == Missing(
         Reason.FILE_MISSING, "gone.png: no such file in the source's own folder"

@@ -12,7 +12,7 @@ from mico_150k.core.errors import MicoError, PathOutsideSource, SourceError
 from mico_150k.core.sample import Missing
 from mico_150k.dataset import layout
 from mico_150k.refine.benchmark import Bench
-from mico_150k.sources import Reading, open_source
+from mico_150k.sources import ReadOptions, open_source
 
 from ..factories import (
     Case,
@@ -62,7 +62,7 @@ def test_what_is_no_regular_file_is_named_with_the_way_out(
         open_source(str(folder))
     with pytest.raises(SourceError, match=f"a {what}"):
         open_source(str(folder / name))
-    assert open_source(str(folder), Reading(exclude=(name,))).files
+    assert open_source(str(folder), ReadOptions(exclude=(name,))).files
 
 
 @pytest.mark.parametrize("what", MAKERS)
@@ -81,7 +81,7 @@ def test_a_device_is_no_file_though_a_link_to_it_is_allowed(tmp_path: Path) -> N
     with pytest.raises(PathOutsideSource):
         open_source(str(folder))
     with pytest.raises(SourceError, match="a device"):
-        open_source(str(folder), Reading(allow_outside=True))
+        open_source(str(folder), ReadOptions(allow_outside=True))
 
 
 def test_a_benchmark_s_fifo_is_not_waited_for(tmp_path: Path) -> None:
@@ -112,7 +112,7 @@ def test_a_file_that_is_a_link_out_is_refused_unless_that_is_allowed(
         open_source(str(folder))
     assert str(error.value).startswith(f"{name} is a link that leads out of {folder}, to ")
     assert "--allow-outside" in str(error.value)
-    assert open_source(str(folder), Reading(allow_outside=True)).files
+    assert open_source(str(folder), ReadOptions(allow_outside=True)).files
     linked(folder / name, folder / ".store" / "x")  # a link to the link, within
     with pytest.raises(PathOutsideSource):
         open_source(str(folder))
@@ -186,5 +186,5 @@ def test_an_image_that_leads_out_by_a_link_of_its_folder_is_refused(
     (folder / "images").symlink_to(tmp_path / "private" / "all")
     with pytest.raises(PathOutsideSource, match="the image path 'images/"):
         open_source(str(folder / "hoi.json"))
-    (file,) = open_source(str(folder), Reading(allow_outside=True)).files
+    (file,) = open_source(str(folder), ReadOptions(allow_outside=True)).files
     assert not any(isinstance(row.output, Missing) for row in file.read())

@@ -16,7 +16,7 @@ from mico_150k.core.sample import RawSample
 from mico_150k.core.task import Task
 from mico_150k.inspection.source import inspect_source
 from mico_150k.io.cells import image_cells, image_lists, plain_values
-from mico_150k.sources import Reading, open_source
+from mico_150k.sources import ReadOptions, open_source
 from mico_150k.sources.shape import Kind, find_shape, kind_of, parse_map
 
 from ..factories import CELLS, encode, picture, write_json
@@ -61,7 +61,7 @@ def rows_of(
         "instruction": ["one", "two"],
     }
     pq.write_table(pa.table({**usual, **columns}), folder / "hoi.parquet", **writer)
-    source = open_source(str(folder), Reading(columns=parse_map([said])))
+    source = open_source(str(folder), ReadOptions(columns=parse_map([said])))
     rows = list(source.files[0].read())
     assert list(source.files[0].identities()) == [(row.task, row.source_id) for row in rows]
     Build.prepare(source, folder.parent / "out", BuildOptions(configs=("default",))).run()
@@ -245,7 +245,7 @@ def test_two_columns_of_one_name_are_refused_by_inspect_and_build(
     folder = twice(tmp_path / "r", name)
     with pytest.raises(UnknownShape, match=rf"hoi\.parquet: two columns are called {name}.*\n"):
         open_source(str(folder))
-    problems = inspect_source(str(folder), Reading())[0].problems
+    problems = inspect_source(str(folder), ReadOptions())[0].problems
     assert name in problems[0]
 
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from mico_150k.core.reasons import Reason
-from mico_150k.core.sample import Buffer, LeftOut, Missing, Origin, RawSample, Sample
+from mico_150k.core.sample import Buffer, Missing, Origin, RawSample, Sample, SkippedRow
 from mico_150k.core.task import Task
-from mico_150k.sources.validate import Examiner
+from mico_150k.sources.validate import RowValidator
 
 from ..factories import encode, picture
 
@@ -16,15 +16,15 @@ CUT = encode(picture(2))[:-30]
 ROW = RawSample(Origin("f.parquet", 7), Task.HOI, "12", "", "put it there", (GOOD, GOOD), GOOD)
 
 
-def left_out(row: RawSample) -> LeftOut:
-    result = Examiner().examine_row(row)
-    assert isinstance(result, LeftOut)
+def left_out(row: RawSample) -> SkippedRow:
+    result = RowValidator().examine_row(row)
+    assert isinstance(result, SkippedRow)
     assert (result.file, result.row, result.id, result.task) == ("f.parquet", 7, "hoi/12", Task.HOI)
     return result
 
 
 def test_a_good_row_is_a_sample_with_its_own_bytes() -> None:
-    sample = Examiner().examine_row(ROW)
+    sample = RowValidator().examine_row(ROW)
     assert isinstance(sample, Sample)
     assert sample.id == "hoi/12"
     assert [image.data for image in sample.images] == [GOOD] * 3
@@ -40,7 +40,7 @@ def test_an_instruction_that_cannot_be_written() -> None:
 
 
 def test_a_subtask_that_cannot_be_written_is_left_away() -> None:
-    sample = Examiner().examine_row(replace(ROW, subtask="\ud83d"))
+    sample = RowValidator().examine_row(replace(ROW, subtask="\ud83d"))
     assert isinstance(sample, Sample)
     assert sample.subtask == ""
 
@@ -82,5 +82,5 @@ def test_a_row_of_too_many_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_every_row_gives_one_result_in_order() -> None:
     rows = [ROW, replace(ROW, output=CUT), replace(ROW, instruction=None), ROW]
-    kinds = [type(result) for result in Examiner().examine(rows)]
-    assert kinds == [Sample, LeftOut, LeftOut, Sample]
+    kinds = [type(result) for result in RowValidator().examine(rows)]
+    assert kinds == [Sample, SkippedRow, SkippedRow, Sample]
