@@ -4,8 +4,8 @@ import io
 import json
 import struct
 import zlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image, ImageDraw
 
+from mico_150k.core.configuration import Builder
+from mico_150k.core.sample import Image as SampleImage
+from mico_150k.core.sample import Sample
+from mico_150k.core.task import Task
+from mico_150k.images.header import Verify
+from mico_150k.images.reader import ImageReader
 from mico_150k.sources.demo import DemoSource
 
 CELLS = {
@@ -217,3 +223,30 @@ def write_bench(folder: Path, samples: Sequence[Case]) -> Path:
             rows.append(row)
         write_json(folder / f"{stem}.jsonl", rows)
     return folder
+
+
+def sample_of(
+    builder: Builder, row: Mapping[str, Any], *, task: Task = Task.UNKNOWN, source_id: str = ""
+) -> Sample:
+    """The sample that a row holds; `task` and `source_id` serve where it has no column for them."""
+    held = {
+        column.attribute: row[name] for name, column in builder.columns.items() if column.attribute
+    }
+    if "images" in held:
+        held["inputs"], held["output"] = held["images"][:-1], held["images"][-1]
+    cells = [*held["inputs"], held["output"]]
+    actions = held.get("actions") or [""] * len(cells)
+    images = [_image(cell, action) for cell, action in zip(cells, actions, strict=True)]
+    return Sample(
+        source_id=held.get("source_id", source_id),
+        task=Task(held.get("task", task)),
+        subtask=held.get("subtask", ""),
+        instruction=held["instruction"],
+        inputs=tuple(images[:-1]),
+        output=images[-1],
+    )
+
+
+def _image(cell: Any, action: str) -> SampleImage:
+    image = ImageReader(Verify.HEADER).read(cell["bytes"] if isinstance(cell, Mapping) else cell)
+    return replace(image, actions=tuple(action.split("+")) if action else ())

@@ -1,6 +1,6 @@
 """Modules that people were told to import, and where they are now.
 
-Importing the old name raises an error that names the new one, in place of Python's bare "no module".
+Importing the old name raises an error that names the new one.
 """
 
 import sys

@@ -11,11 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from mico_150k.builders import BUILDERS
-from mico_150k.core.errors import BrokenFile, EmptySource, UnusableImage
+from mico_150k.core.errors import BrokenFile, EmptySource
 from mico_150k.core.excerpt import excerpt
 from mico_150k.dataset import layout
-from mico_150k.dataset.folder import DatasetFolder, read_rows
+from mico_150k.dataset.folder import DatasetFolder
 from mico_150k.dataset.reader import Dataset
 from mico_150k.dataset.row_group import group_sizes
 from mico_150k.pretokenize.material import CellPlace, EncodeInputs, Picture, Record
@@ -90,7 +89,7 @@ def _row_places(shard: Path) -> list[tuple[int, int]]:
 
 
 def _facts(folder: DatasetFolder, config: str, shard: Path) -> Iterator[_Facts]:
-    """All rows of a shard in order: of the index, of `default`'s own columns, or of the images."""
+    """All rows of a shard in order: of the index, or of `default`'s own columns."""
     if config == layout.DEFAULT:
         yield from _table_facts(pq.read_table(shard, columns=_FACTS))
         return
@@ -101,19 +100,11 @@ def _facts(folder: DatasetFolder, config: str, shard: Path) -> Iterator[_Facts]:
         if table["row"].to_pylist() == list(range(rows)):
             yield from _table_facts(table)
             return
-    for place, row in enumerate(read_rows(shard)):
-        try:
-            sample = BUILDERS[config].sample(row)
-        except UnusableImage as error:
-            msg = f"{shard}, row {place}: {error}"
-            raise BrokenFile(msg) from error
-        yield _Facts(
-            f"{shard.stem}/{place}",
-            sample.instruction,
-            sample.digests,
-            sample.widths,
-            sample.heights,
-        )
+    msg = (
+        f"{folder.path} has neither {layout.DEFAULT} nor an {layout.INDEX} with the rows of "
+        f"{shard.name}: fetch its folder {layout.INDEX}."
+    )
+    raise BrokenFile(msg)
 
 
 _FACTS = ["id", "instruction", "digests", "widths", "heights"]

@@ -38,7 +38,16 @@ from mico_150k.io.temporary import partial, process_mark
 from mico_150k.sources import ReadOptions, open_source
 from mico_150k.sources.pages import read_page_headers
 
-from ..factories import Case, cases, encode, manifest_rows, picture, write_json, write_release
+from ..factories import (
+    Case,
+    cases,
+    encode,
+    manifest_rows,
+    picture,
+    sample_of,
+    write_json,
+    write_release,
+)
 from ..folders import contents
 from ..killing import interrupt_after, start_and_kill
 
@@ -69,7 +78,7 @@ def test_every_configuration_has_every_row_with_the_sources_own_bytes(
     assert sorted(ids) == sorted(expected)
     for name, builder in BUILDERS.items():
         found = [
-            builder.sample(row, source_id=case_id.split("/")[1])
+            sample_of(builder, row, source_id=case_id.split("/")[1])
             for row, case_id in zip(rows(dataset, name), ids, strict=True)
         ]
         for sample, case_id in zip(found, ids, strict=True):

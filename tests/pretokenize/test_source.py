@@ -155,6 +155,12 @@ def test_a_damaged_shard_of_a_dataset_is_named(dataset: Path, tmp_path: Path) ->
         open_material(tmp_path)
 
 
+def test_a_dataset_without_its_index_says_what_to_fetch(dataset: Path, tmp_path: Path) -> None:
+    shutil.copytree(dataset / "dimoo", tmp_path / "dimoo")
+    with pytest.raises(BrokenFile, match="fetch its folder index"):
+        open_material(tmp_path)
+
+
 def read(material: EncodeInputs) -> list[tuple[str, list[bytes]]]:
     """Each record's prompt, and its pictures' bytes through their places."""
     found = []
@@ -166,7 +172,7 @@ def read(material: EncodeInputs) -> list[tuple[str, list[bytes]]]:
     return found
 
 
-@pytest.mark.parametrize("parts", [("default",), ("dimoo", "index"), ("dimoo",)])
+@pytest.mark.parametrize("parts", [("default",), ("dimoo", "index")])
 def test_a_dataset_gives_its_rows_whichever_parts_of_it_are_there(
     dataset: Path, tmp_path: Path, samples: list[Case], parts: tuple[str, ...]
 ) -> None:
