@@ -227,13 +227,15 @@ class Build:
         started = time.monotonic()
         if not self._workspace.is_begun:
             raise self._missing(set())
-        with self._claimed(()) as workspace:
+        # Gently: on a file system without locks, others may still write what is missing.
+        with self._claimed((), gently=True) as workspace:
             if workspace is None:
                 return self._finished_before(started)
             records = self._records(workspace, self.plan.units, hashes=recheck)
             if len(records) < self.plan.shards:
                 raise self._missing(set(records))
             DropLimit(self.plan, tolerance, records.values()).check()
+            workspace.sweep()
             report = self._finish(workspace, records, tolerance)
             return self._result(report, self.plan.shards, started)
 
@@ -251,6 +253,7 @@ class Build:
         *,
         overwrite: bool = False,
         shared: bool = False,
+        gently: bool = False,
     ) -> Iterator[Workspace | None]:
         """Have the folder for these units; None where this very build is finished."""
         workspace = self._workspace
@@ -260,6 +263,7 @@ class Build:
             lambda cleared: self._check_disk(units, cleared, outlet),
             overwrite=overwrite,
             shared=shared,
+            gently=gently,
         ) as is_open:
             if is_open and self.licence:
                 workspace.keep_licence(self.licence.header)

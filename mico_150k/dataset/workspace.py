@@ -15,7 +15,7 @@ from mico_150k.core.errors import OutputRefused
 from mico_150k.dataset import layout
 from mico_150k.dataset.difference import differences
 from mico_150k.dataset.records import FileRecord, ShardRecord
-from mico_150k.io.files import create_json, read_json, sha256, write_json
+from mico_150k.io.files import create_json, read_json, sha256, sweep, write_json
 from mico_150k.io.hold import hold
 from mico_150k.io.locks import LOCK, empty
 
@@ -78,7 +78,7 @@ class Workspace:
             raise self._refusal({}, {})
 
     @contextmanager
-    def claimed(
+    def claimed(  # noqa: PLR0913 - each says how it is had, and has a default
         self,
         identity: dict[str, Any],
         stamps: dict[str, str],
@@ -86,6 +86,7 @@ class Workspace:
         *,
         overwrite: bool = False,
         shared: bool = False,
+        gently: bool = False,
     ) -> Iterator[bool]:
         """Have the folder for a build; False where this very build is finished.
 
@@ -103,20 +104,29 @@ class Workspace:
             return
         if overwrite or not self.is_begun:
             check_disk(self.bytes_to_clear if overwrite else 0)
-        with self.held(shared=shared):
+        with self._held(shared=shared, gently=gently):
             yield self.claim(identity, stamps, overwrite=overwrite)
 
     @contextmanager
-    def held(self, *, shared: bool = False) -> Iterator[None]:
+    def _held(self, *, shared: bool, gently: bool) -> Iterator[None]:
         """Keep out all who write in the folder; `shared` holders keep out only those who do not.
 
-        What killed runs have half written is removed. Raises `OutputRefused`.
+        What killed runs have half written is removed: `gently`, only what surely is that.
         """
-        below = [*_BELOW, *self.configs]
-        name = self.location or str(self.folder)
-        work = layout.WORK
-        with hold(self.folder, below, work=work, who="`mico build`", shared=shared, name=name):
+        with hold(
+            self.folder,
+            (*_BELOW, *self.configs),
+            work=layout.WORK,
+            who="`mico build`",
+            shared=shared,
+            gently=gently,
+            name=self.location or str(self.folder),
+        ):
             yield
+
+    def sweep(self) -> None:
+        """Remove all that is half written. Not while another process builds here."""
+        sweep(self.folder, *(self.folder / part for part in (*_BELOW, *self.configs)))
 
     def claim(self, identity: dict[str, Any], stamps: dict[str, str], *, overwrite: bool) -> bool:
         """Make the folder this build's; False where this very build is finished already.

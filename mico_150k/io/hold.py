@@ -16,12 +16,13 @@ def hold(  # noqa: PLR0913 - all but the folder have a default
     work: str = "",
     who: str = "",
     shared: bool = False,
+    gently: bool = False,
     name: str = "",
 ) -> Iterator[None]:
     """Lock a folder, and sweep it and the folders `below` it at the beginning and at the end.
 
     `work` is the name of the folder in it for what is not finished. All else is `lock_folder`'s.
-    Whoever has it `shared` leaves alone what others are writing.
+    Whoever has it `shared`, or does it `gently`, leaves alone what others may be writing.
 
     Raises `OutputRefused` where another run has it.
     """
@@ -29,8 +30,8 @@ def hold(  # noqa: PLR0913 - all but the folder have a default
     places = [folder.resolve(), *(folder / part for part in below)]
     unfinished = folder / work if work else None
     with lock_folder(folder, work=unfinished, who=who, shared=shared, name=name):
-        sweep(*places, everyones=not shared)
+        sweep(*places, everyones=not (shared or gently))
         try:
             yield
         finally:
-            sweep(*places, everyones=not shared)
+            sweep(*places, everyones=not (shared or gently))

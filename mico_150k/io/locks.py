@@ -167,7 +167,7 @@ def _signature(path: Path) -> str:
     """Who holds the lock on a file; empty where nobody does, and the words are an old one's."""
     try:
         with open_regular(path) as file:
-            if _can_be_had(file.fileno(), shared=True):
+            if _can_be_had(file.fileno(), shared=False):
                 return ""
             return excerpt(file.read(_SIGNATURE_BYTES).decode(errors="replace"))
     except (OSError, MicoError):

@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 
 _MARKED = re.compile(r"\.(?P<machine>\w*)-(?P<process>\d+)-[^.]+\.partial$")
+_PART_OF_SHARD = re.compile(r"[a-z]+-\d{5}\.parquet(\..*)?\.partial")
 ABANDONED_SECONDS = 24 * 3600
 """Nobody writes one file for so long without a byte reaching it."""
 
@@ -37,8 +38,8 @@ def _machine() -> str:
 
 
 def is_temporary(path: Path) -> bool:
-    """Whether a file is named as `partial` names them."""
-    return _MARKED.search(path.name) is not None
+    """Whether a file is named as `partial` names them, or is a part of a shard all the same."""
+    return bool(_MARKED.search(path.name) or _PART_OF_SHARD.fullmatch(path.name))
 
 
 def is_abandoned(path: Path) -> bool:

@@ -175,7 +175,7 @@ def test_while_a_share_is_built_others_may_be_but_not_the_whole(
         if not (out / layout.INDEX).exists():
             prepare(source, out).run_share(Share(2, 2))
             for other in (prepare(source, out).run, prepare(source, out).complete):
-                with pytest.raises(OutputRefused, match="at work"):
+                with pytest.raises(OutputRefused, match="`mico build`, process .* is writing"):
                     other()
 
     prepare(source, out).run_share(Share(1, 2), on_progress=begin_others)
