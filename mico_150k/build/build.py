@@ -35,6 +35,7 @@ from mico_150k.dataset.records import ShardRecord
 from mico_150k.dataset.row_group import MAX_BYTES, MAX_ROWS
 from mico_150k.dataset.workspace import Workspace
 from mico_150k.images.header import Verify
+from mico_150k.io.locks import LOCK
 from mico_150k.sources import DEMO
 from mico_150k.sources.source import Source
 from mico_150k.version import __version__
@@ -95,7 +96,8 @@ class BuildResult:
     ) -> "BuildResult":
         """What lies in a folder whose build is finished; `started` is `time.monotonic`'s."""
         found = (path for path in folder.rglob("*") if path.is_file())
-        files = [path for path in found if path.name != layout.STAMPS]
+        besides = {folder / layout.STAMPS, folder / layout.WORK / LOCK}
+        files = [path for path in found if path not in besides]
         size = sum(path.stat().st_size for path in files)
         seconds = time.monotonic() - started
         return cls(folder, report, len(files), size, shards, resumed, seconds)

@@ -21,6 +21,7 @@ from mico_150k.dataset import layout
 from mico_150k.dataset.index import INDEX_COLUMNS
 from mico_150k.images.probe import MAX_PIXELS, PLAIN_FORMATS
 from mico_150k.images.rules import CAUSES
+from mico_150k.io.arrow import array_of
 
 MOST_SHARD = 99_999
 """Shards have five digits in their names."""
@@ -125,11 +126,15 @@ def _check_columns(table: pa.Table, file: _File) -> bool:
     return True
 
 
+# A plain "/" would do, but pyarrow asks pandas first what it is, and imports it.
+_SLASH = array_of(["/"], pa.string())[0]
+
+
 def _check_values(index: _Index) -> None:
     """The values of each column by itself."""
     table = index.table
     index.add("task", ~_is_in(table["task"], _TASKS), f"which is none of {', '.join(_TASKS)}")
-    ids = pc.binary_join_element_wise(table["task"], table["source_id"], "/")
+    ids = pc.binary_join_element_wise(table["task"], table["source_id"], _SLASH)
     index.add("id", ~_bools(pc.equal(table["id"], ids)), "which is not its task and source_id")
     formats = ", ".join(PLAIN_FORMATS)
     wrong = ~_is_in(index.values("formats"), PLAIN_FORMATS)
@@ -214,7 +219,7 @@ def _check_ids(indexes: Mapping[str, _Index]) -> None:
 
 
 def _ids(index: _Index) -> list[pa.Array]:
-    return index.table["id"].chunks or [pa.array([], pa.string())]
+    return index.table["id"].chunks or [array_of([], pa.string())]
 
 
 def _without(wrong: Mask, what: str, file: _File) -> Mask:
@@ -235,15 +240,30 @@ def _nulls(column: pa.ChunkedArray) -> Mask:
 
 
 def _is_in(column: Any, values: Any) -> Mask:  # noqa: ANN401 - arrays or lists
-    known = values if isinstance(values, pa.Array) else pa.array(values, pa.string())
+    known = values if isinstance(values, pa.Array) else array_of(values, pa.string())
     return _bools(pc.is_in(column, value_set=known))
 
 
 def _ints(column: Any) -> Rows:  # noqa: ANN401 - an array, chunked or not
     """The numbers, -1 for a null."""
-    filled = pc.fill_null(column, -1) if column.null_count else column
-    return np.asarray(filled.to_numpy(), dtype=np.int64)
+    return _numbers(pc.fill_null(column, -1) if column.null_count else column, pa.int64())
 
 
 def _bools(column: Any) -> Mask:  # noqa: ANN401 - an array, chunked or not
-    return np.asarray(column.to_numpy(zero_copy_only=False), dtype=bool)
+    """The truth values, False for a null."""
+    found = _numbers(pc.fill_null(column, False) if column.null_count else column, pa.uint8())
+    return found.astype(bool)
+
+
+def _numbers(
+    column: Any,  # noqa: ANN401 - an array, chunked or not
+    arrow_type: pa.DataType,
+) -> npt.NDArray[Any]:
+    """The values of a column without nulls, as this type; `to_numpy` would import pandas."""
+    whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    values = pc.cast(whole, arrow_type)
+    dtype = np.dtype(str(arrow_type))
+    if not len(values):
+        return np.empty(0, dtype)
+    data = np.frombuffer(values.buffers()[1], dtype)
+    return data[values.offset : values.offset + len(values)]

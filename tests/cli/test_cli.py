@@ -152,7 +152,11 @@ def test_what_cannot_be_is_refused_before_anything_is_written(
         (("--max-memory", "50MB"), FAILED, "--max-memory allows 50 MB"),
         (("--max-memory", "much"), WRONG_USAGE, "12GB"),
         (("--units", "3"), WRONG_USAGE, "3/8"),
-        (("--units", "1/2", "--overwrite"), WRONG_USAGE, "exclude"),
+        (
+            ("--units", "1/2", "--overwrite"),
+            WRONG_USAGE,
+            "--overwrite is for a build that no other",
+        ),
         (("--finish",), FAILED, "missing"),
         (("--address", "auto"), WRONG_USAGE, "--executor ray"),
     ):

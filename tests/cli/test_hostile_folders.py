@@ -240,7 +240,7 @@ MUTATIONS: dict[str, Mutation] = {
     "shards-odd": of_manifest(lambda m: m.update(shards=[{"name": "../x", "rows": 1}])),
     "record-more": of_record("bagel", colour="red"),
     "record-null": of_record("default", rows=None),
-    "record-hash": of_record("omnigen2", sha256="../../x"),
+    "record-hash": of_record("default", sha256="../../x"),
     "record-size": of_record("bagel", bytes=2**70),
     "record-list": of_manifest(lambda m: m["configs"]["bagel"].update({SHARD: [1]})),
     "config-path": of_manifest(lambda m: m["configs"].update({"../up": m["configs"]["bagel"]})),

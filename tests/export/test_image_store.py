@@ -149,7 +149,7 @@ def test_what_a_killed_export_was_writing_is_removed_and_what_another_writes_is_
         [
             sys.executable,
             "-c",
-            "from mico_150k.dataset.layout import process_mark; print(process_mark())",
+            "from mico_150k.io.temporary import process_mark; print(process_mark())",
         ],
         check=True, capture_output=True, text=True,
     )  # fmt: skip

@@ -49,7 +49,7 @@ def test_a_hash_that_follows_a_growing_file_is_the_files(tmp_path: Path) -> None
 def test_of_many_that_create_a_file_one_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mico_150k.io.files.process_mark", lambda: str(threading.get_ident()))
+    monkeypatch.setattr("mico_150k.io.temporary.process_mark", lambda: str(threading.get_ident()))
     path = tmp_path / "folder" / "build.json"
     created = []
 
@@ -127,7 +127,7 @@ def test_a_file_that_cannot_be_written_leaves_nothing(
 
 
 def test_a_file_is_abandoned_once_its_writer_has_ended(tmp_path: Path) -> None:
-    show = "from mico_150k.dataset.layout import process_mark; print(process_mark())"
+    show = "from mico_150k.io.temporary import process_mark; print(process_mark())"
     ended = subprocess.run([sys.executable, "-c", show], check=True, capture_output=True, text=True)
     assert is_abandoned(partial(tmp_path / "a.png", f"{ended.stdout.strip()}-1"))
     assert not is_abandoned(partial(tmp_path / "a.png", process_mark()))

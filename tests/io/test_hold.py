@@ -23,6 +23,7 @@ from mico_150k.export.run import relocate, run_export
 from mico_150k.inspection.check import check_dataset
 from mico_150k.inspection.dataset import write_assets
 from mico_150k.inspection.statistics import make_statistics
+from mico_150k.io import temporary
 from mico_150k.io.hold import hold
 from mico_150k.io.temporary import partial
 from mico_150k.refine.options import RefineOptions
@@ -148,7 +149,7 @@ def test_half_an_image_of_another_machine_goes_after_a_day(
     halves = list(out.rglob("*.partial"))
     run_export(job)
     assert halves == list(out.rglob("*.partial")) != []
-    monkeypatch.setattr(layout, "ABANDONED_SECONDS", -1)
+    monkeypatch.setattr(temporary, "ABANDONED_SECONDS", -1)
     run_export(job)
     assert not list(out.rglob("*.partial"))
 
