@@ -543,7 +543,7 @@ def test_killed_at_any_moment_a_build_goes_on(release: Path, tmp_path: Path, del
 def free_bytes(monkeypatch: pytest.MonkeyPatch, free: int) -> None:
     """Let every disk have so many."""
     usage = SimpleNamespace(free=free)
-    monkeypatch.setattr("mico_150k.build.forecast.shutil.disk_usage", lambda _: usage)
+    monkeypatch.setattr("mico_150k.io.machine.shutil.disk_usage", lambda _: usage)
 
 
 def test_a_disk_that_is_too_small_is_refused_and_the_way_out_that_is_told_works(
@@ -563,7 +563,7 @@ def test_a_disk_that_does_not_tell_what_it_has_stops_no_build(
     def silent(_: Path) -> None:
         raise OSError(errno.ENOSYS, "Function not implemented")
 
-    monkeypatch.setattr("mico_150k.build.forecast.shutil.disk_usage", silent)
+    monkeypatch.setattr("mico_150k.io.machine.shutil.disk_usage", silent)
     assert build(release, tmp_path / "out", replace(SMALL, configs=("bagel",))).report.rows
 
 

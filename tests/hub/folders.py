@@ -4,7 +4,12 @@ from pathlib import Path
 
 from mico_150k.build.build import Build, BuildOptions
 from mico_150k.card.file import Licence, write_card
+from mico_150k.core.reasons import Reason
+from mico_150k.core.sample import SkippedRow
+from mico_150k.core.task import Task
+from mico_150k.dataset import layout
 from mico_150k.dataset.folder import DatasetFolder
+from mico_150k.io.json_lines import to_json_lines
 from mico_150k.sources import open_source
 
 from ..factories import Case, write_release
@@ -30,3 +35,9 @@ def local(folder: DatasetFolder, *configs: str) -> dict[str, str]:
         for config in (configs or manifest)
         for name, record in manifest[config].items()
     }
+
+
+def write_quarantine(folder: Path) -> None:
+    """A quarantine file with one row, as a build writes it."""
+    row = SkippedRow("hoi.parquet", 7, "hoi/7", Task.HOI, Reason.CORRUPT, 3, image=2)
+    (folder / layout.QUARANTINE).write_bytes(to_json_lines([row.to_dict()]))

@@ -15,7 +15,7 @@ from mico_150k.hub.placeholder import is_placeholder, make_placeholder
 from mico_150k.hub.push import PushStrategy
 
 from . import Hub
-from .folders import local
+from .folders import local, write_quarantine
 from .pushing import (
     NAME,
     TWO,
@@ -158,7 +158,7 @@ def test_a_changed_card_that_was_taken_over_here_is_pushed(hub: Hub, mine: Datas
     push(mine)
     edit_there(hub, layout.CARD, (OURS, "one picture out"), (ABOUT, f"{ABOUT}Theirs.\n"))
     (mine.path / layout.CARD).write_text(small_file(hub, layout.CARD))
-    (mine.path / layout.QUARANTINE).write_text("{}\n")  # something to push
+    write_quarantine(mine.path)  # something to push
     push(mine)
     assert "one picture out" in small_file(hub, layout.CARD)
     assert card(hub).sections == {"about": "Theirs.\n"}

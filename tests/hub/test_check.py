@@ -14,6 +14,7 @@ from mico_150k.inspection.check import Finding
 
 from ..factories import encode, picture
 from . import Hub
+from .folders import write_quarantine
 from .pushing import (
     NAME,
     QUICK,
@@ -35,7 +36,7 @@ def pushed(small: DatasetFolder, tmp_path: Path) -> DatasetFolder:
     copy = DatasetFolder(Path(shutil.copytree(small.path, tmp_path / "mico-150k")))
     (copy.path / layout.ASSETS).mkdir()
     (copy.path / layout.ASSETS / layout.PLOTS).write_bytes(encode(picture()))
-    (copy.path / layout.QUARANTINE).write_text("{}\n")
+    write_quarantine(copy.path)
     push(copy)
     return copy
 
@@ -85,7 +86,7 @@ def test_another_build_is_told_by_what_differs(
         (layout.MANIFEST, "\n", "\n\n", "on the Hub differs in how it is written"),
         (layout.MANIFEST, "{", "", "on the Hub is no manifest of ours"),
         (layout.REPORT, '"rows": 24', '"rows": 25', "has another content on the Hub than here"),
-        (layout.QUARANTINE, "{}", "{1}", "has another content on the Hub than here"),
+        (layout.QUARANTINE, "hoi/7", "hoi/8", "has another content on the Hub than here"),
         (
             layout.CARD,
             "24 rows were read",

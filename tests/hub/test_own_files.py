@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mico_150k.card.file import Licence
-from mico_150k.core.errors import NotRegular, OutsideRoot, PushRefused
+from mico_150k.core.errors import DamagedDataset, NotRegular, OutsideRoot
 from mico_150k.dataset import layout
 from mico_150k.dataset.folder import DatasetFolder
 
@@ -100,7 +100,7 @@ def test_a_manifest_that_names_other_files_than_shards_is_refused(
     (copy.path / "bagel" / "notes.parquet").write_text(SECRET)
     text = manifest.read_text().replace("train-00000.parquet", "notes.parquet", 1)
     manifest.write_text(text)
-    with pytest.raises(PushRefused, match=r"names .*notes\.parquet"):
+    with pytest.raises(DamagedDataset, match=r"names .*notes\.parquet"):
         prepare(copy, configs=TWO)
     assert not sent(hub)
 

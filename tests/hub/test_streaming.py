@@ -128,7 +128,7 @@ def test_they_are_sent_at_once_where_room_is_short(
     disk = 4 * max(shards)
     assert disk < used(every.path) / 2
     monkeypatch.setattr(
-        "mico_150k.build.forecast.shutil.disk_usage",
+        "mico_150k.io.machine.shutil.disk_usage",
         lambda _: type("Usage", (), {"free": disk - used(out)}),
     )
     seen = watch(out, monkeypatch)
@@ -275,7 +275,7 @@ def test_a_disk_smaller_than_the_data_is_enough_and_one_too_small_is_refused(
 
     def with_free(size: float) -> None:
         usage = SimpleNamespace(free=size)
-        monkeypatch.setattr("mico_150k.build.forecast.shutil.disk_usage", lambda _: usage)
+        monkeypatch.setattr("mico_150k.io.machine.shutil.disk_usage", lambda _: usage)
 
     with_free(1000)
     with pytest.raises(DiskTooSmall):

@@ -475,7 +475,7 @@ def test_a_disk_that_is_too_small_is_refused(
     dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "mico_150k.build.forecast.shutil.disk_usage", lambda path: type("Usage", (), {"free": 1000})
+        "mico_150k.io.machine.shutil.disk_usage", lambda path: type("Usage", (), {"free": 1000})
     )
     with pytest.raises(DiskTooSmall, match="will be written besides what is linked"):
         refine(dataset, tmp_path / "out", validation=6, max_loss=0.5)
