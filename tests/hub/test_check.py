@@ -82,7 +82,7 @@ def test_another_build_is_told_by_what_differs(
 @pytest.mark.parametrize(
     ("name", "before", "after", "said"),
     [
-        (layout.MANIFEST, '"rows_read": 24', '"rows_read": 25', "on the Hub differs in rows_read"),
+        (layout.MANIFEST, '"seed": 0', '"seed": 1', "on the Hub differs in build"),
         (layout.MANIFEST, "\n", "\n\n", "on the Hub differs in how it is written"),
         (layout.MANIFEST, "{", "", "on the Hub is no manifest of ours"),
         (layout.REPORT, '"rows": 24', '"rows": 25', "has another content on the Hub than here"),
