@@ -87,7 +87,8 @@ class DatasetFolder:
         Of `train`, or `bench`'s own, where none is given.
         """
         split = split or layout.main_split(config)
-        return sorted((self.path / config).glob(f"{split}-*.parquet"))
+        found = (self.path / config).glob(f"{split}-*.parquet")
+        return sorted(path for path in found if layout.is_shard(path.name))
 
     def files(self, config: str, split: str | None = None) -> list[Path]:
         """The same, and each is a regular file inside. Raises `NotRegular`, `OutsideRoot`."""

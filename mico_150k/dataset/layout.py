@@ -1,5 +1,7 @@
 """Names of files and folders in a dataset folder; every one that a build writes is here."""
 
+import re
+
 DATASET = "mico-150k"
 """The dataset's name, and a build's folder where none is given."""
 SPLIT = "train"
@@ -35,9 +37,17 @@ CODES = "dimoo-codes"
 """Lumina-DiMOO's VQ codes, which `mico pretokenize` makes of a dataset."""
 
 
+_SHARD = re.compile(rf"({'|'.join(SPLITS)})-\d{{5}}\.parquet")
+
+
 def shard_name(number: int, split: str = SPLIT) -> str:
     """`train-00007.parquet`: the same in every configuration."""
     return f"{split}-{number:05d}.parquet"
+
+
+def is_shard(name: str) -> bool:
+    """Whether a file has a name that `shard_name` gives."""
+    return _SHARD.fullmatch(name) is not None
 
 
 def main_split(config: str) -> str:

@@ -22,7 +22,6 @@ MOST_ROWS = 2**31 - 1
 MOST_BYTES = 2**53
 
 _CONFIG = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
-_FILE = re.compile(rf"({'|'.join(layout.SPLITS)})-\d{{5}}\.parquet")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+!_-]{0,63}")
 _REASONS = frozenset(reason.value for reason in Reason)
@@ -135,7 +134,7 @@ def _check_files(config: str, files: dict[str, Any], faults: Faults) -> None:
     splits = {main} if config == layout.BENCH else {layout.SPLIT, layout.VALIDATION}
     there = set()
     for name, record in files.items():
-        if not _FILE.fullmatch(name) or layout.split_of(name) not in splits:
+        if not layout.is_shard(name) or layout.split_of(name) not in splits:
             what = f"names {shown(name)} in {config}, which is no name of a build's"
             faults.add("file", layout.MANIFEST, what)
             continue
@@ -222,7 +221,7 @@ def _check_lists(manifest: dict[str, Any], wrong: _Wrong) -> None:
     holds = isinstance(shards, list) and all(
         isinstance(shard, dict)
         and isinstance(shard.get("name"), str)
-        and _FILE.fullmatch(shard["name"])
+        and layout.is_shard(shard["name"])
         and all(is_count(shard[key], MOST_ROWS) for key in shard.keys() - {"name"})
         for shard in shards
     )

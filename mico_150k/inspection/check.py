@@ -137,7 +137,7 @@ def _check_files(
     for path in sorted(folder.path.glob("*/*.parquet")):
         if path not in known:
             wrong += 1
-            yield Finding(True, str(path.relative_to(folder.path)), "is not in the manifest")
+            yield Finding(True, excerpt(path.relative_to(folder.path)), "is not in the manifest")
     for config, files in manifest["configs"].items():
         for split, rows in _rows_by_split(files).items():
             if not rows:
@@ -337,4 +337,4 @@ def _check_rests(folder: DatasetFolder) -> Iterator[Finding]:
     for path in found:
         if path.parent != work:
             what = "is left of a run that was stopped: run the same command again, or remove it"
-            yield Finding(True, str(path.relative_to(folder.path)), what)
+            yield Finding(True, excerpt(path.relative_to(folder.path)), what)

@@ -153,6 +153,16 @@ def no_text_in(column: str) -> Mutation:
     return mutate
 
 
+def more_files(*names: str) -> Mutation:
+    """Files that no manifest names."""
+
+    def mutate(folder: Path) -> None:
+        for name in names:
+            (folder / name).write_bytes(b"")
+
+    return mutate
+
+
 def replaced_by(name: str, make: Callable[[Path], object]) -> Mutation:
     """Something else in the place of a file."""
 
@@ -344,6 +354,7 @@ MUTATIONS: dict[str, Mutation] = {
             f"default/{SHARD}", f"bagel/{SHARD}", f"sample/{SHARD}", "bench/test-00000.parquet",
         )
     },
+    "more-no-utf8": more_files("bagel/train-\udcff.parquet", "index/\udcfe"),
     "socket-manifest": replaced_by(layout.MANIFEST, socket_at),
     "device-shard": replaced_by(f"default/{SHARD}", link_to_device),
     "device-quarantine": replaced_by(layout.QUARANTINE, link_to_device),
