@@ -98,7 +98,7 @@ class Card:
         commands = self.manifest.get("commands", [])
         command = code("\n".join(shlex.join(words) for words in commands))
         configs = self._configs()
-        text = markdown_template("card.md").render(
+        text = markdown_template("mico_150k.card", "card.md").render(
             header=yaml.safe_dump(header, sort_keys=False, allow_unicode=True, width=100),
             name=self.name,
             configs=configs,

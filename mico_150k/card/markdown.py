@@ -47,8 +47,8 @@ def quoted(text: object) -> str:
     return f"`{line}`" if line else "(empty)"
 
 
-def markdown_template(name: str) -> jinja2.Template:
-    """A template of this package; strangers' texts come through the filters `quoted` and `word`."""
+def markdown_template(package: str, name: str) -> jinja2.Template:
+    """The template that lies in a package; strangers' texts come through `quoted` and `word`."""
     environment = jinja2.Environment(
         autoescape=False,  # noqa: S701 - Markdown and YAML, where HTML's escapes would be seen
         undefined=jinja2.StrictUndefined,
@@ -57,6 +57,4 @@ def markdown_template(name: str) -> jinja2.Template:
     )
     environment.filters["quoted"] = quoted
     environment.filters["word"] = word
-    return environment.from_string(
-        files("mico_150k").joinpath(f"templates/{name}.jinja").read_text()
-    )
+    return environment.from_string(files(package).joinpath(f"{name}.jinja").read_text())

@@ -61,7 +61,7 @@ def _refuse_others(to: Path) -> None:
 
 def _start(codes: CodesFolder, to: Path, options: RecordOptions, made: PicklesResult) -> str:
     trainer = DimooTrainer()
-    return markdown_template("START-codes.md").render(
+    return markdown_template("mico_150k.export", "START-codes.md").render(
         trainer=trainer,
         codes=codes,
         options=options,

@@ -12,7 +12,7 @@ _ROOT = re.compile(r"\{root\}([\w./-]*)")
 
 def render_start(trainer: Trainer, exported: Exported) -> str:
     """The whole file. It holds counts and our own words, and no text of the dataset's."""
-    return markdown_template("START.md").render(
+    return markdown_template("mico_150k.export", "START.md").render(
         trainer=trainer,
         exported=exported,
         left_out=[

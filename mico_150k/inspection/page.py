@@ -229,9 +229,9 @@ def _render(
     rows: Sequence[Row],
 ) -> str:
     statistics = make_statistics(pa.concat_tables(indexes.values()))
-    folder = files("mico_150k").joinpath("templates")
-    style = folder.joinpath("preview.css").read_text()
-    script = folder.joinpath("preview.js").read_text()
+    folder = files("mico_150k.inspection")
+    style = folder.joinpath("page.css").read_text()
+    script = folder.joinpath("page.js").read_text()
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
@@ -239,7 +239,7 @@ def _render(
     environment.filters["task"] = task_words
     environment.globals["colour_of"] = colour_of
     reasons = count_left_out(dataset)
-    template = environment.from_string(folder.joinpath("preview.html.jinja").read_text())
+    template = environment.from_string(folder.joinpath("page.html.jinja").read_text())
     return template.render(
         generator=f"{GENERATOR} {__version__}",
         name=dataset.location,
