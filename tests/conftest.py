@@ -8,7 +8,9 @@ import hypothesis
 import pytest
 
 # Machines that run tests are busy: how long an example takes says nothing.
-hypothesis.settings.register_profile("mico", deadline=None)
+hypothesis.settings.register_profile(
+    "mico", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
 hypothesis.settings.load_profile("mico")
 
 # Before `datasets` is imported: no test may look for anything on the real Hub.

@@ -1,93 +1,204 @@
-"""Says what a thing is that cannot be read: by a file's first bytes, its name, or a path's form.
+"""Says what a thing is that cannot be read: by its first bytes, its name, or a path's form.
 
-What it says is part of a sentence, with the way out.
+It names things, with the way out where one is known, and decides nothing: whether something is
+read is decided by who reads it.
 """
 
 import re
-from codecs import BOM_UTF8
 from dataclasses import dataclass
 
-HEAD_BYTES = 512
-"""So many of a file's first bytes tell all of the kinds below: tar says it after 257."""
+HEAD_BYTES = 4096
+"""So many of the first bytes tell all kinds; more is not looked at."""
 
-PARQUET, JSON = "Parquet", "JSON"
-
-_IMAGE = "convert it to JPEG, PNG or WebP"
-_UNPACK = "unpack it, and name the folder of what is in it"
 TO_PARQUET = "`datasets.load_from_disk(FOLDER).to_parquet(FILE)` writes what can be read"
-
-_BY_START: tuple[tuple[bytes, str, str], ...] = (
-    (
-        b"version https://git-lfs",
-        "Git LFS",
-        "a Git LFS pointer in the file's place: `git lfs pull` fetches the file",
-    ),
-    (b"PAR1", PARQUET, "a Parquet file: let its name end in .parquet"),
-    (b"ARROW1", "Arrow", f"an Arrow file: {TO_PARQUET}"),
-    (b"\xff\xff\xff\xff", "Arrow", f"an Arrow stream, as `save_to_disk` writes: {TO_PARQUET}"),
-    (b"\x89PNG\r\n", "PNG", "a PNG image"),
-    (b"\xff\xd8\xff", "JPEG", "a JPEG image"),
-    (b"GIF8", "GIF", "a GIF image"),
-    (b"\x00\x00\x00\x0cJXL ", "JPEG XL", f"a JPEG XL image: {_IMAGE}"),
-    (b"\xff\x0a", "JPEG XL", f"a JPEG XL image: {_IMAGE}"),
-    (b"%PDF", "PDF", f"a PDF document: {_IMAGE}"),
-    (b"8BPS", "Photoshop", f"a Photoshop file: {_IMAGE}"),
-    (b"PK\x03\x04", "ZIP", f"a ZIP archive: {_UNPACK}"),
-    (b"\x1f\x8b", "gzip", "compressed by gzip: unpack it with gunzip or tar"),
-    (b"BZh", "bzip2", "compressed by bzip2: unpack it"),
-    (b"\xfd7zXZ", "xz", "compressed by xz: unpack it"),
-    (b"\x28\xb5\x2f\xfd", "Zstandard", "compressed by Zstandard: unpack it"),
-    (b"7z\xbc\xaf\x27\x1c", "7-Zip", f"a 7-Zip archive: {_UNPACK}"),
-    (b"Rar!", "RAR", f"a RAR archive: {_UNPACK}"),
-    (b"\x89HDF", "HDF5", "an HDF5 file: write its rows as Parquet or JSON lines"),
-    (b"\x93NUMPY", "NumPy", "a NumPy array: write its rows as Parquet or JSON lines"),
-    (b"SQLite format 3", "SQLite", "an SQLite database: write its rows as Parquet or JSON lines"),
-)
-
-_WEBP, _TAR = re.compile(b"RIFF.{4}WEBP", re.DOTALL), re.compile(b".{257}ustar", re.DOTALL)
-_HEIC = re.compile(b".{4}ftyp(hei[cxms]|hev[cx]|mif1|msf1)", re.DOTALL)
-_AVIF = re.compile(b".{4}ftypavi[fs]", re.DOTALL)
-_VIDEO = re.compile(b".{4}ftyp", re.DOTALL)
-_AHEAD = rb"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)?"
-_HTML = re.compile(_AHEAD + rb"<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE | re.DOTALL)
-_REFUSAL = re.compile(_AHEAD + rb"<Error>", re.DOTALL)
-_SVG = re.compile(_AHEAD + rb"<svg\b", re.DOTALL)
-_JSON = re.compile(rb"\s*(?:\[\s*[\[{]|\{\s*[\"}])")
-
-_BY_FORM: tuple[tuple[re.Pattern[bytes], str, str], ...] = (
-    (_HEIC, "HEIC", f"a HEIC image, whatever its name says: {_IMAGE}"),
-    (_AVIF, "AVIF", f"an AVIF image, whatever its name says: {_IMAGE}"),
-    (_VIDEO, "MP4", "a video"),
-    (_WEBP, "WebP", "a WebP image"),
-    (_TAR, "tar", f"a tar archive: {_UNPACK}"),
-    (_HTML, "HTML", "an HTML page, such as a login or an error, in the file's place"),
-    (_REFUSAL, "XML", "a storage service's error message in the file's place"),
-    (_SVG, "SVG", f"an SVG drawing: {_IMAGE}"),
-    (_JSON, JSON, "JSON text: let its name end in .json or .jsonl"),
-    (re.compile(rb"\0+\Z"), "zeros", "nothing but zeros, as a broken download leaves"),
-)
-
-
-def recognize(head: bytes, expected: str = "") -> str:
-    """What a file is by its first `HEAD_BYTES`; "" if unknown, or what was `expected` of it.
-
-    >>> recognize(b"version https://git-lfs.github.com/spec/v1")
-    "a Git LFS pointer in the file's place: `git lfs pull` fetches the file"
-    """
-    if not head:
-        return "empty"
-    for start, kind, what in _BY_START:
-        if head.startswith(start):
-            return "" if kind == expected else what
-    text = head.removeprefix(BOM_UTF8)
-    for form, kind, what in _BY_FORM:
-        if form.match(text):
-            return "" if kind == expected else what
-    return ""
+_TO_IMAGE = "convert it to JPEG, PNG or WebP"
+_TO_ROWS = "write its rows as Parquet or JSON lines"
+_UNPACK = "unpack it"
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
+    """What a thing is, as a phrase, and what can be done about it; "" where nothing is known."""
+
+    name: str
+    advice: str = ""
+
+
+NOTHING_KNOWN = Kind("")
+EMPTY = Kind("empty")
+TEXT = Kind("text")
+"""What is UTF-8, and nothing else that is known."""
+PARQUET = Kind("a Parquet file")
+JSON = Kind("JSON text")
+_RENAME = {
+    PARQUET: "let its name end in .parquet",
+    JSON: "let its name end in .json or .jsonl",
+}
+"""Advice for files of a source alone."""
+
+# Longer beginnings go before those that they contain.
+_BEGINNINGS: tuple[tuple[bytes, Kind], ...] = (
+    (b"\x89PNG\r\n\x1a\n", Kind("PNG")),
+    (b"\xff\xd8\xff", Kind("JPEG")),
+    (b"GIF87a", Kind("GIF")),
+    (b"GIF89a", Kind("GIF")),
+    (b"BM", Kind("BMP")),
+    (b"II*\0", Kind("TIFF")),
+    (b"MM\0*", Kind("TIFF")),
+    (b"II+\0", Kind("BigTIFF", _TO_IMAGE)),
+    (b"MM\0+", Kind("BigTIFF", _TO_IMAGE)),
+    (b"\0\0\0\x0cjP  \r\n\x87\n", Kind("JPEG 2000")),
+    (b"\xff\x4f\xff\x51", Kind("JPEG 2000")),
+    (b"\0\0\0\x0cJXL \r\n\x87\n", Kind("JPEG XL", _TO_IMAGE)),
+    (b"\xff\x0a", Kind("JPEG XL", _TO_IMAGE)),
+    (b"8BPS", Kind("a Photoshop file", _TO_IMAGE)),
+    (b"qoif", Kind("QOI", _TO_IMAGE)),
+    (b"v/1\x01", Kind("OpenEXR", _TO_IMAGE)),
+    (b"#?RADIANCE", Kind("Radiance HDR", _TO_IMAGE)),
+    (b"\0\0\1\0", Kind("an icon (ICO)", _TO_IMAGE)),
+    (b"DDS ", Kind("DDS", _TO_IMAGE)),
+    (b"%PDF-", Kind("PDF", _TO_IMAGE)),
+    (b"%!PS", Kind("PostScript", _TO_IMAGE)),
+    (b"\xc5\xd0\xd3\xc6", Kind("PostScript", _TO_IMAGE)),
+    (b"version https://git-lfs", Kind("a Git LFS pointer", "`git lfs pull` fetches the file")),
+    (b"PAR1", PARQUET),
+    (b"ARROW1", Kind("an Arrow file", TO_PARQUET)),
+    (b"\xff\xff\xff\xff", Kind("an Arrow stream, as `save_to_disk` writes", TO_PARQUET)),
+    (b"PK\x03\x04", Kind("a ZIP archive", _UNPACK)),
+    (b"PK\x05\x06", Kind("a ZIP archive", _UNPACK)),
+    (b"\x1f\x8b", Kind("gzip data", "unpack it with gunzip or tar")),
+    (b"\x28\xb5\x2f\xfd", Kind("Zstandard data", "unpack it")),
+    (b"\xfd7zXZ\0", Kind("xz data", "unpack it")),
+    (b"BZh", Kind("bzip2 data", "unpack it")),
+    (b"7z\xbc\xaf\x27\x1c", Kind("a 7-Zip archive", _UNPACK)),
+    (b"Rar!\x1a\x07", Kind("a RAR archive", _UNPACK)),
+    (b"\x93NUMPY", Kind("a NumPy array", _TO_ROWS)),
+    (b"\x89HDF\r\n\x1a\n", Kind("HDF5", _TO_ROWS)),
+    (b"SQLite format 3\0", Kind("an SQLite database", _TO_ROWS)),
+    (b"\x1aE\xdf\xa3", Kind("a video (Matroska)")),
+    (b"\x7fELF", Kind("a program")),
+)
+_RIFF_KINDS = {
+    b"WEBP": Kind("WebP"),
+    b"AVI ": Kind("a video (AVI)"),
+    b"WAVE": Kind("a sound (WAV)"),
+}
+_BRANDS = (
+    ({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"}, "HEIC"),
+    ({b"avif", b"avis"}, "AVIF"),
+    ({b"mif1", b"msf1", b"mif2"}, "HEIF"),
+    ({b"crx "}, "a camera's raw file"),
+)
+_LONGEST_BRANDS = 256
+_TAR_MAGIC, _TAR_PLACE = b"ustar", 257
+_NETPBM = re.compile(rb"P[1-7][ \t\r\n]")
+_HTML = re.compile(rb"<(?:!doctype\s+html|html|head|body|script)\b", re.IGNORECASE)
+_SVG = re.compile(rb"<(?:[a-z]+:)?svg[\s>]", re.IGNORECASE)
+_REFUSAL = re.compile(rb"<Error>")
+_TEXTS = (
+    (re.compile(rb"data:[\w.+/-]*[;,]", re.IGNORECASE), Kind("a data URI")),
+    (re.compile(rb"(?:https?|ftp|s3|gs|hf|file)://", re.IGNORECASE), Kind("a URL")),
+    (re.compile(rb"[{\[]"), JSON),
+)
+_BASE64 = re.compile(rb"[A-Za-z0-9+/_-]{64}[A-Za-z0-9+/_\r\n-]*={0,2}\s*")
+_BASE64_IMAGES = {
+    "/9j/": "JPEG", "iVBORw0KGgo": "PNG", "UklGR": "WebP", "R0lGOD": "GIF", "Qk0": "BMP",
+    "SUkq": "TIFF", "TU0AK": "TIFF",
+}  # fmt: skip
+_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
+_CONTROLS = bytes({*range(0x20)} - {*b"\t\n\f\r\x1b"})
+
+
+def recognize(data: bytes) -> Kind:
+    r"""What a file or a cell is that begins with these bytes; `HEAD_BYTES` of them are enough.
+
+    >>> recognize(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic").name
+    'HEIC'
+    """
+    start = bytes(data[:HEAD_BYTES])
+    return _by_beginning(start) or _by_structure(start) or _by_text(start) or NOTHING_KNOWN
+
+
+def describe_file(head: bytes, expected: Kind) -> str:
+    """What stands in the place of a source's file, with the way out; "" for what is `expected`.
+
+    >>> describe_file(b"version https://git-lfs.github.com/spec/v1", JSON)
+    'a Git LFS pointer: `git lfs pull` fetches the file'
+    """
+    kind = recognize(head) if head else EMPTY
+    if kind in {expected, TEXT}:
+        return ""
+    advice = kind.advice or _RENAME.get(kind, "")
+    return f"{kind.name}: {advice}" if advice else kind.name
+
+
+def _by_beginning(start: bytes) -> Kind | None:
+    return next((kind for beginning, kind in _BEGINNINGS if start.startswith(beginning)), None)
+
+
+def _by_structure(start: bytes) -> Kind | None:
+    if start[4:8] == b"ftyp":
+        return _by_brands(start)
+    if start.startswith(b"RIFF"):
+        return _RIFF_KINDS.get(start[8:12])
+    if _NETPBM.match(start):
+        return Kind("PPM")
+    if start[_TAR_PLACE : _TAR_PLACE + len(_TAR_MAGIC)] == _TAR_MAGIC:
+        return Kind("a tar archive", _UNPACK)
+    return Kind("nothing but zeros", "fetch it again") if start and not start.strip(b"\0") else None
+
+
+def _by_brands(start: bytes) -> Kind:
+    """Of a file in ISO's base media format: HEIC, AVIF, or a film."""
+    end = min(int.from_bytes(start[:4], "big"), _LONGEST_BRANDS)
+    brands = [start[8:12], *(start[place : place + 4] for place in range(16, end, 4))]
+    for names, name in _BRANDS:
+        if not names.isdisjoint(brands):
+            return Kind(name, _TO_IMAGE)
+    return Kind("a video (QuickTime)" if brands[0] == b"qt  " else "a video (MP4)")
+
+
+def _by_text(start: bytes) -> Kind | None:
+    text = start
+    for mark in _MARKS:
+        text = text.removeprefix(mark)
+    if text != start:
+        text = text.replace(b"\0", b"")  # UTF-16, of plain letters
+    text = text.lstrip()
+    if not text or any(control in text for control in _CONTROLS):
+        return None
+    if text.startswith(b"<") and (kind := _by_markup(text)):
+        return kind
+    if _BASE64.fullmatch(text):
+        begun = (name for begin, name in _BASE64_IMAGES.items() if text.startswith(begin.encode()))
+        of = next(begun, "")
+        return Kind(f"base64 text of a {of}" if of else "base64 text")
+    known = next((kind for pattern, kind in _TEXTS if pattern.match(text)), None)
+    return known or (TEXT if _is_text(text) else None)
+
+
+def _by_markup(text: bytes) -> Kind | None:
+    prolog = text.startswith((b"<?xml", b"<!--", b"<!DOCTYPE"))
+    if _SVG.match(text) or (prolog and not _HTML.match(text) and _SVG.search(text)):
+        return Kind("SVG", _TO_IMAGE)
+    if _HTML.match(text) or (prolog and _HTML.search(text)):
+        return Kind("HTML", "a page, such as a login or an error, in the file's place")
+    if _REFUSAL.match(text) or (prolog and _REFUSAL.search(text)):
+        return Kind("XML", "a storage service's error message in the file's place")
+    return Kind("XML") if prolog else None
+
+
+def _is_text(text: bytes) -> bool:
+    """Whether it is UTF-8, but for a character that is cut at the end."""
+    try:
+        text.decode()
+    except UnicodeDecodeError as error:
+        return error.reason == "unexpected end of data"
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class NamedKind:
     """Files that no source is made of: what one is called, what several are, and the way out."""
 
     one: str
@@ -95,10 +206,10 @@ class Kind:
     advice: str
 
 
-_BY_ENDING: tuple[tuple[tuple[str, ...], Kind], ...] = (
+_BY_ENDING: tuple[tuple[tuple[str, ...], NamedKind], ...] = (
     (
         (".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2"),
-        Kind(
+        NamedKind(
             "a tar archive, such as a shard of WebDataset",
             "tar archives, such as WebDataset's shards",
             "unpack, and write a manifest of the images' paths",
@@ -106,20 +217,22 @@ _BY_ENDING: tuple[tuple[tuple[str, ...], Kind], ...] = (
     ),
     (
         (".csv", ".tsv", ".xlsx"),
-        Kind("a table", "tables (.csv)", "write its rows as JSON lines, an object a line"),
+        NamedKind("a table", "tables (.csv)", "write its rows as JSON lines, an object a line"),
     ),
-    ((".arrow",), Kind("an Arrow file", "Arrow files", TO_PARQUET)),
+    ((".arrow",), NamedKind("an Arrow file", "Arrow files", TO_PARQUET)),
     (
         (".zip", ".7z", ".rar", ".gz", ".xz", ".bz2", ".zst"),
-        Kind("an archive", "archives", "unpack, and name the folder of what was in it"),
+        NamedKind("an archive", "archives", "unpack, and name the folder of what was in it"),
     ),
     (
         (".tfrecord", ".mdb", ".npz", ".npy", ".pkl", ".h5", ".beton", ".mds"),
-        Kind("another library's data", "files of another library", "write the rows as Parquet"),
+        NamedKind(
+            "another library's data", "files of another library", "write the rows as Parquet"
+        ),
     ),
     (
         (".jpg", ".jpeg", ".png", ".webp", ".heic", ".avif", ".bmp", ".gif", ".tif", ".tiff"),
-        Kind(
+        NamedKind(
             "an image",
             "images",
             "a manifest (JSON lines of input_images, output_image and instruction) has to say "
@@ -129,7 +242,7 @@ _BY_ENDING: tuple[tuple[tuple[str, ...], Kind], ...] = (
 )
 
 
-def recognize_name(name: str) -> Kind | None:
+def recognize_name(name: str) -> NamedKind | None:
     """What a file with such a name is, if that is known and no source's.
 
     >>> recognize_name("shards/00000.tar").several
@@ -138,12 +251,32 @@ def recognize_name(name: str) -> Kind | None:
     return next((kind for endings, kind in _BY_ENDING if name.lower().endswith(endings)), None)
 
 
+LONGEST_PATH = 4096
+"""Characters of a path: what Linux takes. Windows and macOS take less."""
+_DATA_URI = re.compile(r"\s{0,8}data:[\w.+-]*/?[\w.+-]*[;,]", re.IGNORECASE)
+_BASE64_IMAGE = re.compile(
+    rf"\s{{0,8}}(?:{'|'.join(_BASE64_IMAGES)})[A-Za-z0-9+/\r\n]{{40,}}={{0,2}}\s*"
+)
 _URL = re.compile(r"(?P<protocol>[A-Za-z][A-Za-z0-9+.-]+):/{1,3}\S")
 _WINDOWS = re.compile(r"[A-Za-z]:[\\/]|\\\\|[^/]*\\")
 
 
+def not_a_path(text: str) -> str:
+    """What a text is that can be no path, in a few words; "" for one that a file may have.
+
+    It is told from its length and its first characters, before a file system sees it.
+    """
+    if _DATA_URI.match(text):
+        return f"a data URI of {len(text)} characters"
+    if _BASE64_IMAGE.fullmatch(text[:LONGEST_PATH]):
+        return f"an image as base64 text of {len(text)} characters"
+    if len(text) > LONGEST_PATH:
+        return f"a text of {len(text)} characters, too long for a path"
+    return ""
+
+
 def recognize_path(path: str) -> str:
-    """What a text is that stands where an image's path should; "" for a path as any other.
+    """What a path is at which there is no file, and the way out; "" for a path as any other.
 
     >>> recognize_path("https://example.org/a.png").partition(":")[0]
     'a URL'

@@ -17,12 +17,12 @@ from PIL import Image as Pillow
 
 from mico_150k.core.errors import UnusableImage
 from mico_150k.core.reasons import Reason
+from mico_150k.core.recognize import HEAD_BYTES, NOTHING_KNOWN, TEXT, recognize
 from mico_150k.core.sample import Buffer, as_view
 from mico_150k.images import jpeg, png, webp
 from mico_150k.images.blame import blaming_the_image
 from mico_150k.images.header import Coding, Header, Verify
 from mico_150k.images.jpeg_mend import mended
-from mico_150k.images.magic import NAMED_BYTES, TEXT, name_of
 from mico_150k.images.room import check_room
 
 MAX_BYTES = 256 << 20
@@ -143,17 +143,19 @@ def _plain_header(view: memoryview, name: str, coding: Coding, room: int | None)
 
 
 def _other_header(view: memoryview) -> Header:
-    start = bytes(view[:NAMED_BYTES])
+    start = bytes(view[:HEAD_BYTES])
+    kind = recognize(start)
     try:
-        with blaming_the_image(Reason.CORRUPT, f"{name_of(start) or 'image'}: "):
+        with blaming_the_image(Reason.CORRUPT, f"{kind.name or 'image'}: "):
             return _opened(io.BytesIO(view), "", Coding(plain=False))
     except UnusableImage as error:
         if not isinstance(error.__cause__, UnidentifiedImageError):
             raise
-        name = name_of(start)
-        detail = f"{name}: not an image format that is read"
-        if name in {"", TEXT}:
-            detail = f"{name} starts with {start[:8]!r}".strip()
+        if kind in {NOTHING_KNOWN, TEXT}:
+            detail = f"{kind.name} starts with {start[:8]!r}".strip()
+        else:
+            advice = kind.advice and f"; {kind.advice}"
+            detail = f"{kind.name}: not an image format that is read{advice}"
         raise UnusableImage(Reason.UNKNOWN_FORMAT, detail) from error
 
 

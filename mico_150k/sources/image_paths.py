@@ -10,14 +10,11 @@ from dataclasses import dataclass
 from mico_150k.core.errors import PathOutsideSource
 from mico_150k.core.excerpt import excerpt
 from mico_150k.core.reasons import Reason
-from mico_150k.core.recognize import recognize_path
+from mico_150k.core.recognize import not_a_path, recognize_path
 from mico_150k.core.sample import Missing
 from mico_150k.images.probe import MAX_BYTES
 from mico_150k.io.regular import open_regular
 from mico_150k.io.storage import Storage
-
-LONGEST_PATH = 4096
-"""Linux's PATH_MAX: what is longer is no path, and no work is spent on it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,18 +39,14 @@ class ImagePaths:
         with open_regular(full) as file:
             return file.read()
 
-    def size(self, path: str) -> int | Missing:
-        """The file's bytes in number, or why there are none. Raises `PathOutsideSource`."""
-        return self.status(path)[0]
-
     def status(self, path: str) -> tuple[int | Missing, str]:
         """Its size, and what changes when it is written again. Raises `PathOutsideSource`."""
         return self._find(path)[1:]
 
     def _find(self, path: str) -> tuple[str, int | Missing, str]:
         """Where it is, its size, and its stamp."""
-        if len(path) > LONGEST_PATH:
-            return path, Missing(Reason.FILE_MISSING, f"{excerpt(path)}: too long for a path"), ""
+        if what := not_a_path(path):
+            return path, Missing(Reason.FILE_MISSING, f"no path: {what}"), ""
         try:
             full, is_file, size, stamp = self._look(path)
         except (OSError, ValueError) as error:  # ValueError: a NUL, or half of a character

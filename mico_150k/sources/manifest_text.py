@@ -18,7 +18,7 @@ import xxhash
 from mico_150k.core.errors import BrokenFile, EmptySource, MemoryTooSmall
 from mico_150k.core.excerpt import excerpt
 from mico_150k.core.pattern import leave_out
-from mico_150k.core.recognize import HEAD_BYTES, JSON, recognize
+from mico_150k.core.recognize import HEAD_BYTES, JSON, describe_file
 from mico_150k.core.sample import MAX_INPUTS
 from mico_150k.io.json_lines import LINE_BYTES
 from mico_150k.io.machine import free_memory
@@ -136,7 +136,7 @@ class ManifestText:
             raise MemoryTooSmall(msg)
 
     def _broken(self, line: int, what: str, more_lines: int = 0) -> BrokenFile:
-        what = recognize(self._head, JSON) or what
+        what = describe_file(self._head, JSON) or what
         return BrokenFile(
             f"{self._name}, line {line + more_lines}: neither an array of JSON objects nor one a "
             f"line: {what}.\n{leave_out(self._name)}"

@@ -11,11 +11,11 @@ import xxhash
 
 from mico_150k.core.errors import BrokenFile, PathOutsideSource
 from mico_150k.core.pattern import leave_out
+from mico_150k.core.recognize import not_a_path
 from mico_150k.core.sample import Missing
 from mico_150k.io.cells import is_list, plain_array, plain_values
 from mico_150k.sources.image_paths import ImagePaths
 from mico_150k.sources.leaves import Leaves
-from mico_150k.sources.not_a_path import not_a_path
 from mico_150k.sources.shape import Kind, Shape, kind_of
 
 PATHS_AT_ONCE = 4096

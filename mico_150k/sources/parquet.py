@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 from mico_150k.core.errors import BrokenFile, SourceError
 from mico_150k.core.pattern import leave_out
 from mico_150k.core.reasons import Reason
-from mico_150k.core.recognize import HEAD_BYTES, PARQUET, recognize
+from mico_150k.core.recognize import HEAD_BYTES, PARQUET, describe_file
 from mico_150k.core.sample import Missing, Origin, RawSample
 from mico_150k.core.task import (
     Task,
@@ -320,7 +320,7 @@ def _read_footer(storage: Storage, name: str, reading: ReadOptions) -> ParquetSo
             return _of_footer(storage, name, reading, handle, state)
         except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             handle.seek(0)
-            what = recognize(handle.read(HEAD_BYTES), PARQUET)
+            what = describe_file(handle.read(HEAD_BYTES), PARQUET)
             msg = (
                 f"{name}: not a Parquet file, or not whole: {what or error}\n"
                 f"Fetch it again. {leave_out(name)}"

@@ -9,7 +9,6 @@ from mico_150k.core.sample import MAX_INPUTS, MAX_ROW_BYTES, Missing
 from mico_150k.io.cells import Cell
 from mico_150k.sources.image_paths import ImagePaths
 from mico_150k.sources.named_images import ImageStates
-from mico_150k.sources.not_a_path import not_a_path
 from mico_150k.sources.source import changed
 
 TOO_MANY = Missing(Reason.TOO_LARGE, f"one of more than {MAX_INPUTS} inputs in a row")
@@ -50,8 +49,6 @@ class RowImages:
     def _read(self, path: str, held: int) -> Cell:
         if held > MAX_ROW_BYTES:
             return Missing(Reason.TOO_LARGE, f"more than {MAX_ROW_BYTES} bytes of images in a row")
-        if what := not_a_path(path):
-            return Missing(Reason.FILE_MISSING, f"{what}, and no path")
         image = self.paths.read(path)
         size = self.planned.size(path)
         if size is None:

@@ -1,5 +1,6 @@
-"""What cannot be read is named, with the way out."""
+"""What cannot be read is named, with the way out; whatever else it is, nothing is raised."""
 
+import base64
 import gzip
 import io
 import tarfile
@@ -8,11 +9,14 @@ import zipfile
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mico_150k.core.recognize import (
     HEAD_BYTES,
     JSON,
     PARQUET,
+    describe_file,
     recognize,
     recognize_name,
     recognize_path,
@@ -21,18 +25,28 @@ from mico_150k.core.recognize import (
 from ..factories import encode, picture
 
 
-def archive(kind: str) -> bytes:
-    buffer = io.BytesIO()
-    if kind == "zip":
-        with zipfile.ZipFile(buffer, "w") as file:
-            file.writestr("a.txt", "x")
-    else:
-        with tarfile.open(fileobj=buffer, mode="w") as tar:
-            tar.addfile(tarfile.TarInfo("000.jpg"), io.BytesIO())
-    return buffer.getvalue()
+def _brands(*brands: bytes) -> bytes:
+    body = brands[0] + bytes(4) + b"".join(brands[1:])
+    return (8 + len(body)).to_bytes(4, "big") + b"ftyp" + body + b"\0\0\0\x08free" * 4
 
 
-def stream() -> bytes:
+def _tar() -> bytes:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as tar:
+        member = tarfile.TarInfo("0001.jpg")
+        member.size = 3
+        tar.addfile(member, io.BytesIO(b"abc"))
+    return packed.getvalue()
+
+
+def _zip() -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("a.jpg", b"abc")
+    return packed.getvalue()
+
+
+def _stream() -> bytes:
     sink = pa.BufferOutputStream()
     table = pa.table({"a": [1]})
     with pa.ipc.new_stream(sink, table.schema) as writer:
@@ -40,44 +54,116 @@ def stream() -> bytes:
     return bytes(sink.getvalue())
 
 
-def parquet() -> bytes:
+def _parquet() -> bytes:
     sink = pa.BufferOutputStream()
     pq.write_table(pa.table({"a": [1]}), sink)
     return bytes(sink.getvalue())
 
 
-THINGS = {
-    "Git LFS": b"version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 12\n",
-    "an HTML page": b"\n  <html lang=en><head><title>Sign in",
-    "an HTML page, such": b"<!-- cached --><!DOCTYPE HTML PUBLIC",
-    "storage service": b'<?xml version="1.0"?>\n<Error><Code>AccessDenied</Code>',
-    "SVG": b'<?xml version="1.0"?><svg xmlns="x">',
-    "HEIC": b"\0\0\0\x24ftypheix\0\0\0\0mif1heic",
-    "AVIF": b"\0\0\0\x1cftypavif\0\0\0\0",
-    "a video": b"\0\0\0\x20ftypisom\0\0\2\0",
-    "tar": archive("tar"),
-    "ZIP": archive("zip"),
-    "gzip": gzip.compress(b"{}"),
-    "save_to_disk": stream(),
-    "a Parquet file": parquet(),
-    "a WebP": encode(picture(), "WEBP"),
-    "a PNG": encode(picture()),
-    "a JPEG": encode(picture(), "JPEG"),
-    "JSON text": b'\xef\xbb\xbf [ {"a": 1}]',
-    "zeros": bytes(300),
-    "empty": b"",
+NAMED = {
+    "JPEG": encode(picture(1), "JPEG"),
+    "PNG": encode(picture(1)),
+    "WebP": encode(picture(1), "WEBP"),
+    "GIF": encode(picture(1), "GIF"),
+    "BMP": encode(picture(1), "BMP"),
+    "TIFF": encode(picture(1), "TIFF"),
+    "PPM": encode(picture(1), "PPM"),
+    "AVIF": encode(picture(1), "AVIF"),
+    "PostScript": encode(picture(1), "EPS"),
+    "PDF": encode(picture(1), "PDF"),
+    "HEIC": _brands(b"mif1", b"mif1", b"heic"),
+    "HEIF": _brands(b"mif1", b"miaf"),
+    "a video (MP4)": _brands(b"isom", b"iso2", b"mp41"),
+    "a video (QuickTime)": _brands(b"qt  "),
+    "a Git LFS pointer": b"version https://git-lfs.github.com/spec/v1\noid sha256:0f3a\nsize 18\n",
+    "a tar archive": _tar(),
+    "a ZIP archive": _zip(),
+    "gzip data": gzip.compress(b"{}"),
+    "a Parquet file": _parquet(),
+    "an Arrow stream, as `save_to_disk` writes": _stream(),
+    "HTML": b"\n\n<!-- moved -->\n<HTML lang=en><title>404</title>",
+    "SVG": b'<?xml version="1.0"?>\n<!-- drawn -->\n<svg width="9"/>',
+    "XML": b'<?xml version="1.0"?><Error><Code>AccessDenied</Code></Error>',
+    "JSON text": b'{"error": "Entry not found"}',
+    "a URL": b"https://example.com/a.jpg",
+    "a data URI": b"data:image/png;base64,iVBORw0KGgo=",
+    "base64 text of a JPEG": base64.b64encode(encode(picture(2), "JPEG")),
+    "base64 text of a PNG": base64.b64encode(encode(picture(2))),
+    "base64 text": base64.b64encode(bytes(range(200))),
+    "text": "Pardon, l'image a été supprimée.".encode(),
+    "nothing but zeros": bytes(500),
+    "": b"\x07\x01\x02unknown",
 }
 
 
-@pytest.mark.parametrize("what", THINGS)
-def test_a_file_is_named_by_its_first_bytes(what: str) -> None:
-    assert what in recognize(THINGS[what][:HEAD_BYTES])
+@pytest.mark.parametrize("name", NAMED)
+def test_a_thing_is_named(name: str) -> None:
+    assert recognize(NAMED[name]).name == recognize(NAMED[name][:HEAD_BYTES]).name == name
 
 
-def test_what_was_expected_and_what_is_unknown_is_not_named() -> None:
-    assert recognize(parquet()[:HEAD_BYTES], PARQUET) == ""
-    assert recognize(b'{"a": 1}', JSON) == recognize(b"\n[\n{", JSON) == ""
-    assert recognize(b"to whom it may concern") == recognize(b"<tag>") == ""
+@pytest.mark.parametrize(
+    ("data", "name"),
+    [
+        (b"\n  <html lang=en><head><title>Sign in", "HTML"),
+        (b"<!-- cached --><!DOCTYPE HTML PUBLIC", "HTML"),
+        (b'<?xml version="1.0"?><svg xmlns="x">', "SVG"),
+        (b"<Error><Code>AccessDenied</Code>", "XML"),
+        (b"\0\0\0\x24ftypheix\0\0\0\0mif1heic", "HEIC"),
+        (b"\0\0\0\x1cftypavif\0\0\0\0", "AVIF"),
+        (b"\0\0\0\x20ftypisom\0\0\2\0", "a video (MP4)"),
+        (b'\xef\xbb\xbf [ {"a": 1}]', "JSON text"),
+        (base64.encodebytes(encode(picture(3))), "base64 text of a PNG"),
+    ],
+)
+def test_a_thing_is_named_in_other_forms_too(data: bytes, name: str) -> None:
+    assert recognize(data).name == name
+
+
+def test_html_is_named_in_other_spellings() -> None:
+    page = "<!doctype html><title>Sign in</title>"
+    for data in (page.encode(), page.encode("utf-8-sig"), page.encode("utf-16")):
+        assert recognize(data).name == "HTML"
+
+
+def test_a_character_that_is_cut_at_the_end_of_what_is_looked_at_is_no_binary() -> None:
+    assert recognize(b"a" + "é".encode() * HEAD_BYTES).name == "text"
+
+
+@given(st.binary(max_size=300), st.sampled_from(list(NAMED.values())))
+def test_any_bytes_are_named_or_not_and_nothing_is_raised(tail: bytes, start: bytes) -> None:
+    assert isinstance(recognize(tail).name, str)
+    for end in (0, 1, 9, 17):
+        assert isinstance(recognize(start[:end] + tail).name, str)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("a Git LFS pointer", "git lfs pull"),
+        ("HTML", "a page"),
+        ("XML", "storage service"),
+        ("SVG", "convert"),
+        ("HEIC", "convert"),
+        ("AVIF", "convert"),
+        ("a tar archive", "unpack"),
+        ("a ZIP archive", "unpack"),
+        ("gzip data", "gunzip"),
+        ("an Arrow stream, as `save_to_disk` writes", "to_parquet"),
+        ("a Parquet file", "a Parquet file: let its name end in .parquet"),
+        ("WebP", "WebP"),
+    ],
+)
+def test_what_stands_in_a_file_s_place_is_named_with_the_way_out(name: str, said: str) -> None:
+    described = describe_file(NAMED[name], JSON)
+    assert described.startswith(name)
+    assert said in described
+
+
+def test_what_was_expected_and_what_is_unknown_is_not_described() -> None:
+    assert describe_file(_parquet()[:HEAD_BYTES], PARQUET) == ""
+    assert describe_file(b'{"a": 1}', JSON) == describe_file(b"\n[\n{", JSON) == ""
+    assert describe_file(b"to whom it may concern", JSON) == describe_file(b"<tag>", JSON) == ""
+    assert describe_file(b"", JSON) == "empty"
 
 
 @pytest.mark.parametrize(

@@ -95,15 +95,14 @@ def test_a_snapshot_of_the_hubs_cache_holds_the_blobs_of_its_own_repository_alon
 
 
 @given(st.lists(st.dictionaries(st.text(), st.text() | st.integers() | st.none())))
-def test_json_lines_give_back_what_they_were_made_of(values: list[object]) -> None:
+def test_json_lines_give_back_what_they_were_made_of(
+    tmp_path_factory: pytest.TempPathFactory, values: list[object]
+) -> None:
     # Half of a character is what a file name that is not UTF-8 has.
     rows = [*values, {"separator": "a\u2028b\x85c\u2029", "half": "\udcff"}]
-    path = Path(os.environ.get("TMPDIR", "/tmp")) / f"lines-{os.getpid()}.jsonl"
-    try:
-        path.write_bytes(to_json_lines(rows))
-        assert [value for _, value in read_json_lines(path)] == rows
-    finally:
-        path.unlink()
+    path = tmp_path_factory.getbasetemp() / "rows.jsonl"
+    path.write_bytes(to_json_lines(rows))
+    assert [value for _, value in read_json_lines(path)] == rows
 
 
 @pytest.mark.parametrize(

@@ -17,10 +17,11 @@ from mico_150k.build.build import Build, BuildOptions
 from mico_150k.build.plan import make_plan
 from mico_150k.core.errors import BrokenFile, SourceError
 from mico_150k.core.reasons import Reason
+from mico_150k.core.recognize import not_a_path
 from mico_150k.core.sample import MAX_INPUTS, Sample, SkippedRow
 from mico_150k.inspection.source import inspect_source
 from mico_150k.sources import ReadOptions, open_source
-from mico_150k.sources.not_a_path import not_a_path
+from mico_150k.sources.image_paths import ImagePaths
 from mico_150k.sources.validate import RowValidator
 
 from ..build.test_plan import TASKS as ALL_TASKS
@@ -154,7 +155,7 @@ def test_texts_that_are_no_paths_are_named_before_a_path_is_looked_for(
         pq.write_table(pa.Table.from_pylist(rows), tmp_path / table)
     else:
         write_json(tmp_path / table, rows)
-    monkeypatch.setattr("mico_150k.io.storage.ImagePaths.status", pytest.fail)
+    monkeypatch.setattr(ImagePaths, "status", pytest.fail)
     with pytest.raises(BrokenFile) as error:
         open_source(str(tmp_path))
     message = str(error.value)
@@ -223,8 +224,6 @@ def test_a_row_of_very_many_inputs_is_left_out_unread(
     else:
         write_json(tmp_path / f"hoi-{kind}", rows)
     looks: list[str] = []
-    from mico_150k.io.storage import ImagePaths
-
     read = ImagePaths.read
     monkeypatch.setattr(ImagePaths, "read", lambda of, path: looks.append(path) or read(of, path))
     results = [

@@ -86,7 +86,7 @@ def test_a_pointer_in_a_file_s_place_says_git_lfs_pull(
 
 @pytest.mark.parametrize(
     ("data", "what"),
-    [(POINTER, "git lfs pull"), (b"<html><body>404", "HTML"), (b"\0\0\0\x18ftypmif1", "HEIC")],
+    [(POINTER, "git lfs pull"), (b"<html><body>404", "HTML"), (b"\0\0\0\x18ftypmif1", "HEIF")],
 )
 def test_what_stands_in_an_image_s_place_is_named_in_its_row(
     tmp_path: Path, hoi: list[Case], data: bytes, what: str

@@ -162,9 +162,9 @@ def test_of_two_forms_that_are_there_the_one_that_is_named_is_read(
 def test_a_missing_image_says_where_it_was_looked_for_or_what_its_path_is(
     tmp_path: Path, hoi: list[Case], path: str, why: str
 ) -> None:
-    rows = [row | {"output_image": path} for row in manifest_rows(tmp_path / "sub", hoi[:1])]
-    write_json(tmp_path / "sub" / "hoi.json", rows)
-    (found,) = outputs(str(tmp_path))
+    good, row = manifest_rows(tmp_path / "sub", hoi[:2])
+    write_json(tmp_path / "sub" / "hoi.json", [good, row | {"output_image": path}])
+    _, found = outputs(str(tmp_path))
     assert isinstance(found, Missing)
     assert why in found.detail
     assert len(found.detail) < 400
