@@ -16,6 +16,8 @@ from ..folders import contents
 
 pytest.importorskip("ray", reason="the extra `ray` is large, and not in `test`")
 
+pytestmark = pytest.mark.slow
+
 OPTIONS = BuildOptions(configs=("bagel", "default", "sample"), shard_bytes=60_000)
 
 ON_TWO_NODES = """

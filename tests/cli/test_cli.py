@@ -29,6 +29,7 @@ def mico(*arguments: object, folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 def test_build_without_a_source_builds_the_demo_and_shows_a_row_of_each_configuration(
     tmp_path: Path,
 ) -> None:
@@ -45,6 +46,7 @@ def test_build_without_a_source_builds_the_demo_and_shows_a_row_of_each_configur
     assert checked.stderr.splitlines()[-1] == "mico-150k: all is well"
 
 
+@pytest.mark.slow
 def test_a_folder_of_any_name_is_shown_by_it(release: Path, tmp_path: Path) -> None:
     name = "a {name} ö b]"
     done = mico("build", release, "--out", name, "--config", "bagel", folder=tmp_path)
@@ -59,6 +61,7 @@ def test_a_folder_that_datasets_would_not_find_is_refused(release: Path, tmp_pat
     assert not (tmp_path / "a [1]").exists()
 
 
+@pytest.mark.slow
 def test_the_home_folder_and_the_working_directory_are_what_they_are_to_a_shell(
     release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -98,6 +101,7 @@ def test_what_the_machine_does_is_said_in_a_line_and_a_bug_is_not_hidden(
         cli.main()
 
 
+@pytest.mark.slow
 def test_json_is_all_that_stdout_holds(release: Path, tmp_path: Path) -> None:
     found = mico("inspect", release, "--images", "--json", folder=tmp_path)
     assert json.loads(found.stdout)["images"]["rows"] == 24
@@ -107,6 +111,7 @@ def test_json_is_all_that_stdout_holds(release: Path, tmp_path: Path) -> None:
     assert json.loads(checked.stdout)["faults"] == 0
 
 
+@pytest.mark.slow
 def test_workers_and_shares_end_with_the_same_folder(release: Path, tmp_path: Path) -> None:
     options = ("--config", "bagel", "--shard-mb", "1")
     done = mico("build", release, *options, "--out", "one", "--workers", "2", folder=tmp_path)
@@ -119,6 +124,7 @@ def test_workers_and_shares_end_with_the_same_folder(release: Path, tmp_path: Pa
     assert contents(tmp_path / "one") == contents(tmp_path / "two")
 
 
+@pytest.mark.slow
 def test_a_build_to_a_url_ends_with_the_same_folder(release: Path, tmp_path: Path) -> None:
     options = ("--config", "bagel", "--shard-mb", "1")
     assert mico("build", release, *options, "--out", "here", folder=tmp_path).returncode == DONE

@@ -32,6 +32,7 @@ def shell(line: str, folder: Path, **environment: str) -> subprocess.CompletedPr
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "environment",
     [
@@ -56,6 +57,7 @@ def test_a_build_ends_well_and_shows_its_rows(tmp_path: Path, environment: dict[
     assert json.loads(as_json.stdout)["report"]["rows"] == 40
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("line", "said"),
     [

@@ -36,6 +36,7 @@ def other_files(folder: Path) -> dict[str, bytes]:
     }
 
 
+@pytest.mark.slow
 def test_every_way_to_build_states_it_and_changes_no_other_byte(
     release: Path, tmp_path: Path, mico: Mico
 ) -> None:

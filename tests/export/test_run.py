@@ -510,6 +510,7 @@ def test_a_resumed_export_fetches_nothing_whose_images_are_there(
     assert not set(images) & set(web.sent)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trainer", TRAINERS)
 def test_killed_at_any_moment_an_export_goes_on(
     sharded: Path, tmp_path: Path, trainer: str

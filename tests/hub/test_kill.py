@@ -24,6 +24,8 @@ from .repository import Tree
 
 pytest.importorskip("huggingface_hub", minversion="2.0", reason="push needs it")
 
+pytestmark = pytest.mark.slow
+
 KILLS = 20
 REPOSITORIES = 5
 STREAMED_KILLS = 8

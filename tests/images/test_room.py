@@ -59,6 +59,7 @@ def run(*arguments: object) -> tuple[int, str, int]:
     return process.returncode, said, used.ru_maxrss * unit
 
 
+@pytest.mark.slow
 def test_what_is_allowed_suffices_for_a_large_image_and_is_not_exceeded(
     release: Path, tmp_path: Path
 ) -> None:

@@ -102,6 +102,7 @@ KINDS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", KINDS)
 def test_killed_while_it_writes_any_file_the_same_command_leaves_nothing_of_it(
     dataset: Path, codes: Path, tmp_path: Path, runs: Runs, name: str

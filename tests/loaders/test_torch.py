@@ -275,6 +275,7 @@ print(json.dumps(found))
 """
 
 
+@pytest.mark.slow
 def test_from_the_hub_each_configuration_is_the_same_as_from_the_folder(folder: Path) -> None:
     with serve(folder) as hub:
         environment = {**os.environ, "HF_ENDPOINT": hub.endpoint, "HF_HUB_OFFLINE": "0"}

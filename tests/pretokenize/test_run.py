@@ -108,6 +108,7 @@ def test_two_devices_write_the_same_bytes_as_one(
     assert contents(tmp_path / "to") == contents(undisturbed)
 
 
+@pytest.mark.slow
 def test_a_ray_cluster_writes_the_same_bytes(
     vq: Path, export: Path, undisturbed: Path, tmp_path: Path
 ) -> None:
@@ -126,6 +127,7 @@ work.run()
 """In a process, which knows the package alone: pickles are in folders of a few."""
 
 
+@pytest.mark.slow
 def test_killed_at_20_random_points_it_goes_on_to_the_same_files(
     vq: Path,
     export: Path,

@@ -205,6 +205,7 @@ def test_a_row_whose_garment_has_another_colour_is_clean(tmp_path: Path) -> None
     assert ids(tmp_path / "out") == ["hoi/0"]
 
 
+@pytest.mark.slow
 def test_the_benchmark_is_read_case_by_case_and_told(
     dataset: Path, distinct: list[Case], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
