@@ -13,7 +13,7 @@ Not compared: `.source.json`, which tells when the source was written and where.
 of images that are on the disk (`.known/`) are compared as one, since a run that was killed writes
 two where another writes one.
 
-A push is killed by `pytest tests/test_hub_kill.py`, whose Hub is a part of the tests.
+A push is killed by `pytest tests/hub/test_kill.py`, whose Hub is a part of the tests.
 """
 
 import argparse

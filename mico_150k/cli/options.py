@@ -18,7 +18,7 @@ Map = Annotated[
         metavar="PART=COLUMN…",
         help="Which columns hold what, where that is not found: "
         "`--map inputs=a,b output=c id=d instruction=e`. One list column, or one column an "
-        "input; `id=@row` takes the row's place as id.",
+        "input; `id=@row` takes the row's place as id; `task=@none` ignores the columns of tasks.",
     ),
 ]
 TaskMap = Annotated[
