@@ -11,14 +11,16 @@ from mico_150k.io.storage import Storage
 from mico_150k.sources.demo import DEMO, DemoSource
 from mico_150k.sources.layouts import (
     is_manifest,
+    is_source_file,
+    is_table,
     refuse_two_snapshots,
     saved_to_disk,
     what_is_there,
 )
 from mico_150k.sources.listing import is_dataset, list_files
-from mico_150k.sources.manifest import ManifestSource
-from mico_150k.sources.parquet import ParquetSource
-from mico_150k.sources.source import TABLE_ENDING, ReadOptions, Source, SourceFile
+from mico_150k.sources.manifest import open_manifest
+from mico_150k.sources.parquet import FOOTER_THREADS, open_parquet
+from mico_150k.sources.source import FileSource, ReadOptions, Source, SourceFile
 
 __all__ = ["DEMO", "ReadOptions", "Source", "SourceFile", "open_source"]
 
@@ -52,16 +54,26 @@ def open_source(
 
 def _open(location: str, reading: ReadOptions, problems: list[SourceError] | None) -> Source:
     storage, name = Storage.at(location, allow_outside=reading.allow_outside)
+    names = _in_folder(storage, reading, problems) if name is None else [name]
     if name is not None:
         if reading.exclude:
             msg = f"--exclude is for a folder, and {location} is a file."
             raise UsageError(msg)
-        if name.lower().endswith(TABLE_ENDING):
-            return ParquetSource.open(storage, [name], reading, problems)
-        if not is_manifest(name) and (kind := recognize_name(name)):
+        if not is_source_file(name) and (kind := recognize_name(name)):
             msg = f"{location} is {kind.one}, and no source: {kind.advice}."
             raise EmptySource(msg)
-        return ManifestSource.open(storage, [name], reading, problems)
+    if any(map(is_table, names)):
+        return FileSource.open(
+            "parquet", open_parquet, FOOTER_THREADS, storage, names, reading, problems
+        )
+    return FileSource.open("manifest", open_manifest, 1, storage, names, reading, problems)
+
+
+def _in_folder(
+    storage: Storage, reading: ReadOptions, problems: list[SourceError] | None
+) -> list[str]:
+    """The files that a folder's rows are in. Raises `EmptySource`, `UsageError`."""
+    location = storage.location
     if is_dataset(storage):
         msg = (
             f"{location} is a dataset folder that `mico build` writes, not a source. "
@@ -69,15 +81,13 @@ def _open(location: str, reading: ReadOptions, problems: list[SourceError] | Non
         )
         raise UsageError(msg)
     files = list_files(storage, reading)
-    if tables := [name for name in files if name.lower().endswith(TABLE_ENDING)]:
-        return ParquetSource.open(storage, _checked(storage, tables, problems), reading, problems)
+    if tables := [name for name in files if is_table(name)]:
+        return _checked(storage, tables, problems)
     if saved := saved_to_disk(files):
         msg = f"{location} is no source: `save_to_disk` has written {excerpt(saved)}. {TO_PARQUET}."
         raise EmptySource(msg)
     if manifests := [name for name in files if is_manifest(name)]:
-        return ManifestSource.open(
-            storage, _checked(storage, manifests, problems), reading, problems
-        )
+        return _checked(storage, manifests, problems)
     msg = (
         f"{location}: no .parquet, .json or .jsonl file in this folder or below it"
         f"{what_is_there(files)}.\n"

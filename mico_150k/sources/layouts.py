@@ -30,9 +30,14 @@ def is_manifest(name: str) -> bool:
     return name.lower().endswith(MANIFEST_ENDINGS) and posixpath.basename(name) not in OF_EXPORTS
 
 
+def is_table(name: str) -> bool:
+    """Whether a file is Parquet, by its name."""
+    return name.lower().endswith(TABLE_ENDING)
+
+
 def is_source_file(name: str) -> bool:
     """Whether a source may be made of a file with this name."""
-    return name.lower().endswith(TABLE_ENDING) or is_manifest(name)
+    return is_table(name) or is_manifest(name)
 
 
 def saved_to_disk(files: Iterable[str]) -> str:

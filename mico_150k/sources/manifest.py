@@ -6,11 +6,10 @@ other names with `--map`. A file is an array of objects, or one object a line, a
 """
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from mico_150k.core.errors import BrokenFile, SourceError
+from mico_150k.core.errors import BrokenFile
 from mico_150k.core.reasons import Reason
 from mico_150k.core.sample import MAX_INPUTS, Missing, Origin, RawSample
 from mico_150k.core.task import (
@@ -30,7 +29,7 @@ from mico_150k.sources.manifest_text import ManifestText
 from mico_150k.sources.named_images import ImageStates, NamedImages
 from mico_150k.sources.row_images import Found, Named, RowImages
 from mico_150k.sources.shape import Kind, Shape, find_shape
-from mico_150k.sources.source import ReadOptions, changed, check_unused_rules, collect
+from mico_150k.sources.source import OpenedFile, ReadOptions
 
 _TELLING_FOLDERS = 3  # right above an image; those above them are about somebody's disk
 
@@ -38,17 +37,12 @@ Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class ManifestFile:
+class ManifestFile(OpenedFile):
     """One manifest, its texts in memory: 148,000 rows are some 200 MB, the images stay on disk."""
 
-    storage: Storage
-    reading: ReadOptions
-    name: str
-    shape: Shape
     entries: tuple[Row, ...]
     image_bytes: int
     content: str
-    state: str
     images: ImageStates
     images_stamp: str
 
@@ -75,20 +69,11 @@ class ManifestFile:
     def read(self, start: int = 0, *, ahead: bool = False) -> Generator[RawSample, None, None]:
         """The rows from `start` on, each with its images read from their files."""
         self.require_unchanged()  # and where the source is not, no image is
-        images = RowImages(
-            ImagePaths(self.storage, self.name, self.reading.allow_outside), self.images
-        )
+        images = RowImages(self.paths, self.images)
         samples = (self._sample(row, self.entries[row], images) for row in range(start, self.rows))
         # `yield from` closes what it reads from when it is closed.
         yield from prefetch(samples) if ahead else samples
         self.require_unchanged()
-
-    def require_unchanged(self) -> None:
-        """Raise `SourceChanged` where size or time are others now, `SourceLost` for a lost one."""
-        with self.storage.losses(self.name):
-            state = self.storage.again(lambda: self.storage.state(self.name))
-        if state != self.state:
-            raise changed(self.name, self.storage)
 
     def matches_rule(self, rule: str) -> bool:
         """Whether a rule of `--task-map` speaks of it, or of one of its rows."""
@@ -154,41 +139,11 @@ class ManifestFile:
         return output if isinstance(output, str) else ""
 
 
-@dataclass(frozen=True, slots=True)
-class ManifestSource:
-    """A folder of manifests, or one of them."""
+def open_manifest(storage: Storage, name: str, reading: ReadOptions) -> ManifestFile:
+    """Read a manifest, and the sizes of its images.
 
-    storage: Storage
-    reading: ReadOptions
-    files: tuple[ManifestFile, ...]
-    kind: str = "manifest"
-
-    @property
-    def location(self) -> str:
-        """Where it was opened."""
-        return self.storage.location
-
-    @classmethod
-    def open(
-        cls,
-        storage: Storage,
-        names: list[str],
-        reading: ReadOptions,
-        problems: list[SourceError] | None = None,
-    ) -> "ManifestSource":
-        """Read the manifests and their images' sizes; `problems` as for `open_source`.
-
-        Raises `BrokenFile`, `UnknownShape`, `PathOutsideSource`.
-        """
-        with ThreadPoolExecutor(1) as pool:
-            opened = [pool.submit(_read_manifest, storage, name, reading) for name in names]
-            files = tuple(collect(opened, problems))
-        if not problems:
-            check_unused_rules(reading, storage.location, files)
-        return cls(storage, reading, files)
-
-
-def _read_manifest(storage: Storage, name: str, reading: ReadOptions) -> ManifestFile:
+    Raises `BrokenFile`, `UnknownShape`, `PathOutsideSource`.
+    """
     with storage.opened(name) as handle:
         # Before it is read: whatever is written from here on shows.
         try:

@@ -11,7 +11,6 @@ least and is not used: it took 1.4 to 2.3 times as long, and would be a second P
 
 import os
 from collections.abc import Generator, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any, BinaryIO
@@ -26,7 +25,6 @@ from mico_150k.core.recognize import HEAD_BYTES, PARQUET, describe_file
 from mico_150k.core.sample import Missing, Origin, RawSample
 from mico_150k.core.task import (
     Task,
-    speaks_of,
     task_by_rule,
     task_by_spelling,
     task_from_spelling,
@@ -40,8 +38,8 @@ from mico_150k.sources.identity import place_id, source_id, subtask_of
 from mico_150k.sources.image_paths import ImagePaths
 from mico_150k.sources.leaves import Leaves
 from mico_150k.sources.row_images import Found, Named, RowImages
-from mico_150k.sources.shape import Shape, find_shape, kind_of
-from mico_150k.sources.source import ReadOptions, changed, check_unused_rules, collect
+from mico_150k.sources.shape import find_shape, kind_of
+from mico_150k.sources.source import OpenedFile, ReadOptions, changed
 
 BATCH_BYTES = 4 << 20
 """Of images in a batch: large enough to spare calls, small enough to stay in the processor's cache
@@ -58,17 +56,12 @@ FOOTER_THREADS = 16
 
 
 @dataclass(frozen=True, slots=True)
-class ParquetSourceFile:
+class ParquetSourceFile(OpenedFile):
     """One Parquet file with a known shape."""
 
-    storage: Storage
-    reading: ReadOptions
-    name: str
-    shape: Shape
     footer: Footer
     task: Task | None
     task_column: str | None
-    state: str
 
     @property
     def stamp(self) -> str:
@@ -116,9 +109,7 @@ class ParquetSourceFile:
     def read(self, start: int = 0, *, ahead: bool = False) -> Generator[RawSample, None, None]:
         """The rows from `start` on; row groups before it are not touched."""
         row = 0
-        images = RowImages(
-            ImagePaths(self.storage, self.name, self.reading.allow_outside), self.footer.images
-        )
+        images = RowImages(self.paths, self.footer.images)
         with self.storage.losses(self.name):
             identity = self.storage.identity(self.name)
         with self._open() as file:
@@ -136,17 +127,6 @@ class ParquetSourceFile:
             with self.storage.losses(self.name):
                 if self.storage.identity(self.name) != identity:
                     raise changed(self.name, self.storage)
-
-    def require_unchanged(self) -> None:
-        """Raise `SourceChanged` where size or time are others now, `SourceLost` for a lost one."""
-        with self.storage.losses(self.name):
-            state = self.storage.again(lambda: self.storage.state(self.name))
-        if state != self.state:
-            raise changed(self.name, self.storage)
-
-    def matches_rule(self, rule: str) -> bool:
-        """Whether a rule of `--task-map` speaks of it."""
-        return speaks_of(rule, self.name)
 
     def describe(self) -> dict[str, Any]:
         """Shape, row groups and pages."""
@@ -265,40 +245,6 @@ class ParquetSourceFile:
         return value if isinstance(value, str) else None
 
 
-@dataclass(frozen=True, slots=True)
-class ParquetSource:
-    """A folder of Parquet files, or one of them."""
-
-    storage: Storage
-    reading: ReadOptions
-    files: tuple[ParquetSourceFile, ...]
-    kind: str = "parquet"
-
-    @property
-    def location(self) -> str:
-        """Where it was opened."""
-        return self.storage.location
-
-    @classmethod
-    def open(
-        cls,
-        storage: Storage,
-        names: list[str],
-        reading: ReadOptions,
-        problems: list[SourceError] | None = None,
-    ) -> "ParquetSource":
-        """Read the footers of these files; `problems` as for `open_source`.
-
-        Raises `BrokenFile`, `UnknownShape`, `UnknownTask`, `PathOutsideSource`.
-        """
-        with ThreadPoolExecutor(FOOTER_THREADS) as pool:
-            opened = [pool.submit(_read_footer, storage, name, reading) for name in names]
-            files = tuple(collect(opened, problems))
-        if not problems:
-            check_unused_rules(reading, storage.location, files)
-        return cls(storage, reading, files)
-
-
 def _rows(batch: pa.RecordBatch) -> Iterator[dict[str, Any]]:
     """The rows of small columns."""
     columns = [plain_values(column) for column in batch.columns]
@@ -312,7 +258,11 @@ def _without_padding(cells: tuple[Found, ...]) -> list[Found]:
     return list(cells[:end])
 
 
-def _read_footer(storage: Storage, name: str, reading: ReadOptions) -> ParquetSourceFile:
+def open_parquet(storage: Storage, name: str, reading: ReadOptions) -> ParquetSourceFile:
+    """Read a file's footer and some page headers.
+
+    Raises `BrokenFile`, `UnknownShape`, `UnknownTask`, `PathOutsideSource`.
+    """
     with storage.opened(name) as handle:
         try:
             # Before the footer is read: whatever is written from here on shows.

@@ -1,14 +1,15 @@
 """What a source is to the rest of the package: files whose rows are known before they are read."""
 
-from collections.abc import Generator, Iterator, Mapping, Sequence
-from concurrent.futures import Future
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from mico_150k.core.errors import SourceChanged, SourceError, UsageError
 from mico_150k.core.sample import RawSample
-from mico_150k.core.task import Task
+from mico_150k.core.task import Task, speaks_of
 from mico_150k.io.storage import Storage
+from mico_150k.sources.image_paths import ImagePaths
 from mico_150k.sources.shape import Shape
 
 TABLE_ENDING = ".parquet"
@@ -114,33 +115,86 @@ def changed(what: str, storage: Storage) -> SourceChanged:
     )
 
 
-class Obedient(Protocol):
-    """A file of a source that a person may speak of, by `--map` and `--task-map`."""
+@dataclass(frozen=True, slots=True)
+class OpenedFile:
+    """A file that people may speak of by `--map` and `--task-map`, and its `state` when opened."""
+
+    storage: Storage
+    reading: ReadOptions
+    name: str
+    shape: Shape
+    state: str
 
     @property
-    def shape(self) -> Shape:
-        """Its columns."""
+    def paths(self) -> ImagePaths:
+        """The images that it names by path."""
+        return ImagePaths(self.storage, self.name, self.reading.allow_outside)
+
+    def require_unchanged(self) -> None:
+        """Raise `SourceChanged` where size or time are others now, `SourceLost` for a lost one."""
+        with self.storage.losses(self.name):
+            state = self.storage.again(lambda: self.storage.state(self.name))
+        if state != self.state:
+            raise changed(self.name, self.storage)
 
     def matches_rule(self, rule: str) -> bool:
         """Whether a rule of `--task-map` speaks of it, or of one of its rows."""
+        return speaks_of(rule, self.name)
 
 
-def check_unused_rules(reading: ReadOptions, location: str, files: Sequence[Obedient]) -> None:
-    """Raise `UsageError` for what was said of a source and is true of none of its files."""
-    for part, value in reading.columns.items():
-        if not any(part in file.shape.mapped for file in files):
-            msg = f"--map {part}={value}: no file of {location} has such a column."
-            raise UsageError(msg)
-    for rule, task in reading.tasks.items():
-        if not any(file.matches_rule(rule) for file in files):
-            msg = f"--task-map {rule}={task}: nothing in {location} is named so."
-            raise UsageError(msg)
+File = TypeVar("File", bound=OpenedFile)
 
 
-Opened = TypeVar("Opened")
+@dataclass(frozen=True, slots=True)
+class FileSource(Generic[File]):
+    """A folder of files of one kind, or one of them."""
+
+    kind: str
+    storage: Storage
+    reading: ReadOptions
+    files: tuple[File, ...]
+
+    @property
+    def location(self) -> str:
+        """Where it was opened."""
+        return self.storage.location
+
+    @classmethod
+    def open(  # noqa: PLR0913, PLR0917 - what is opened, and how
+        cls,
+        kind: str,
+        open_file: Callable[[Storage, str, ReadOptions], File],
+        threads: int,
+        storage: Storage,
+        names: list[str],
+        reading: ReadOptions,
+        problems: list[SourceError] | None = None,
+    ) -> "FileSource[File]":
+        """Open these files, several at a time; `problems` as for `open_source`.
+
+        Raises `UsageError` for what was said of them and is true of none, and what `open_file`
+        raises.
+        """
+        with ThreadPoolExecutor(threads) as pool:
+            opened = [pool.submit(open_file, storage, name, reading) for name in names]
+            source = cls(kind, storage, reading, tuple(_collect(opened, problems)))
+        if not problems:
+            source.refuse_unused_rules()
+        return source
+
+    def refuse_unused_rules(self) -> None:
+        """Raise `UsageError` for what was said of a source and is true of none of its files."""
+        for part, value in self.reading.columns.items():
+            if not any(part in file.shape.mapped for file in self.files):
+                msg = f"--map {part}={value}: no file of {self.location} has such a column."
+                raise UsageError(msg)
+        for rule, task in self.reading.tasks.items():
+            if not any(file.matches_rule(rule) for file in self.files):
+                msg = f"--task-map {rule}={task}: nothing in {self.location} is named so."
+                raise UsageError(msg)
 
 
-def collect(opened: list[Future[Opened]], problems: list[SourceError] | None) -> Iterator[Opened]:
+def _collect(opened: list[Future[File]], problems: list[SourceError] | None) -> Iterator[File]:
     """The files that were opened, in order; with a list of `problems`, those that could be."""
     for future in opened:
         error = future.exception()
