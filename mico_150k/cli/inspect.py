@@ -1,6 +1,7 @@
 """`mico inspect`."""
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from itertools import groupby
 from string import digits
 from typing import Annotated, Any
@@ -19,7 +20,7 @@ from mico_150k.cli.options import (
     VerifyOption,
     make_reading,
 )
-from mico_150k.cli.terminal import duration, progress, say, show, show_json
+from mico_150k.cli.terminal import duration, make_table, progress, say, show, show_json
 from mico_150k.cli.unused import refuse, refuse_others
 from mico_150k.core.errors import SourceError
 from mico_150k.core.sample import SkippedRow
@@ -95,7 +96,7 @@ def inspect(
         with progress("reading images") as on_progress:
             found = inspect_images(opened, plan, verify, on_progress)
     if as_json:
-        show_json({**inspection.to_dict(), "images": found.to_dict() if found else None})
+        show_json({**asdict(inspection), "images": asdict(found) if found else None})
     else:
         _show_source(inspection)
         if found:
@@ -130,7 +131,7 @@ def _show_source(inspection: SourceInspection) -> None:
 
 
 def _task_table(inspection: SourceInspection) -> Table:
-    table = _table("task", "files", "rows", "images")
+    table = make_table("task", "files", "rows", "images")
     for task, counts in inspection.tasks.items():
         table.add_row(
             task, str(counts["files"]), str(counts["rows"]), gigabytes(counts["image_bytes"])
@@ -158,7 +159,7 @@ def folded(columns: dict[str, str]) -> Iterator[str]:
 
 def _file_table(files: list[dict[str, Any]]) -> Table:
     """The files that are largest to read, by the memory that they take."""
-    table = _table(
+    table = make_table(
         "file", "task", "rows", "row groups", "largest", "image pages", "largest", "memory"
     )
     by_memory = sorted(files, key=lambda file: (-file["memory_bytes"], file["file"]))
@@ -180,7 +181,7 @@ def _file_table(files: list[dict[str, Any]]) -> Table:
 
 
 def _show_images(found: ImageInspection) -> None:
-    table = _table("task", "as they are", "normalised", "causes", "in rows left out")
+    table = make_table("task", "as they are", "normalised", "causes", "in rows left out")
     for task, counts in found.images.items():
         table.add_row(
             task, str(counts.passed), str(counts.changed), _causes(counts), str(counts.left_out)
@@ -202,10 +203,3 @@ def _show_images(found: ImageInspection) -> None:
 
 def _causes(counts: ImageCounts) -> str:
     return ", ".join(f"{images} {cause}" for cause, images in counts.normalised.items())
-
-
-def _table(*columns: str) -> Table:
-    table = Table()
-    for place, column in enumerate(columns):
-        table.add_column(column, justify="left" if place == 0 else "right")
-    return table

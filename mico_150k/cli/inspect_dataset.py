@@ -1,12 +1,13 @@
 """The half of `mico inspect` that looks at a dataset."""
 
 import shlex
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from mico_150k.cli.terminal import say, show, show_json
+from mico_150k.cli.terminal import make_table, say, show, show_json
 from mico_150k.core.errors import DamagedDataset, MicoError, UnsafeFile, UsageError
 from mico_150k.dataset.configurations import CONFIGS
 from mico_150k.dataset.folder import DatasetFolder
@@ -63,7 +64,7 @@ def show_dataset(dataset: "Dataset", *, plots: bool, as_json: bool) -> None:
     say("reading the index of {}", dataset.location)
     found = inspect_dataset(dataset)
     if as_json:
-        show_json(found.to_dict())
+        show_json(asdict(found))
     else:
         _show(found)
     if plots:
@@ -112,7 +113,7 @@ def _tasks(found: "DatasetInspection") -> Table:
     """Rows by task, and by number of inputs."""
     by_task = found.statistics.inputs
     numbers = sorted({int(number) for rows in by_task.values() for number in rows})
-    table = _table("task", "rows", *(f"{number} in" for number in numbers))
+    table = make_table("task", "rows", *(f"{number} in" for number in numbers))
     for task, rows in found.statistics.tasks.items():
         cells = [by_task[task].get(str(number), 0) for number in numbers]
         table.add_row(task, f"{rows:,}", *(f"{cell:,}" if cell else "" for cell in cells))
@@ -120,7 +121,7 @@ def _tasks(found: "DatasetInspection") -> Table:
 
 
 def _subtasks(found: "DatasetInspection") -> Table:
-    table = _table("sub-task", "task", "rows")
+    table = make_table("sub-task", "task", "rows")
     rows = [
         (subtask or "(none)", task, count)
         for task, subtasks in found.statistics.subtasks.items()
@@ -134,7 +135,7 @@ def _subtasks(found: "DatasetInspection") -> Table:
 
 
 def _images(found: "DatasetInspection") -> Table:
-    table = _table("images", "inputs", "outputs")
+    table = make_table("images", "inputs", "outputs")
     sides = (found.statistics.input_images, found.statistics.output_images)
     table.add_row("images", *(f"{side.images:,}" for side in sides))
     table.add_row("formats", *(_counts(side.formats) for side in sides))
@@ -147,7 +148,7 @@ def _images(found: "DatasetInspection") -> Table:
 
 def _instructions(found: "DatasetInspection") -> Table:
     lengths = found.statistics.instructions
-    table = _table("instructions", *lengths.characters)
+    table = make_table("instructions", *lengths.characters)
     table.add_row("characters", *(f"{value:,.0f}" for value in lengths.characters.values()))
     table.add_row("words", *(f"{value:,.0f}" for value in lengths.words.values()))
     table.caption = (
@@ -159,7 +160,7 @@ def _instructions(found: "DatasetInspection") -> Table:
 
 def _limits(found: "DatasetInspection") -> Table:
     rows = found.statistics.rows
-    table = _table("trainer", "does not take", "rows", "", "of tasks")
+    table = make_table("trainer", "does not take", "rows", "", "of tasks")
     for limit in found.statistics.over_limits:
         if limit.rows:
             share = f"{limit.rows / rows:.1%}"
@@ -170,7 +171,7 @@ def _limits(found: "DatasetInspection") -> Table:
 
 
 def _configs(found: "DatasetInspection") -> Table:
-    table = _table("configuration", "files", "rows", "size")
+    table = make_table("configuration", "files", "rows", "size")
     for config, counts in found.configs.items():
         table.add_row(
             config, f"{counts['files']:,}", f"{counts['rows']:,}", gigabytes(counts["bytes"])
@@ -190,10 +191,3 @@ def _sizes(side: "Images") -> str:
     shown = [f"{width}×{height} ({images:,})" for width, height, images in side.sizes[:MOST_SIZES]]
     others = side.images - sum(images for *_, images in side.sizes[:MOST_SIZES])
     return ", ".join([*shown, *([f"others ({others:,})"] if others else [])])
-
-
-def _table(*columns: str) -> Table:
-    table = Table(caption_justify="left")
-    for place, column in enumerate(columns):
-        table.add_column(column, justify="left" if place == 0 else "right")
-    return table

@@ -10,7 +10,8 @@ from math import ceil
 from typing import IO, Any, cast
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
+from rich.table import Table
 from rich.text import Text
 
 from mico_150k.cli.streams import Data, Talk
@@ -105,37 +106,19 @@ def show_json(plain: Any) -> None:  # noqa: ANN401 - any JSON value
     _stdout.flush()  # what cannot be written is known here, and not at the end of Python
 
 
+def make_table(*columns: str) -> Table:
+    """An empty table: words in its first column, numbers in the others."""
+    table = Table(caption_justify="left")
+    for place, column in enumerate(columns):
+        table.add_column(column, justify="left" if place == 0 else "right")
+    return table
+
+
 @contextmanager
 def progress(title: str) -> Iterator[Callable[[Done], None]]:
     """A bar on a terminal, a line now and then elsewhere; yields what takes the state."""
-    if not _talk.is_terminal or _talk.is_dumb_terminal:
-        yield _plain(title)
-        return
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.fields[state]}"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=_talk) as bar:
-        task = bar.add_task(title, total=None, state="")
-
-        def update(done: Done) -> None:
-            bar.update(task, completed=done.rows, total=done.total_rows, state=_state(done))
-
-        yield update
-
-
-def _plain(title: str) -> Callable[[Done], None]:
-    last = time.monotonic()
-
-    def update(done: Done) -> None:
-        nonlocal last
-        if time.monotonic() - last >= PLAIN_SECONDS:
-            last = time.monotonic()
-            say("{}: {}", title, _state(done))
-
-    return update
+    with _bar(title, TimeRemainingColumn()) as update:
+        yield lambda done: update(done.rows, done.total_rows, _state(done), "")
 
 
 def _state(done: Done) -> str:
@@ -147,25 +130,34 @@ def _state(done: Done) -> str:
 def tally(title: str, things: str) -> Iterator[Callable[[int, int], None]]:
     """The same where things are counted, with their rate; yields what takes done and total."""
     rate = _Rate(things)
+    with _bar(title) as update:
+        yield lambda done, total: update(
+            done, total, rate.state(done, total), rate.left(done, total)
+        )
+
+
+@contextmanager
+def _bar(title: str, *columns: ProgressColumn) -> Iterator[Callable[[int, int, str, str], None]]:
+    """Yields what takes done, total, the state in words, and what is left of the time."""
+    last = time.monotonic()
+
+    def line(_done: int, _total: int, state: str, left: str) -> None:
+        nonlocal last
+        if time.monotonic() - last >= PLAIN_SECONDS:
+            last = time.monotonic()
+            say("{}: {}{}", title, state, left)
+
     if not _talk.is_terminal or _talk.is_dumb_terminal:
-        last = time.monotonic()
-
-        def line(done: int, total: int) -> None:
-            nonlocal last
-            state = rate.state(done, total)
-            if time.monotonic() - last >= PLAIN_SECONDS:
-                last = time.monotonic()
-                say("{}: {}{}", title, state, rate.left(done, total))
-
         yield line
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[state]}"))
-    with Progress(*columns, console=_talk) as bar:
+    state = TextColumn("{task.fields[state]}")
+    with Progress(
+        TextColumn("{task.description}"), BarColumn(), state, *columns, console=_talk
+    ) as bar:
         task = bar.add_task(title, total=None, state="")
 
-        def update(done: int, total: int) -> None:
-            state = rate.state(done, total) + rate.left(done, total)
-            bar.update(task, completed=done, total=total, state=state)
+        def update(done: int, total: int, state: str, left: str) -> None:
+            bar.update(task, completed=done, total=total, state=state + left)
 
         yield update
 

@@ -31,8 +31,6 @@ from mico_150k.io.regular import Root, read_small
 
 VIEWER_READ_BYTES = 300_000_000
 """The viewer reads no more of one row group for a page of 100 rows."""
-VIEWER_MAX_CONFIGS = 4000
-VIEWER_MAX_COLUMN_NAME = 500
 HUB_MAX_FOLDER_FILES = 10_000
 HUB_MAX_FILES = 100_000
 _FEATURES = b"huggingface"
@@ -230,11 +228,6 @@ def _rows_by_split(files: dict[str, dict[str, Any]]) -> dict[str, int]:
     return rows
 
 
-def read_header(folder: DatasetFolder) -> dict[str, Any] | None:
-    """The YAML header of a folder's card, if it has one. Raises as `read_card`."""
-    return read_card(folder).header
-
-
 @dataclass(frozen=True, slots=True)
 class _Footer:
     """A shard's footer, or what is wrong with it."""
@@ -315,17 +308,12 @@ def _check_names(folder: DatasetFolder) -> Iterator[Finding]:
             True, script.name, "a script in a dataset folder stops load_dataset from datasets 4 "
             "on where it is named like the folder; it has no use here"
         )  # fmt: skip
-    if len(folder.configs) > VIEWER_MAX_CONFIGS:
-        yield Finding(True, ".", f"more than {VIEWER_MAX_CONFIGS} configurations")
     total = 0
     for config in folder.configs:
         count = sum(len(folder.listed(config, split)) for split in layout.SPLITS)
         total += count
         if count > HUB_MAX_FOLDER_FILES:
             yield Finding(True, config, f"{count} files; the Hub takes {HUB_MAX_FOLDER_FILES}")
-        for column in COLUMNS[config]:
-            if len(column) > VIEWER_MAX_COLUMN_NAME:
-                yield Finding(True, config, f"a column's name of {len(column)} characters")
     if total > HUB_MAX_FILES:
         yield Finding(True, ".", f"{total} files; the Hub takes {HUB_MAX_FILES}")
 

@@ -1,9 +1,8 @@
 """What `mico inspect` says of a dataset: its statistics, what trainers leave out, its bytes."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 
@@ -31,10 +30,6 @@ class DatasetInspection:
     splits: dict[str, int]
     left_out: dict[str, int]
     statistics: Statistics
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
-        return asdict(self)
 
 
 def inspect_dataset(dataset: Dataset) -> DatasetInspection:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,10 +34,6 @@ class SourceInspection:
     forecast: Forecast | None
     problems: list[str]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
-        return asdict(self)
-
 
 @dataclass(frozen=True, slots=True)
 class ImageInspection:
@@ -51,10 +47,6 @@ class ImageInspection:
     duplicates: Duplicates
     reasons: dict[str, int]
     left_out: list[dict[str, Any]]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
-        return asdict(self)
 
 
 def inspect_source(

@@ -6,7 +6,7 @@ how often a picture is used decides how two splits must be cut.
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -113,10 +113,6 @@ class Statistics:
     in_bench: int
     over_limits: list[OverLimit]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
-        return asdict(self)
-
 
 def make_statistics(index: pa.Table) -> Statistics:
     """Count over the rows of an index. Raises `BrokenFile` where its lists do not fit."""
@@ -171,8 +167,8 @@ def _count(values: pa.Array) -> Counts:
     pairs = zip(
         counted.field("values").to_pylist(), counted.field("counts").to_pylist(), strict=True
     )
-    map_ordered = sorted(pairs, key=lambda pair: (-pair[1], pair[0]))
-    return {str(value): count for value, count in map_ordered}
+    ordered = sorted(pairs, key=lambda pair: (-pair[1], pair[0]))
+    return {str(value): count for value, count in ordered}
 
 
 def _nested(index: pa.Table, column: str) -> dict[str, Counts]:

@@ -203,7 +203,7 @@ def _short(value: Any) -> str:  # noqa: ANN401 - any column's value
 
 
 def _fault(error: Exception) -> dict[str, Any]:
-    """What stops a reader, as `hub.patience` judges it in the process that asks."""
+    """What stops a reader, as the Hub's retries judge it in the process that asks."""
     from mico_150k.io.transient import is_transient
 
     response = getattr(error, "response", None)

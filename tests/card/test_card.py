@@ -15,7 +15,7 @@ from datasets import Features, load_dataset
 from huggingface_hub import DatasetCard
 
 from mico_150k.build.build import Build, BuildOptions
-from mico_150k.card.file import Licence, write_card
+from mico_150k.card.file import Licence, read_card, write_card
 from mico_150k.card.markdown import SHOWN, quoted
 from mico_150k.card.text import CardText
 from mico_150k.cli import main
@@ -24,7 +24,7 @@ from mico_150k.core.errors import NotADataset, OutputRefused, UsageError
 from mico_150k.dataset import layout
 from mico_150k.dataset.configurations import COLUMNS
 from mico_150k.dataset.folder import DatasetFolder
-from mico_150k.inspection.check import check_dataset, read_header
+from mico_150k.inspection.check import check_dataset
 from mico_150k.io.files import write_json
 from mico_150k.io.machine import gigabytes
 from mico_150k.sources import open_source
@@ -68,7 +68,7 @@ def test_the_hub_takes_the_card(folder: DatasetFolder, hub: Hub) -> None:
     for licence in (None, Licence("cc-by-nc-4.0"), Licence("other", "Mixed", "https://x.example")):
         DatasetCard(write_card(folder, licence).text).validate(repo_type="dataset")
     assert len(hub.asked("validate-yaml")) == 3
-    header = read_header(folder)
+    header = read_card(folder).header
     assert header is not None
     assert (header["license"], header["license_name"]) == ("other", "Mixed")
 
@@ -92,9 +92,9 @@ def test_features_are_those_that_datasets_reads_of_the_same_yaml(card: str) -> N
 def test_without_default_the_first_configuration_is_it(release: Path, tmp_path: Path) -> None:
     options = BuildOptions(configs=("omnigen2", "bagel"))
     Build.prepare(open_source(str(release)), tmp_path, options).run()
-    written = read_header(DatasetFolder(tmp_path))
+    written = read_card(DatasetFolder(tmp_path)).header
     write_card(DatasetFolder(tmp_path))
-    for header in (written, read_header(DatasetFolder(tmp_path))):
+    for header in (written, read_card(DatasetFolder(tmp_path)).header):
         assert header is not None
         names_ = [config["config_name"] for config in header["configs"]]
         assert names_ == ["bagel", "omnigen2", "index"]

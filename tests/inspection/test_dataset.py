@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -62,7 +63,7 @@ def test_a_dataset_behind_a_url_is_inspected_by_its_index_alone(copy: Path) -> N
     with serve(copy) as web:
         found = inspect_dataset(open_dataset(web.address))
         assert set(web.sent) == {"manifest.json", "index/train-00000.parquet"}
-    assert found.to_dict()["statistics"]["rows"] == 24
+    assert asdict(found)["statistics"]["rows"] == 24
 
 
 def test_every_trainer_has_the_limits_of_its_export(dataset: Path) -> None:
