@@ -1,0 +1,87 @@
+"""Workers: every task is done once, and no end of one goes unheard."""
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from functools import partial
+from multiprocessing import active_children
+
+import pytest
+
+from mico_150k.core.errors import BrokenFile, WorkerLost
+from mico_150k.io.worker_pool import Work, Worker, run_workers
+
+Tell = Callable[[int], None]
+
+
+def _double(task: int, tell: Tell) -> None:
+    tell(task)
+    tell(2 * task)
+
+
+def _fail(error: Exception, task: int, tell: Tell) -> None:
+    tell(task)
+    raise error
+
+
+def _die(task: int, tell: Tell) -> None:
+    tell(task)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _start(work: Work[int, int]) -> Work[int, int]:
+    return work
+
+
+def _cannot_start() -> Work[int, int]:
+    msg = "no checkpoint"
+    raise BrokenFile(msg)
+
+
+def run(start: Callable[[], Work[int, int]], tasks: int, workers: int = 2) -> list[int]:
+    waiting = iter(range(tasks))
+    crew = [Worker(f"worker {number}", start, waiting) for number in range(workers)]
+    with closing(run_workers(crew, seconds_to_end=5, when_lost="Run it again.")) as results:
+        return list(results)
+
+
+@pytest.fixture(autouse=True)
+def none_is_left() -> Iterator[None]:
+    yield
+    assert not active_children()
+
+
+@pytest.mark.parametrize(("tasks", "workers"), [(0, 1), (1, 3), (9, 2)])
+def test_every_task_is_done_once(tasks: int, workers: int) -> None:
+    found = run(partial(_start, _double), tasks, workers)
+    assert sorted(found) == sorted([*range(tasks), *range(0, 2 * tasks, 2)])
+
+
+def test_an_error_of_ours_is_raised_as_it_is_with_its_traceback() -> None:
+    with pytest.raises(BrokenFile, match="row 3") as raised:
+        run(partial(_start, partial(_fail, BrokenFile("row 3"))), 4)
+    assert "in _fail" in str(raised.value.__cause__)
+
+
+def test_any_other_error_is_told_in_words() -> None:
+    with pytest.raises(RuntimeError, match="ConnectionResetError: by peer"):
+        run(partial(_start, partial(_fail, ConnectionResetError("by peer"))), 4)
+
+
+def test_an_error_at_the_start_is_raised() -> None:
+    with pytest.raises(BrokenFile, match="no checkpoint"):
+        run(_cannot_start, 4)
+
+
+def test_a_worker_that_dies_is_named_and_what_to_do_is_said() -> None:
+    with pytest.raises(WorkerLost, match=r"worker \d has ended .*signal 9.*\nRun it again"):
+        run(partial(_start, _die), 4)
+
+
+def test_who_stops_early_leaves_no_process() -> None:
+    waiting = iter(range(100))
+    crew = [Worker("one", partial(_start, _double), waiting) for _ in range(2)]
+    with closing(run_workers(crew, seconds_to_end=5, when_lost="")) as results:
+        next(results)
+    assert next(waiting) < 5
