@@ -18,7 +18,7 @@ from typing import Any
 
 from mico_150k.build.drop_limit import TOLERANCE, DropLimit
 from mico_150k.build.executors import Executor, InProcess, ShardSink, SinkExecutor
-from mico_150k.build.finalize import Report, finish
+from mico_150k.build.finalize import finish
 from mico_150k.build.forecast import Forecast, make_forecast
 from mico_150k.build.output import refuse_misread, refuse_source
 from mico_150k.build.partition import Share, ShareResult
@@ -32,6 +32,7 @@ from mico_150k.core.progress import Progress
 from mico_150k.dataset import configurations, layout
 from mico_150k.dataset.folder import DatasetFolder
 from mico_150k.dataset.records import ShardRecord
+from mico_150k.dataset.report import Report
 from mico_150k.dataset.row_group import MAX_BYTES, MAX_ROWS
 from mico_150k.dataset.workspace import Workspace
 from mico_150k.images.header import Verify

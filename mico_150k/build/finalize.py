@@ -1,10 +1,9 @@
 """The end of a build: the small configurations, the report, the card, and last the manifest."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from dataclasses import asdict
 from typing import Any
 
 import pyarrow as pa
@@ -16,52 +15,12 @@ from mico_150k.card.card import Card
 from mico_150k.card.text import CardText
 from mico_150k.core.errors import BrokenFile, CountMismatch
 from mico_150k.dataset import layout
-from mico_150k.dataset.folder import DatasetFolder
 from mico_150k.dataset.index import count_duplicates, join_index
-from mico_150k.dataset.records import FileRecord, ImageCounts, ShardRecord, sum_images
-from mico_150k.dataset.report_rules import read_report
+from mico_150k.dataset.manifest import make_manifest
+from mico_150k.dataset.records import ShardRecord, sum_images
+from mico_150k.dataset.report import Report, by_task_and_reason, write_quarantine
 from mico_150k.dataset.workspace import Workspace
 from mico_150k.io.files import write_atomically, write_json
-from mico_150k.io.json_lines import to_json_lines
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What became of every row and image; `report.json`, and what `mico build` prints.
-
-    `left_out` are rows by task, then by reason; `tasks` are rows written, and `images` images,
-    by task. Of the rows written, `validation` are those of that split, by task. `bench` says
-    what was read of MICo-Bench, and how many rows are in it by how they were found.
-    """
-
-    rows_read: int
-    rows: int
-    left_out: dict[str, dict[str, int]]
-    tasks: dict[str, int]
-    images: dict[str, ImageCounts]
-    duplicates: dict[str, int]
-    validation: dict[str, int] = field(default_factory=dict)
-    bench: dict[str, Any] = field(default_factory=dict)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
-        return asdict(self)
-
-    @property
-    def reasons(self) -> dict[str, int]:
-        """Rows left out by reason, over all tasks, the most common first."""
-        return dict(sum(map(Counter, self.left_out.values()), Counter()).most_common())
-
-    @classmethod
-    def of_folder(cls, folder: Path) -> "Report":
-        """The report of a finished build. Raises `NotADataset` where it is damaged."""
-        return cls.from_dict(read_report(folder, DatasetFolder(folder).manifest))
-
-    @classmethod
-    def from_dict(cls, plain: dict[str, Any]) -> "Report":
-        """What `to_dict` made."""
-        images = {task: ImageCounts(**counts) for task, counts in plain["images"].items()}
-        return cls(**{**plain, "images": images})
 
 
 def finish(
@@ -153,43 +112,3 @@ def _check_counts(plan: Plan, records: list[ShardRecord]) -> None:
             "This is a fault in mico-150k: please report it."
         )
         raise CountMismatch(msg)
-
-
-def by_task_and_reason(left_out: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, int]]:
-    """Rows left out by task, then by reason."""
-    counts = Counter((row["task"], row["reason"]) for row in left_out)
-    by_task: dict[str, dict[str, int]] = {}
-    for (task, reason), rows in sorted(counts.items()):
-        by_task.setdefault(task, {})[reason] = rows
-    return by_task
-
-
-def write_quarantine(path: Path, left_out: list[dict[str, Any]]) -> None:
-    """A line for each row; no file where there is none."""
-    if left_out:
-        write_atomically(path, to_json_lines(dict(sorted(row.items())) for row in left_out))
-    else:
-        path.unlink(missing_ok=True)
-
-
-def make_manifest(
-    made: dict[str, Any],
-    source: list[dict[str, Any]],
-    shards: list[dict[str, Any]],
-    configs: Mapping[str, Mapping[str, FileRecord]],
-    report: Report,
-) -> dict[str, Any]:
-    """What is in a dataset folder, by file, and what it was made of."""
-    return {
-        "format": layout.MANIFEST_FORMAT,
-        **made,
-        "rows_read": report.rows_read,
-        "rows": report.rows,
-        "left_out": report.reasons,
-        "source": source,
-        "shards": shards,
-        "configs": {
-            config: {name: asdict(file) for name, file in sorted(files.items())}
-            for config, files in configs.items()
-        },
-    }

@@ -8,7 +8,6 @@ from typing import Any
 
 import pyarrow as pa
 
-from mico_150k.build.finalize import Report, by_task_and_reason, make_manifest, write_quarantine
 from mico_150k.builders import BUILDERS
 from mico_150k.card.card import Card
 from mico_150k.card.file import read_card
@@ -17,8 +16,10 @@ from mico_150k.core.reasons import Reason
 from mico_150k.dataset import layout
 from mico_150k.dataset.folder import DatasetFolder
 from mico_150k.dataset.index import INDEX_COLUMNS, count_duplicates, write_index
+from mico_150k.dataset.manifest import make_manifest
 from mico_150k.dataset.reader import Dataset
 from mico_150k.dataset.records import FileRecord, ImageCounts, ShardRecord
+from mico_150k.dataset.report import Report, by_task_and_reason, write_quarantine
 from mico_150k.dataset.report_rules import read_quarantine, read_report
 from mico_150k.dataset.workspace import Workspace
 from mico_150k.io.files import write_atomically, write_json

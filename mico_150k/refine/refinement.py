@@ -16,7 +16,6 @@ from typing import Any
 
 from mico_150k.build.build import BuildResult, versions
 from mico_150k.build.drop_limit import TOLERANCE
-from mico_150k.build.finalize import Report
 from mico_150k.build.output import refuse_misread
 from mico_150k.build.provenance import refine_command, unless
 from mico_150k.build.shard_writer import ShardWriter
@@ -28,6 +27,7 @@ from mico_150k.dataset import layout
 from mico_150k.dataset.configurations import CONFIGS
 from mico_150k.dataset.reader import Dataset, open_dataset
 from mico_150k.dataset.records import FileRecord, ShardRecord, ShardStats
+from mico_150k.dataset.report import Report
 from mico_150k.dataset.row_group import MAX_BYTES, MAX_ROWS, cut
 from mico_150k.dataset.workspace import Workspace
 from mico_150k.images.reader import digest_of

@@ -1,0 +1,32 @@
+"""`manifest.json`: what is in a dataset folder, by file, and what it was made of."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from mico_150k.dataset import layout
+from mico_150k.dataset.records import FileRecord
+from mico_150k.dataset.report import Report
+
+
+def make_manifest(
+    made: dict[str, Any],
+    source: list[dict[str, Any]],
+    shards: list[dict[str, Any]],
+    configs: Mapping[str, Mapping[str, FileRecord]],
+    report: Report,
+) -> dict[str, Any]:
+    """The manifest of a folder. `made` says how: the identity as `build`, and the `commands`."""
+    return {
+        "format": layout.MANIFEST_FORMAT,
+        **made,
+        "rows_read": report.rows_read,
+        "rows": report.rows,
+        "left_out": report.reasons,
+        "source": source,
+        "shards": shards,
+        "configs": {
+            config: {name: asdict(file) for name, file in sorted(files.items())}
+            for config, files in configs.items()
+        },
+    }

@@ -1,0 +1,69 @@
+"""What became of every row: `report.json`, and `quarantine.jsonl` for those that were left out."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mico_150k.dataset.folder import DatasetFolder
+from mico_150k.dataset.records import ImageCounts
+from mico_150k.dataset.report_rules import read_report
+from mico_150k.io.files import write_atomically
+from mico_150k.io.json_lines import to_json_lines
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What became of every row and image; `report.json`, and what `mico build` prints.
+
+    `left_out` are rows by task, then by reason; `tasks` are rows written, and `images` images,
+    by task. Of the rows written, `validation` are those of that split, by task. `bench` says
+    what was read of MICo-Bench, and how many rows are in it by how they were found.
+    """
+
+    rows_read: int
+    rows: int
+    left_out: dict[str, dict[str, int]]
+    tasks: dict[str, int]
+    images: dict[str, ImageCounts]
+    duplicates: dict[str, int]
+    validation: dict[str, int] = field(default_factory=dict)
+    bench: dict[str, Any] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return asdict(self)
+
+    @property
+    def reasons(self) -> dict[str, int]:
+        """Rows left out by reason, over all tasks, the most common first."""
+        return dict(sum(map(Counter, self.left_out.values()), Counter()).most_common())
+
+    @classmethod
+    def of_folder(cls, folder: Path) -> "Report":
+        """The report of a finished build. Raises `NotADataset` where it is damaged."""
+        return cls.from_dict(read_report(folder, DatasetFolder(folder).manifest))
+
+    @classmethod
+    def from_dict(cls, plain: dict[str, Any]) -> "Report":
+        """What `to_dict` made."""
+        images = {task: ImageCounts(**counts) for task, counts in plain["images"].items()}
+        return cls(**{**plain, "images": images})
+
+
+def by_task_and_reason(left_out: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, int]]:
+    """Rows left out by task, then by reason."""
+    counts = Counter((row["task"], row["reason"]) for row in left_out)
+    by_task: dict[str, dict[str, int]] = {}
+    for (task, reason), rows in sorted(counts.items()):
+        by_task.setdefault(task, {})[reason] = rows
+    return by_task
+
+
+def write_quarantine(path: Path, left_out: list[dict[str, Any]]) -> None:
+    """A line for each row; no file where there is none."""
+    if left_out:
+        write_atomically(path, to_json_lines(dict(sorted(row.items())) for row in left_out))
+    else:
+        path.unlink(missing_ok=True)
