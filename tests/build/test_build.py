@@ -525,7 +525,7 @@ KILLED = """
 import sys
 from pathlib import Path
 from mico_150k.build.build import Build, BuildOptions
-from mico_150k.sources import Reading, open_source
+from mico_150k.sources import open_source
 print("ready", flush=True)
 Build.prepare(open_source(sys.argv[1]), Path(sys.argv[2]), BuildOptions(shard_bytes=20_000)).run()
 """

@@ -65,14 +65,15 @@ def test_the_end_names_what_is_missing_and_touches_nothing(
 ) -> None:
     out = tmp_path / "out"
     prepare(source, out).run_share(Share(2, 2))
-    being_written = out / "bagel" / "train-00099.parquet.elsewhere.partial"
-    being_written.touch()
+    not_ours = out / "bagel" / "train-00099.parquet.elsewhere.partial"
+    not_ours.touch()
     with pytest.raises(ShardsMissing, match=r"shards are missing: train-0.*\n.*--units"):
         prepare(source, out).complete()
-    assert being_written.exists()
+    assert not_ours.exists()
     # Another number of shares goes on with what is there.
     assert prepare(source, out).run_share(Share(1, 1)).resumed > 0
     prepare(source, out).complete()
+    not_ours.unlink()
     assert contents(out) == contents(whole)
 
 

@@ -29,7 +29,7 @@ from ray.cluster_utils import Cluster
 from mico_150k.build.build import Build, BuildOptions
 from mico_150k.core.errors import DiskTooSmall
 from mico_150k.build.ray import RayCluster
-from mico_150k.build.sending import Sending
+from mico_150k.build.sending import UploadExecutor
 from mico_150k.build.upload import RemoteFolder
 from mico_150k.sources import open_source
 from mico_150k.build.worker import UnitBuilder
@@ -90,7 +90,7 @@ folder = Path(out)
 if "://" in out:
     folder = Path(tempfile.mkdtemp())
     remote = RemoteFolder.open(out, folder)
-    executor = Sending(executor, remote)
+    executor = UploadExecutor(executor, remote)
 build = Build.prepare(open_source(source), folder, options, out)
 build.run(executor=executor, outlet=remote, on_progress=on_progress)
 if remote:
