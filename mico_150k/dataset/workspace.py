@@ -4,47 +4,52 @@
 configurations. It is gone when the build is done; the manifest is there then, written last.
 """
 
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from mico_150k.core.errors import OutputRefused
 from mico_150k.dataset import layout
 from mico_150k.dataset.difference import differences
 from mico_150k.dataset.records import FileRecord, ShardRecord
-from mico_150k.io.files import create_json, read_json, sha256, sweep, write_json
-from mico_150k.io.hold import hold
-from mico_150k.io.locks import LOCK, empty
+from mico_150k.io.files import read_json, sha256, write_json
+from mico_150k.io.locks import LOCK
+from mico_150k.io.workspace import ClaimedFolder, Identity
 
 _OURS = (
-    layout.CARD, layout.MANIFEST, layout.REPORT, layout.QUARANTINE, layout.STAMPS,
+    layout.CARD, layout.REPORT, layout.QUARANTINE, layout.STAMPS,
     f"{layout.ASSETS}/{layout.PLOTS}", f"{layout.ASSETS}/{layout.COLLAGE}",
 )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
-class Workspace:
+class Workspace(ClaimedFolder):
     """A dataset folder that is being built. `configs` are all folders that a build may write.
 
-    `location` is what a user knows it as, where that is not the folder.
+    `location` is what a user knows it as, where that is not the folder. Its identity is that of the
+    build, with `stamps` of the source's files: each must be as it was.
     """
 
-    folder: Path
     configs: tuple[str, ...]
     location: str = ""
 
-    @property
-    def work(self) -> Path:
-        """The folder of what is not finished."""
-        return self.folder / layout.WORK
+    KIND: ClassVar[str] = "build"
+    COMMAND: ClassVar[str] = "mico build"
+    OPTION: ClassVar[str] = "--out"
+    WORK: ClassVar[str] = layout.WORK
+    IDENTITY: ClassVar[str] = layout.BUILD
 
     @property
-    def identity_file(self) -> Path:
-        """The file that says which build has claimed the folder."""
-        return self.work / layout.BUILD
+    def name(self) -> str:
+        """The name that the user knows the folder by."""
+        return self.location or str(self.folder)
+
+    @property
+    def below(self) -> tuple[str, ...]:
+        """The folders that a build writes in."""
+        return (*_BELOW, *self.configs)
 
     @property
     def licence_file(self) -> Path:
@@ -64,18 +69,6 @@ class Workspace:
     def is_begun(self) -> bool:
         """Whether a build has claimed the folder, or finished it."""
         return self.identity_file.exists() or (self.folder / layout.MANIFEST).exists()
-
-    @property
-    def bytes_to_clear(self) -> int:
-        """What overwriting the folder gives back to the disk."""
-        return sum(path.stat().st_size for path in self._ours() if path.is_file())
-
-    def refuse_foreign(self) -> None:
-        """Raise `OutputRefused` where no build has been: a README.md there is somebody else's."""
-        manifest = read_json(self.folder / layout.MANIFEST)
-        ours = self.identity_file.exists() or manifest.get("format") == layout.MANIFEST_FORMAT
-        if self._holds_anything() and not ours:
-            raise self._refusal({}, {})
 
     @contextmanager
     def claimed(  # noqa: PLR0913 - each says how it is had, and has a default
@@ -97,71 +90,51 @@ class Workspace:
         Raises `OutputRefused`, and what `check_disk` does.
         """
         if overwrite:
-            self.refuse_foreign()
+            self._refuse_foreign()
         elif self.is_finished(identity, stamps):
-            self._tidy()
+            # Nothing is amiss where that cannot be done, or another run is doing it.
+            with suppress(OSError, OutputRefused), self.held():
+                self.remove_work()
             yield False
             return
-        if overwrite or not self.is_begun:
-            check_disk(self.bytes_to_clear if overwrite else 0)
-        with self._held(shared=shared, gently=gently):
-            yield self.claim(identity, stamps, overwrite=overwrite)
-
-    @contextmanager
-    def _held(self, *, shared: bool, gently: bool) -> Iterator[None]:
-        """Keep out all who write in the folder; `shared` holders keep out only those who do not.
-
-        What killed runs have half written is removed: `gently`, only what surely is that.
-        """
-        with hold(
-            self.folder,
-            (*_BELOW, *self.configs),
-            work=layout.WORK,
-            who="`mico build`",
-            shared=shared,
-            gently=gently,
-            name=self.location or str(self.folder),
-        ):
-            yield
-
-    def sweep(self) -> None:
-        """Remove all that is half written. Not while another process builds here."""
-        sweep(self.folder, *(self.folder / part for part in (*_BELOW, *self.configs)))
-
-    def claim(self, identity: dict[str, Any], stamps: dict[str, str], *, overwrite: bool) -> bool:
-        """Make the folder this build's; False where this very build is finished already.
-
-        Raises `OutputRefused` as `is_finished` does, unless it is to `overwrite`.
-        """
-        if overwrite:
-            self._clear()
-        elif self.is_finished(identity, stamps):
-            self.remove_work()
-            return False
-        created = create_json(self.identity_file, {"identity": identity, "stamps": stamps})
-        if not created:
-            self.is_finished(identity, stamps)  # refuses what another has begun meanwhile
-        return True
+        with self.held(shared=shared):
+            is_open = overwrite or not self.is_finished(identity, stamps)
+            if not is_open:
+                self.remove_work()
+            else:
+                if overwrite or not self.is_begun:
+                    check_disk(self._bytes_to_clear() if overwrite else 0)
+                self.begin(_claim(identity, stamps), overwrite=overwrite)
+            yield is_open
 
     def is_finished(self, identity: dict[str, Any], stamps: dict[str, str]) -> bool:
         """Whether this very build is finished here; it may be begun, or not, where it is not.
 
         `identity` is what a build is: other content, other options or another library give
-        another. `stamps` are those of the source's files: each must be as it was. Raises
-        `OutputRefused` where the folder holds something else.
+        another. Raises `OutputRefused` where the folder holds something else.
         """
-        # In this order: another process that claims it now writes its identity before all else.
-        holds = self._holds_anything()
-        begun = read_json(self.identity_file)
-        manifest = read_json(self.folder / layout.MANIFEST)
-        if not begun and not holds:
-            return False
-        wanted = {"identity": identity, "stamps": stamps}
-        known = read_json(self.folder / layout.STAMPS) or stamps
-        present = begun or {"identity": manifest.get("build"), "stamps": known}
-        if present != wanted:
-            raise self._refusal(present, wanted)
-        return bool(manifest)
+        return self.holds(_claim(identity, stamps))
+
+    def finished(self, wanted: Identity) -> Identity:
+        """The finished build; a folder that was downloaded does not tell the source's stamps."""
+        identity = read_json(self.folder / layout.MANIFEST).get("build")
+        if not isinstance(identity, dict):
+            return {}
+        return _claim(identity, read_json(self.folder / layout.STAMPS) or wanted["stamps"])
+
+    def written(self) -> Iterator[Path]:
+        """The files that a build writes."""
+        yield from (self.folder / name for name in _OURS)
+        for config in self.configs:
+            for split in layout.SPLITS:
+                yield from (self.folder / config).glob(f"{split}-*.parquet*")
+        yield self.folder / layout.MANIFEST
+
+    def differences(self, present: Identity, wanted: Identity) -> str:
+        """What differs between two builds, in words."""
+        if not all(isinstance(present.get(key), dict) for key in wanted):
+            return f"{self.identity_file}, which is damaged"
+        return differences(dict(present), dict(wanted))
 
     def keep_stamps(self) -> None:
         """Write down, for when the build is finished, how the source's files were."""
@@ -222,57 +195,22 @@ class Workspace:
             for config, part in record.parts.items()
         }
 
-    def remove_work(self) -> None:
-        """The build is done."""
-        empty(self.work)
+    def _refuse_foreign(self) -> None:
+        """Raise `OutputRefused` where no build has been: a README.md there is somebody else's."""
+        manifest = read_json(self.folder / layout.MANIFEST)
+        ours = self.identity_file.exists() or manifest.get("format") == layout.MANIFEST_FORMAT
+        if self.is_used() and not ours:
+            raise OutputRefused(self._refusal({}, {}))
 
-    def _tidy(self) -> None:
-        """Remove what a run has left that was killed at its very end, or something in it since.
+    def _bytes_to_clear(self) -> int:
+        """What overwriting the folder gives back to the disk."""
+        work = (path for path in self.work.rglob("*") if path.name != LOCK)
+        there = (path for path in (*work, *self.written()) if path.is_file())
+        return sum(path.stat().st_size for path in there)
 
-        Nothing is amiss where that cannot be done, or another run is doing it.
-        """
-        with suppress(OSError, OutputRefused), hold(self.folder, (layout.ASSETS, *self.configs)):
-            shutil.rmtree(self.work, ignore_errors=True)
 
-    def _holds_anything(self) -> bool:
-        """Whether anything is there but the first traces of a build that was killed at once."""
-        there = self.folder.iterdir() if self.folder.exists() else ()
-        return any(path.name != layout.WORK for path in there)
-
-    def _refusal(self, present: dict[str, Any], wanted: dict[str, Any]) -> OutputRefused:
-        where = self.location or self.folder
-        if not isinstance(present.get("identity"), dict) or "stamps" not in present:
-            return OutputRefused(
-                f"{where} is not empty, and not a folder that `mico build` has begun.\n"
-                "Choose another with --out, or remove what is in it."
-            )
-        if not present["identity"]:
-            return OutputRefused(
-                f"{where} was being overwritten by a build that was stopped: --overwrite it again."
-            )
-        overwrite = "" if "://" in self.location else ", or --overwrite it"
-        return OutputRefused(
-            f"{where} holds another build; what differs is {differences(present, wanted)}.\n"
-            f"Run it with what it was begun with, or choose another --out{overwrite}."
-        )
-
-    def _clear(self) -> None:
-        """Remove what a build writes, and nothing else; stopped half way, it can be done again."""
-        self.refuse_foreign()
-        write_json(self.identity_file, _NOBODY)  # ours until nothing is left, and not finished
-        for path in self._ours():
-            if path != self.identity_file:
-                path.unlink(missing_ok=True)
-        self.identity_file.unlink()
-
-    def _ours(self) -> Iterator[Path]:
-        """The files that a build writes."""
-        work = (path for path in self.work.rglob("*") if path.is_file())
-        yield from (path for path in work if path.name != LOCK)
-        yield from (self.folder / name for name in _OURS)
-        for config in self.configs:
-            for split in layout.SPLITS:
-                yield from (self.folder / config).glob(f"{split}-*.parquet*")
+def _claim(identity: Identity, stamps: Identity) -> dict[str, Any]:
+    return {"identity": dict(identity), "stamps": dict(stamps)}
 
 
 def _read_record(path: Path) -> ShardRecord | None:
@@ -297,5 +235,3 @@ _BELOW = (
     *(f"{layout.WORK}/{part}" for part in (_RECORDS, layout.INDEX, layout.SAMPLE)),
 )  # fmt: skip
 """The folders that a run writes in, besides those of the configurations."""
-_NOBODY: dict[str, Any] = {"identity": {}, "stamps": {}}
-"""Which build has claimed a folder that is being cleared."""

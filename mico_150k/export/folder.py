@@ -1,21 +1,21 @@
 """An export's folder: whose it is, what of it is finished, and that it is complete at the end."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import ClassVar
 
 from mico_150k.core.errors import NotAnExport, OutputRefused
 from mico_150k.core.trainer import LAUNCH, Exported
 from mico_150k.dataset import layout
 from mico_150k.dataset.folder import DatasetFolder
 from mico_150k.export.record import are_file_names, parse_exported
-from mico_150k.io.files import disk_errors, read_json, write_atomically, write_json
+from mico_150k.io.files import read_json, write_atomically, write_json
 from mico_150k.io.hold import hold
-from mico_150k.io.locks import empty
 from mico_150k.io.machine import existing
 from mico_150k.io.regular import Root
+from mico_150k.io.workspace import ClaimedFolder, Identity
 
 EXPORT = "export.json"
 """What an export is and holds; written last."""
@@ -27,112 +27,72 @@ _FORMAT = "mico-150k-export/1"
 
 
 @dataclass(frozen=True, slots=True)
-class ExportFolder:
+class ExportFolder(ClaimedFolder):
     """The folder that an export is written to. `.export/` in it holds what is under way."""
 
-    path: Path
-
-    @property
-    def work(self) -> Path:
-        """The folder of what is not finished."""
-        return self.path / WORK
+    KIND: ClassVar[str] = "export"
+    COMMAND: ClassVar[str] = "mico export"
+    OPTION: ClassVar[str] = "--to"
+    WORK: ClassVar[str] = WORK
+    OVERWRITE: ClassVar[str] = "--overwrite it: images stay, and are used again"
+    STAYS: ClassVar[frozenset[str]] = frozenset({IMAGES})
 
     def part(self, name: str) -> Path:
         """Where the finished part of one shard lies until the end."""
         return self.work / "parts" / name
 
     @contextmanager
-    def held(self) -> Iterator[None]:
+    def held(self, *, shared: bool = False) -> Iterator[None]:
         """Keep out all else that writes in the folder; what killed runs have left is removed.
 
         An export in place keeps them out of the whole dataset folder. Raises `OutputRefused`.
         """
-        if DatasetFolder.is_built(self.path.parent):
-            with hold(self.path.parent, (self.path.name,)):
+        if DatasetFolder.is_built(self.folder.parent):
+            with hold(self.folder.parent, (self.folder.name,)):
                 yield
         else:
-            with hold(self.path, work=WORK, who="`mico export`"):
+            with ClaimedFolder.held(self, shared=shared):
                 yield
 
-    def claim(self, identity: Mapping[str, Any], *, overwrite: bool) -> Exported | None:
-        """Ask for the folder; what was exported where this export is finished already.
+    def finished(self, wanted: Identity) -> Identity:  # noqa: ARG002 - all of it is known
+        """The identity of the finished export; empty where there is none."""
+        found = read_json(self.folder / EXPORT).get("identity")
+        return found if isinstance(found, dict) else {}
 
-        Nothing changes before `begin`. Raises `OutputRefused` where it holds something else.
-        """
-        present = self._begun or read_json(self.path / EXPORT).get("identity")
-        if present == identity and not overwrite:
-            return None if self._begun else self.exported
-        if (present or self._holds_anything()) and not overwrite:
-            held = "another export" if present else "files that no export has written"
-            msg = (
-                f"{self.path} holds {held}.\n"
-                "Choose another folder with --to, or replace what an export has written in "
-                "this one with --overwrite; images stay, and are used again."
-            )
-            raise OutputRefused(msg)
-        return None
-
-    def begin(self, identity: Mapping[str, Any], *, overwrite: bool) -> None:
-        """Make the folder this export's, without the files of another that it overwrites."""
-        if overwrite:
-            self._clear()
-        if self._begun != identity:
-            write_json(self.work / "identity.json", dict(identity))
+    def written(self) -> Iterator[Path]:
+        """The files that an export has written, but for images."""
+        files = read_json(self.folder / EXPORT).get("files", [])
+        names = set(files) if are_file_names(files) else set()
+        names.update(path.stem for path in (self.work / "parts").glob("*.parquet.json"))
+        for path in self.folder.iterdir():
+            is_folder = path.is_dir() and not path.is_symlink()  # no export has written that
+            if path.name in names and path.name != EXPORT and not is_folder:
+                yield path
+        yield self.folder / EXPORT
 
     @property
     def exported(self) -> Exported:
         """The finished export in the folder. Raises `NotAnExport`, `NotRegular`, `OutsideRoot`."""
         try:
-            found = read_json(Root.at(self.path).file(EXPORT))
+            found = read_json(Root.at(self.folder).file(EXPORT))
         except OSError:
             found = {}
         if found.pop("format", None) != _FORMAT:
-            msg = f"{self.path}: no {EXPORT} of a finished export in it."
+            msg = f"{self.folder}: no {EXPORT} of a finished export in it."
             raise NotAnExport(msg)
-        return parse_exported(found, self.path)
+        return parse_exported(found, self.folder)
 
     def finish(self, exported: Exported, files: Mapping[str, str]) -> Exported:
         """Write the small files, and last that the export is finished; returns what is there."""
         exported = replace(exported, files=sorted({*exported.files, *files}))
         for name, text in files.items():
-            write_atomically(self.path / name, text.encode())
-        launch = self.path / LAUNCH
+            write_atomically(self.folder / name, text.encode())
+        launch = self.folder / LAUNCH
         if launch.exists() and not launch.is_symlink():
             launch.chmod(0o755)
-        write_json(self.path / EXPORT, {"format": _FORMAT, **asdict(exported)})
-        self._remove_work()
+        write_json(self.folder / EXPORT, {"format": _FORMAT, **asdict(exported)})
+        self.remove_work()
         return exported
-
-    @property
-    def _begun(self) -> dict[str, Any]:
-        """The identity of an export that is not finished."""
-        return read_json(self.work / "identity.json")
-
-    def _clear(self) -> None:
-        """Remove what another export has written, but for images.
-
-        What says which files those are goes last: stopped in between, it can be done again.
-        """
-        files = read_json(self.path / EXPORT).get("files", [])
-        written = set(files) if are_file_names(files) else set()
-        written.update(path.stem for path in (self.work / "parts").glob("*.parquet.json"))
-        with disk_errors(self.path):
-            for path in self.path.iterdir() if self.path.exists() else ():
-                if path.name in written and path.name != EXPORT:
-                    if path.is_dir() and not path.is_symlink():
-                        continue  # no export has written that
-                    path.unlink()
-            (self.path / EXPORT).unlink(missing_ok=True)
-        self._remove_work()
-
-    def _remove_work(self) -> None:
-        empty(self.work)
-        with suppress(OSError):  # where no lock is in it: in place
-            self.work.rmdir()
-
-    def _holds_anything(self) -> bool:
-        there = self.path.iterdir() if self.path.exists() else ()
-        return any(path.name not in {WORK, IMAGES} for path in there)
 
 
 def check_folder(path: Path, option: str) -> None:

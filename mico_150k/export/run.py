@@ -30,10 +30,11 @@ def run_export(
     `on_forecast` is told before anything is written what that will take. Raises `OutputRefused`,
     `DiskTooSmall`, `BrokenFile`; what is finished by then is kept.
     """
-    with job.folder.held():
-        # What lies beside a configuration is written anew whenever that is another.
-        overwrite = overwrite or job.in_place
-        finished = job.folder.claim(job.identity(), overwrite=overwrite)
+    folder, identity = job.folder, job.identity()
+    # What lies beside a configuration is written anew whenever that is another.
+    overwrite = overwrite or job.in_place
+    with folder.held():
+        is_finished = not overwrite and folder.holds(identity)
         running = replace(job, on_progress=on_progress)
         trainer = job.trainer
         work = (
@@ -41,12 +42,12 @@ def run_export(
             if isinstance(trainer, PathTrainer)
             else ShardsExport(running)
         )
-        if finished is not None and work.is_whole(finished):
+        if is_finished and work.is_whole(finished := folder.exported):
             return _relocate(finished, job.to, trainer, job.options.images)
         forecast = work.forecast()
         on_forecast(forecast)
         forecast.check_disk()
-        job.folder.begin(job.identity(), overwrite=overwrite)
+        folder.begin(identity, overwrite=overwrite)
         return _finish(trainer, work.run())
 
 
@@ -58,10 +59,10 @@ def relocate(folder: Path, trainer: Trainer, images: Path | None = None) -> Expo
     writing there.
     """
     export = ExportFolder(absolute(folder))
-    trainer.check_place(export.path)
+    trainer.check_place(export.folder)
     _ = export.exported  # before anything is made
     with export.held():
-        return _relocate(export.exported, export.path, trainer, images)
+        return _relocate(export.exported, export.folder, trainer, images)
 
 
 def _relocate(old: Exported, place: Path, trainer: Trainer, images: Path | None) -> Exported:

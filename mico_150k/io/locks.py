@@ -69,15 +69,15 @@ def lock_folder(
         os.close(handle)
 
 
-def empty(work: Path) -> None:
-    """Remove all that is in a work folder but its lock, as far as that is possible."""
+def empty(work: Path, *, keep: str = "") -> None:
+    """Remove all that is in a work folder but its lock and one file, as far as that is possible."""
     if work.is_symlink():
         return
     with suppress(FileNotFoundError, NotADirectoryError):
         for path in work.iterdir():
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path, ignore_errors=True)
-            elif path.name != LOCK:
+            elif path.name not in {LOCK, keep}:
                 with suppress(OSError):
                     path.unlink()
 

@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from mico_150k.core.errors import DiskTooSmall, OutputRefused, UsageError
-from mico_150k.export import pickles
 from mico_150k.export.codes_export import export_codes
 from mico_150k.export.codes_records import RecordOptions
 
@@ -50,7 +49,7 @@ def test_what_cannot_be_leaves_nothing_behind(
     with pytest.raises(UsageError, match="all 6 records are longer than --max-seq-len 5"):
         export_codes(codes, tmp_path / "short", RecordOptions(max_seq_len=5))
     assert not (tmp_path / "short" / "train.sh").exists()
-    monkeypatch.setattr(pickles, "free_space", lambda _: 1000)
+    monkeypatch.setattr("mico_150k.io.machine.free_space", lambda _: 1000)
     with pytest.raises(DiskTooSmall):
         export_codes(codes, tmp_path / "to", RecordOptions())
     assert not (tmp_path / "to").exists()

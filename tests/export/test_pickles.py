@@ -161,10 +161,11 @@ def test_a_disk_that_is_too_small_is_told_before_anything_is_written(
     codes: CodesFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     check_disk(codes, tmp_path / "to")
-    monkeypatch.setattr(pickles, "free_space", lambda _: 1000)
+    monkeypatch.setattr("mico_150k.io.machine.free_space", lambda _: 1000)
     with pytest.raises(DiskTooSmall, match="this will need 28"):
         check_disk(codes, tmp_path / "to")
     write_pickles(codes, tmp_path / "to")
     check_disk(codes, tmp_path / "to")  # all there
-    monkeypatch.setattr(pickles, "free_space", lambda _: None)  # a disk that does not tell
+    # A disk that does not tell.
+    monkeypatch.setattr("mico_150k.io.machine.free_space", lambda _: None)
     check_disk(codes, tmp_path / "to")
