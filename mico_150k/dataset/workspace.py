@@ -97,7 +97,7 @@ class Workspace(ClaimedFolder):
                 self.remove_work()
             yield False
             return
-        with self.held(shared=shared):
+        with self.held(shared=shared, gently=gently):
             is_open = overwrite or not self.is_finished(identity, stamps)
             if not is_open:
                 self.remove_work()

@@ -42,7 +42,7 @@ class ExportFolder(ClaimedFolder):
         return self.work / "parts" / name
 
     @contextmanager
-    def held(self, *, shared: bool = False) -> Iterator[None]:
+    def held(self, *, shared: bool = False, gently: bool = False) -> Iterator[None]:
         """Keep out all else that writes in the folder; what killed runs have left is removed.
 
         An export in place keeps them out of the whole dataset folder. Raises `OutputRefused`.
@@ -51,7 +51,7 @@ class ExportFolder(ClaimedFolder):
             with hold(self.folder.parent, (self.folder.name,)):
                 yield
         else:
-            with ClaimedFolder.held(self, shared=shared):
+            with ClaimedFolder.held(self, shared=shared, gently=gently):
                 yield
 
     def finished(self, wanted: Identity) -> Identity:  # noqa: ARG002 - all of it is known

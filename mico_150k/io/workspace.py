@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from mico_150k.core.errors import OutputRefused
-from mico_150k.io.files import create_json, disk_errors, read_json, write_json
+from mico_150k.io.files import create_json, disk_errors, read_json, sweep, write_json
 from mico_150k.io.hold import hold
 from mico_150k.io.locks import empty
 
@@ -78,14 +78,26 @@ class ClaimedFolder(ABC):
         """The files that such work has written; the one that says that it is finished is last."""
 
     @contextmanager
-    def held(self, *, shared: bool = False) -> Iterator[None]:
+    def held(self, *, shared: bool = False, gently: bool = False) -> Iterator[None]:
         """Keep out all who write in the folder; `shared` holders keep out only those who do not.
 
-        What killed runs have half written is removed. Raises `OutputRefused`.
+        What killed runs have half written is removed: `gently`, only what surely is that.
+        Raises `OutputRefused`.
         """
-        who = f"`{self.COMMAND}`"
-        with hold(self.folder, self.below, work=self.WORK, who=who, shared=shared, name=self.name):
+        with hold(
+            self.folder,
+            self.below,
+            work=self.WORK,
+            who=f"`{self.COMMAND}`",
+            shared=shared,
+            gently=gently,
+            name=self.name,
+        ):
             yield
+
+    def sweep(self) -> None:
+        """Remove all that is half written. Not while another process works here."""
+        sweep(self.folder, *(self.folder / part for part in self.below))
 
     def holds(self, identity: Identity) -> bool:
         """Whether this very work is finished here; where it is not, it may begin or go on.

@@ -150,7 +150,7 @@ def test_half_an_image_of_another_machine_goes_after_a_day(
     halves = list(out.rglob("*.partial"))
     run_export(job)
     assert halves == list(out.rglob("*.partial")) != []
-    monkeypatch.setattr("mico_150k.io.temporary.ABANDONED_SECONDS", -1)
+    monkeypatch.setattr(temporary, "ABANDONED_SECONDS", -1)
     run_export(job)
     assert not list(out.rglob("*.partial"))
 
