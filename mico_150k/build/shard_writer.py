@@ -70,4 +70,3 @@ class ShardWriter:
         for file in self._files.values():
             file.abandon()
         self._sample.abandon()
-        self._index.abandon()

@@ -22,10 +22,9 @@ import xxhash
 from mico_150k.core.columns import Column, ColumnType, arrow_schema
 from mico_150k.core.errors import BrokenFile, NotADataset
 from mico_150k.dataset import layout
-from mico_150k.io.files import disk_errors, settle, sha256
+from mico_150k.io.files import sha256, written_whole
 from mico_150k.io.json_lines import parse_json
 from mico_150k.io.regular import Root
-from mico_150k.io.temporary import partial
 
 FORMAT = "mico-150k/dimoo-codes/1"
 METADATA = b"dimoo_codes"
@@ -82,8 +81,6 @@ def write_codes(
     folder: Path, rows: Iterable[CodedRow], count: int, made_with: dict[str, Any]
 ) -> None:
     """Write all shards of `count` rows."""
-    with disk_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
     for path in folder.glob(f"{layout.SPLIT}-*.parquet*"):
         path.unlink()
     shards = -(-count // ROWS_A_SHARD)
@@ -97,9 +94,9 @@ def write_codes(
         of_shard = islice(iterator, ROWS_A_SHARD)
         # Codes are 13 bits: a dictionary packs them so, where plain they would be 32.
         with (
-            disk_errors(path),
+            written_whole(path) as temporary,
             pq.ParquetWriter(
-                partial(path),
+                temporary,
                 schema,
                 compression="zstd",
                 write_page_index=True,
@@ -108,7 +105,6 @@ def write_codes(
         ):
             while batch := list(islice(of_shard, ROWS_A_GROUP)):
                 writer.write_table(_table(batch, schema))
-        settle(path)
 
 
 def _table(rows: Sequence[CodedRow], schema: pa.Schema) -> pa.Table:

@@ -20,9 +20,8 @@ from mico_150k.core.sample import Sample
 from mico_150k.dataset.records import FileRecord
 from mico_150k.dataset.row_group import RowGroup
 from mico_150k.io.arrow import array_of
-from mico_150k.io.files import disk_errors, settle, sha256
+from mico_150k.io.files import sha256, written_whole
 from mico_150k.io.parquet import text_writer
-from mico_150k.io.temporary import partial, process_mark
 
 _OF_SAMPLES: Columns = {
     name: column for name, column in Default.columns.items() if not column.type.holds_images
@@ -52,7 +51,6 @@ class IndexPart:
     def __init__(self, path: Path, shard: int) -> None:
         """`path` is where the part will lie."""
         self._path = path
-        self._temporary = partial(path, process_mark())
         self._shard = shard
         self._tables: list[pa.Table] = []
         self._rows = 0
@@ -70,17 +68,10 @@ class IndexPart:
 
     def finish(self) -> FileRecord:
         """Write the part."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
         table = pa.concat_tables([_no_rows(), *self._tables])
-        with disk_errors(self._path):
-            pq.write_table(table, self._temporary)
-        record = _record(self._temporary, table.num_rows, 1, table.nbytes)
-        settle(self._path, self._temporary)
-        return record
-
-    def abandon(self) -> None:
-        """Remove what was written."""
-        self._temporary.unlink(missing_ok=True)
+        with written_whole(self._path) as temporary:
+            pq.write_table(table, temporary)
+            return _record(temporary, table.num_rows, 1, table.nbytes)
 
 
 def join_index(parts: Iterable[Path], path: Path) -> FileRecord:
@@ -90,18 +81,15 @@ def join_index(parts: Iterable[Path], path: Path) -> FileRecord:
 
 def write_index(tables: Iterable[pa.Table], path: Path) -> FileRecord:
     """Write the rows of these tables, in their order, as one file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     rows = row_groups = arrow_bytes = 0
-    temporary = partial(path, process_mark())
-    with disk_errors(path), text_writer(temporary, arrow_schema(INDEX_COLUMNS)) as writer:
-        for table in _regrouped(tables):
-            writer.write_table(table, row_group_size=ROW_GROUP_ROWS)
-            rows += table.num_rows
-            row_groups += 1
-            arrow_bytes += table.nbytes
-    record = _record(temporary, rows, row_groups, arrow_bytes)
-    settle(path, temporary)
-    return record
+    with written_whole(path) as temporary:
+        with text_writer(temporary, arrow_schema(INDEX_COLUMNS)) as writer:
+            for table in _regrouped(tables):
+                writer.write_table(table, row_group_size=ROW_GROUP_ROWS)
+                rows += table.num_rows
+                row_groups += 1
+                arrow_bytes += table.nbytes
+        return _record(temporary, rows, row_groups, arrow_bytes)
 
 
 def _record(path: Path, rows: int, row_groups: int, arrow_bytes: int) -> FileRecord:

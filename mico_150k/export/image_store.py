@@ -12,7 +12,7 @@ import xxhash
 from mico_150k.core.errors import BrokenFile, OutputRefused, OutsideRoot
 from mico_150k.core.faults import shown
 from mico_150k.core.sample import Image
-from mico_150k.io.files import disk_errors, named_at_the_end, sweep, write_atomically
+from mico_150k.io.files import disk_errors, sweep, write_atomically, written_whole
 from mico_150k.io.regular import Root, read_small
 from mico_150k.io.temporary import is_abandoned
 
@@ -82,7 +82,7 @@ class ImageStore:
                 msg = f"{path.parent} is a link that leads out of {self.root}. Remove it."
                 raise OutsideRoot(msg)
             self._folders.add(path.parent)
-        with named_at_the_end(path) as temporary:
+        with written_whole(path, settled=False) as temporary:
             temporary.write_bytes(image.data)
         return size
 

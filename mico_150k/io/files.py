@@ -27,25 +27,19 @@ def write_atomically(path: Path, data: bytes) -> None:
 
 
 @contextmanager
-def written_whole(path: Path) -> Iterator[Path]:
-    """A place to write a file at, which gets its name at the end and is on the disk then."""
-    with disk_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-    with named_at_the_end(path) as temporary:
-        yield temporary
-        _bring_to_disk(temporary)
+def written_whole(path: Path, *, settled: bool = True) -> Iterator[Path]:
+    """A place to write a file at, which gets its name at the end; a failure leaves nothing.
 
-
-@contextmanager
-def named_at_the_end(path: Path) -> Iterator[Path]:
-    """The same in a folder that is there, without waiting for the disk.
-
-    The place is this thread's own, since several may write one file; a failure leaves nothing.
+    The file is on the disk then, unless it need not be `settled`. The place is this thread's own,
+    since several may write one file.
     """
     temporary = partial(path, f"{process_mark()}-{threading.get_ident()}")
     with disk_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
         try:
             yield temporary
+            if settled:
+                _bring_to_disk(temporary)
             temporary.replace(path)
         except BaseException:
             with suppress(OSError):  # a disk that takes no file lets none be removed either
@@ -54,7 +48,7 @@ def named_at_the_end(path: Path) -> Iterator[Path]:
 
 
 def write_json(path: Path, plain: Any) -> None:  # noqa: ANN401 - any JSON value
-    """The same, for JSON that a person may read; the same value gives the same bytes."""
+    """Write JSON that a person may read; the same value gives the same bytes."""
     text = json.dumps(plain, indent=2, ensure_ascii=False, sort_keys=True)
     write_atomically(path, (text + "\n").encode())
 
@@ -76,9 +70,7 @@ def create_json(path: Path, plain: Any) -> bool:  # noqa: ANN401 - any JSON valu
 
     False where it was there. Where the file system has no links, the last one's file stays.
     """
-    with disk_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = partial(path, process_mark())
+    temporary = partial(path)
     write_json(temporary, plain)
     try:
         path.hardlink_to(temporary)
@@ -92,9 +84,9 @@ def create_json(path: Path, plain: Any) -> bool:  # noqa: ANN401 - any JSON valu
 
 
 def settle(path: Path, temporary: Path | None = None) -> None:
-    """Give a file that is written and closed its name; it is on the disk then.
+    """Give a file that was written over a longer time its name; it is on the disk then.
 
-    It lies at `temporary`, or `partial(path)`.
+    It lies at `temporary`, or `partial(path)`, and is closed.
     """
     temporary = temporary or partial(path)
     with disk_errors(path):
