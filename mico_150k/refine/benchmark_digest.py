@@ -12,36 +12,35 @@ from mico_150k.io.machine import cores
 from mico_150k.io.prefetch import map_ordered
 from mico_150k.refine.benchmark import Bench, BenchCase
 from mico_150k.refine.contamination import CaseDigests
-from mico_150k.refine.hash_cache import LookCache
 from mico_150k.refine.options import OnStep
-from mico_150k.refine.perceptual_hash import ImageFingerprint, look_of
+from mico_150k.refine.perceptual_hash import FingerprintCache, ImageFingerprint, fingerprint_of
 
 
 @dataclass(frozen=True, slots=True)
 class BenchRead:
     """The benchmark's cases by digests, how their images look, and those that cannot be used.
 
-    `looks` are by digest, and empty where only the same bytes count; `bytes` are of all images.
+    `fingerprints` are empty where only the same bytes count; `bytes` are of all images.
     """
 
     bench: Bench
     cases: tuple[CaseDigests, ...]
-    looks: Mapping[str, ImageFingerprint]
+    fingerprints: Mapping[str, ImageFingerprint]
     left_out: tuple[SkippedRow, ...]
     bytes: int
 
     @classmethod
     def open(
-        cls, location: str, tolerance: float, cache: LookCache | None, on_step: OnStep
+        cls, location: str, tolerance: float, cache: FingerprintCache | None, on_step: OnStep
     ) -> "BenchRead":
-        """Read every image once, a few cases at a time; with a cache of looks, look at it as well.
+        """Read every image once, a few cases at a time; with a cache, take its fingerprint as well.
 
         Raises `TooManyLeftOut`, and what `Bench.open` does.
         """
         bench = Bench.open(location)
         total = len(bench.entries)
         cases: list[CaseDigests] = []
-        looks: dict[str, ImageFingerprint] = {}
+        fingerprints: dict[str, ImageFingerprint] = {}
         left_out: list[SkippedRow] = []
         size = 0
         calls = (partial(_look_at, case, cache) for case in bench.cases())
@@ -50,13 +49,13 @@ class BenchRead:
                 if isinstance(case, BenchCase):
                     cases.append(CaseDigests.of(case))
                     size += case.num_bytes
-                    looks.update(found)
+                    fingerprints.update(found)
                 else:
                     left_out.append(case)
                 on_step("cases of MICo-Bench", number, total)
         if len(left_out) > tolerance * total or not cases:
             raise _too_many(left_out, total, tolerance)
-        return cls(bench, tuple(cases), looks, tuple(left_out), size)
+        return cls(bench, tuple(cases), fingerprints, tuple(left_out), size)
 
     @property
     def content(self) -> str:
@@ -71,14 +70,14 @@ class BenchRead:
 
 
 def _look_at(
-    case: BenchCase | SkippedRow, cache: LookCache | None
+    case: BenchCase | SkippedRow, cache: FingerprintCache | None
 ) -> tuple[BenchCase | SkippedRow, dict[str, ImageFingerprint]]:
     """The case, and the looks of its images: those that are known, and the others, kept now."""
     if cache is None or isinstance(case, SkippedRow):
         return case, {}
     images = {image.digest: image.data for image in case.sample.images}
     known = cache.read(images)
-    new = {digest: look_of(data) for digest, data in images.items() if digest not in known}
+    new = {digest: fingerprint_of(data) for digest, data in images.items() if digest not in known}
     if new:
         cache.add(new)
     return case, known | new

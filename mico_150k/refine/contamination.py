@@ -1,7 +1,7 @@
 """Which rows are in the benchmark: the same output, or the same inputs in whatever order.
 
 Digests find what has the same bytes, and decode nothing. What was encoded again or resized has
-other bytes: perceptual hashes find it (`mico_150k.refine.hashing`).
+other bytes: perceptual hashes find it (`mico_150k.refine.perceptual_hash`).
 """
 
 from collections import defaultdict

@@ -15,10 +15,13 @@ from mico_150k.refine.assignment import RowAssignments
 from mico_150k.refine.benchmark_config import bench_digests
 from mico_150k.refine.benchmark_digest import BenchRead
 from mico_150k.refine.contamination import Alike, find_overlaps
-from mico_150k.refine.hash_cache import LookCache
-from mico_150k.refine.hashing import look_at_rows
 from mico_150k.refine.options import OnStep, RefineOptions
-from mico_150k.refine.perceptual_hash import find_alike, require_imagehash
+from mico_150k.refine.perceptual_hash import (
+    FingerprintCache,
+    find_alike,
+    fingerprint_rows,
+    require_imagehash,
+)
 from mico_150k.refine.takedown import Removal
 from mico_150k.refine.validation_split import choose_validation
 
@@ -66,11 +69,11 @@ def decide(
     if options.bench is not None:
         if not options.exact:
             require_imagehash()
-        cache = None if options.exact else LookCache()
+        cache = None if options.exact else FingerprintCache()
         bench = BenchRead.open(options.bench, tolerance, cache, on_step)
         alike = None
         if cache:
-            alike = find_alike(look_at_rows(dataset, fates, cache, on_step), bench.looks)
+            alike = find_alike(fingerprint_rows(dataset, fates, cache, on_step), bench.fingerprints)
         overlaps = _leave_out_bench(fates, bench, alike, mark=options.mark)
     if options.validation is not None:
         _set_apart(dataset, options, fates)

@@ -26,8 +26,7 @@ from mico_150k.io.files import write_atomically, write_json
 from mico_150k.refine.assignment import RowAssignments
 from mico_150k.refine.benchmark_config import carry_bench, write_bench
 from mico_150k.refine.decide import Decision, removed_before
-from mico_150k.refine.repack import NewShard
-from mico_150k.refine.sample_config import refine_sample
+from mico_150k.refine.repack import NewShard, refine_sample
 
 Files = dict[str, dict[str, FileRecord]]
 """Configuration → file name → its record."""

@@ -20,7 +20,12 @@ of pictures, none that differ in 24 to 60 signs agree in their colours within 8.
 """
 
 import io
-from collections.abc import Mapping
+import os
+import sqlite3
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from contextlib import closing
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +33,12 @@ from PIL import Image as Pillow
 
 from mico_150k.core.errors import UsageError
 from mico_150k.core.sample import Buffer
+from mico_150k.dataset import layout
+from mico_150k.dataset.reader import Dataset
+from mico_150k.io.machine import cores
+from mico_150k.io.prefetch import map_ordered
+from mico_150k.refine.assignment import RowAssignments
+from mico_150k.refine.options import OnStep
 
 MOST_DIFFERENT_SIGNS = 20
 """Of 256: what a small copy at quality 30 changes in a photo."""
@@ -48,6 +59,9 @@ ImageFingerprint = bytes
 _SIGNS_SIDE, _FIELDS_SIDE = 16, 8
 _SIGN_BYTES, _COLOUR_BYTES = _SIGNS_SIDE**2 // 8, 3 * _FIELDS_SIDE**2
 _DECODED = ("JPEG", "PNG", "WEBP")
+_KEPT_EVERY = 256
+_TABLE = "create table if not exists looks (digest text primary key, look blob not null)"
+"""Whatever else makes a fingerprint gives the table another name: no old one is taken for it."""
 
 
 def require_imagehash() -> None:
@@ -63,8 +77,8 @@ def require_imagehash() -> None:
         raise UsageError(msg) from error
 
 
-def look_of(data: Buffer) -> ImageFingerprint:
-    """The look of an encoded picture."""
+def fingerprint_of(data: Buffer) -> ImageFingerprint:
+    """The fingerprint of an encoded image."""
     import imagehash
 
     with Pillow.open(io.BytesIO(data), formats=_DECODED) as image:
@@ -83,10 +97,10 @@ def find_alike(
     Every pair is compared: a product of two matrices of ±1 counts the signs that agree.
     """
     alike: dict[str, frozenset[str]] = {}
-    their = _Looks(theirs)
+    their = _Comparable(theirs)
     if not their.digests:
         return alike
-    our, their_signs = _Looks(ours), their.signs(slice(None)).T
+    our, their_signs = _Comparable(ours), their.signs(slice(None)).T
     for start in range(0, len(our.digests), COMPARED_AT_ONCE):
         agreeing = our.signs(slice(start, start + COMPARED_AT_ONCE)) @ their_signs
         near = agreeing >= len(their_signs) - 2 * MOST_DIFFERENT_SIGNS_OF_PALE
@@ -103,12 +117,12 @@ def find_alike(
     return alike
 
 
-class _Looks:
-    """Looks side by side, by digest; without flat pictures."""
+class _Comparable:
+    """Fingerprints side by side, by digest; without those of flat images."""
 
-    def __init__(self, looks: Mapping[str, ImageFingerprint]) -> None:
-        digests = sorted(looks)
-        joined = np.frombuffer(b"".join(looks[digest] for digest in digests), np.uint8)
+    def __init__(self, fingerprints: Mapping[str, ImageFingerprint]) -> None:
+        digests = sorted(fingerprints)
+        joined = np.frombuffer(b"".join(fingerprints[digest] for digest in digests), np.uint8)
         table = joined.reshape(len(digests), _SIGN_BYTES + _COLOUR_BYTES)
         telling = np.unpackbits(table[:, :_SIGN_BYTES], axis=1).sum(axis=1) >= LEAST_SIGNS
         self._signs = table[telling, :_SIGN_BYTES]
@@ -118,3 +132,103 @@ class _Looks:
     def signs(self, which: slice) -> npt.NDArray[np.float32]:
         """The signs of some of them, a row of ±1 for each."""
         return np.unpackbits(self._signs[which], axis=1).astype(np.float32) * 2 - 1
+
+
+class FingerprintCache:
+    """Fingerprints by digest, kept between runs: decoding a terabyte takes hours.
+
+    They lie in `~/.cache/mico-150k/looks.sqlite`, or below `XDG_CACHE_HOME`.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        """`path` is the file, made where it is not. Raises `UsageError` where it cannot be."""
+        home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        self._path = path or home / "mico-150k" / "looks.sqlite"
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with closing(self._connect()) as connection, connection:
+                connection.execute(_TABLE)
+        except (OSError, sqlite3.Error) as error:
+            msg = (
+                f"{self._path}: hashes cannot be kept there: {error}\n"
+                "XDG_CACHE_HOME=FOLDER keeps them elsewhere; remove the file if it is damaged."
+            )
+            raise UsageError(msg) from error
+
+    def read(self, digests: Iterable[str]) -> dict[str, ImageFingerprint]:
+        """Those of these digests that are known."""
+        with closing(self._connect()) as connection:
+            connection.execute("create temp table asked (digest text primary key)")
+            connection.executemany(
+                "insert or ignore into asked values (?)", ((digest,) for digest in digests)
+            )
+            return dict(connection.execute("select digest, look from looks natural join asked"))
+
+    def add(self, fingerprints: Mapping[str, ImageFingerprint]) -> None:
+        """Keep these."""
+        with closing(self._connect()) as connection, connection:
+            connection.executemany(
+                "insert or ignore into looks values (?, ?)", fingerprints.items()
+            )
+
+    def _connect(self) -> sqlite3.Connection:
+        return sqlite3.connect(self._path, timeout=60)
+
+
+def fingerprint_rows(
+    dataset: Dataset, fates: RowAssignments, cache: FingerprintCache, on_step: OnStep
+) -> dict[str, ImageFingerprint]:
+    """The fingerprint of each image of the rows that are kept; unknown images are decoded once."""
+    digests = {digest for place in fates.kept() for digest in fates.rows[place].digests}
+    known = cache.read(digests)
+    unknown = digests - known.keys()
+    total = len(unknown)
+    pictures = _pictures(dataset, fates, unknown)
+    for number, (digest, fingerprint) in enumerate(_fingerprints(pictures, cache), 1):
+        known[digest] = fingerprint
+        on_step("images", number, total)
+    return known
+
+
+def _pictures(
+    dataset: Dataset, fates: RowAssignments, unknown: set[str]
+) -> Iterator[tuple[str, Buffer]]:
+    """Each unknown picture once, from the first row that has it."""
+    waiting = set(unknown)
+    first = [place for place in fates.kept() if _takes(waiting, fates.rows[place].digests)]
+    for split in (layout.SPLIT, layout.VALIDATION):
+        of_split = [place for place in first if fates.rows[place].split == split]
+        with closing(dataset.samples(fates.index_of(of_split), split)) as groups:
+            for image in (image for group in groups for row in group for image in row.images):
+                if image.digest in unknown:
+                    unknown.discard(image.digest)
+                    yield image.digest, image.data
+
+
+def _takes(waiting: set[str], digests: Iterable[str]) -> bool:
+    """Whether any of them is waited for; none is then."""
+    found = waiting.intersection(digests)
+    waiting -= found
+    return bool(found)
+
+
+def _fingerprints(
+    pictures: Iterable[tuple[str, Buffer]], cache: FingerprintCache
+) -> Generator[tuple[str, ImageFingerprint], None, None]:
+    """Decode on all cores, and keep what is found now and then."""
+    waiting: dict[str, ImageFingerprint] = {}
+    calls = (partial(_with_digest, digest, data) for digest, data in pictures)
+    try:
+        with closing(map_ordered(calls, cores())) as results:
+            for digest, fingerprint in results:
+                waiting[digest] = fingerprint
+                if len(waiting) >= _KEPT_EVERY:
+                    cache.add(waiting)
+                    waiting = {}
+                yield digest, fingerprint
+    finally:
+        cache.add(waiting)
+
+
+def _with_digest(digest: str, data: Buffer) -> tuple[str, ImageFingerprint]:
+    return digest, fingerprint_of(data)

@@ -11,8 +11,13 @@ from mico_150k.core.errors import UsageError
 from mico_150k.dataset.index import NEAR_INPUTS, NEAR_OUTPUT, SAME_INPUTS, SAME_OUTPUT
 from mico_150k.refine.assignment import Row
 from mico_150k.refine.contamination import CaseDigests, Overlap, find_overlaps
-from mico_150k.refine.hash_cache import LookCache
-from mico_150k.refine.perceptual_hash import LEAST_SIGNS, MOST_DIFFERENT_SIGNS, find_alike, look_of
+from mico_150k.refine.perceptual_hash import (
+    LEAST_SIGNS,
+    MOST_DIFFERENT_SIGNS,
+    FingerprintCache,
+    find_alike,
+    fingerprint_of,
+)
 
 from ..factories import encode, garment, picture
 
@@ -62,7 +67,7 @@ def noise(seed: int, size: tuple[int, int] = (256, 192)) -> Image.Image:
 
 def alike(one: Image.Image | bytes, other: Image.Image | bytes) -> bool:
     data = [image if isinstance(image, bytes) else encode(image) for image in (one, other)]
-    return bool(find_alike({"one": look_of(data[0])}, {"other": look_of(data[1])}))
+    return bool(find_alike({"one": fingerprint_of(data[0])}, {"other": fingerprint_of(data[1])}))
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -91,7 +96,7 @@ def test_a_pale_picture_encoded_again_looks_the_same_and_another_pale_one_does_n
 
 
 def signs_that_differ(one: Image.Image, other: Image.Image) -> int:
-    signs = (int.from_bytes(look_of(encode(image))[:32], "big") for image in (one, other))
+    signs = (int.from_bytes(fingerprint_of(encode(image))[:32], "big") for image in (one, other))
     return (next(signs) ^ next(signs)).bit_count()
 
 
@@ -121,24 +126,24 @@ def test_a_picture_in_other_hues_is_another_and_its_copy_in_grey_is_found(seed: 
 
 def test_a_flat_picture_looks_like_none() -> None:
     white = Image.new("RGB", (64, 64), "white")
-    signs = look_of(encode(white))[:32]
+    signs = fingerprint_of(encode(white))[:32]
     assert int.from_bytes(signs, "big").bit_count() < LEAST_SIGNS
     assert not alike(white, white)
 
 
 def test_looks_are_kept_between_runs(tmp_path: Path) -> None:
     looks = {"0" * 32: b"1" * 224, "f" * 32: b"2" * 224}
-    LookCache(tmp_path / "below" / "looks.sqlite").add(looks)
-    cache = LookCache(tmp_path / "below" / "looks.sqlite")
+    FingerprintCache(tmp_path / "below" / "looks.sqlite").add(looks)
+    cache = FingerprintCache(tmp_path / "below" / "looks.sqlite")
     assert cache.read(["f" * 32, "a" * 32]) == {"f" * 32: b"2" * 224}
 
 
 def test_a_cache_that_cannot_be_kept_is_said(tmp_path: Path) -> None:
     (tmp_path / "looks.sqlite").write_bytes(b"no database, but long enough to be taken for one")
     with pytest.raises(UsageError, match="XDG_CACHE_HOME=FOLDER"):
-        LookCache(tmp_path / "looks.sqlite")
+        FingerprintCache(tmp_path / "looks.sqlite")
     with pytest.raises(UsageError, match="XDG_CACHE_HOME=FOLDER"):
-        LookCache(tmp_path / "looks.sqlite" / "below" / "looks.sqlite")
+        FingerprintCache(tmp_path / "looks.sqlite" / "below" / "looks.sqlite")
 
 
 def test_a_jpeg_looks_as_its_pixels_are() -> None:
