@@ -37,7 +37,7 @@ class SamplePart:
 
     def abandon(self) -> None:
         """Remove what was written."""
-        self._file.abandon()
+        self._file.close()
 
 
 def join_sample(parts: Iterable[Path], path: Path, plan: Plan) -> FileRecord:

@@ -68,5 +68,5 @@ class ShardWriter:
     def abandon(self) -> None:
         """Remove what was written and is not finished."""
         for file in self._files.values():
-            file.abandon()
+            file.close()
         self._sample.abandon()

@@ -67,8 +67,8 @@ class ConfigFile:
         settle(self.path, self._temporary)
         return record
 
-    def abandon(self) -> None:
-        """Close and remove the temporary file."""
+    def close(self) -> None:
+        """Remove what was written, unless it is finished."""
         if self._writer is not None:
             with suppress(OSError):  # the disk may be full, which is why the file is abandoned
                 self._writer.close()

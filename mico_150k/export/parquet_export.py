@@ -132,16 +132,14 @@ class ShardsExport:
         if dataset.folder is not None and self._is_whole(shard):
             link(dataset.file(f"{config}/{path.name}"), path)
             return
-        file = ConfigFile(path, get_builder(config).columns)
-        try:
-            with closing(dataset.samples(shard.index)) as found:
-                samples = (sample for group in found for sample in group)
-                for group in cut(_first(samples, shard.inputs)):
-                    file.write(RowGroup(group))
+        with (
+            closing(ConfigFile(path, get_builder(config).columns)) as file,
+            closing(dataset.samples(shard.index)) as found,
+        ):
+            samples = (sample for group in found for sample in group)
+            for group in cut(_first(samples, shard.inputs)):
+                file.write(RowGroup(group))
             file.finish()
-        except BaseException:
-            file.abandon()
-            raise
 
 
 def spread(groups: dict[str, list[int]], multiple: int) -> dict[str, list[int]]:
@@ -172,8 +170,7 @@ def _first(samples: Iterator[Sample], inputs: tuple[int, ...]) -> Iterator[Sampl
 
 def _recut(path: Path, config: str, cuts: list[int]) -> None:
     """Write a shard anew with these row groups. What it was linked to keeps its own."""
-    file = ConfigFile(path, get_builder(config).columns)
-    try:
+    with closing(ConfigFile(path, get_builder(config).columns)) as file:
         rows = _tables(path)
         waiting = next(rows)
         for count in cuts:
@@ -182,9 +179,6 @@ def _recut(path: Path, config: str, cuts: list[int]) -> None:
             file.write_table(waiting.slice(0, count).combine_chunks())
             waiting = waiting.slice(count)
         file.finish()
-    except BaseException:
-        file.abandon()
-        raise
 
 
 def _tables(path: Path) -> Iterator[pa.Table]:

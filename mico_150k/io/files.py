@@ -106,7 +106,7 @@ def sweep(*folders: Path, everyones: bool = True) -> None:
         for path in folder.glob("*.partial"):
             if is_temporary(path) if everyones else is_abandoned(path):
                 with disk_errors(path):
-                    _remove(path)
+                    remove(path)
 
 
 def remove_abandoned(path: Path) -> None:
@@ -114,10 +114,11 @@ def remove_abandoned(path: Path) -> None:
     for left in path.parent.glob(f"{glob.escape(path.name)}.*.partial"):
         if is_abandoned(left):
             with suppress(OSError):
-                _remove(left)
+                remove(left)
 
 
-def _remove(path: Path) -> None:
+def remove(path: Path) -> None:
+    """Remove a file, or a folder with all that is in it."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:

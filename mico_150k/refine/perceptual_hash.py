@@ -22,7 +22,7 @@ of pictures, none that differ in 24 to 60 signs agree in their colours within 8.
 import io
 import os
 import sqlite3
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -183,19 +183,31 @@ def fingerprint_rows(
     known = cache.read(digests)
     unknown = digests - known.keys()
     total = len(unknown)
-    pictures = _pictures(dataset, fates, unknown)
-    for number, (digest, fingerprint) in enumerate(_fingerprints(pictures, cache), 1):
-        known[digest] = fingerprint
-        on_step("images", number, total)
+    new: dict[str, ImageFingerprint] = {}
+    calls = (partial(_with_digest, *image) for image in _images(dataset, fates, unknown))
+    try:
+        with closing(map_ordered(calls, cores())) as results:
+            for number, (digest, fingerprint) in enumerate(results, 1):
+                known[digest] = new[digest] = fingerprint
+                if len(new) >= _KEPT_EVERY:
+                    cache.add(new)
+                    new = {}
+                on_step("images", number, total)
+    finally:
+        cache.add(new)
     return known
 
 
-def _pictures(
+def _images(
     dataset: Dataset, fates: RowAssignments, unknown: set[str]
 ) -> Iterator[tuple[str, Buffer]]:
-    """Each unknown picture once, from the first row that has it."""
+    """Each unknown image once, from the first row that has it."""
     waiting = set(unknown)
-    first = [place for place in fates.kept() if _takes(waiting, fates.rows[place].digests)]
+    first = []
+    for place in fates.kept():
+        if found := waiting.intersection(fates.rows[place].digests):
+            waiting -= found
+            first.append(place)
     for split in (layout.SPLIT, layout.VALIDATION):
         of_split = [place for place in first if fates.rows[place].split == split]
         with closing(dataset.samples(fates.index_of(of_split), split)) as groups:
@@ -203,31 +215,6 @@ def _pictures(
                 if image.digest in unknown:
                     unknown.discard(image.digest)
                     yield image.digest, image.data
-
-
-def _takes(waiting: set[str], digests: Iterable[str]) -> bool:
-    """Whether any of them is waited for; none is then."""
-    found = waiting.intersection(digests)
-    waiting -= found
-    return bool(found)
-
-
-def _fingerprints(
-    pictures: Iterable[tuple[str, Buffer]], cache: FingerprintCache
-) -> Generator[tuple[str, ImageFingerprint], None, None]:
-    """Decode on all cores, and keep what is found now and then."""
-    waiting: dict[str, ImageFingerprint] = {}
-    calls = (partial(_with_digest, digest, data) for digest, data in pictures)
-    try:
-        with closing(map_ordered(calls, cores())) as results:
-            for digest, fingerprint in results:
-                waiting[digest] = fingerprint
-                if len(waiting) >= _KEPT_EVERY:
-                    cache.add(waiting)
-                    waiting = {}
-                yield digest, fingerprint
-    finally:
-        cache.add(waiting)
 
 
 def _with_digest(digest: str, data: Buffer) -> tuple[str, ImageFingerprint]:
