@@ -13,8 +13,7 @@ from mico_150k.dataset.reader import Dataset
 from mico_150k.dataset.selection import Selection
 from mico_150k.refine.assignment import RowAssignments
 from mico_150k.refine.benchmark_config import bench_digests
-from mico_150k.refine.benchmark_digest import BenchRead
-from mico_150k.refine.contamination import Alike, find_overlaps
+from mico_150k.refine.contamination import Alike, BenchRead, find_overlaps
 from mico_150k.refine.options import OnStep, RefineOptions
 from mico_150k.refine.perceptual_hash import (
     FingerprintCache,

@@ -183,7 +183,7 @@ def test_near_duplicates_are_left_out_and_looked_at_once(
     def refuse(_: object) -> bytes:
         pytest.fail("looked at again")
 
-    for module in ("perceptual_hash", "benchmark_digest"):
+    for module in ("perceptual_hash", "contamination"):
         monkeypatch.setattr(f"mico_150k.refine.{module}.fingerprint_of", refuse)
     refine(dataset, tmp_path / "again", bench=str(bench))
     assert contents(tmp_path / "again") == contents(tmp_path / "out")
