@@ -93,12 +93,12 @@ def inspect_images(
     source: Source, plan: Plan, verify: Verify, on_progress: Callable[[Progress], None]
 ) -> ImageInspection:
     """Read every image as a build would, and write nothing."""
-    examiner = RowValidator(verify)
+    validator = RowValidator(verify)
     tally = ShardStats()
     repeats = Repeats()
     seen = 0
     for unit in plan.units:
-        for sample in tally.samples(examiner.examine(unit_rows(source, plan, unit))):
+        for sample in tally.samples(validator.examine(unit_rows(source, plan, unit))):
             seen += sample.num_bytes
             repeats.add(sample)
             on_progress(

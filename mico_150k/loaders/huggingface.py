@@ -25,7 +25,7 @@ from mico_150k.dataset import layout
 from mico_150k.dataset.configurations import COLUMNS
 from mico_150k.images.header import Verify
 from mico_150k.loaders.package_hash import package_hash
-from mico_150k.loaders.rows import LoadTarget, find_given, fingerprint, require_same
+from mico_150k.loaders.rows import LoadTarget, find_target, fingerprint, require_same
 from mico_150k.sources import ReadOptions
 from mico_150k.sources.shape import parse_map
 from mico_150k.version import __version__
@@ -73,7 +73,7 @@ class MicoConfig(datasets.BuilderConfig):
             exclude=tuple(shlex.split(self.exclude)),
             allow_outside=self.allow_outside,
         )
-        return find_given(
+        return find_target(
             self.data_dir,
             reading,
             verify=Verify(self.verify),

@@ -136,7 +136,7 @@ class SourceTarget:
             logger.warning("left out %d rows: %s", reasons.total(), dict(reasons))
 
 
-def find_given(  # noqa: PLR0913 - each is a choice of its own
+def find_target(  # noqa: PLR0913 - each is a choice of its own
     data_dir: str | None,
     reading: ReadOptions,
     *,

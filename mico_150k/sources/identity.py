@@ -16,8 +16,7 @@ def source_id(value: Any, file: str, row: int, column: str) -> str:  # noqa: ANN
     Whole floats are numbers: pandas makes them of a column of integers in which one is missing.
     So are whole decimals: databases export 64-bit keys as such.
     """
-    if (isinstance(value, float) and value.is_integer()) or _is_whole(value):
-        value = int(value)
+    value = _whole(value)
     if wrong := _wrong(value):
         msg = (
             f"{file}, row {row}: its id (column {column}) is {wrong}.\n"
@@ -27,8 +26,13 @@ def source_id(value: Any, file: str, row: int, column: str) -> str:  # noqa: ANN
     return str(value)
 
 
-def _is_whole(value: object) -> bool:
-    return isinstance(value, Decimal) and value.is_finite() and value == value.to_integral_value()
+def _whole(value: Any) -> Any:  # noqa: ANN401 - any column's value
+    """A whole number that is stored as another kind, as an integer; all else as it is."""
+    if isinstance(value, Decimal):
+        is_whole = value.is_finite() and value == value.to_integral_value()
+    else:
+        is_whole = isinstance(value, float) and value.is_integer()
+    return int(value) if is_whole else value
 
 
 def _wrong(value: Any) -> str:  # noqa: ANN401 - any column's value
@@ -51,6 +55,5 @@ def place_id(file: str, row: int) -> str:
 
 def subtask_of(value: Any) -> str:  # noqa: ANN401 - any column's value
     """A subtask as a text, "" for none; whole numbers without a point."""
-    if (isinstance(value, float) and value.is_integer()) or _is_whole(value):
-        value = int(value)
+    value = _whole(value)
     return "" if value is None or value != value else str(value)  # noqa: PLR0124 - a NaN

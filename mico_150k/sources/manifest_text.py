@@ -9,7 +9,7 @@ import gzip
 import io
 import json
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO, TypeAlias
 
@@ -49,7 +49,7 @@ class ManifestText:
     def __init__(self, name: str, handle: BinaryIO) -> None:
         """`handle` is open at the start of the file called `name`."""
         self._name = name
-        self._bytes = _Counted(name, handle)
+        self._bytes = _Counted(handle.read)
         self._digest = xxhash.xxh3_128()
         self._head = b""
         self._held = 0
@@ -235,48 +235,40 @@ class _Pieces:
 
 
 class _Counted(io.RawIOBase):
-    """A file's bytes as they are read, and how many they were."""
+    """Bytes as they are read, and how many they were."""
 
-    def __init__(self, name: str, handle: BinaryIO) -> None:
+    def __init__(self, read: Callable[[int], bytes]) -> None:
         super().__init__()
-        self._name = name
-        self._handle = handle
+        self._read = read
         self.count = 0
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - anything that can be written to
-        data = self._handle.read(len(buffer))
+        data = self._read(len(buffer))
         buffer[: len(data)] = data
         self.count += len(data)
         return len(data)
 
 
-class _Unzipped(io.RawIOBase):
+class _Unzipped(_Counted):
     """What a gzip'd file holds; refused where it is far more than any manifest makes of so much."""
 
     def __init__(self, name: str, text: Text, zipped: _Counted) -> None:
-        super().__init__()
+        super().__init__(gzip.GzipFile(fileobj=text).read1)
         self._name = name
-        self._text = gzip.GzipFile(fileobj=text)
         self._zipped = zipped
-        self._count = 0
-
-    def readable(self) -> bool:
-        return True
 
     def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - anything that can be written to
-        data = self._text.read1(len(buffer))
-        buffer[: len(data)] = data
-        self._count += len(data)
-        if self._count > max(_FREE_BYTES, _MOST_RATIO * self._zipped.count):
+        size = super().readinto(buffer)
+        if self.count > max(_FREE_BYTES, _MOST_RATIO * self._zipped.count):
             msg = (
                 f"{self._name}: gzip of more than {_MOST_RATIO} times its size, which no manifest "
                 f"is.\n{leave_out(self._name)}"
             )
             raise BrokenFile(msg)
-        return len(data)
+        return size
 
 
 class _DoubledError(ValueError):
