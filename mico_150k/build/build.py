@@ -178,9 +178,9 @@ class Build:
         """
         started = time.monotonic()
         units = self.plan.units
+        if not overwrite and self.is_finished():
+            return self._finished_before(started)
         with self._claimed(units, outlet, overwrite=overwrite) as workspace:
-            if workspace is None:
-                return self._finished_before(started)
             records = self._records(workspace, units, hashes=recheck, outlet=outlet)
             resumed = len(records)
             if outlet:
@@ -212,9 +212,10 @@ class Build:
         started = time.monotonic()
         units = share.take(self.plan)
         shards = sum(len(unit.shards) for unit in units)
+        if self.is_finished():
+            self._update_finished()
+            return ShareResult(self.out, shards, shards, time.monotonic() - started)
         with self._claimed(units, shared=True) as workspace:
-            if workspace is None:
-                return ShareResult(self.out, shards, shards, time.monotonic() - started)
             records = self._records(workspace, units, hashes=recheck)
             resumed = len(records)
             watch = DropLimit(self.plan, tolerance, records.values(), on_progress)
@@ -230,10 +231,10 @@ class Build:
         started = time.monotonic()
         if not self._workspace.is_begun:
             raise self._missing(set())
+        if self.is_finished():
+            return self._finished_before(started)
         # Gently: on a file system without locks, others may still write what is missing.
         with self._claimed((), gently=True) as workspace:
-            if workspace is None:
-                return self._finished_before(started)
             records = self._records(workspace, self.plan.units, hashes=recheck)
             if len(records) < self.plan.shards:
                 raise self._missing(set(records))
@@ -257,8 +258,8 @@ class Build:
         overwrite: bool = False,
         shared: bool = False,
         gently: bool = False,
-    ) -> Iterator[Workspace | None]:
-        """Have the folder for these units; None where this very build is finished."""
+    ) -> Iterator[Workspace]:
+        """Have the folder for these units."""
         workspace = self._workspace
         with workspace.claimed(
             self.identity(),
@@ -267,18 +268,17 @@ class Build:
             overwrite=overwrite,
             shared=shared,
             gently=gently,
-        ) as is_open:
-            if is_open and self.licence:
+        ):
+            if self.licence:
                 workspace.keep_licence(self.licence.header)
-            yield workspace if is_open else None
-        if not is_open:
-            self._state_licence()
+            yield workspace
 
-    def _state_licence(self) -> None:
+    def _update_finished(self) -> None:
         """Have the card of a finished build state the licence that is given, if one is.
 
         Raises `OutputRefused` where a person has changed what would be lost.
         """
+        self._workspace.tidy()
         folder = DatasetFolder(self.out)
         if self.licence and not self.licence.is_stated_by(read_card(folder)):
             write_card(folder, self.licence)
@@ -393,6 +393,7 @@ class Build:
         }
 
     def _finished_before(self, started: float) -> BuildResult:
+        self._update_finished()
         return self._result(Report.of_folder(self.out), self.plan.shards, started)
 
     def _result(self, report: Report, resumed: int, started: float) -> BuildResult:

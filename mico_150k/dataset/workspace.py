@@ -80,8 +80,8 @@ class Workspace(ClaimedFolder):
         overwrite: bool = False,
         shared: bool = False,
         gently: bool = False,
-    ) -> Iterator[bool]:
-        """Have the folder for a build; False where this very build is finished.
+    ) -> Iterator[None]:
+        """Have the folder for a build that is not finished in it, as `is_finished` says.
 
         Nobody else writes in it meanwhile, but for those who have it `shared` with this one.
         `check_disk`, with the bytes that overwriting gives back, comes before anything is
@@ -91,21 +91,14 @@ class Workspace(ClaimedFolder):
         """
         if overwrite:
             self._refuse_foreign()
-        elif self.is_finished(identity, stamps):
-            # Nothing is amiss where that cannot be done, or another run is doing it.
-            with suppress(OSError, OutputRefused), self.held():
-                self.remove_work()
-            yield False
-            return
+        if overwrite or not self.is_begun:
+            check_disk(self._bytes_to_clear() if overwrite else 0)
         with self.held(shared=shared, gently=gently):
-            is_open = overwrite or not self.is_finished(identity, stamps)
-            if not is_open:
-                self.remove_work()
-            else:
-                if overwrite or not self.is_begun:
-                    check_disk(self._bytes_to_clear() if overwrite else 0)
-                self.begin(_claim(identity, stamps), overwrite=overwrite)
-            yield is_open
+            if not overwrite and self.is_finished(identity, stamps):
+                msg = f"{self.name}: another run has finished this build just now. Run it again."
+                raise OutputRefused(msg)
+            self.begin(_claim(identity, stamps), overwrite=overwrite)
+            yield
 
     def is_finished(self, identity: dict[str, Any], stamps: dict[str, str]) -> bool:
         """Whether this very build is finished here; it may be begun, or not, where it is not.
@@ -135,6 +128,14 @@ class Workspace(ClaimedFolder):
         if not all(isinstance(present.get(key), dict) for key in wanted):
             return f"{self.identity_file}, which is damaged"
         return differences(dict(present), dict(wanted))
+
+    def tidy(self) -> None:
+        """Remove what a run has left that was killed at its very end, or something in it since.
+
+        Nothing is amiss where that cannot be done, or another run is doing it.
+        """
+        with suppress(OSError, OutputRefused), self.held():
+            self.remove_work()
 
     def keep_stamps(self) -> None:
         """Write down, for when the build is finished, how the source's files were."""

@@ -99,9 +99,10 @@ class Refinement:
         started = time.monotonic()
         workspace = Workspace(self.out.absolute(), CONFIGS, str(self.out))
         identity = self.identity()
-        with workspace.claimed(identity, {}, self._check_disk, overwrite=overwrite) as is_open:
-            if not is_open:
-                return self._result(Report.of_folder(self.out), len(self.shards), started)
+        if not overwrite and workspace.is_finished(identity, {}):
+            workspace.tidy()
+            return self._result(Report.of_folder(self.out), len(self.shards), started)
+        with workspace.claimed(identity, {}, self._check_disk, overwrite=overwrite):
             records = _finished(workspace)
             resumed = len(records)
             self._check_disk(sum(_bytes(record) for record in records.values()))
