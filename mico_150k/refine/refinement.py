@@ -187,18 +187,27 @@ class Refinement:
         on_progress: OnProgress,
     ) -> None:
         """Link or write the shards that are not in `records`, and put them there."""
-        progress = _Progress(self.shards, on_progress)
+        total = sum(len(shard.places) for shard in self.shards)
+        rows = written = 0
+
+        def tell(more: int, size: int = 0) -> None:
+            nonlocal rows, written
+            rows, written = rows + more, written + size
+            on_progress(Progress(rows, total, written, 0, 0))
+
         for shard in self.shards:
             key = shard.split, shard.number
             if key in records:
-                progress.add(records[key].rows, 0)
+                tell(records[key].rows)
             elif shard.link:
                 records[key] = self._link(workspace, shard, shard.link)
-                progress.add(len(shard.places), 0)
+                tell(len(shard.places))
             else:
-                records[key] = self._rewrite(workspace, shard, progress)
+                records[key] = self._rewrite(workspace, shard, tell)
 
-    def _rewrite(self, workspace: Workspace, shard: NewShard, progress: "_Progress") -> ShardRecord:
+    def _rewrite(
+        self, workspace: Workspace, shard: NewShard, tell: Callable[[int, int], None]
+    ) -> ShardRecord:
         """Write a shard, in all configurations, from rows of others."""
         configs = _configs(self.dataset)
         writer = ShardWriter(workspace, shard.number, configs, frozenset(), shard.split)
@@ -207,7 +216,7 @@ class Refinement:
             with closing(self._samples(shard)) as samples:
                 for group in cut(tally.samples(samples)):
                     writer.write(group)
-                    progress.add(len(group), sum(sample.num_bytes for sample in group))
+                    tell(len(group), sum(sample.num_bytes for sample in group))
             return writer.finish(tally)
         except BaseException:
             writer.abandon()
@@ -251,21 +260,6 @@ class Refinement:
         record = tally.record(shard.number, files, shard.split)
         workspace.keep(record)
         return record
-
-
-class _Progress:
-    """Adds up what is done, for whoever looks on."""
-
-    def __init__(self, shards: tuple[NewShard, ...], on_progress: OnProgress) -> None:
-        self._total = sum(len(shard.places) for shard in shards)
-        self._rows = self._written = 0
-        self._on_progress = on_progress
-
-    def add(self, rows: int, written: int) -> None:
-        """Some more rows, and bytes of images written."""
-        self._rows += rows
-        self._written += written
-        self._on_progress(Progress(self._rows, self._total, self._written, 0, 0))
 
 
 def _configs(dataset: Dataset) -> list[str]:
