@@ -106,7 +106,7 @@ def sweep(*folders: Path, everyones: bool = True) -> None:
         for path in folder.glob("*.partial"):
             if is_temporary(path) if everyones else is_abandoned(path):
                 with disk_errors(path):
-                    remove(path)
+                    _remove(path)
 
 
 def remove_abandoned(path: Path) -> None:
@@ -114,11 +114,10 @@ def remove_abandoned(path: Path) -> None:
     for left in path.parent.glob(f"{glob.escape(path.name)}.*.partial"):
         if is_abandoned(left):
             with suppress(OSError):
-                remove(left)
+                _remove(left)
 
 
-def remove(path: Path) -> None:
-    """Remove a file, or a folder with all that is in it."""
+def _remove(path: Path) -> None:
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:

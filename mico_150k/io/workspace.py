@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from mico_150k.core.errors import OutputRefused
-from mico_150k.io.files import create_json, disk_errors, read_json, remove, sweep, write_json
+from mico_150k.io.files import create_json, disk_errors, read_json, sweep, write_json
 from mico_150k.io.hold import hold
 from mico_150k.io.locks import empty
 
@@ -75,10 +75,7 @@ class ClaimedFolder(ABC):
 
     @abstractmethod
     def written(self) -> Iterator[Path]:
-        """The files and folders that such work has written, whether there or not.
-
-        The file that says that it is finished comes last.
-        """
+        """The files that such work has written; the one that says that it is finished is last."""
 
     @contextmanager
     def held(self, *, shared: bool = False, gently: bool = False) -> Iterator[None]:
@@ -168,6 +165,6 @@ class ClaimedFolder(ABC):
         write_json(self.identity_file, _CLEARED)
         with disk_errors(self.folder):
             for path in self.written():
-                remove(path)
+                path.unlink(missing_ok=True)
         empty(self.work, keep=self.IDENTITY)
         self.identity_file.unlink()

@@ -32,7 +32,6 @@ from mico_150k.core.progress import Progress
 from mico_150k.dataset import layout
 from mico_150k.dataset.folder import DatasetFolder, read_rows
 from mico_150k.dataset.row_group import MAX_ROWS
-from mico_150k.io.files import disk_errors
 from mico_150k.io.parquet import PAGE_BYTES, image_writer
 from mico_150k.io.temporary import partial, process_mark
 from mico_150k.sources import ReadOptions, open_source
@@ -619,12 +618,11 @@ def test_a_disk_that_fills_up_is_said_and_what_is_finished_is_kept(
 def test_a_disk_that_fills_up_under_the_index_leaves_nothing_half_written(
     release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def on_a_full_disk(path: Path, temporary: Path) -> None:
+    def on_a_full_disk(temporary: Path, *_: int) -> None:
         assert temporary.exists()
-        with disk_errors(path):
-            raise OSError(errno.ENOSPC, "no space left")
+        raise OSError(errno.ENOSPC, "no space left")
 
-    monkeypatch.setattr("mico_150k.dataset.index.settle", on_a_full_disk)
+    monkeypatch.setattr("mico_150k.dataset.index._record", on_a_full_disk)
     with pytest.raises(DiskTooSmall, match="the disk is full"):
         build(release, tmp_path / "out")
     assert not list((tmp_path / "out").rglob("*.partial"))
