@@ -1,14 +1,14 @@
 """How far a build is, and whether it loses too much."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from mico_150k.build.plan import Plan
+from mico_150k.build.worker import GroupProgress
 from mico_150k.core.errors import TooManyLeftOut
 from mico_150k.core.progress import Progress
 from mico_150k.core.reasons import Reason
-from mico_150k.core.sample import SkippedRow
 from mico_150k.dataset.records import ShardRecord
 
 TOLERANCE = 0.01
@@ -37,12 +37,12 @@ class DropLimit:
             self._reasons.update(row["reason"] for row in record.left_out)
             self._examples.update({row["reason"]: row for row in record.left_out})
 
-    def on_group(self, rows: int, written: int, left_out: Sequence[SkippedRow]) -> None:
+    def on_group(self, group: GroupProgress) -> None:
         """Count one row group; raises `TooManyLeftOut`."""
-        self._rows += rows
-        self._written += written
-        self._reasons.update(row.reason.value for row in left_out)
-        self._examples.update({row.reason.value: row.to_dict() for row in left_out})
+        self._rows += group.rows_read
+        self._written += group.image_bytes
+        self._reasons.update(row.reason.value for row in group.skipped)
+        self._examples.update({row.reason.value: row.to_dict() for row in group.skipped})
         self.check()
         total = self._reasons.total()
         self._on_progress(

@@ -67,6 +67,10 @@ class Unit:
         """
         return tuple(takewhile(lambda shard: shard.number in numbers, self.shards))
 
+    def missing(self, numbers: Collection[int]) -> tuple[Shard, ...]:
+        """The shards that have to be written, where those of `numbers` are there."""
+        return self.shards[len(self.finished(numbers)) :]
+
 
 @dataclass(frozen=True, slots=True)
 class PlannedFile:

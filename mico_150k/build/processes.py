@@ -2,12 +2,11 @@
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 from mico_150k.build.plan import Unit
-from mico_150k.build.worker import OnGroup, UnitBuilder
-from mico_150k.core.sample import SkippedRow
+from mico_150k.build.worker import GroupProgress, OnGroup, UnitBuilder
 from mico_150k.dataset.records import ShardRecord
 from mico_150k.io.machine import cores
 from mico_150k.io.worker_pool import Work, Worker, run_workers
@@ -17,15 +16,6 @@ CORES_WITH_THREADS = 2
 SECONDS_TO_END = 10.0
 """For a worker to finish its row group and remove what it has half written, before it is killed.
 What one that is killed has left, the next run removes."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Group:
-    """A row group was written: the arguments of `OnGroup`."""
-
-    rows: int
-    written: int
-    left_out: list[SkippedRow]
 
 
 class Processes:
@@ -62,18 +52,17 @@ class Processes:
         )
         with closing(results):
             for result in results:
-                if isinstance(result, _Group):
-                    on_group(result.rows, result.written, result.left_out)
+                if isinstance(result, GroupProgress):
+                    on_group(result)
                 else:
                     yield result
 
 
-def _start(builder: UnitBuilder, finished: set[int]) -> Work[Unit, _Group | ShardRecord]:
+def _start(builder: UnitBuilder, finished: set[int]) -> Work[Unit, GroupProgress | ShardRecord]:
     """What a worker does with each unit."""
 
-    def build(unit: Unit, tell: Callable[[_Group | ShardRecord], None]) -> None:
-        on_group: OnGroup = lambda *group: tell(_Group(*group))  # noqa: E731
-        for record in builder.build(unit, finished, on_group):
+    def build(unit: Unit, tell: Callable[[GroupProgress | ShardRecord], None]) -> None:
+        for record in builder.build(unit, finished, tell):
             tell(record)
 
     return build

@@ -14,7 +14,7 @@ from typing import Any
 
 from mico_150k.build.forecast import WRITING_MEMORY
 from mico_150k.build.plan import Unit
-from mico_150k.build.worker import OnGroup, UnitBuilder
+from mico_150k.build.worker import GroupProgress, OnGroup, UnitBuilder
 from mico_150k.core.errors import (
     DiskTooSmall,
     ExecutorMissing,
@@ -192,7 +192,7 @@ def _build(builder: UnitBuilder, unit: Unit, finished: set[int]) -> "list[ShardR
             msg = f"{builder.workspace.folder} is not the build's folder there."
             raise OutputRefused(msg)
         done = list(builder.records(numbers))
-        built = builder.build(unit, {record.number for record in done} | finished, lambda *_: None)
+        built = builder.build(unit, {record.number for record in done} | finished, lambda _: None)
         records = [*done, *built]
     except OF_A_NODE as error:
         import ray
@@ -212,9 +212,8 @@ def _new(
         if record.number in missing:
             missing.discard(record.number)
             written = max((file.bytes for file in record.files.values()), default=0)
-            on_group(
-                record.rows_read, written, [SkippedRow.from_dict(row) for row in record.left_out]
-            )
+            skipped = [SkippedRow.from_dict(row) for row in record.left_out]
+            on_group(GroupProgress(record.rows_read, written, skipped))
             yield record
 
 

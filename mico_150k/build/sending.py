@@ -52,7 +52,7 @@ class _Sender(UnitBuilder):
         return True  # by its URL: what cannot be reached is a `RemoteError`
 
     def build_all(
-        self, units: Iterable[Unit], finished: set[int], on_group: OnGroup
+        self, units: Sequence[Unit], finished: set[int], on_group: OnGroup
     ) -> Iterator[ShardRecord]:
         with scratch() as folder:
             here = replace(self, workspace=Workspace(folder, self.workspace.configs))

@@ -1,10 +1,10 @@
 """Writes one shard in all its configurations, row group by row group, in one pass."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from mico_150k.build.sample_config import SamplePart
 from mico_150k.builders import get_builder
-from mico_150k.core.sample import Sample
+from mico_150k.core.sample import Sample, SkippedRow
 from mico_150k.dataset import layout
 from mico_150k.dataset.config_file import ConfigFile
 from mico_150k.dataset.index import IndexPart
@@ -37,9 +37,16 @@ class ShardWriter:
         }
         self._index = IndexPart(workspace.part(layout.INDEX, number, split), number)
         self._sample = SamplePart(workspace.part(layout.SAMPLE, number, split), sample)
+        self._stats = ShardStats()
 
-    def write(self, samples: Sequence[Sample]) -> None:
-        """Append one row group to each file."""
+    def write(self, samples: Sequence[Sample], skipped: Iterable[SkippedRow] = ()) -> None:
+        """Append one row group to each file; count what was `skipped` while it was read."""
+        for sample in samples:
+            self._stats.add(sample)
+        for row in skipped:
+            self._stats.add(row)
+        if not samples:
+            return
         group = RowGroup(samples)
         for file in self._files.values():
             file.write(group)
@@ -51,7 +58,7 @@ class ShardWriter:
         for file in self._files.values():
             file.hash_so_far()
 
-    def finish(self, tally: ShardStats) -> ShardRecord:
+    def finish(self) -> ShardRecord:
         """Close all files, give them their names, and write down that the shard is finished."""
         try:
             parts = {layout.INDEX: self._index.finish()}
@@ -61,7 +68,7 @@ class ShardWriter:
         except BaseException:
             self.abandon()
             raise
-        record = tally.record(self._number, files, self._split, parts)
+        record = self._stats.record(self._number, files, self._split, parts)
         self._workspace.keep(record)
         return record
 

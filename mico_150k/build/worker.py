@@ -1,6 +1,6 @@
 """One unit of a plan: read once, forwards, and written as shards in all configurations."""
 
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from functools import partial
@@ -10,8 +10,8 @@ from mico_150k.build.plan import IdsDigest, Plan, PlannedFile, Shard, Unit, merg
 from mico_150k.build.shard_writer import ShardWriter
 from mico_150k.core.errors import SourceChanged
 from mico_150k.core.sample import RawSample, Sample, SkippedRow
-from mico_150k.dataset.records import ShardRecord, ShardStats
-from mico_150k.dataset.row_group import cut
+from mico_150k.dataset.records import ShardRecord
+from mico_150k.dataset.row_group import has_room
 from mico_150k.dataset.workspace import Workspace
 from mico_150k.images.header import Verify
 from mico_150k.io.machine import cores
@@ -19,13 +19,22 @@ from mico_150k.io.prefetch import BackgroundTask, map_ordered, prefetch
 from mico_150k.sources.source import Source, SourceFile
 from mico_150k.sources.validate import RowValidator
 
-OnGroup = Callable[[int, int, list[SkippedRow]], None]
-"""Called after each row group: rows read since the last call, bytes of images written, and the
-rows left out."""
-
 GROUPS_AHEAD = 2
-"""Row groups examined beside the rest: a file's first row takes as long as some of them, and the
-writer goes on with these meanwhile."""
+"""Row groups read and validated beside the rest: a file's first row takes as long as some of them,
+and the writer goes on with these meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class GroupProgress:
+    """A row group more: rows read for it, bytes of its images, and the rows that were skipped."""
+
+    rows_read: int
+    image_bytes: int
+    skipped: list[SkippedRow]
+
+
+OnGroup = Callable[[GroupProgress], None]
+"""Called when a row group is written."""
 
 
 def unit_rows(
@@ -146,28 +155,56 @@ class UnitBuilder:
         yield from self.build_all([unit], finished, on_group)
 
     def build_all(
-        self, units: Iterable[Unit], finished: set[int], on_group: OnGroup
+        self, units: Sequence[Unit], finished: set[int], on_group: OnGroup
     ) -> Iterator[ShardRecord]:
-        """The same of several units, each read from the moment the one before it has been."""
-        with (
-            BackgroundTask[ShardRecord](threaded=self.threaded) as aside,
-            closing(self._examined(units, finished)) as groups,
-        ):
-            with closing(prefetch(groups, GROUPS_AHEAD) if self.threaded else groups) as ready:
-                yield from self._write(ready, on_group, aside)
-            yield from aside.wait()
+        """Write the shards of several units, one after the other.
 
-    def _examined(
+        Row groups are read ahead, across the ends of shards and units; a shard is hashed while
+        the next one is written.
+        """
+        with (
+            BackgroundTask[ShardRecord](threaded=self.threaded) as background,
+            closing(self._row_groups(units, finished)) as read,
+        ):
+            with closing(prefetch(read, GROUPS_AHEAD) if self.threaded else read) as groups:
+                for unit in units:
+                    for shard in unit.missing(finished):
+                        yield from self._write(shard, groups, on_group, background)
+            yield from background.wait()
+
+    def _row_groups(
         self, units: Iterable[Unit], finished: set[int]
-    ) -> Generator["_Examined", None, None]:
-        """What goes into the row groups of the units' shards that are not finished."""
+    ) -> Generator["_ValidatedRows", None, None]:
+        """The row groups of all shards that `build_all` writes, in order."""
         for unit in units:
-            done = unit.finished(finished)
-            start = sum(shard.rows for shard in done)
+            start = sum(shard.rows for shard in unit.finished(finished))
             rows = unit_rows(self.source, self.plan, unit, start, threaded=self.threaded)
             with closing(rows):
-                examiner = RowValidator(self.verify, self.image_room)
-                yield from _examined(examiner, rows, unit.shards[len(done) :])
+                validated = RowValidator(self.verify, self.image_room).examine(rows)
+                for shard in unit.missing(finished):
+                    yield from _cut(islice(validated, shard.rows))
+
+    def _write(
+        self,
+        shard: Shard,
+        groups: Iterator["_ValidatedRows"],
+        on_group: OnGroup,
+        background: BackgroundTask[ShardRecord],
+    ) -> Iterator[ShardRecord]:
+        """Write a shard, and have it finished; yields the one that was finished meanwhile."""
+        writer = ShardWriter(self.workspace, shard.number, self.configs, self.sample)
+        try:
+            rows = 0
+            while rows < shard.rows:
+                group = next(groups)
+                writer.write(group.samples, group.skipped)
+                background.offer(writer.hash_so_far)
+                rows += group.rows
+                on_group(GroupProgress(group.rows, group.image_bytes, group.skipped))
+            yield from background.run(writer.finish)
+        except BaseException:
+            writer.abandon()
+            raise
 
     def records(self, numbers: Iterable[int]) -> Iterator[ShardRecord]:
         """The records of those of these shards that any process has finished, in their order."""
@@ -181,52 +218,34 @@ class UnitBuilder:
         missing = rows - sum(shard.rows for shard in unit.finished(finished))
         return max(1, self.plan.unit_bytes(unit) * missing // rows) if missing else 0
 
-    def _write(
-        self, groups: Iterator["_Examined"], on_group: OnGroup, aside: BackgroundTask[ShardRecord]
-    ) -> Iterator[ShardRecord]:
-        writer: ShardWriter | None = None
-        try:
-            for group in groups:
-                writer = writer or ShardWriter(
-                    self.workspace, group.shard.number, self.configs, self.sample
-                )
-                if group.samples:
-                    writer.write(group.samples)
-                    aside.offer(writer.hash_so_far)
-                size = sum(sample.num_bytes for sample in group.samples)
-                on_group(group.rows_read, size, group.left_out)
-                if group.tally:
-                    yield from aside.run(partial(writer.finish, group.tally))
-                    writer = None
-        finally:
-            if writer:
-                writer.abandon()
-
 
 @dataclass(frozen=True, slots=True)
-class _Examined:
-    """What goes into one row group, and what was read and left out since the one before it.
+class _ValidatedRows:
+    """What becomes one row group, and the rows that were skipped while it was read."""
 
-    The last of a shard has no samples, and the tally of them all.
-    """
+    samples: list[Sample] = field(default_factory=list)
+    skipped: list[SkippedRow] = field(default_factory=list)
 
-    shard: Shard
-    samples: list[Sample]
-    rows_read: int
-    left_out: list[SkippedRow]
-    tally: ShardStats | None = None
+    @property
+    def rows(self) -> int:
+        """Rows of the source."""
+        return len(self.samples) + len(self.skipped)
+
+    @property
+    def image_bytes(self) -> int:
+        """Bytes of the images of its samples."""
+        return sum(sample.num_bytes for sample in self.samples)
 
 
-def _examined(
-    examiner: RowValidator, rows: Iterator[RawSample], shards: Iterable[Shard]
-) -> Generator[_Examined, None, None]:
-    """The rows of these shards, examined and cut into row groups."""
-    results = examiner.examine(rows)
-    for shard in shards:
-        tally = ShardStats()
-        rows_told = left_out_told = 0
-        groups = cut(tally.samples(islice(results, shard.rows)))
-        for samples in chain(groups, [[]]):
-            read, left_out = tally.rows_read - rows_told, tally.left_out[left_out_told:]
-            yield _Examined(shard, samples, read, left_out, None if samples else tally)
-            rows_told, left_out_told = tally.rows_read, len(tally.left_out)
+def _cut(rows: Iterable[Sample | SkippedRow]) -> Iterator[_ValidatedRows]:
+    """A shard's rows in row groups; the last one may have no samples."""
+    group = _ValidatedRows()
+    for row in rows:
+        if isinstance(row, SkippedRow):
+            group.skipped.append(row)
+            continue
+        if not has_room(group.samples, row):
+            yield group
+            group = _ValidatedRows()
+        group.samples.append(row)
+    yield group

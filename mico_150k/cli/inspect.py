@@ -10,6 +10,7 @@ import typer
 from rich.table import Table
 
 from mico_150k.build.drop_limit import TOLERANCE, DropLimit
+from mico_150k.build.worker import GroupProgress
 from mico_150k.cli.inspect_dataset import find_dataset, show_dataset
 from mico_150k.cli.options import (
     AllowOutside,
@@ -108,7 +109,7 @@ def inspect(
         raise SourceError(msg)
     if plan and found:
         left_out = [SkippedRow.from_dict(row) for row in found.left_out]
-        DropLimit(plan, TOLERANCE).on_group(found.rows, 0, left_out)
+        DropLimit(plan, TOLERANCE).on_group(GroupProgress(found.rows, 0, left_out))
 
 
 def _show_source(inspection: SourceInspection) -> None:

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -83,7 +83,6 @@ class ShardStats:
 
     def __init__(self) -> None:
         """Nothing counted yet."""
-        self.rows_read = 0
         self.tasks: Counter[str] = Counter()
         self.left_out: list[SkippedRow] = []
         self._passed: Counter[str] = Counter()
@@ -91,16 +90,18 @@ class ShardStats:
         self._left_out_images: Counter[str] = Counter()
         self._causes: dict[str, Counter[str]] = {}
 
-    def samples(self, results: Iterable[Sample | SkippedRow]) -> Iterator[Sample]:
-        """Count every row, and hand on those that are samples."""
-        for result in results:
-            self.rows_read += 1
-            if isinstance(result, SkippedRow):
-                self.left_out.append(result)
-                self._left_out_images[result.task.value] += result.images
-            else:
-                self._count(result)
-                yield result
+    @property
+    def rows_read(self) -> int:
+        """Rows that were counted: written, or left out."""
+        return self.tasks.total() + len(self.left_out)
+
+    def add(self, row: Sample | SkippedRow) -> None:
+        """Count a row that was read."""
+        if isinstance(row, SkippedRow):
+            self.left_out.append(row)
+            self._left_out_images[row.task.value] += row.images
+        else:
+            self._count(row)
 
     def record(
         self,
@@ -113,7 +114,7 @@ class ShardStats:
         return ShardRecord(
             number=number,
             rows_read=self.rows_read,
-            rows=sum(self.tasks.values()),
+            rows=self.tasks.total(),
             tasks=dict(sorted(self.tasks.items())),
             images=self.images(),
             files=files,

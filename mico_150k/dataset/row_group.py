@@ -28,16 +28,20 @@ class Sized(Protocol):
 SizedRow = TypeVar("SizedRow", bound=Sized)
 
 
+def has_room(group: Sequence[Sized], row: Sized) -> bool:
+    """Whether a group keeps both limits with one more row; an empty one takes any."""
+    size = sum(other.num_bytes for other in group) + row.num_bytes
+    return not group or (len(group) < MAX_ROWS and size <= MAX_BYTES)
+
+
 def cut(samples: Iterable[SizedRow]) -> Iterator[list[SizedRow]]:
     """Samples in lists that keep both limits, by their real bytes; at least one in each."""
     group: list[SizedRow] = []
-    size = 0
     for sample in samples:
-        if group and (len(group) == MAX_ROWS or size + sample.num_bytes > MAX_BYTES):
+        if not has_room(group, sample):
             yield group
-            group, size = [], 0
+            group = []
         group.append(sample)
-        size += sample.num_bytes
     if group:
         yield group
 

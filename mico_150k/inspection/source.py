@@ -12,6 +12,7 @@ from mico_150k.build.plan import Plan, make_plan
 from mico_150k.build.worker import unit_rows
 from mico_150k.core.errors import SourceError
 from mico_150k.core.progress import Progress
+from mico_150k.core.sample import SkippedRow
 from mico_150k.dataset import layout
 from mico_150k.dataset.index import Duplicates, Repeats
 from mico_150k.dataset.records import ImageCounts, ShardStats
@@ -98,9 +99,12 @@ def inspect_images(
     repeats = Repeats()
     seen = 0
     for unit in plan.units:
-        for sample in tally.samples(validator.examine(unit_rows(source, plan, unit))):
-            seen += sample.num_bytes
-            repeats.add(sample)
+        for row in validator.examine(unit_rows(source, plan, unit)):
+            tally.add(row)
+            if isinstance(row, SkippedRow):
+                continue
+            seen += row.num_bytes
+            repeats.add(row)
             on_progress(
                 Progress(tally.rows_read, plan.rows, seen, plan.image_bytes, len(tally.left_out))
             )

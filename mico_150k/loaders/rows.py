@@ -11,7 +11,7 @@ import xxhash
 
 from mico_150k.build.drop_limit import DropLimit
 from mico_150k.build.plan import Plan, Unit, make_plan
-from mico_150k.build.worker import unit_rows
+from mico_150k.build.worker import GroupProgress, unit_rows
 from mico_150k.builders import BUILDERS, get_builder
 from mico_150k.core.errors import SourceChanged, SourceNotFound, UsageError
 from mico_150k.core.excerpt import excerpt
@@ -127,7 +127,7 @@ class SourceTarget:
             ):
                 rows += 1
                 if isinstance(result, SkippedRow):
-                    watch.on_group(rows, 0, [result])
+                    watch.on_group(GroupProgress(rows, 0, [result]))
                     reasons[result.reason.value] += 1
                     rows = 0
                 else:

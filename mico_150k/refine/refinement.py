@@ -211,13 +211,12 @@ class Refinement:
         """Write a shard, in all configurations, from rows of others."""
         configs = _configs(self.dataset)
         writer = ShardWriter(workspace, shard.number, configs, frozenset(), shard.split)
-        tally = ShardStats()
         try:
             with closing(self._samples(shard)) as samples:
-                for group in cut(tally.samples(samples)):
+                for group in cut(samples):
                     writer.write(group)
                     tell(len(group), sum(sample.num_bytes for sample in group))
-            return writer.finish(tally)
+            return writer.finish()
         except BaseException:
             writer.abandon()
             raise
@@ -254,7 +253,6 @@ class Refinement:
                 raise BrokenFile(msg)
             link(source, self.out / config / here)
         tally = ShardStats()
-        tally.rows_read = len(shard.places)
         for task in (self.decision.fates.rows[place].task for place in shard.places):
             tally.tasks[task] += 1
         record = tally.record(shard.number, files, shard.split)
