@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from mico_150k.build.drop_limit import TOLERANCE, DropLimit
-from mico_150k.build.executors import Executor, InProcess, ShardSink, SinkExecutor
+from mico_150k.build.executors import KEEP_HERE, Executor, InProcess, ShardSink
 from mico_150k.build.finalize import finish
 from mico_150k.build.forecast import Forecast, make_forecast
 from mico_150k.build.output import refuse_misread, refuse_source
@@ -105,7 +105,7 @@ class BuildResult:
 
 
 SHARDS_AT_ONCE = 3
-"""On the disk at least, where an outlet takes them: one is written, one hashed, and one sent."""
+"""On the disk at least, where a sink takes them: one is written, one hashed, and one sent."""
 
 
 def versions() -> dict[str, str]:
@@ -166,13 +166,13 @@ class Build:
         recheck: bool = False,
         tolerance: float = TOLERANCE,
         executor: Executor | None = None,
-        outlet: ShardSink | None = None,
+        sink: ShardSink = KEEP_HERE,
         on_progress: Callable[[Progress], None] = lambda _: None,
     ) -> BuildResult:
         """Build, or go on with a build that was stopped.
 
-        `recheck` reads all finished shards again. `executor` is this process where none is given,
-        and `outlet` is where finished shards go at once.
+        `recheck` reads all finished shards again. `executor` is this process where none is given.
+        `sink` is where finished shards go at once, for a disk that is smaller than the data.
         Raises `OutputRefused`, `DiskTooSmall`, `TooManyLeftOut`, `BrokenFile`, and what the
         source and the executor raise. What is finished by then is kept.
         """
@@ -180,20 +180,16 @@ class Build:
         units = self.plan.units
         if not overwrite and self.is_finished():
             return self._finished_before(started)
-        with self._claimed(units, outlet, overwrite=overwrite) as workspace:
-            records = self._records(workspace, units, hashes=recheck, outlet=outlet)
+        with self._claimed(units, sink, overwrite=overwrite):
+            records = self._records(units, hashes=recheck, sink=sink)
             resumed = len(records)
-            if outlet:
-                for record in records.values():
-                    outlet.take(record)
-                outlet.deliver()
+            for record in records.values():
+                sink.take(record)
+            sink.deliver()
             watch = DropLimit(self.plan, tolerance, records.values(), on_progress)
-            executor = executor or InProcess()
-            if outlet:
-                executor = SinkExecutor(executor, outlet)
-            self._check_disk(units, _bytes(records, outlet), outlet)
-            self._write(workspace, units, records, watch, executor)
-            return self._result(self._finish(workspace, records, tolerance), resumed, started)
+            self._check_disk(units, _bytes(records, sink), sink)
+            self._write(units, records, watch, executor or InProcess(), sink)
+            return self._result(self._finish(records, tolerance), resumed, started)
 
     def run_share(
         self,
@@ -215,12 +211,12 @@ class Build:
         if self.is_finished():
             self._update_finished()
             return ShareResult(self.out, shards, shards, time.monotonic() - started)
-        with self._claimed(units, shared=True) as workspace:
-            records = self._records(workspace, units, hashes=recheck)
+        with self._claimed(units, shared=True):
+            records = self._records(units, hashes=recheck)
             resumed = len(records)
             watch = DropLimit(self.plan, tolerance, records.values(), on_progress)
             self._check_disk(units, _bytes(records))
-            self._write(workspace, units, records, watch, executor or InProcess())
+            self._write(units, records, watch, executor or InProcess())
             return ShareResult(self.out, shards, resumed, time.monotonic() - started)
 
     def complete(self, *, recheck: bool = False, tolerance: float = TOLERANCE) -> BuildResult:
@@ -234,14 +230,13 @@ class Build:
         if self.is_finished():
             return self._finished_before(started)
         # Gently: on a file system without locks, others may still write what is missing.
-        with self._claimed((), gently=True) as workspace:
-            records = self._records(workspace, self.plan.units, hashes=recheck)
+        with self._claimed((), gently=True):
+            records = self._records(self.plan.units, hashes=recheck)
             if len(records) < self.plan.shards:
                 raise self._missing(set(records))
             DropLimit(self.plan, tolerance, records.values()).check()
-            workspace.sweep()
-            report = self._finish(workspace, records, tolerance)
-            return self._result(report, self.plan.shards, started)
+            self._workspace.sweep()
+            return self._result(self._finish(records, tolerance), self.plan.shards, started)
 
     @property
     def _workspace(self) -> Workspace:
@@ -253,25 +248,24 @@ class Build:
     def _claimed(
         self,
         units: Sequence[Unit],
-        outlet: ShardSink | None = None,
+        sink: ShardSink = KEEP_HERE,
         *,
         overwrite: bool = False,
         shared: bool = False,
         gently: bool = False,
-    ) -> Iterator[Workspace]:
+    ) -> Iterator[None]:
         """Have the folder for these units."""
-        workspace = self._workspace
-        with workspace.claimed(
+        with self._workspace.claimed(
             self.identity(),
             self._stamps,
-            lambda cleared: self._check_disk(units, cleared, outlet),
+            lambda cleared: self._check_disk(units, cleared, sink),
             overwrite=overwrite,
             shared=shared,
             gently=gently,
         ):
             if self.licence:
-                workspace.keep_licence(self.licence.header)
-            yield workspace
+                self._workspace.keep_licence(self.licence.header)
+            yield
 
     def _update_finished(self) -> None:
         """Have the card of a finished build state the licence that is given, if one is.
@@ -292,62 +286,53 @@ class Build:
         return layout.SAMPLE in self.options.configs
 
     def _records(
-        self,
-        workspace: Workspace,
-        units: Iterable[Unit],
-        *,
-        hashes: bool,
-        outlet: ShardSink | None = None,
+        self, units: Iterable[Unit], *, hashes: bool, sink: ShardSink = KEEP_HERE
     ) -> dict[int, ShardRecord]:
         """The finished shards of these units."""
-        elsewhere = outlet.holds if outlet else lambda _: False
-        there = workspace.records(hashes=hashes, elsewhere=elsewhere)
+        there = self._workspace.records(hashes=hashes, elsewhere=sink.holds)
         return {
             shard.number: there[shard.number] for unit in units for shard in unit.finished(there)
         }
 
-    def _check_disk(
-        self, units: Sequence[Unit], there: int, outlet: ShardSink | None = None
-    ) -> None:
+    def _check_disk(self, units: Sequence[Unit], there: int, sink: ShardSink = KEEP_HERE) -> None:
         """Raise `DiskTooSmall` where what is left to do will not fit; `there` bytes need not."""
         images = sum(map(self.plan.unit_bytes, units))
         share = images / (self.plan.image_bytes or 1)
-        here = 1.0 if outlet is None or outlet.keeps else SHARDS_AT_ONCE / self.plan.shards
+        here = 1.0 if sink.keeps else SHARDS_AT_ONCE / self.plan.shards
         self.forecast.check_disk(self.out, there, share, min(1.0, here))
 
     def _write(
         self,
-        workspace: Workspace,
         units: Sequence[Unit],
         records: dict[int, ShardRecord],
         watch: DropLimit,
         executor: Executor,
+        sink: ShardSink = KEEP_HERE,
     ) -> None:
         """Build what is not in `records` of these units, and put it there."""
         for unit in units:
             for shard in unit.shards:
                 if shard.number not in records:
-                    workspace.forget(shard.number)
+                    self._workspace.forget(shard.number)
         candidates = (id_ for ids in self.plan.sample.values() for id_ in ids)
         builder = UnitBuilder(
             self.source,
             self.plan,
-            workspace,
+            self._workspace,
             self.options.with_images,
             frozenset(candidates if self._with_sample else ()),
             self.options.verify,
             threaded=False,
         )
-        shards = executor.build(builder, units, set(records), watch.on_group)
-        with closing(shards):
-            for record in shards:
+        with closing(executor.build(builder, units, set(records), watch.on_group)) as built:
+            for record in built:
+                sink.take(record)
                 records[record.number] = record
+        sink.deliver()
 
-    def _finish(
-        self, workspace: Workspace, records: dict[int, ShardRecord], tolerance: float
-    ) -> Report:
+    def _finish(self, records: dict[int, ShardRecord], tolerance: float) -> Report:
         return finish(
-            workspace,
+            self._workspace,
             self.plan,
             {"build": self.identity(), "commands": [self._command(tolerance)]},
             [records[number] for number in sorted(records)],
@@ -400,9 +385,9 @@ class Build:
         return BuildResult.of_folder(self.out, report, self.plan.shards, resumed, started)
 
 
-def _bytes(records: Mapping[int, ShardRecord], outlet: ShardSink | None = None) -> int:
+def _bytes(records: Mapping[int, ShardRecord], sink: ShardSink = KEEP_HERE) -> int:
     """What finished shards take of this disk."""
     files = [file for record in records.values() for file in record.parts.values()]
-    if outlet is None or outlet.keeps:
+    if sink.keeps:
         files += [file for record in records.values() for file in record.files.values()]
     return sum(file.bytes for file in files)

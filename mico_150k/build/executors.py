@@ -4,7 +4,6 @@ The units share no state, so that who does them, and in which order, changes no 
 """
 
 from collections.abc import Generator, Sequence
-from contextlib import closing
 from dataclasses import replace
 from typing import Protocol
 
@@ -58,20 +57,20 @@ class ShardSink(Protocol):
         """Send what waits."""
 
 
-class SinkExecutor:
-    """Hands each shard to an outlet as soon as it is finished; at the end it has all of them."""
+class KeepHere:
+    """The sink of a build whose shards stay where they were written."""
 
-    def __init__(self, executor: Executor, outlet: ShardSink) -> None:
-        """`executor` does the work."""
-        self._executor = executor
-        self._outlet = outlet
+    keeps = True
 
-    def build(
-        self, builder: UnitBuilder, units: Sequence[Unit], finished: set[int], on_group: OnGroup
-    ) -> Generator[ShardRecord, None, None]:
-        """As `Executor` says; raises what the outlet raises as well."""
-        with closing(self._executor.build(builder, units, finished, on_group)) as records:
-            for record in records:
-                self._outlet.take(record)
-                yield record
-            self._outlet.deliver()
+    def holds(self, record: ShardRecord) -> bool:  # noqa: ARG002 - as `ShardSink` says
+        """No other place has a shard."""
+        return False
+
+    def take(self, record: ShardRecord) -> None:
+        """It is where it belongs."""
+
+    def deliver(self) -> None:
+        """Nothing waits."""
+
+
+KEEP_HERE: ShardSink = KeepHere()

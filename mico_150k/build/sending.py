@@ -2,7 +2,7 @@
 
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 from mico_150k.build.executors import Executor
 from mico_150k.build.plan import Unit
@@ -26,17 +26,8 @@ class UploadExecutor:
     ) -> Generator[ShardRecord, None, None]:
         """As `Executor` says; raises `RemoteError` as well."""
         self._remote.send_identity()
-        sender = _Sender(
-            builder.source,
-            builder.plan,
-            builder.workspace,
-            builder.configs,
-            builder.sample,
-            builder.verify,
-            builder.threaded,
-            self._remote,
-            image_room=builder.image_room,
-        )
+        common = {field.name: getattr(builder, field.name) for field in fields(builder)}
+        sender = _Sender(**common, remote=self._remote)
         with closing(self._executor.build(sender, units, finished, on_group)) as records:
             yield from records
 

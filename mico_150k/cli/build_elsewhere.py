@@ -37,7 +37,7 @@ def build_elsewhere(
         executor = UploadExecutor(choose(planned), remote)
         with progress("building") as on_progress:
             result = planned.run(
-                executor=executor, outlet=remote, tolerance=tolerance, on_progress=on_progress
+                executor=executor, sink=remote, tolerance=tolerance, on_progress=on_progress
             )
         remote.publish()
         files, size = remote.totals()

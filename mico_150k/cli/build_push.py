@@ -19,15 +19,15 @@ def build_and_push(
     repository = open_repository(name)
     folder = DatasetFolder(planned.out)
     if not planned.is_finished():
-        outlet = StreamingPush.prepare(repository, planned.out, keep=keep, private=private)
+        sink = StreamingPush.prepare(repository, planned.out, keep=keep, private=private)
         total = planned.forecast.output
-        warnings = storage_warnings(repository, outlet.state, total, private=private)
+        warnings = storage_warnings(repository, sink.state, total, private=private)
         forecast = PushForecast.of_build(planned, warnings)
         say("{} rows to {}, a new dataset", planned.forecast.rows, repository.name)
         say_transfer(forecast, f"about {forecast.files} shards")
-        outlet.begin()
+        sink.begin()
         with progress("building and pushing") as on_progress:
-            result = planned.run(tolerance=tolerance, outlet=outlet, on_progress=on_progress)
+            result = planned.run(tolerance=tolerance, sink=sink, on_progress=on_progress)
         say_built(result)
     options = PushOptions(private=private, licence=licence)
     last = Push.prepare(folder, repository, options)

@@ -92,7 +92,7 @@ if "://" in out:
     remote = RemoteFolder.open(out, folder)
     executor = UploadExecutor(executor, remote)
 build = Build.prepare(open_source(source), folder, options, out)
-build.run(executor=executor, outlet=remote, on_progress=on_progress)
+build.run(executor=executor, sink=remote, on_progress=on_progress)
 if remote:
     remote.publish()
 assert seen == sorted(seen) and seen[-1] == 32, seen

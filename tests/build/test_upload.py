@@ -56,7 +56,7 @@ def build(
     planned = Build.prepare(open_source(str(source)), here, options, location)
     result = planned.run(
         executor=UploadExecutor(executor or InProcess(), remote),
-        outlet=remote,
+        sink=remote,
         **how,  # type: ignore[arg-type]
     )
     remote.publish()

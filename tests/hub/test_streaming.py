@@ -43,16 +43,16 @@ def whole(samples: list[Case], tmp_path_factory: pytest.TempPathFactory) -> Data
 
 
 def begin(out: Path, *, keep: bool = False, private: bool = False) -> StreamingPush:
-    outlet = StreamingPush.prepare(Repository(NAME, QUICK), out, keep=keep, private=private)
-    outlet.begin()
-    return outlet
+    sink = StreamingPush.prepare(Repository(NAME, QUICK), out, keep=keep, private=private)
+    sink.begin()
+    return sink
 
 
 def stream(whole: DatasetFolder, out: Path, *, keep: bool = False) -> None:
     """Build with every shard going to the Hub, then push what is left."""
     planned = Build.prepare(open_source(str(whole.path.parent / "release")), out, OPTIONS)
     repository = Repository(NAME, QUICK)
-    planned.run(outlet=begin(out, keep=keep))
+    planned.run(sink=begin(out, keep=keep))
     folder = DatasetFolder(out)
     write_card(folder, LICENCE)
     Push.prepare(folder, repository, PushOptions()).run()
@@ -132,7 +132,7 @@ def test_they_are_sent_at_once_where_room_is_short(
         lambda _: type("Usage", (), {"free": disk - used(out)}),
     )
     seen = watch(out, monkeypatch)
-    Build.prepare(source, out, options).run(outlet=begin(out))
+    Build.prepare(source, out, options).run(sink=begin(out))
     assert 0 < max(seen) <= disk
     assert remote(hub) == local(every, *options.configs)
 
@@ -279,8 +279,8 @@ def test_a_disk_smaller_than_the_data_is_enough_and_one_too_small_is_refused(
 
     with_free(1000)
     with pytest.raises(DiskTooSmall):
-        planned.run(outlet=begin(out))
+        planned.run(sink=begin(out))
     with_free(planned.forecast.output / 3)
     with pytest.raises(DiskTooSmall):
         planned.run()
-    planned.run(outlet=begin(out))
+    planned.run(sink=begin(out))
