@@ -13,7 +13,7 @@ import shlex
 import subprocess
 import sys
 
-from mico_150k.card.file import Licence
+from mico_150k.card.file import License
 from mico_150k.cli import STOPPED
 from mico_150k.cli.hub import open_repository
 from mico_150k.core.errors import MicoError
@@ -25,7 +25,7 @@ from mico_150k.hub.repository import DEFAULT_BRANCH
 def look_first(asked: argparse.Namespace) -> list[str]:
     """The options of `mico push`. Ends where it would be refused."""
     try:
-        licence = Licence(asked.licence, asked.licence_name, asked.licence_link)
+        licence = License(asked.licence, asked.licence_name, asked.licence_link)
         RemoteState.look(open_repository(asked.repository), DEFAULT_BRANCH, private=asked.private)
     except MicoError as error:
         sys.exit(f"push_to_hub: {error}")

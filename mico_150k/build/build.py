@@ -26,7 +26,7 @@ from mico_150k.build.plan import SHARD_BYTES, Plan, Unit, make_plan
 from mico_150k.build.provenance import RELEASE, build_command, unless
 from mico_150k.build.worker import UnitBuilder
 from mico_150k.builders import BUILDERS
-from mico_150k.card.file import Licence, read_card, write_card
+from mico_150k.card.file import License, read_card, write_card
 from mico_150k.core.errors import ShardsMissing, UnknownConfig
 from mico_150k.core.progress import Progress
 from mico_150k.dataset import configurations, layout
@@ -123,7 +123,7 @@ class Build:
     options: BuildOptions
     forecast: Forecast
     location: str = ""
-    licence: Licence | None = None
+    license: License | None = None
 
     @classmethod
     def prepare(
@@ -132,12 +132,12 @@ class Build:
         out: Path,
         options: BuildOptions,
         location: str = "",
-        licence: Licence | None = None,
+        license: License | None = None,
     ) -> "Build":
         """Plan a build from headers. Raises `DuplicateIds`, `EmptySource`, `OutputRefused`.
 
         `location` is what the user knows `out` as, where it stands for a folder elsewhere.
-        `licence` is for the card; where none is given, that of the run before stays.
+        `license` is for the card; where none is given, that of the run before stays.
         """
         refuse_source(out, source)
         if not location:
@@ -150,7 +150,7 @@ class Build:
             sample=layout.SAMPLE in options.configs,
             out=out,
         )
-        return cls(source, plan, out, options, forecast, location, licence)
+        return cls(source, plan, out, options, forecast, location, license)
 
     def is_finished(self) -> bool:
         """Whether this very build is finished in its folder.
@@ -263,19 +263,19 @@ class Build:
             shared=shared,
             gently=gently,
         ):
-            if self.licence:
-                self._workspace.keep_licence(self.licence.header)
+            if self.license:
+                self._workspace.keep_license(self.license.header)
             yield
 
     def _update_finished(self) -> None:
-        """Have the card of a finished build state the licence that is given, if one is.
+        """Have the card of a finished build state the license that is given, if one is.
 
         Raises `OutputRefused` where a person has changed what would be lost.
         """
         self._workspace.tidy()
         folder = DatasetFolder(self.out)
-        if self.licence and not self.licence.is_stated_by(read_card(folder)):
-            write_card(folder, self.licence)
+        if self.license and not self.license.is_stated_by(read_card(folder)):
+            write_card(folder, self.license)
 
     @property
     def _stamps(self) -> dict[str, str]:

@@ -78,7 +78,7 @@ def finish(
     ]
     manifest = make_manifest(made, source, shards, configs, report)
     card = Card.of_folder(folder, manifest, report.to_dict(), before=CardText(""))
-    card = card.with_licence(workspace.licence)
+    card = card.with_license(workspace.license)
     write_atomically(folder / layout.CARD, card.render().text.encode())
     workspace.keep_stamps()
     write_json(folder / layout.MANIFEST, manifest)

@@ -64,8 +64,8 @@ class RemoteFolder:
     def send_identity(self) -> None:
         """Say there which build it is, before its first shard."""
         self._put(self._here.identity_file)
-        if self._here.licence_file.exists():
-            self._put(self._here.licence_file)
+        if self._here.license_file.exists():
+            self._put(self._here.license_file)
 
     def fetch_index(self) -> None:
         """Bring the index of a finished build here: its card is written from it."""

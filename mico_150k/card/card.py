@@ -42,7 +42,7 @@ class Card:
     """A card, from a manifest, a report and the figures of an index.
 
     `name` is what `load_dataset` is to be given. `written` are YAML keys that a person has
-    added, the licence among them, and `sections` the texts. `pictures` are names in `assets/`.
+    added, the license among them, and `sections` the texts. `pictures` are names in `assets/`.
     """
 
     manifest: dict[str, Any]
@@ -79,7 +79,7 @@ class Card:
             pictures=tuple(sorted(filter(_is_plain, pictures))),
         )
 
-    def with_licence(self, keys: Mapping[str, str]) -> "Card":
+    def with_license(self, keys: Mapping[str, str]) -> "Card":
         """The same with these keys as its licence; itself where there are none."""
         return replace(self, written=join_by_hand(keys, self.written))
 
@@ -108,7 +108,7 @@ class Card:
                 (config["name"] for config in configs if config["name"] in TRAINERS),
                 next(iter(TRAINERS)),
             ),
-            licence=self.written.get("license"),
+            license=self.written.get("license"),
             report=self.report,
             figures=self.figures,
             pictures={name: _CAPTIONS.get(name) for name in self.pictures},

@@ -5,7 +5,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from mico_150k.card.card import Card
-from mico_150k.card.header import LICENCE_KEYS
+from mico_150k.card.header import LICENSE_KEYS
 from mico_150k.card.licenses import IDENTIFIERS
 from mico_150k.card.text import CardText
 from mico_150k.core.errors import BrokenFile, OutputRefused, UsageError
@@ -21,7 +21,7 @@ OTHER = "other"
 
 
 @dataclass(frozen=True, slots=True)
-class Licence:
+class License:
     """What a publisher says: the Hub's identifier, as `cc-by-nc-4.0`, or `other` with a name."""
 
     identifier: str
@@ -47,11 +47,11 @@ class Licence:
     def header(self) -> dict[str, str]:
         """The keys of a card's header."""
         values = (self.identifier, self.name, self.link)
-        return {key: value for key, value in zip(LICENCE_KEYS, values, strict=True) if value}
+        return {key: value for key, value in zip(LICENSE_KEYS, values, strict=True) if value}
 
     def is_stated_by(self, card: CardText) -> bool:
         """Whether a card's header says this licence, and nothing else of one."""
-        stated = {key: value for key, value in (card.header or {}).items() if key in LICENCE_KEYS}
+        stated = {key: value for key, value in (card.header or {}).items() if key in LICENSE_KEYS}
         return stated == self.header
 
 
@@ -77,7 +77,7 @@ def read_card(folder: DatasetFolder) -> CardText:
 
 def make_card(
     folder: DatasetFolder,
-    licence: Licence | None = None,
+    license: License | None = None,
     *,
     manifest: dict[str, Any] | None = None,
     overwrite: bool = False,
@@ -97,14 +97,14 @@ def make_card(
     manifest = manifest or folder.manifest
     report = read_report(folder.path, manifest)
     card = Card.of_folder(folder.path, manifest, report, before=before)
-    return card.with_licence(licence.header if licence else {}).render()
+    return card.with_license(license.header if license else {}).render()
 
 
 def write_card(
-    folder: DatasetFolder, licence: Licence | None = None, *, overwrite: bool = False
+    folder: DatasetFolder, license: License | None = None, *, overwrite: bool = False
 ) -> CardText:
     """The same, written. Raises what `make_card` and `DatasetFolder.held` raise."""
     with folder.held():
-        card = make_card(folder, licence, overwrite=overwrite)
+        card = make_card(folder, license, overwrite=overwrite)
         write_atomically(folder.path / layout.CARD, card.text.encode())
     return card

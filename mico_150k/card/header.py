@@ -12,7 +12,7 @@ from mico_150k.core.columns import card_features
 from mico_150k.dataset import layout
 from mico_150k.dataset.configurations import COLUMNS
 
-LICENCE_KEYS = ("license", "license_name", "license_link")
+LICENSE_KEYS = ("license", "license_name", "license_link")
 _NAME = "pretty_name"
 _PRETTY_NAME = "MICo-150K"
 _LISTS = {
@@ -43,8 +43,8 @@ def by_hand(header: Mapping[str, Any] | None) -> dict[str, Any]:
 
 def join_by_hand(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> dict[str, Any]:
     """Both: lists are united, and of all else ours goes first. A licence is one whole."""
-    if any(key in ours for key in LICENCE_KEYS):
-        theirs = {key: value for key, value in theirs.items() if key not in LICENCE_KEYS}
+    if any(key in ours for key in LICENSE_KEYS):
+        theirs = {key: value for key, value in theirs.items() if key not in LICENSE_KEYS}
     lists = {key: _united(ours.get(key), theirs[key]) for key in _LISTS if key in theirs}
     return {**theirs, **ours, **lists}
 
@@ -58,10 +58,10 @@ def make_header(manifest: Mapping[str, Any], written: Mapping[str, Any]) -> dict
     """The header of a manifest's card, as plain values; `written` is by hand."""
     rows = manifest["rows"]
     built = built_configs(manifest)
-    first = (_NAME, *LICENCE_KEYS, *_LISTS)
+    first = (_NAME, *LICENSE_KEYS, *_LISTS)
     return {
         _NAME: written.get(_NAME, _PRETTY_NAME),
-        **{key: written[key] for key in LICENCE_KEYS if key in written},
+        **{key: written[key] for key in LICENSE_KEYS if key in written},
         **{key: _united(own, written.get(key)) for key, own in _LISTS.items()},
         "size_categories": [next((name for most, name in _SIZES if rows < most), "1M<n<10M")],
         **{key: value for key, value in written.items() if key not in first},

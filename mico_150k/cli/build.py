@@ -23,18 +23,18 @@ from mico_150k.cli.options import (
     AllowOutside,
     AsJson,
     Exclude,
-    LicenceLink,
-    LicenceName,
-    LicenceOption,
+    LicenseLink,
+    LicenseName,
+    LicenseOption,
     Map,
     TaskMap,
     VerifyOption,
-    make_licence,
+    make_license,
     make_reading,
 )
 from mico_150k.cli.refine import OF_A_DATASET, refine
 from mico_150k.cli.terminal import duration, progress, say, show, show_json, showing
-from mico_150k.core.errors import NoLicence
+from mico_150k.core.errors import NoLicense
 from mico_150k.core.progress import Progress
 from mico_150k.dataset import layout
 from mico_150k.dataset.folder import DatasetFolder
@@ -222,9 +222,9 @@ def build(
             "--private", help="Create it for its owner's eyes.", rich_help_panel=TO_THE_HUB
         ),
     ] = False,
-    licence: LicenceOption = None,
-    licence_name: LicenceName = None,
-    licence_link: LicenceLink = None,
+    license: LicenseOption = None,
+    license_name: LicenseName = None,
+    license_link: LicenseLink = None,
     as_json: AsJson = False,
 ) -> None:
     """Write a dataset folder that `load_dataset`, the viewer and the trainers read.
@@ -256,10 +256,10 @@ def build(
     refuse_of_release(context, source, is_ray=executor is ExecutorName.RAY)
     share = Share.parse(units) if units is not None else None
     memory = parse_size(max_memory) if max_memory is not None else None
-    stated = make_licence(licence, licence_name, licence_link)
+    stated = make_license(license, license_name, license_link)
     if push is not None and not stated:
         msg = "--push publishes: say under which licence, as `--licence cc-by-nc-4.0`."
-        raise NoLicence(msg)
+        raise NoLicense(msg)
     reading = make_reading(map_, task_map, exclude, allow_outside=allow_outside)
     options = BuildOptions(
         configs=tuple(name for name in CONFIGS if not config or name in config)
@@ -278,7 +278,7 @@ def build(
     if is_url(out):
         build_elsewhere(read, out, options, choose, stated, tolerance=tolerance, as_json=as_json)
         return
-    planned = Build.prepare(read, Path(out), options, licence=stated)
+    planned = Build.prepare(read, Path(out), options, license=stated)
     if push is not None and stated:
         build_and_push(
             planned, push, stated, keep=keep is Keep.ALL, private=private, tolerance=tolerance

@@ -5,7 +5,7 @@ from dataclasses import asdict, replace
 
 from mico_150k.build.build import Build, BuildOptions
 from mico_150k.build.executors import Executor
-from mico_150k.card.file import Licence
+from mico_150k.card.file import License
 from mico_150k.cli.build_result import say_built
 from mico_150k.cli.terminal import progress, show_json, showing
 from mico_150k.io.scratch import scratch
@@ -17,7 +17,7 @@ def build_elsewhere(
     location: str,
     options: BuildOptions,
     choose: Callable[[Build], Executor],
-    licence: Licence | None = None,
+    license: License | None = None,
     *,
     tolerance: float,
     as_json: bool,
@@ -31,9 +31,9 @@ def build_elsewhere(
 
     with scratch() as here:
         remote = RemoteFolder.open(location, here)
-        if licence:
+        if license:
             remote.fetch_index()
-        planned = Build.prepare(source, here, options, location, licence)
+        planned = Build.prepare(source, here, options, location, license)
         executor = UploadExecutor(choose(planned), remote)
         with progress("building") as on_progress:
             result = planned.run(

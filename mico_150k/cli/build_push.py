@@ -1,7 +1,7 @@
 """`mico build --push`."""
 
 from mico_150k.build.build import Build
-from mico_150k.card.file import Licence, write_card
+from mico_150k.card.file import License, write_card
 from mico_150k.cli.build_result import say_built
 from mico_150k.cli.hub import open_repository, say_transfer
 from mico_150k.cli.push import say_pushed
@@ -13,7 +13,7 @@ from mico_150k.hub.streaming import StreamingPush
 
 
 def build_and_push(
-    planned: Build, name: str, licence: Licence, *, keep: bool, private: bool, tolerance: float
+    planned: Build, name: str, license: License, *, keep: bool, private: bool, tolerance: float
 ) -> None:
     """Build, with shards on their way as they are finished; then push what is left."""
     repository = open_repository(name)
@@ -29,7 +29,7 @@ def build_and_push(
         with progress("building and pushing") as on_progress:
             result = planned.run(tolerance=tolerance, sink=sink, on_progress=on_progress)
         say_built(result)
-    options = PushOptions(private=private, licence=licence)
+    options = PushOptions(private=private, license=license)
     last = Push.prepare(folder, repository, options)
-    write_card(folder, licence)
+    write_card(folder, license)
     say_pushed(last.run(), last.way)

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from mico_150k.card.file import write_card
-from mico_150k.cli.options import LicenceLink, LicenceName, LicenceOption, make_licence
+from mico_150k.cli.options import LicenseLink, LicenseName, LicenseOption, make_license
 from mico_150k.cli.terminal import say
 from mico_150k.dataset import layout
 from mico_150k.dataset.folder import DatasetFolder
@@ -14,9 +14,9 @@ from mico_150k.dataset.folder import DatasetFolder
 
 def card(
     dataset: Annotated[Path, typer.Argument(help="A dataset folder.")],
-    licence: LicenceOption = None,
-    licence_name: LicenceName = None,
-    licence_link: LicenceLink = None,
+    license: LicenseOption = None,
+    license_name: LicenseName = None,
+    license_link: LicenseLink = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Lose what was changed outside of kept sections.")
     ] = False,
@@ -28,7 +28,7 @@ def card(
     """
     written = write_card(
         DatasetFolder(dataset),
-        make_licence(licence, licence_name, licence_link),
+        make_license(license, license_name, license_link),
         overwrite=overwrite,
     )
     stated = (written.header or {}).get("license")

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from mico_150k.card.file import Licence
+from mico_150k.card.file import License
 from mico_150k.core.errors import UsageError
 from mico_150k.core.task import parse_task_map
 from mico_150k.images.header import Verify
@@ -46,7 +46,7 @@ VerifyOption = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 
-LicenceOption = Annotated[
+LicenseOption = Annotated[
     str | None,
     typer.Option(
         "--licence",
@@ -56,20 +56,20 @@ LicenceOption = Annotated[
         "with a name.",
     ),
 ]
-LicenceName = Annotated[
+LicenseName = Annotated[
     str | None, typer.Option("--licence-name", help="The name of an `other` one.")
 ]
-LicenceLink = Annotated[str | None, typer.Option("--licence-link", help="Where its text is.")]
+LicenseLink = Annotated[str | None, typer.Option("--licence-link", help="Where its text is.")]
 
 
-def make_licence(identifier: str | None, name: str | None, link: str | None) -> Licence | None:
+def make_license(identifier: str | None, name: str | None, link: str | None) -> License | None:
     """The licence that the options give, if any. Raises `UsageError`."""
     if identifier is None:
         if name is not None or link is not None:
             msg = "--licence-name and --licence-link belong to `--licence other`."
             raise UsageError(msg)
         return None
-    return Licence(identifier, name or "", link or "")
+    return License(identifier, name or "", link or "")
 
 
 def make_reading(

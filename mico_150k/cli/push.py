@@ -7,17 +7,17 @@ from typing import Annotated
 
 import typer
 
-from mico_150k.card.file import Licence, write_card
+from mico_150k.card.file import License, write_card
 from mico_150k.cli.hub import open_repository, say_transfer
 from mico_150k.cli.options import (
     AsJson,
-    LicenceLink,
-    LicenceName,
-    LicenceOption,
-    make_licence,
+    LicenseLink,
+    LicenseName,
+    LicenseOption,
+    make_license,
 )
 from mico_150k.cli.terminal import say, show_json, showing
-from mico_150k.core.errors import NoLicence
+from mico_150k.core.errors import NoLicense
 from mico_150k.dataset.folder import DatasetFolder
 from mico_150k.hub.push import Push, PushOptions, PushProgress, PushResult, PushStrategy
 from mico_150k.hub.repository import DEFAULT_BRANCH
@@ -39,9 +39,9 @@ def push(
     ] = False,
     revision: Annotated[str, typer.Option(help="The branch to push to.")] = DEFAULT_BRANCH,
     tag: Annotated[str, typer.Option(help="A name for the state that comes of it.")] = "",
-    licence: LicenceOption = None,
-    licence_name: LicenceName = None,
-    licence_link: LicenceLink = None,
+    license: LicenseOption = None,
+    license_name: LicenseName = None,
+    license_link: LicenseLink = None,
     overwrite: Annotated[
         bool,
         typer.Option(
@@ -64,7 +64,7 @@ def push(
         private=private,
         revision=revision,
         tag=tag,
-        licence=make_licence(licence, licence_name, licence_link),
+        license=make_license(license, license_name, license_link),
         overwrite=overwrite,
     )
     planned = _prepare(folder, repository, options)
@@ -74,8 +74,8 @@ def push(
             show_json({"way": planned.way.value, **asdict(planned.forecast)})
         say("[green]done[/green]: nothing was sent (--dry-run)")
         return
-    if planned.options.licence:
-        write_card(folder, planned.options.licence)
+    if planned.options.license:
+        write_card(folder, planned.options.license)
     result = planned.run(_say_progress)
     with showing():
         if as_json:
@@ -87,11 +87,11 @@ def _prepare(folder: DatasetFolder, repository: str, options: PushOptions) -> Pu
     """Plan; a person at a terminal is asked for the licence where none is stated."""
     try:
         return Push.prepare(folder, open_repository(repository), options)
-    except NoLicence:
+    except NoLicense:
         if not (sys.stdin.isatty() and sys.stderr.isatty()):
             raise
         answer = typer.prompt("Licence of the dataset, as `cc-by-nc-4.0`", err=True)
-        stated = replace(options, licence=Licence(answer.strip()))
+        stated = replace(options, license=License(answer.strip()))
         return Push.prepare(folder, open_repository(repository), stated)
 
 

@@ -8,7 +8,7 @@ MicoError                      the message says what is wrong, where, and the wa
 │   ├── CloneRefused           a trainer's clone that is not as `mico patch` knows it
 │   ├── MissingPackage         a package that only this needs is not installed
 │   ├── OutputRefused          the output folder is somebody else's, or another build's
-│   ├── NoLicence              a card is to be published, and states no licence
+│   ├── NoLicense              a card is to be published, and states no license
 │   └── ExecutorMissing        the executor asked for is not installed, or does not answer
 ├── SourceError                the source cannot be read as it is
 │   ├── SourceNotFound         no such file, folder or repository
@@ -87,8 +87,8 @@ class CloneRefused(UsageError):
     """A trainer's clone that is not as `mico patch` knows it."""
 
 
-class NoLicence(UsageError):
-    """A card is to be published, and states no licence."""
+class NoLicense(UsageError):
+    """A card is to be published, and states no license."""
 
 
 class SourceError(MicoError):

@@ -52,18 +52,18 @@ class Workspace(ClaimedFolder):
         return (*_BELOW, *self.configs)
 
     @property
-    def licence_file(self) -> Path:
+    def license_file(self) -> Path:
         """The file that says what the card will state; whichever run said it last."""
-        return self.work / _LICENCE
+        return self.work / _LICENSE
 
-    def keep_licence(self, header: dict[str, str]) -> None:
+    def keep_license(self, header: dict[str, str]) -> None:
         """Write down the keys of the card's header, for whichever run finishes the build."""
-        write_json(self.licence_file, header)
+        write_json(self.license_file, header)
 
     @property
-    def licence(self) -> dict[str, str]:
+    def license(self) -> dict[str, str]:
         """What was written down; empty where nothing was."""
-        return {key: str(value) for key, value in read_json(self.licence_file).items()}
+        return {key: str(value) for key, value in read_json(self.license_file).items()}
 
     @property
     def is_begun(self) -> bool:
@@ -230,7 +230,7 @@ def _is(path: Path, file: FileRecord, *, hashes: bool) -> bool:
 
 
 _RECORDS = "records"
-_LICENCE = "licence.json"
+_LICENSE = "license.json"
 _BELOW = (
     layout.ASSETS, layout.WORK,
     *(f"{layout.WORK}/{part}" for part in (_RECORDS, layout.INDEX, layout.SAMPLE)),

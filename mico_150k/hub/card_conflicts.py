@@ -1,6 +1,6 @@
 """What people have changed in the card on the Hub, so that no push loses it in silence."""
 
-from mico_150k.card.header import LICENCE_KEYS, by_hand, differing_by_hand
+from mico_150k.card.header import LICENSE_KEYS, by_hand, differing_by_hand
 from mico_150k.card.text import CardText
 from mico_150k.core.errors import PushRefused
 from mico_150k.dataset import layout
@@ -18,11 +18,11 @@ def refuse_to_lose(
 ) -> None:
     """Raise `PushRefused` where a push of the card `here` would lose what a person wrote there.
 
-    `relicensed` is whether another licence is asked for.
+    `relicensed` is whether another license is asked for.
     """
     lost = lost_edits(here, there)
     if relicensed:
-        lost = [what for what in lost if what not in LICENCE_KEYS]
+        lost = [what for what in lost if what not in LICENSE_KEYS]
     if lost:
         msg = (
             f"{layout.CARD} of {repository.url} was written or changed by hand, and this push "

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from mico_150k.core.errors import NoAccess, NoLicence, PushRefused
+from mico_150k.core.errors import NoAccess, NoLicense, PushRefused
 from mico_150k.dataset import layout
 from mico_150k.dataset.folder import DatasetFolder
 from mico_150k.hub.repository import Repository
@@ -111,15 +111,15 @@ def _is_sent(where: str, publication: Publication, needed: set[str]) -> bool:
     return where in publication.shards and where not in needed
 
 
-def check_licence(publication: Publication) -> None:
-    """Raise `NoLicence` where the card states none: nobody may guess it."""
+def check_license(publication: Publication) -> None:
+    """Raise `NoLicense` where the card states none: nobody may guess it."""
     if not (publication.card.header or {}).get("license"):
         msg = (
             f"{layout.CARD} states no licence, and a dataset without one can be used by nobody in "
             "good faith. Say which, by the Hub's identifier: --licence cc-by-nc-4.0 "
             "(`unknown` is one of them)."
         )
-        raise NoLicence(msg)
+        raise NoLicense(msg)
 
 
 def check_metadata(publication: Publication) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
-from mico_150k.card.file import Licence, make_card, read_card
+from mico_150k.card.file import License, make_card, read_card
 from mico_150k.core.errors import HubError, UsageError
 from mico_150k.dataset.folder import DatasetFolder
 from mico_150k.hub import preflight
@@ -46,7 +46,7 @@ class PushStrategy(str, Enum):
 class PushOptions:
     """`configs` are those to push, all where there are none. `tag` names the result.
 
-    `licence` is another one than the folder's card states. `overwrite` lets go what people have
+    `license` is another one than the folder's card states. `overwrite` lets go what people have
     written into the card on the Hub.
     """
 
@@ -54,7 +54,7 @@ class PushOptions:
     private: bool = False
     revision: str = DEFAULT_BRANCH
     tag: str = ""
-    licence: Licence | None = None
+    license: License | None = None
     overwrite: bool = False
 
 
@@ -103,18 +103,18 @@ class Push:
         """
         check_own_files(folder)
         state = RemoteState.look(repository, options.revision, private=options.private)
-        card = make_card(folder, options.licence) if options.licence else read_card(folder)
+        card = make_card(folder, options.license) if options.license else read_card(folder)
         publication = Publication.of_folder(
             folder, repository.name, options.configs, card, state.content
         )
-        preflight.check_licence(publication)
+        preflight.check_license(publication)
         there = state.content.files
         missing = publication.missing_shards(there)
         changes = bool(missing or publication.stale(there) or publication.changed_small(there))
         way = _way(options.revision, published=state.content.is_published, changes=changes)
         if way is not PushStrategy.NOTHING:
             if not options.overwrite:
-                relicensed = options.licence is not None
+                relicensed = options.license is not None
                 refuse_to_lose(repository, folder, card, state.content.card, relicensed=relicensed)
             preflight.check_folder(folder, publication, missing)
             repository.patience.ask(

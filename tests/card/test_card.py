@@ -15,7 +15,7 @@ from datasets import Features, load_dataset
 from huggingface_hub import DatasetCard
 
 from mico_150k.build.build import Build, BuildOptions
-from mico_150k.card.file import Licence, read_card, write_card
+from mico_150k.card.file import License, read_card, write_card
 from mico_150k.card.markdown import SHOWN, quoted
 from mico_150k.card.text import CardText
 from mico_150k.cli import main
@@ -65,8 +65,8 @@ def test_the_header_is_valid_and_names_every_configuration(card: str) -> None:
 
 def test_the_hub_takes_the_card(folder: DatasetFolder, hub: Hub) -> None:
     pytest.importorskip("huggingface_hub", minversion="2.0", reason="others ask one Hub alone")
-    for licence in (None, Licence("cc-by-nc-4.0"), Licence("other", "Mixed", "https://x.example")):
-        DatasetCard(write_card(folder, licence).text).validate(repo_type="dataset")
+    for license in (None, License("cc-by-nc-4.0"), License("other", "Mixed", "https://x.example")):
+        DatasetCard(write_card(folder, license).text).validate(repo_type="dataset")
     assert len(hub.asked("validate-yaml")) == 3
     header = read_card(folder).header
     assert header is not None
@@ -310,7 +310,7 @@ def test_what_is_added_by_hand_stays_when_the_card_is_written_again(folder: Data
     text = text.replace("<!-- end: about -->", f"<!-- end: about -->\n\n{own}")
     path.write_text(text)
     assert CardText(text).is_untouched
-    again = write_card(folder, Licence("mit"))
+    again = write_card(folder, License("mit"))
     assert again.sections == {"notes": added, "mine": "A section of its own.\n"}
     assert again.header is not None
     assert again.header["viewer"] is False
@@ -399,6 +399,6 @@ def test_without_a_report_there_is_no_card(folder: DatasetFolder) -> None:
 
 
 @pytest.mark.parametrize("identifier", ["", "CC-BY", "mit\nviewer: false", "my licence"])
-def test_a_licence_that_the_hub_would_not_know_is_wrong_usage(identifier: str) -> None:
+def test_a_license_that_the_hub_would_not_know_is_wrong_usage(identifier: str) -> None:
     with pytest.raises(UsageError, match="no licence's identifier"):
-        Licence(identifier)
+        License(identifier)

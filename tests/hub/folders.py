@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from mico_150k.build.build import Build, BuildOptions
-from mico_150k.card.file import Licence, write_card
+from mico_150k.card.file import License, write_card
 from mico_150k.core.reasons import Reason
 from mico_150k.core.sample import SkippedRow
 from mico_150k.core.task import Task
@@ -14,7 +14,7 @@ from mico_150k.sources import open_source
 
 from ..factories import Case, write_release
 
-LICENCE = Licence("cc-by-nc-4.0")
+LICENCE = License("cc-by-nc-4.0")
 
 
 def build(samples: list[Case], folder: Path, *configs: str) -> DatasetFolder:

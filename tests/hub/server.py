@@ -282,10 +282,10 @@ def _validate(call: _Handler, _: dict[str, str]) -> None:
     for key in ("language", "tags", "task_categories", "size_categories", "configs"):
         if not isinstance(data.get(key, []), list):
             errors.append(f'"{key}" must be an array')
-    licence = data.get("license", "unknown")
-    if not isinstance(licence, str) or not re.fullmatch("[a-z0-9.-]+", licence):
+    license = data.get("license", "unknown")
+    if not isinstance(license, str) or not re.fullmatch("[a-z0-9.-]+", license):
         errors.append('"license" must be one of [apache-2.0, mit, …]')
-    if licence == "other" and not data.get("license_name"):
+    if license == "other" and not data.get("license_name"):
         errors.append('"license_name" is required')
     call.json(
         {"errors": [{"message": error} for error in errors], "warnings": []},

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from datasets import load_dataset
 
-from mico_150k.card.file import Licence, write_card
+from mico_150k.card.file import License, write_card
 from mico_150k.card.text import CardText
-from mico_150k.core.errors import NoAccess, NoLicence, OutputRefused, PushRefused
+from mico_150k.core.errors import NoAccess, NoLicense, OutputRefused, PushRefused
 from mico_150k.dataset import layout
 from mico_150k.dataset.folder import DatasetFolder
 from mico_150k.hub.placeholder import is_placeholder, make_placeholder
@@ -58,8 +58,8 @@ def test_the_card_on_the_hub_names_the_repository(hub: Hub, small: DatasetFolder
     assert f'load_dataset("{NAME}", "default"' in small_file(hub, layout.CARD)
 
 
-def test_without_a_licence_nothing_is_pushed(hub: Hub, dataset: Path) -> None:
-    with pytest.raises(NoLicence, match="states no licence"):
+def test_without_a_license_nothing_is_pushed(hub: Hub, dataset: Path) -> None:
+    with pytest.raises(NoLicense, match="states no licence"):
         prepare(DatasetFolder(dataset))
     assert not hub.repositories
 
@@ -125,7 +125,7 @@ def test_what_is_changed_here_after_a_push_is_pushed_without_a_question(
     edit(mine, ABOUT, f"{ABOUT}One.\n")
     push(mine)
     edit(mine, "One.\n", "Two.\n")
-    push(mine, licence=Licence("mit"))
+    push(mine, license=License("mit"))
     assert card(hub).sections == {"about": "Two.\n"}
     assert "license: mit" in small_file(hub, layout.CARD)
     # A text of one's own as well.
@@ -143,7 +143,7 @@ def test_what_is_only_on_the_hub_is_joined_and_nothing_is_sent_for_it(
     assert prepare(mine, configs=TWO).way is PushStrategy.NOTHING
     edit_there(hub, layout.CARD, ("pretty_name: MICo-150K", "pretty_name: Theirs"),
         ("tags:\n", "tags:\n- art\n"), ("---\n", "---\nviewer: true\n"))  # fmt: skip
-    write_card(mine, Licence("mit"))
+    write_card(mine, License("mit"))
     push(mine, configs=TWO, overwrite=True)
     there = card(hub)
     assert there.sections == {"about": "Theirs.\n"}
@@ -250,9 +250,9 @@ def test_a_placeholder_stops_load_dataset_in_a_folder_as_well(
 def test_nothing_is_written_here_before_a_push_starts(mine: DatasetFolder) -> None:
     path = mine.path / layout.CARD
     before = path.read_text()
-    planned = prepare(mine, licence=Licence("mit"))
+    planned = prepare(mine, license=License("mit"))
     assert "license: mit" in planned.publication.card.text
     assert path.read_text() == before
     edit(mine, OURS, "one picture out")
     with pytest.raises(OutputRefused, match="mico card --overwrite"):
-        prepare(mine, licence=Licence("mit"))
+        prepare(mine, license=License("mit"))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from mico_150k.card.file import Licence, write_card
+from mico_150k.card.file import License, write_card
 from mico_150k.dataset import layout
 from mico_150k.dataset.folder import DatasetFolder
 
@@ -72,7 +72,7 @@ def test_push_then_check_then_push_again(hub: Hub, folder: Path, mico: Mico) -> 
 def test_what_differs_on_the_hub_is_listed_and_the_exit_status_is_1(
     hub: Hub, folder: Path, mico: Mico
 ) -> None:
-    write_card(DatasetFolder(folder), Licence("cc-by-4.0"))
+    write_card(DatasetFolder(folder), License("cc-by-4.0"))
     assert mico("push", "mico-150k", NAME).returncode == 0
     repository = hub.repositories[NAME]
     tree = repository.tree()
@@ -156,7 +156,7 @@ def test_a_build_that_pushes_as_it_goes(hub: Hub, release: Path, folder: Path, m
     assert mico("build", str(release), "--push", NAME, "--finish").returncode == 2
 
 
-def test_card_writes_the_licence_and_keeps_what_was_added(folder: Path, mico: Mico) -> None:
+def test_card_writes_the_license_and_keeps_what_was_added(folder: Path, mico: Mico) -> None:
     path = folder / layout.CARD
     path.write_text(path.read_text().replace("about -->\n", "about -->\nHello.\n", 1))
     done = mico("card", "mico-150k", "--licence", "cc-by-nc-4.0")
@@ -196,18 +196,18 @@ def script(hub: Hub, release: Path, tmp_path: Path) -> Script:
 
 
 @pytest.mark.parametrize(
-    ("role", "licence", "said"),
+    ("role", "license", "said"),
     [
         ("write", "CC BY", "no licence's identifier"),
         ("write", "other", "needs its name"),
         ("read", "mit", "may only read"),
     ],
 )
-def test_the_script_looks_at_the_account_and_the_licence_before_it_builds(
-    hub: Hub, script: Script, role: str, licence: str, said: str
+def test_the_script_looks_at_the_account_and_the_license_before_it_builds(
+    hub: Hub, script: Script, role: str, license: str, said: str
 ) -> None:
     hub.accounts["hf_write"].role = role
-    with script("--licence", licence) as done:
+    with script("--licence", license) as done:
         err = done.communicate()[1]
     assert done.returncode == 1
     assert said in err
@@ -236,8 +236,8 @@ def test_ctrl_c_ends_the_script_and_its_command_with_one_line(hub: Hub, script: 
 
 
 def test_one_script_builds_checks_pushes_and_verifies(hub: Hub, script: Script) -> None:
-    licence = ("--licence", "other", "--licence-name", "mine", "--licence-link", "LICENSE")
-    with script(*licence, "--tag", "v1") as done:
+    license = ("--licence", "other", "--licence-name", "mine", "--licence-link", "LICENSE")
+    with script(*license, "--tag", "v1") as done:
         err = done.communicate()[1]
     assert done.returncode == 0, err
     steps = [line.split()[2] for line in err.splitlines() if line.startswith("+ mico")]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mico_150k.card.file import Licence
+from mico_150k.card.file import License
 from mico_150k.core.errors import DamagedDataset, NotRegular, OutsideRoot
 from mico_150k.dataset import layout
 from mico_150k.dataset.folder import DatasetFolder
@@ -66,7 +66,7 @@ def test_a_fifo_is_not_waited_for(hub: Hub, copy: DatasetFolder, name: str) -> N
     (copy.path / name).unlink()
     os.mkfifo(copy.path / name)
     with pytest.raises(NotRegular, match=f"{name} is a FIFO"):
-        prepare(copy, configs=TWO, licence=Licence("mit"))
+        prepare(copy, configs=TWO, license=License("mit"))
     assert not sent(hub)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from mico_150k.builders import TRAINERS
 
-from mico_150k.card.file import Licence, write_card
+from mico_150k.card.file import License, write_card
 from mico_150k.core.errors import DiskTooSmall, OutputRefused
 from mico_150k.dataset import layout
 from mico_150k.dataset.folder import DatasetFolder
@@ -244,7 +244,7 @@ def plots(folder: Path) -> None:
 
 
 WRITERS: dict[str, Callable[[Path], object]] = {
-    "card": lambda folder: write_card(DatasetFolder(folder), Licence("mit")),
+    "card": lambda folder: write_card(DatasetFolder(folder), License("mit")),
     "plots": plots,
     "codes": lambda folder: add_codes(DatasetFolder(folder)),
     "export in place": in_place,
