@@ -193,7 +193,7 @@ def contents(folder: Path) -> dict[str, str]:
     for path in sorted(folder.rglob("*")):
         if path.parent.name == ".known" and not path.name.endswith(".partial"):
             known.update(path.read_text().splitlines())
-        elif path.is_file() and path.name != layout.STAMPS:
+        elif path.is_file() and path.name != layout.MTIME_TOKENS:
             name = path.relative_to(folder).as_posix()
             found[name] = hashlib.sha256(path.read_bytes()).hexdigest()
     if known:

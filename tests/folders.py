@@ -11,5 +11,5 @@ def contents(folder: Path) -> dict[str, str]:
     return {
         path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name != layout.STAMPS
+        if path.is_file() and path.name != layout.MTIME_TOKENS
     }

@@ -6,12 +6,10 @@ A shard is finished when all its files have their names and its record is writte
 was stopped goes on with the first that is not.
 """
 
-import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass
-from hashlib import sha256
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -28,6 +26,7 @@ from mico_150k.build.worker import UnitBuilder
 from mico_150k.builders import BUILDERS
 from mico_150k.card.file import License, read_card, write_card
 from mico_150k.core.errors import ShardsMissing, UnknownConfig
+from mico_150k.core.identity import json_sha256
 from mico_150k.core.progress import Progress
 from mico_150k.dataset import configurations, layout
 from mico_150k.dataset.folder import DatasetFolder
@@ -41,6 +40,8 @@ from mico_150k.sources import DEMO
 from mico_150k.sources.source import Source
 from mico_150k.version import __version__
 
+IDENTITY_VERSION = 1
+"""Of the keys of a build's identity."""
 _MOST_NAMED = 5
 CONFIGS = (*BUILDERS, layout.SAMPLE)
 """What can be asked for. `index` is always written: exports and filters rest on it."""
@@ -67,8 +68,7 @@ class BuildOptions:
         """The configurations that are written shard by shard, in the registry's order."""
         return tuple(name for name in BUILDERS if name in self.configs)
 
-    @property
-    def words(self) -> list[str]:
+    def to_argv(self) -> list[str]:
         """The options of `mico build` that say the same."""
         some = () if set(self.configs) == set(CONFIGS) else self.configs
         return [
@@ -97,7 +97,7 @@ class BuildResult:
     ) -> "BuildResult":
         """What lies in a folder whose build is finished; `started` is `time.monotonic`'s."""
         found = (path for path in folder.rglob("*") if path.is_file())
-        besides = {folder / layout.STAMPS, folder / layout.WORK / LOCK}
+        besides = {folder / layout.MTIME_TOKENS, folder / layout.WORK / LOCK}
         files = [path for path in found if path not in besides]
         size = sum(path.stat().st_size for path in files)
         seconds = time.monotonic() - started
@@ -157,7 +157,7 @@ class Build:
 
         Raises `OutputRefused` where that holds something else.
         """
-        return self._workspace.is_finished(self.identity(), self._stamps)
+        return self._workspace.is_finished(self.identity(), self._mtime_tokens)
 
     def run(  # noqa: PLR0913 - each is a choice of its own, and has a default
         self,
@@ -257,7 +257,7 @@ class Build:
         """Have the folder for these units."""
         with self._workspace.claimed(
             self.identity(),
-            self._stamps,
+            self._mtime_tokens,
             lambda cleared: self._check_disk(units, cleared, sink),
             overwrite=overwrite,
             shared=shared,
@@ -278,8 +278,8 @@ class Build:
             write_card(folder, self.license)
 
     @property
-    def _stamps(self) -> dict[str, str]:
-        return {file.name: file.stamp for file in self.source.files}
+    def _mtime_tokens(self) -> dict[str, str]:
+        return {file.name: file.mtime_token for file in self.source.files}
 
     @property
     def _with_sample(self) -> bool:
@@ -341,8 +341,8 @@ class Build:
 
     def _command(self, tolerance: float) -> list[str]:
         return build_command(
-            *self.source.reading.words,
-            *self.options.words,
+            *self.source.reading.to_argv(),
+            *self.options.to_argv(),
             *unless(TOLERANCE, "--tolerance", tolerance),
             source="" if self.source.kind == DEMO else RELEASE,
         )
@@ -361,10 +361,10 @@ class Build:
 
     def identity(self) -> dict[str, Any]:
         """What this build is: two builds with the same identity have the same bytes."""
-        plan = json.dumps(asdict(self.plan), sort_keys=True, default=str)
         return {
+            "version": IDENTITY_VERSION,
             "source": self.source.kind,
-            "plan": sha256(plan.encode()).hexdigest(),
+            "plan": json_sha256(self.plan.identity()),
             "options": {
                 "configs": sorted(self.options.configs),
                 "verify": self.options.verify.value,

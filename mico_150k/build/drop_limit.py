@@ -34,8 +34,8 @@ class DropLimit:
         self._examples: dict[str, dict[str, Any]] = {}
         for record in finished:
             self._rows += record.rows_read
-            self._reasons.update(row["reason"] for row in record.left_out)
-            self._examples.update({row["reason"]: row for row in record.left_out})
+            self._reasons.update(row["reason"] for row in record.skipped)
+            self._examples.update({row["reason"]: row for row in record.skipped})
 
     def on_group(self, group: GroupProgress) -> None:
         """Count one row group; raises `TooManyLeftOut`."""

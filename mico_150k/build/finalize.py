@@ -53,26 +53,27 @@ def finish(
     parts = [workspace.part(layout.INDEX, record.number) for record in records]
     with _damaged_parts(layout.INDEX):
         configs[layout.INDEX] = {first: join_index(parts, index)}
-    left_out = [row for record in records for row in record.left_out]
+    skipped = [row for record in records for row in record.skipped]
     report = Report(
         rows_read=sum(record.rows_read for record in records),
         rows=sum(record.rows for record in records),
-        left_out=by_task_and_reason(left_out),
+        skipped=by_task_and_reason(skipped),
         tasks=dict(sorted(sum((Counter(record.tasks) for record in records), Counter()).items())),
         images=sum_images(records),
         duplicates=asdict(count_duplicates(index)),
     )
-    write_quarantine(folder / layout.QUARANTINE, left_out)
+    write_quarantine(folder / layout.QUARANTINE, skipped)
     write_json(folder / layout.REPORT, report.to_dict())
     source = [
-        {"name": file.name, "rows": file.rows, "content": file.content} for file in plan.files
+        {"name": file.name, "rows": file.rows, "content_hash": file.content_hash}
+        for file in plan.files
     ]
     shards = [
         {
             "name": layout.shard_name(record.number),
             "rows_read": record.rows_read,
             "rows": record.rows,
-            "left_out": len(record.left_out),
+            "skipped": len(record.skipped),
         }
         for record in records
     ]
@@ -80,7 +81,7 @@ def finish(
     card = Card.of_folder(folder, manifest, report.to_dict(), before=CardText(""))
     card = card.with_license(workspace.license)
     write_atomically(folder / layout.CARD, card.render().text.encode())
-    workspace.keep_stamps()
+    workspace.keep_mtime_tokens()
     write_json(folder / layout.MANIFEST, manifest)
     workspace.remove_work()
     return report
@@ -104,11 +105,11 @@ def _damaged_parts(config: str) -> Iterator[None]:
 def _check_counts(plan: Plan, records: list[ShardRecord]) -> None:
     read = sum(record.rows_read for record in records)
     written = sum(record.rows for record in records)
-    left_out = sum(len(record.left_out) for record in records)
-    if not plan.rows == read == written + left_out or len(records) != plan.shards:
+    skipped = sum(len(record.skipped) for record in records)
+    if not plan.rows == read == written + skipped or len(records) != plan.shards:
         msg = (
             f"the source has {plan.rows} rows; {read} were read, {written} written and "
-            f"{left_out} left out, in {len(records)} of {plan.shards} shards. "
+            f"{skipped} left out, in {len(records)} of {plan.shards} shards. "
             "This is a fault in mico-150k: please report it."
         )
         raise CountMismatch(msg)

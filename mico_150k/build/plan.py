@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import takewhile
 from math import ceil
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import xxhash
@@ -36,6 +36,8 @@ SAMPLE_ROWS = 1000
 SAMPLE_RESERVE = 0.02
 """More candidates than the sample has rows, for those that are left out."""
 MIN_RESERVE = 5
+IDENTITY_VERSION = 1
+"""Of the keys of a plan's identity."""
 _MOST_HELD = 8 * SAMPLE_ROWS
 """Ids of a task from which the best for the sample are taken, before more are looked at."""
 
@@ -82,7 +84,7 @@ class PlannedFile:
     name: str
     rows: int
     image_bytes: int
-    content: str
+    content_hash: str
     tasks: dict[Task, int]
     ids: str
 
@@ -125,6 +127,34 @@ class Plan:
     def shards(self) -> int:
         """How many shards each configuration has."""
         return sum(len(unit.shards) for unit in self.units)
+
+    def identity(self) -> dict[str, Any]:
+        """Everything that the plan decides, as plain values."""
+        return {
+            "version": IDENTITY_VERSION,
+            "files": [
+                {
+                    "name": file.name,
+                    "rows": file.rows,
+                    "image_bytes": file.image_bytes,
+                    "content_hash": file.content_hash,
+                    "tasks": {task.value: rows for task, rows in file.tasks.items()},
+                    "ids": file.ids,
+                }
+                for file in self.files
+            ],
+            "units": [
+                {
+                    "files": list(unit.files),
+                    "shards": [{"number": of.number, "rows": of.rows} for of in unit.shards],
+                }
+                for unit in self.units
+            ],
+            "sample": {task.value: list(ids) for task, ids in self.sample.items()},
+            "sample_rows": {task.value: rows for task, rows in self.sample_rows.items()},
+            "seed": self.seed,
+            "shard_bytes": self.shard_bytes,
+        }
 
 
 def make_plan(source: Source, *, shard_bytes: int = SHARD_BYTES, seed: int = 0) -> Plan:
@@ -217,7 +247,7 @@ def _read_identities(
             raise BrokenFile(msg)
         files.append(
             PlannedFile(
-                file.name, file.rows, file.image_bytes, file.content, dict(tasks), ids.value
+                file.name, file.rows, file.image_bytes, file.content_hash, dict(tasks), ids.value
             )
         )
     _refuse_twice(source_files, hashes)

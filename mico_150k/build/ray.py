@@ -212,7 +212,7 @@ def _new(
         if record.number in missing:
             missing.discard(record.number)
             written = max((file.bytes for file in record.files.values()), default=0)
-            skipped = [SkippedRow.from_dict(row) for row in record.left_out]
+            skipped = [SkippedRow.from_dict(row) for row in record.skipped]
             on_group(GroupProgress(record.rows_read, written, skipped))
             yield record
 

@@ -141,7 +141,7 @@ class RemoteFolder:
         small = {
             path.relative_to(self._here.folder).as_posix(): path.stat().st_size
             for path in self._here.folder.rglob("*")
-            if path.is_file() and path.name != layout.STAMPS
+            if path.is_file() and path.name != layout.MTIME_TOKENS
         }
         together = {**small, **shards}
         return len(together), sum(together.values())
@@ -150,7 +150,8 @@ class RemoteFolder:
         """Bring here what a build goes on from, or what a finished one has said."""
         there = self._list("")
         if layout.MANIFEST in there:
-            for name in {layout.MANIFEST, layout.REPORT, layout.CARD, layout.STAMPS} & set(there):
+            wanted = {layout.MANIFEST, layout.REPORT, layout.CARD, layout.MTIME_TOKENS}
+            for name in wanted & set(there):
                 self._get(self._here.folder / name)
         elif layout.WORK in there:
             folders = ("", layout.INDEX, layout.SAMPLE, self._here.record_file(0).parent.name)

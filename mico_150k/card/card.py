@@ -155,5 +155,5 @@ def _fence(command: str) -> str:
 
 def _source_digest(source: list[dict[str, Any]]) -> str:
     """One name for all files that were read, by their names and content."""
-    lines = sorted(f"{file['name']} {file['content']}\n" for file in source)
+    lines = sorted(f"{file['name']} {file['content_hash']}\n" for file in source)
     return sha256("".join(lines).encode()).hexdigest()[:16]

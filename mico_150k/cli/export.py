@@ -238,7 +238,7 @@ def _report(trainer: Trainer, exported: Exported, *, as_json: bool) -> None:
     with showing():
         if as_json:
             show_json(asdict(exported))
-    for name, rows in exported.left_out.items():
+    for name, rows in exported.skipped.items():
         say("left out: {} rows ({})", rows, name)
     for remark in (*trainer.remarks, *trainer.limits):
         if remark.name in exported.remarks:

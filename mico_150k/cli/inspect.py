@@ -52,7 +52,7 @@ def inspect(
     ] = DEMO,
     images: Annotated[
         bool,
-        typer.Option("--images", help="Read every image: which would be normalised or left out."),
+        typer.Option("--images", help="Read every image: which would be re_encoded or left out."),
     ] = False,
     map_: Map = None,
     task_map: TaskMap = None,
@@ -108,8 +108,8 @@ def inspect(
         msg = f"{len(inspection.problems)} problems that a build would stop at."
         raise SourceError(msg)
     if plan and found:
-        left_out = [SkippedRow.from_dict(row) for row in found.left_out]
-        DropLimit(plan, TOLERANCE).on_group(GroupProgress(found.rows, 0, left_out))
+        skipped = [SkippedRow.from_dict(row) for row in found.skipped]
+        DropLimit(plan, TOLERANCE).on_group(GroupProgress(found.rows, 0, skipped))
 
 
 def _show_source(inspection: SourceInspection) -> None:
@@ -182,10 +182,10 @@ def _file_table(files: list[dict[str, Any]]) -> Table:
 
 
 def _show_images(found: ImageInspection) -> None:
-    table = make_table("task", "as they are", "normalised", "causes", "in rows left out")
+    table = make_table("task", "as they are", "re_encoded", "causes", "in rows left out")
     for task, counts in found.images.items():
         table.add_row(
-            task, str(counts.passed), str(counts.changed), _causes(counts), str(counts.left_out)
+            task, str(counts.passed), str(counts.changed), _causes(counts), str(counts.skipped)
         )
     show(table)
     same = found.duplicates
@@ -194,13 +194,13 @@ def _show_images(found: ImageInspection) -> None:
         f"{same.shared_images} of them more than once; {same.identical_rows} rows repeat another"
     )
     reasons = "".join(f", {rows} {reason}" for reason, rows in found.reasons.items())
-    show(f"{found.rows} rows read, {len(found.left_out)} would be left out{reasons}")
-    for row in found.left_out[:MOST_LISTED]:
+    show(f"{found.rows} rows read, {len(found.skipped)} would be left out{reasons}")
+    for row in found.skipped[:MOST_LISTED]:
         image = f", image {row['image']}" if row["image"] is not None else ""
         show(f"    {row['file']}, row {row['row']}{image}: {row['reason']} {row['detail']}")
-    if len(found.left_out) > MOST_LISTED:
-        show(f"    and {len(found.left_out) - MOST_LISTED} more: --json lists them all")
+    if len(found.skipped) > MOST_LISTED:
+        show(f"    and {len(found.skipped) - MOST_LISTED} more: --json lists them all")
 
 
 def _causes(counts: ImageCounts) -> str:
-    return ", ".join(f"{images} {cause}" for cause, images in counts.normalised.items())
+    return ", ".join(f"{images} {cause}" for cause, images in counts.re_encoded.items())

@@ -95,11 +95,11 @@ def _show(found: "DatasetInspection") -> None:
         f"{reuse.mean:g} places each, {reuse.most:,} at most; "
         f"{reuse.repeated_outputs:,} outputs repeat another row's"
     )
-    causes = ", ".join(f"{images:,} {cause}" for cause, images in statistics.normalised.items())
-    show(f"normalised: {statistics.normalised_images:,} images{f' ({causes})' if causes else ''}")
+    causes = ", ".join(f"{images:,} {cause}" for cause, images in statistics.re_encoded.items())
+    show(f"normalised: {statistics.re_encoded_images:,} images{f' ({causes})' if causes else ''}")
     if statistics.in_bench:
         show(f"in the benchmark: {statistics.in_bench:,} rows, marked in the column overlap")
-    reasons = ", ".join(f"{rows} {reason}" for reason, rows in found.left_out.items())
+    reasons = ", ".join(f"{rows} {reason}" for reason, rows in found.skipped.items())
     show(f"left out by the build: {reasons or 'no row'}")
     show(_configs(found))
 

@@ -71,7 +71,7 @@ def push(
     _say_outlook(planned)
     if dry_run:
         if as_json:
-            show_json({"way": planned.way.value, **asdict(planned.forecast)})
+            show_json({"strategy": planned.way.value, **asdict(planned.forecast)})
         say("[green]done[/green]: nothing was sent (--dry-run)")
         return
     if planned.options.license:

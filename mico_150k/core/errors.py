@@ -31,7 +31,8 @@ MicoError                      the message says what is wrong, where, and the wa
 │   ├── RemoteError            the storage that a build writes to did not do what was asked
 │   └── CountMismatch          rows read are not rows written plus rows left out
 ├── NotADataset                no dataset folder, or a damaged one
-│   └── DamagedDataset         one of ours, of which something cannot be relied on
+│   ├── DamagedDataset         one of ours, of which something cannot be relied on
+│   └── OtherFormat            one of ours that another version of mico-150k has written
 ├── UnsafeFile                 a file that must not be read
 │   ├── NotRegular             a FIFO, socket, device or folder in a file's place, or far too large
 │   └── OutsideRoot            a path that leads out of the folder that it belongs to
@@ -177,6 +178,10 @@ class NotADataset(MicoError):
 
 class DamagedDataset(NotADataset):
     """One of ours, of which something cannot be relied on."""
+
+
+class OtherFormat(NotADataset):
+    """One of ours that another version of mico-150k has written, with other keys."""
 
 
 class UnsafeFile(MicoError):

@@ -57,7 +57,7 @@ class Exported:
     """A finished export: `export.json`, and what its other files are made from.
 
     `root` is the export's own folder and `images` that of its images, both absolute; "" where
-    the images lie in Parquet. `dataset` is what it was made from. `left_out` and `remarks` are
+    the images lie in Parquet. `dataset` is what it was made from. `skipped` and `remarks` are
     rows by the limit's name; `unique_images` are files of images, `record_files` the rows of each
     file of records, `row_groups` those of each Parquet file, and `measured` is the trainer's own.
     `files` are those that the export has written to its folder.
@@ -71,7 +71,7 @@ class Exported:
     rows_chosen: int
     rows: int
     truncated: int
-    left_out: dict[str, int]
+    skipped: dict[str, int]
     remarks: dict[str, int]
     unique_images: int = 0
     record_files: dict[str, int] = field(default_factory=dict)

@@ -21,12 +21,14 @@ import xxhash
 
 from mico_150k.core.columns import Column, ColumnType, arrow_schema
 from mico_150k.core.errors import BrokenFile, NotADataset
+from mico_150k.core.excerpt import excerpt
 from mico_150k.dataset import layout
+from mico_150k.dataset.difference import written_by
 from mico_150k.io.files import sha256, written_whole
 from mico_150k.io.json_lines import parse_json
 from mico_150k.io.regular import Root
 
-FORMAT = "mico-150k/dimoo-codes/1"
+FORMAT = "mico-150k/dimoo-codes/2"
 METADATA = b"dimoo_codes"
 """The key in the schema's metadata: JSON with `format`, `rows`, `shards`, `vq_sha256` and what else
 decided."""
@@ -293,7 +295,14 @@ def _told(path: Path) -> tuple[dict[str, Any], int]:
     except (OSError, ValueError, pa.ArrowException) as error:
         msg = f"{path}: not a Parquet file of codes: {error}"
         raise BrokenFile(msg) from error
-    if not isinstance(found, dict) or found.get("format") != FORMAT:
+    named = found.get("format") if isinstance(found, dict) else None
+    if named != FORMAT and str(named).startswith(FORMAT.rstrip("2")):
+        msg = (
+            f"{path} was written by {written_by(found)}, as {excerpt(named)}; this version reads "
+            f"{FORMAT}.\nMake the codes again: `mico pretokenize`"
+        )
+        raise BrokenFile(msg)
+    if named != FORMAT:
         msg = f"{path}: not a file of {layout.CODES} that this version can read."
         raise BrokenFile(msg)
     if not schema.equals(_SCHEMA):

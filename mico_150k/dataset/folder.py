@@ -1,6 +1,6 @@
 """A dataset folder as `mico build` writes it, or a part of one as it was downloaded."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,11 +9,18 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mico_150k.core.errors import BrokenFile, DamagedDataset, NotADataset, UnknownConfig
+from mico_150k.core.errors import (
+    BrokenFile,
+    DamagedDataset,
+    NotADataset,
+    OtherFormat,
+    UnknownConfig,
+)
 from mico_150k.core.excerpt import excerpt
 from mico_150k.core.faults import summary
 from mico_150k.dataset import layout
 from mico_150k.dataset.configurations import CONFIGS
+from mico_150k.dataset.difference import written_by
 from mico_150k.dataset.manifest_rules import manifest_faults
 from mico_150k.io.hold import hold
 from mico_150k.io.json_lines import parse_json
@@ -46,7 +53,7 @@ class DatasetFolder:
             found = parse_json(read_small(Root.at(path).file(layout.MANIFEST)))
         except (OSError, ValueError):
             return False
-        return is_of_a_build(found)
+        return layout.is_manifest(found)
 
     @property
     def manifest(self) -> dict[str, Any]:
@@ -140,13 +147,23 @@ def damage(shard: Path) -> Iterator[None]:
         raise BrokenFile(msg) from error
 
 
-def is_of_a_build(manifest: object) -> bool:
-    """Whether a JSON value is a manifest of ours, whole or damaged."""
-    return isinstance(manifest, dict) and manifest.get("format") == layout.MANIFEST_FORMAT
+def require_format(manifest: Mapping[str, Any], location: str) -> None:
+    """Raise `OtherFormat` for a manifest of ours that another version has written."""
+    if manifest["format"] == layout.MANIFEST_FORMAT:
+        return
+    msg = (
+        f"{location} was written by {written_by(manifest.get('build'))}, as {manifest['format']}; "
+        f"this version reads {layout.MANIFEST_FORMAT}.\n"
+        "Rebuild it: `mico build SOURCE --out FOLDER`"
+    )
+    raise OtherFormat(msg)
 
 
 def parse_manifest(data: bytes, location: str) -> dict[str, Any]:
-    """The manifest of the dataset at a location. Raises `NotADataset` where it is none of ours."""
+    """The manifest of the dataset at a location.
+
+    Raises `NotADataset` where it is none of ours, or of another format.
+    """
     try:
         found = parse_json(data)
     except ValueError as error:
@@ -155,10 +172,11 @@ def parse_manifest(data: bytes, location: str) -> dict[str, Any]:
             f"{excerpt(error)}"
         )
         raise NotADataset(msg) from error
-    if not is_of_a_build(found):
+    if not layout.is_manifest(found):
         msg = f"{location}: its {layout.MANIFEST} is not of a finished `mico build`."
         raise NotADataset(msg)
     manifest: dict[str, Any] = found
+    require_format(manifest, location)
     return manifest
 
 

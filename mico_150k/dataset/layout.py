@@ -12,8 +12,10 @@ SPLITS = (SPLIT, VALIDATION, TEST)
 
 CARD = "README.md"
 MANIFEST = "manifest.json"
-MANIFEST_FORMAT = "mico-150k/1"
-"""Stands in the manifest as `format`; a folder whose manifest says so is ours."""
+MANIFEST_FORMAT = "mico-150k/2"
+"""The manifest's `format`. The number rises when a key in any of the JSON files gets another name
+or meaning, and each version reads its own alone. 0.1.0 wrote 1."""
+_ANY_FORMAT = re.compile(r"mico-150k/[0-9]{1,9}")
 REPORT = "report.json"
 QUARANTINE = "quarantine.jsonl"
 ASSETS = "assets"
@@ -22,7 +24,7 @@ PLOTS = "plots.png"
 COLLAGE = "collage.jpg"
 WORK = ".build"
 """The folder, inside a dataset folder, of a build that is not finished."""
-STAMPS = ".source.json"
+MTIME_TOKENS = ".source.json"
 """When the source's files were written that a dataset folder was built from. It is of this machine
 alone: the manifest must not depend on it, and it is never pushed."""
 BUILD = "build.json"
@@ -38,6 +40,12 @@ CODES = "dimoo-codes"
 
 
 _SHARD = re.compile(rf"({'|'.join(SPLITS)})-\d{{5}}\.parquet")
+
+
+def is_manifest(found: object) -> bool:
+    """Whether a JSON value is a manifest of ours, whole or damaged, of this format or another."""
+    named = found.get("format") if isinstance(found, dict) else None
+    return isinstance(named, str) and _ANY_FORMAT.fullmatch(named) is not None
 
 
 def shard_name(number: int, split: str = SPLIT) -> str:

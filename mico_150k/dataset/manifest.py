@@ -22,7 +22,7 @@ def make_manifest(
         **made,
         "rows_read": report.rows_read,
         "rows": report.rows,
-        "left_out": report.reasons,
+        "skipped": report.reasons,
         "source": source,
         "shards": shards,
         "configs": {

@@ -44,8 +44,8 @@ def manifest_faults(manifest: dict[str, Any]) -> list[Fault]:
         wrong.unless(is_count(manifest.get(key), MOST_ROWS), key, "is no number of rows")
         for key in ("rows", "rows_read")
     ]
-    left_out = manifest.get("left_out")
-    counts.append(wrong.unless(_are_reasons(left_out), "left_out", "is no rows by reason"))
+    skipped = manifest.get("skipped")
+    counts.append(wrong.unless(_are_reasons(skipped), "skipped", "is no rows by reason"))
     if all(counts):
         _check_sums(manifest, wrong)
     _check_build(manifest.get("build"), wrong)
@@ -167,10 +167,10 @@ def _are_reasons(value: object) -> bool:
 
 def _check_sums(manifest: dict[str, Any], wrong: _Wrong) -> None:
     """The rows of every configuration that has them all, and those that were read."""
-    rows, left_out = manifest["rows"], sum(manifest["left_out"].values())
-    if manifest["rows_read"] != rows + left_out:
+    rows, skipped = manifest["rows"], sum(manifest["skipped"].values())
+    if manifest["rows_read"] != rows + skipped:
         wrong("sum", f"tells of {manifest['rows_read']} rows read, {rows} written and "
-                     f"{left_out} left out, which do not add up")  # fmt: skip
+                     f"{skipped} left out, which do not add up")  # fmt: skip
     configs = manifest.get("configs")
     for config in (*BUILDERS, layout.INDEX):
         files = configs.get(config) if isinstance(configs, dict) else None
@@ -187,6 +187,7 @@ def _check_build(build: object, wrong: _Wrong) -> None:
     if not wrong.unless(isinstance(build, dict), "build", "does not say how it was built"):
         return
     assert isinstance(build, dict)
+    wrong.unless(is_count(build.get("version"), MOST_ROWS), "build.version", "is no number")
     wrong.unless(isinstance(build.get("source"), str), "build.source", "is no text")
     versions = build.get("versions")
     programs = ("mico-150k", "pyarrow", "pillow")
@@ -212,11 +213,11 @@ def _check_lists(manifest: dict[str, Any], wrong: _Wrong) -> None:
     holds = isinstance(source, list) and all(
         isinstance(file, dict)
         and isinstance(file.get("name"), str)
-        and isinstance(file.get("content"), str)
+        and isinstance(file.get("content_hash"), str)
         and is_count(file.get("rows"), MOST_ROWS)
         for file in source
     )
-    wrong.unless(holds, "source", "is no list of files with name, content and rows")
+    wrong.unless(holds, "source", "is no list of files with name, content_hash and rows")
     shards = manifest.get("shards")
     holds = isinstance(shards, list) and all(
         isinstance(shard, dict)

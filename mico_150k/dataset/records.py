@@ -27,14 +27,14 @@ class FileRecord:
 class ImageCounts:
     """Images of the rows of one task.
 
-    `normalised` counts by cause; a picture with two causes counts in both, once in
-    `changed`. `left_out` are images of rows that were not written.
+    `re_encoded` counts by cause; a picture with two causes counts in both, once in
+    `changed`. `skipped` are images of rows that were not written.
     """
 
     passed: int = 0
     changed: int = 0
-    left_out: int = 0
-    normalised: dict[str, int] = field(default_factory=dict)
+    skipped: int = 0
+    re_encoded: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class ShardRecord:
     tasks: dict[str, int]
     images: dict[str, ImageCounts]
     files: dict[str, FileRecord]
-    left_out: tuple[dict[str, Any], ...]
+    skipped: tuple[dict[str, Any], ...]
     split: str = layout.SPLIT
     parts: dict[str, FileRecord] = field(default_factory=dict)
 
@@ -72,7 +72,7 @@ class ShardRecord:
             tasks=plain["tasks"],
             images={task: ImageCounts(**counts) for task, counts in plain["images"].items()},
             files={config: FileRecord(**file) for config, file in plain["files"].items()},
-            left_out=tuple(plain["left_out"]),
+            skipped=tuple(plain["skipped"]),
             split=plain["split"],
             parts={config: FileRecord(**part) for config, part in plain["parts"].items()},
         )
@@ -84,22 +84,22 @@ class ShardStats:
     def __init__(self) -> None:
         """Nothing counted yet."""
         self.tasks: Counter[str] = Counter()
-        self.left_out: list[SkippedRow] = []
+        self.skipped: list[SkippedRow] = []
         self._passed: Counter[str] = Counter()
         self._changed: Counter[str] = Counter()
-        self._left_out_images: Counter[str] = Counter()
+        self._skipped_images: Counter[str] = Counter()
         self._causes: dict[str, Counter[str]] = {}
 
     @property
     def rows_read(self) -> int:
         """Rows that were counted: written, or left out."""
-        return self.tasks.total() + len(self.left_out)
+        return self.tasks.total() + len(self.skipped)
 
     def add(self, row: Sample | SkippedRow) -> None:
         """Count a row that was read."""
         if isinstance(row, SkippedRow):
-            self.left_out.append(row)
-            self._left_out_images[row.task.value] += row.images
+            self.skipped.append(row)
+            self._skipped_images[row.task.value] += row.images
         else:
             self._count(row)
 
@@ -118,7 +118,7 @@ class ShardStats:
             tasks=dict(sorted(self.tasks.items())),
             images=self.images(),
             files=files,
-            left_out=tuple(row.to_dict() for row in self.left_out),
+            skipped=tuple(row.to_dict() for row in self.skipped),
             split=split,
             parts=parts or {},
         )
@@ -135,13 +135,13 @@ class ShardStats:
 
     def images(self) -> dict[str, ImageCounts]:
         """Image counts by task."""
-        tasks = sorted({*self._passed, *self._changed, *self._left_out_images})
+        tasks = sorted({*self._passed, *self._changed, *self._skipped_images})
         return {
             task: ImageCounts(
                 passed=self._passed[task],
                 changed=self._changed[task],
-                left_out=self._left_out_images[task],
-                normalised=dict(sorted(self._causes.get(task, {}).items())),
+                skipped=self._skipped_images[task],
+                re_encoded=dict(sorted(self._causes.get(task, {}).items())),
             )
             for task in tasks
         }
@@ -156,9 +156,9 @@ def sum_images(records: Iterable[ShardRecord]) -> dict[str, ImageCounts]:
             total[task] = ImageCounts(
                 passed=before.passed + counts.passed,
                 changed=before.changed + counts.changed,
-                left_out=before.left_out + counts.left_out,
-                normalised=dict(
-                    sorted((Counter(before.normalised) + Counter(counts.normalised)).items())
+                skipped=before.skipped + counts.skipped,
+                re_encoded=dict(
+                    sorted((Counter(before.re_encoded) + Counter(counts.re_encoded)).items())
                 ),
             )
     return dict(sorted(total.items()))

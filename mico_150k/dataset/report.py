@@ -17,14 +17,14 @@ from mico_150k.io.json_lines import to_json_lines
 class Report:
     """What became of every row and image; `report.json`, and what `mico build` prints.
 
-    `left_out` are rows by task, then by reason; `tasks` are rows written, and `images` images,
+    `skipped` are rows by task, then by reason; `tasks` are rows written, and `images` images,
     by task. Of the rows written, `validation` are those of that split, by task. `bench` says
     what was read of MICo-Bench, and how many rows are in it by how they were found.
     """
 
     rows_read: int
     rows: int
-    left_out: dict[str, dict[str, int]]
+    skipped: dict[str, dict[str, int]]
     tasks: dict[str, int]
     images: dict[str, ImageCounts]
     duplicates: dict[str, int]
@@ -38,7 +38,7 @@ class Report:
     @property
     def reasons(self) -> dict[str, int]:
         """Rows left out by reason, over all tasks, the most common first."""
-        return dict(sum(map(Counter, self.left_out.values()), Counter()).most_common())
+        return dict(sum(map(Counter, self.skipped.values()), Counter()).most_common())
 
     @classmethod
     def of_folder(cls, folder: Path) -> "Report":
@@ -52,18 +52,18 @@ class Report:
         return cls(**{**plain, "images": images})
 
 
-def by_task_and_reason(left_out: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, int]]:
+def by_task_and_reason(skipped: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, int]]:
     """Rows left out by task, then by reason."""
-    counts = Counter((row["task"], row["reason"]) for row in left_out)
+    counts = Counter((row["task"], row["reason"]) for row in skipped)
     by_task: dict[str, dict[str, int]] = {}
     for (task, reason), rows in sorted(counts.items()):
         by_task.setdefault(task, {})[reason] = rows
     return by_task
 
 
-def write_quarantine(path: Path, left_out: list[dict[str, Any]]) -> None:
+def write_quarantine(path: Path, skipped: list[dict[str, Any]]) -> None:
     """A line for each row; no file where there is none."""
-    if left_out:
-        write_atomically(path, to_json_lines(dict(sorted(row.items())) for row in left_out))
+    if skipped:
+        write_atomically(path, to_json_lines(dict(sorted(row.items())) for row in skipped))
     else:
         path.unlink(missing_ok=True)

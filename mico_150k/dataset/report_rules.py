@@ -18,13 +18,13 @@ from mico_150k.io.regular import Root, read_small
 _TASKS = frozenset(task.value for task in Task)
 _CAUSES = frozenset(cause.name for cause in CAUSES)
 _DUPLICATES = ("images", "unique_images", "shared_images", "identical_rows")
-_IMAGES = ("passed", "changed", "left_out")
+_IMAGES = ("passed", "changed", "skipped")
 _KEYS = frozenset(
-    {"rows_read", "rows", "left_out", "tasks", "images", "duplicates", "validation", "bench"}
+    {"rows_read", "rows", "skipped", "tasks", "images", "duplicates", "validation", "bench"}
 )
 _LATER_KEYS = frozenset({"validation", "bench"})
 """Those that a report may lack."""
-_BENCH_KEYS = frozenset({"cases", "left_out", "overlaps"})
+_BENCH_KEYS = frozenset({"cases", "skipped", "overlaps"})
 _ROW_KEYS = frozenset({"file", "row", "id", "task", "reason", "images", "image", "detail", "size",
                        "digest", "config"})  # fmt: skip
 
@@ -88,10 +88,10 @@ def _values(report: dict[str, Any]) -> Iterator[tuple[str, bool]]:
     yield "rows_read", is_count(report.get("rows_read"), MOST_ROWS)
     yield "tasks", are_counts(report.get("tasks"), _is_task)
     yield "validation", are_counts(report.get("validation"), _is_task)
-    left_out: Any = report.get("left_out")
+    skipped: Any = report.get("skipped")
     yield (
-        "left_out",
-        _by_task(left_out) and all(are_counts(reasons, is_reason) for reasons in left_out.values()),
+        "skipped",
+        _by_task(skipped) and all(are_counts(reasons, is_reason) for reasons in skipped.values()),
     )
     images: Any = report.get("images")
     yield "images", _by_task(images) and all(map(_are_images, images.values()))
@@ -115,9 +115,9 @@ def _by_task(value: object) -> bool:
 def _are_images(counts: object) -> bool:
     return (
         isinstance(counts, dict)
-        and counts.keys() == {*_IMAGES, "normalised"}
+        and counts.keys() == {*_IMAGES, "re_encoded"}
         and all(is_count(counts[key], MOST_BYTES) for key in _IMAGES)
-        and are_counts(counts["normalised"], _CAUSES.__contains__)
+        and are_counts(counts["re_encoded"], _CAUSES.__contains__)
     )
 
 
@@ -126,7 +126,7 @@ def _is_bench(bench: object) -> bool:
         isinstance(bench, dict)
         and bench.keys() == _BENCH_KEYS
         and is_count(bench["cases"], MOST_ROWS)
-        and are_counts(bench["left_out"], is_reason)
+        and are_counts(bench["skipped"], is_reason)
         and are_counts(bench["overlaps"], OVERLAP_KINDS.__contains__)
     )
 
@@ -135,10 +135,10 @@ def _sums(report: dict[str, Any], manifest: dict[str, Any] | None) -> Iterator[s
     for key in ("rows", "rows_read"):
         if manifest and report[key] != manifest[key]:
             yield f"tells of {report[key]} {key}, and {layout.MANIFEST} of {manifest[key]}"
-    left_out = sum(sum(reasons.values()) for reasons in report["left_out"].values())
-    if report["rows_read"] != report["rows"] + left_out:
+    skipped = sum(sum(reasons.values()) for reasons in report["skipped"].values())
+    if report["rows_read"] != report["rows"] + skipped:
         yield (
-            f"tells of {report['rows_read']} rows read, {report['rows']} written and {left_out} "
+            f"tells of {report['rows_read']} rows read, {report['rows']} written and {skipped} "
             "left out, which do not add up"
         )
     if sum(report["tasks"].values()) != report["rows"]:

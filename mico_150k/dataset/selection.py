@@ -1,6 +1,7 @@
 """Chooses rows on `index`: by SQL, by a seeded sample, by number. No image is read for it."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +31,15 @@ class Selection:
     def is_all(self) -> bool:
         """Whether nothing is asked for, so that every row is chosen."""
         return self.where is None and self.sample is None and self.limit is None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for the identity of what is made of the rows."""
+        return {
+            "where": self.where,
+            "sample": self.sample,
+            "limit": self.limit,
+            "seed": self.seed,
+        }
 
     def of(self, index: pa.Table) -> pa.Table:
         """The chosen rows of an index, in its order. Raises `BadSelection`."""

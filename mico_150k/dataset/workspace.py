@@ -12,14 +12,14 @@ from typing import Any, ClassVar
 
 from mico_150k.core.errors import OutputRefused
 from mico_150k.dataset import layout
-from mico_150k.dataset.difference import differences
+from mico_150k.dataset.difference import differences, written_by
 from mico_150k.dataset.records import FileRecord, ShardRecord
 from mico_150k.io.files import read_json, sha256, write_json
 from mico_150k.io.locks import LOCK
 from mico_150k.io.workspace import ClaimedFolder, Identity
 
 _OURS = (
-    layout.CARD, layout.REPORT, layout.QUARANTINE, layout.STAMPS,
+    layout.CARD, layout.REPORT, layout.QUARANTINE, layout.MTIME_TOKENS,
     f"{layout.ASSETS}/{layout.PLOTS}", f"{layout.ASSETS}/{layout.COLLAGE}",
 )  # fmt: skip
 
@@ -29,7 +29,7 @@ class Workspace(ClaimedFolder):
     """A dataset folder that is being built. `configs` are all folders that a build may write.
 
     `location` is what a user knows it as, where that is not the folder. Its identity is that of the
-    build, with `stamps` of the source's files: each must be as it was.
+    build, with `mtime_tokens` of the source's files: each must be as it was.
     """
 
     configs: tuple[str, ...]
@@ -37,6 +37,7 @@ class Workspace(ClaimedFolder):
 
     KIND: ClassVar[str] = "build"
     COMMAND: ClassVar[str] = "mico build"
+    AGAIN: ClassVar[str] = "Rebuild it: `mico build SOURCE --out FOLDER`"
     OPTION: ClassVar[str] = "--out"
     WORK: ClassVar[str] = layout.WORK
     IDENTITY: ClassVar[str] = layout.BUILD
@@ -74,7 +75,7 @@ class Workspace(ClaimedFolder):
     def claimed(  # noqa: PLR0913 - each says how it is had, and has a default
         self,
         identity: dict[str, Any],
-        stamps: dict[str, str],
+        mtime_tokens: dict[str, str],
         check_disk: Callable[[int], None],
         *,
         overwrite: bool = False,
@@ -94,26 +95,27 @@ class Workspace(ClaimedFolder):
         if overwrite or not self.is_begun:
             check_disk(self._bytes_to_clear() if overwrite else 0)
         with self.held(shared=shared, gently=gently):
-            if not overwrite and self.is_finished(identity, stamps):
+            if not overwrite and self.is_finished(identity, mtime_tokens):
                 msg = f"{self.name}: another run has finished this build just now. Run it again."
                 raise OutputRefused(msg)
-            self.begin(_claim(identity, stamps), overwrite=overwrite)
+            self.begin(_claim(identity, mtime_tokens), overwrite=overwrite)
             yield
 
-    def is_finished(self, identity: dict[str, Any], stamps: dict[str, str]) -> bool:
+    def is_finished(self, identity: dict[str, Any], mtime_tokens: dict[str, str]) -> bool:
         """Whether this very build is finished here; it may be begun, or not, where it is not.
 
         `identity` is what a build is: other content, other options or another library give
         another. Raises `OutputRefused` where the folder holds something else.
         """
-        return self.holds(_claim(identity, stamps))
+        return self.holds(_claim(identity, mtime_tokens))
 
     def finished(self, wanted: Identity) -> Identity:
-        """The finished build; a folder that was downloaded does not tell the source's stamps."""
+        """The finished build; a folder that was downloaded has no modification times."""
         identity = read_json(self.folder / layout.MANIFEST).get("build")
         if not isinstance(identity, dict):
             return {}
-        return _claim(identity, read_json(self.folder / layout.STAMPS) or wanted["stamps"])
+        known = read_json(self.folder / layout.MTIME_TOKENS) or wanted["mtime_tokens"]
+        return _claim(identity, known)
 
     def written(self) -> Iterator[Path]:
         """The files that a build writes."""
@@ -122,6 +124,13 @@ class Workspace(ClaimedFolder):
             for split in layout.SPLITS:
                 yield from (self.folder / config).glob(f"{split}-*.parquet*")
         yield self.folder / layout.MANIFEST
+
+    def outdated(self, present: Identity, wanted: Identity) -> str:
+        """Who wrote a build that this version cannot resume; "" where it can."""
+        there, here = present.get("identity"), wanted.get("identity")
+        if not isinstance(there, dict) or not isinstance(here, dict):
+            return ""
+        return "" if there.get("version") == here.get("version") else written_by(there)
 
     def differences(self, present: Identity, wanted: Identity) -> str:
         """What differs between two builds, in words."""
@@ -137,9 +146,11 @@ class Workspace(ClaimedFolder):
         with suppress(OSError, OutputRefused), self.held():
             self.remove_work()
 
-    def keep_stamps(self) -> None:
+    def keep_mtime_tokens(self) -> None:
         """Write down, for when the build is finished, how the source's files were."""
-        write_json(self.folder / layout.STAMPS, read_json(self.identity_file).get("stamps", {}))
+        write_json(
+            self.folder / layout.MTIME_TOKENS, read_json(self.identity_file).get("mtime_tokens", {})
+        )
 
     def records(
         self,
@@ -199,7 +210,7 @@ class Workspace(ClaimedFolder):
     def _refuse_foreign(self) -> None:
         """Raise `OutputRefused` where no build has been: a README.md there is somebody else's."""
         manifest = read_json(self.folder / layout.MANIFEST)
-        ours = self.identity_file.exists() or manifest.get("format") == layout.MANIFEST_FORMAT
+        ours = self.identity_file.exists() or layout.is_manifest(manifest)
         if self.is_used() and not ours:
             raise OutputRefused(self._refusal({}, {}))
 
@@ -210,8 +221,8 @@ class Workspace(ClaimedFolder):
         return sum(path.stat().st_size for path in there)
 
 
-def _claim(identity: Identity, stamps: Identity) -> dict[str, Any]:
-    return {"identity": dict(identity), "stamps": dict(stamps)}
+def _claim(identity: Identity, mtime_tokens: Identity) -> dict[str, Any]:
+    return {"identity": dict(identity), "mtime_tokens": dict(mtime_tokens)}
 
 
 def _read_record(path: Path) -> ShardRecord | None:

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import ClassVar
 
 from mico_150k.core.errors import NotAnExport, OutputRefused
+from mico_150k.core.excerpt import excerpt
 from mico_150k.core.trainer import LAUNCH, Exported
 from mico_150k.dataset import layout
+from mico_150k.dataset.difference import written_by
 from mico_150k.dataset.folder import DatasetFolder
 from mico_150k.export.record import are_file_names, parse_exported
 from mico_150k.io.files import read_json, write_atomically, write_json
@@ -23,7 +25,8 @@ START = "START.md"
 IMAGES = "images"
 WORK = ".export"
 """The folder, inside an export's, of what is not finished."""
-_FORMAT = "mico-150k-export/1"
+_FORMAT = "mico-150k-export/2"
+"""Its number rises as that of `layout.MANIFEST_FORMAT` does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,9 @@ class ExportFolder(ClaimedFolder):
     """The folder that an export is written to. `.export/` in it holds what is under way."""
 
     KIND: ClassVar[str] = "export"
+    ARTICLE: ClassVar[str] = "an"
     COMMAND: ClassVar[str] = "mico export"
+    AGAIN: ClassVar[str] = "Export it again"
     OPTION: ClassVar[str] = "--to"
     WORK: ClassVar[str] = WORK
     OVERWRITE: ClassVar[str] = "--overwrite it: images stay, and are used again"
@@ -59,6 +64,11 @@ class ExportFolder(ClaimedFolder):
         found = read_json(self.folder / EXPORT).get("identity")
         return found if isinstance(found, dict) else {}
 
+    def outdated(self, present: Identity, wanted: Identity) -> str:
+        """Who wrote an export that this version cannot use; "" where it can."""
+        is_other = present.get("version") != wanted.get("version")
+        return written_by(dict(present)) if is_other else ""
+
     def written(self) -> Iterator[Path]:
         """The files that an export has written, but for images."""
         files = read_json(self.folder / EXPORT).get("files", [])
@@ -77,7 +87,14 @@ class ExportFolder(ClaimedFolder):
             found = read_json(Root.at(self.folder).file(EXPORT))
         except OSError:
             found = {}
-        if found.pop("format", None) != _FORMAT:
+        named = found.pop("format", None)
+        if named != _FORMAT and str(named).startswith(_FORMAT.rstrip("2")):
+            msg = (
+                f"{self.folder} was written by {written_by(found.get('identity'))}, as "
+                f"{excerpt(named)}; this version reads {_FORMAT}: export it again."
+            )
+            raise NotAnExport(msg)
+        if named != _FORMAT:
             msg = f"{self.folder}: no {EXPORT} of a finished export in it."
             raise NotAnExport(msg)
         return parse_exported(found, self.folder)
@@ -109,7 +126,7 @@ def check_folder(path: Path, option: str) -> None:
         raise OutputRefused(msg)
     place = path.resolve()
     for folder in (place, *place.parents):
-        if read_json(folder / layout.MANIFEST).get("format") == layout.MANIFEST_FORMAT:
+        if layout.is_manifest(read_json(folder / layout.MANIFEST)):
             msg = (
                 f"{path} lies in the dataset folder {folder}. "
                 f"Choose a place outside of it with {option}."

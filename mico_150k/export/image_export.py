@@ -205,8 +205,8 @@ class PathsExport:
 
     def _tell(self, rows: int, images: int) -> None:
         fitted = self._job.fitted
-        left_out = sum(fitted.left_out.values())
-        self._job.on_progress(Progress(rows, fitted.index.num_rows, images, 0, left_out))
+        skipped = sum(fitted.skipped.values())
+        self._job.on_progress(Progress(rows, fitted.index.num_rows, images, 0, skipped))
 
 
 def _take(wanted: set[str], digest: str) -> bool:

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,9 @@ from mico_150k.export.limits import Fitted, OverLimitPolicy, fit
 from mico_150k.io.files import absolute
 from mico_150k.io.regular import Root
 from mico_150k.version import __version__
+
+IDENTITY_VERSION = 1
+"""Of the keys of an export's identity."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +92,7 @@ class ExportJob:
             fitted = fitted.with_all(chosen)
         if not fitted.index.num_rows:
             msg = (
-                f"none of {fitted.chosen} rows is left for {trainer.title}: {fitted.left_out}. "
+                f"none of {fitted.chosen} rows is left for {trainer.title}: {fitted.skipped}. "
                 "Choose others with --where, or see --over-limit."
             )
             raise UsageError(msg)
@@ -119,17 +122,18 @@ class ExportJob:
         manifest = self.dataset.manifest
         index = manifest["configs"]["index"]
         return {
+            "version": IDENTITY_VERSION,
             "trainer": self.trainer.name,
             "index": {name: file["sha256"] for name, file in sorted(index.items())},
             "rows": xxhash.xxh3_128_hexdigest(
                 "\n".join(self.fitted.index["id"].to_pylist()).encode()
             ),
-            "selection": asdict(self.options.selection),
+            "selection": self.options.selection.to_dict(),
             "over_limit": self.options.over_limit.value,
             "max_inputs": self.options.max_inputs or self.trainer.max_inputs,
             "ranks": self.options.ranks,
             "workers": self.options.workers,
-            "version": __version__,
+            "versions": {"mico-150k": __version__},
         }
 
     def exported(self, **found: Any) -> Exported:  # noqa: ANN401 - fields of Exported
@@ -144,7 +148,7 @@ class ExportJob:
             rows_chosen=fitted.chosen,
             rows=fitted.index.num_rows,
             truncated=fitted.truncated,
-            left_out=fitted.left_out,
+            skipped=fitted.skipped,
             remarks=fitted.remarks,
             measured=self.trainer.measure(fitted.rows()),
             **found,

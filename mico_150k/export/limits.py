@@ -37,7 +37,7 @@ class Fitted:
     inputs: tuple[int, ...]
     chosen: int
     truncated: int
-    left_out: dict[str, int]
+    skipped: dict[str, int]
     remarks: dict[str, int]
 
     def rows(self) -> Iterator[Candidate]:
@@ -52,8 +52,8 @@ class Fitted:
             self,
             index=chosen,
             inputs=counts,
-            left_out={},
-            remarks={**self.remarks, **self.left_out},
+            skipped={},
+            remarks={**self.remarks, **self.skipped},
         )
 
 
@@ -69,7 +69,7 @@ def fit(
     if max_inputs is not None and own is not None and max_inputs >= own:
         msg = f"{trainer.title} takes {own} inputs and no more: --max-inputs is for fewer."
         raise UsageError(msg)
-    left_out: Counter[str] = Counter()
+    skipped: Counter[str] = Counter()
     remarks: Counter[str] = Counter()
     kept: list[int] = []
     inputs: list[int] = []
@@ -78,7 +78,7 @@ def fit(
     for place, row in enumerate(candidates(chosen)):
         fitting, reason = _fit_row(trainer, row, policy, max_inputs)
         if reason:
-            left_out[reason] += 1
+            skipped[reason] += 1
             exceeding.append(f"{row.id} ({reason})")
             continue
         kept.append(place)
@@ -99,7 +99,7 @@ def fit(
         inputs=tuple(inputs),
         chosen=chosen.num_rows,
         truncated=truncated,
-        left_out=dict(left_out.most_common()),
+        skipped=dict(skipped.most_common()),
         remarks=dict(remarks.most_common()),
     )
 

@@ -97,7 +97,7 @@ class ShardsExport:
                 write_json(self._part(shard), {"row_groups": groups_of_file(job.to / name)})
             groups[name] = read_json(self._part(shard))["row_groups"]
             done += shard.index.num_rows
-            job.on_progress(Progress(done, rows, 0, 0, sum(job.fitted.left_out.values())))
+            job.on_progress(Progress(done, rows, 0, 0, sum(job.fitted.skipped.values())))
         wanted = spread(groups, max(1, job.options.readers))
         for name, cuts in wanted.items():
             if groups_of_file(job.to / name) != cuts:

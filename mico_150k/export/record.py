@@ -45,7 +45,7 @@ def _rules(exported: Exported) -> list[tuple[str, bool]]:
         ("images", exported.images == "" or _is_path(exported.images)),
         ("identity", _is_identity(exported.identity)),
         *((key, _is_count(getattr(exported, key))) for key in _COUNTS),
-        ("left_out", _are_counts(exported.left_out, _WORD.fullmatch)),
+        ("skipped", _are_counts(exported.skipped, _WORD.fullmatch)),
         ("remarks", _are_counts(exported.remarks, _WORD.fullmatch)),
         ("record_files", _are_counts(exported.record_files, FILE_NAME.fullmatch)),
         ("row_groups", _are_counts(exported.row_groups, _SHARD.fullmatch)),

@@ -15,8 +15,8 @@ def render_start(trainer: Trainer, exported: Exported) -> str:
     return markdown_template("mico_150k.export", "START.md").render(
         trainer=trainer,
         exported=exported,
-        left_out=[
-            (rows, *_reason(trainer, exported, name)) for name, rows in exported.left_out.items()
+        skipped=[
+            (rows, *_reason(trainer, exported, name)) for name, rows in exported.skipped.items()
         ],
         remarks=[
             (exported.remarks[remark.name], remark.why, remark.source)

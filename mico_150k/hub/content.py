@@ -7,7 +7,6 @@ from mico_150k.card.text import CardText
 from mico_150k.core.errors import PushRefused
 from mico_150k.core.faults import summary
 from mico_150k.dataset import layout
-from mico_150k.dataset.folder import is_of_a_build
 from mico_150k.dataset.manifest_rules import manifest_faults
 from mico_150k.hub.placeholder import is_placeholder
 from mico_150k.hub.repository import RemoteFile, Repository, Snapshot
@@ -16,7 +15,10 @@ from mico_150k.io.json_lines import parse_json
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """Its files, its card, and our manifest; None where it has none."""
+    """Its files, its card, and our manifest; None where it has none.
+
+    A manifest of another format is reduced to who wrote it: a push of everything replaces it.
+    """
 
     snapshot: Snapshot = Snapshot("", {})  # noqa: RUF009 - never changed
     card: CardText = CardText("")  # noqa: RUF009
@@ -55,8 +57,12 @@ def _manifest(repository: Repository, snapshot: Snapshot) -> dict[str, Any] | No
         found = parse_json(repository.read(layout.MANIFEST, snapshot.commit))
     except ValueError:
         return None
-    if not is_of_a_build(found):
+    if not layout.is_manifest(found):
         return None
+    if found["format"] != layout.MANIFEST_FORMAT:
+        build = found.get("build")  # no rule of ours is for the rest of it
+        versions = build.get("versions") if isinstance(build, dict) else None
+        return {"format": found["format"], "build": {"versions": versions}}
     if faults := manifest_faults(found):
         way_out = "Remove it on the Hub, and push again: `hf repos delete-files` does that."
         msg = f"{repository.name} on the Hub: {summary(faults, way_out)}"

@@ -16,7 +16,7 @@ from mico_150k.core.errors import PushRefused, UnknownConfig
 from mico_150k.core.excerpt import excerpt
 from mico_150k.dataset import layout
 from mico_150k.dataset.configurations import COLUMNS
-from mico_150k.dataset.folder import DatasetFolder
+from mico_150k.dataset.folder import DatasetFolder, require_format
 from mico_150k.dataset.report_rules import read_report
 from mico_150k.hub.content import Content
 from mico_150k.hub.repository import RemoteFile
@@ -193,6 +193,8 @@ def _joined(
     Codes that are there of another build go: they are made again of this one, and may be of rows
     that were taken down.
     """
+    if there and len(wanted) < len(manifest["configs"]):
+        require_format(there, f"{repository} on the Hub")  # its other files would be lost
     others = {k: v for k, v in there.get("configs", {}).items() if k not in wanted}
     is_same = are_same_rows(manifest, there)
     if not is_same:

@@ -9,7 +9,7 @@ from typing import Any
 from mico_150k.card.file import read_card
 from mico_150k.core.errors import RowUnreadable
 from mico_150k.dataset import layout
-from mico_150k.dataset.folder import DatasetFolder
+from mico_150k.dataset.folder import DatasetFolder, require_format
 from mico_150k.hub.content import Content
 from mico_150k.hub.preflight import script_of, shown
 from mico_150k.hub.repository import RemoteFile, Repository, Snapshot
@@ -24,11 +24,13 @@ def check_remote(repository: Repository, revision: str, folder: DatasetFolder) -
     """Everything that differs from what a push of a dataset folder makes, and what holds.
 
     Where the repository holds some of the configurations of the same build, these are compared.
-    Raises `HubError` where it cannot be asked.
+    Raises `HubError` where it cannot be asked, and `OtherFormat`.
     """
     snapshot = repository.snapshot(revision)
     content = Content.read(repository, snapshot)
     manifest = folder.manifest
+    if content.manifest:
+        require_format(content.manifest, f"{repository.name} on the Hub")
     pushed = manifest["configs"] if content.manifest is None else content.manifest["configs"]
     if content.manifest and not are_same_rows(manifest, content.manifest):
         content = replace(content, manifest=None)

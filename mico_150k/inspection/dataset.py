@@ -22,13 +22,13 @@ from mico_150k.io.files import written_whole
 class DatasetInspection:
     """A dataset by its manifest and its `index`: all splits together.
 
-    `splits` are rows by split, and `left_out` rows by reason.
+    `splits` are rows by split, and `skipped` rows by reason.
     """
 
     location: str
     configs: dict[str, dict[str, int]]
     splits: dict[str, int]
-    left_out: dict[str, int]
+    skipped: dict[str, int]
     statistics: Statistics
 
 
@@ -46,7 +46,7 @@ def inspect_dataset(dataset: Dataset) -> DatasetInspection:
             for config, files in dataset.manifest["configs"].items()
         },
         splits={split: index.num_rows for split, index in indexes.items()},
-        left_out=dict(dataset.manifest.get("left_out", {})),
+        skipped=dict(dataset.manifest.get("skipped", {})),
         statistics=make_statistics(pa.concat_tables(indexes.values())),
     )
 

@@ -29,7 +29,7 @@ from mico_150k.images.rules import CAUSES
 from mico_150k.images.thumbnail import Thumbnail, make_thumbnail
 from mico_150k.inspection.charts import bubbles, colour_of, make_charts, task_words
 from mico_150k.inspection.page_rows import Choice, Chosen, rows_to_show
-from mico_150k.inspection.page_skipped import count_left_out, read_left_out
+from mico_150k.inspection.page_skipped import count_skipped, read_skipped
 from mico_150k.inspection.statistics import make_statistics
 from mico_150k.inspection.trainer_limits import exceeded_limits
 from mico_150k.io.files import remove_abandoned, write_atomically
@@ -238,7 +238,7 @@ def _render(
     environment.filters["size"] = gigabytes
     environment.filters["task"] = task_words
     environment.globals["colour_of"] = colour_of
-    reasons = count_left_out(dataset)
+    reasons = count_skipped(dataset)
     template = environment.from_string(folder.joinpath("page.html.jinja").read_text())
     return template.render(
         generator=f"{GENERATOR} {__version__}",
@@ -256,8 +256,8 @@ def _render(
         bubbles=bubbles(statistics.input_images, statistics.output_images),
         splits={split: index.num_rows for split, index in indexes.items()},
         reasons=reasons,
-        left_out=read_left_out(dataset) if reasons else [],
-        left_out_rows=sum(reasons.values()),
+        skipped=read_skipped(dataset) if reasons else [],
+        skipped_rows=sum(reasons.values()),
         fitting=fitting,
         where=choice.where,
         seed=choice.seed,

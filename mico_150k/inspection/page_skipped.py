@@ -13,19 +13,19 @@ from mico_150k.dataset import layout
 from mico_150k.dataset.reader import Dataset
 from mico_150k.io.json_lines import parse_json
 
-MOST_LEFT_OUT = 200
+MOST_SKIPPED = 200
 MOST_OF_A_REASON = 40
 """Quarantined rows that are listed, and of one reason; the rest are numbers."""
 QUARANTINE_BYTES = 4 << 20
 """Of the quarantine file that is read: a stranger's may be of any size."""
 
 
-def count_left_out(dataset: Dataset) -> dict[str, int]:
+def count_skipped(dataset: Dataset) -> dict[str, int]:
     """Rows that are in no configuration, by their reason in words."""
-    return {_meaning(reason): rows for reason, rows in dataset.manifest["left_out"].items()}
+    return {_meaning(reason): rows for reason, rows in dataset.manifest["skipped"].items()}
 
 
-def read_left_out(dataset: Dataset) -> list[dict[str, str]]:
+def read_skipped(dataset: Dataset) -> list[dict[str, str]]:
     """The first rows of the quarantine file for each reason; [] where there is no such file.
 
     Raises `NotRegular` and `OutsideRoot` for what lies in its place.
@@ -33,10 +33,10 @@ def read_left_out(dataset: Dataset) -> list[dict[str, str]]:
     data = dataset.small_file(layout.QUARANTINE, QUARANTINE_BYTES)
     if data is None:  # most datasets have none
         return []
-    return list(islice(_left_out(data.split(b"\n")), MOST_LEFT_OUT))
+    return list(islice(_skipped(data.split(b"\n")), MOST_SKIPPED))
 
 
-def _left_out(lines: Iterable[bytes]) -> Iterator[dict[str, str]]:
+def _skipped(lines: Iterable[bytes]) -> Iterator[dict[str, str]]:
     listed: Counter[str] = Counter()
     for line in lines:
         try:

@@ -38,7 +38,7 @@ class SourceInspection:
 
 @dataclass(frozen=True, slots=True)
 class ImageInspection:
-    """What reading every image tells. `left_out` are the rows that a build would leave out.
+    """What reading every image tells. `skipped` are the rows that a build would leave out.
 
     `reasons` are their numbers, the most common first.
     """
@@ -47,7 +47,7 @@ class ImageInspection:
     images: dict[str, ImageCounts]
     duplicates: Duplicates
     reasons: dict[str, int]
-    left_out: list[dict[str, Any]]
+    skipped: list[dict[str, Any]]
 
 
 def inspect_source(
@@ -106,12 +106,12 @@ def inspect_images(
             seen += row.num_bytes
             repeats.add(row)
             on_progress(
-                Progress(tally.rows_read, plan.rows, seen, plan.image_bytes, len(tally.left_out))
+                Progress(tally.rows_read, plan.rows, seen, plan.image_bytes, len(tally.skipped))
             )
     return ImageInspection(
         rows=tally.rows_read,
         images=tally.images(),
         duplicates=repeats.count(),
-        reasons=dict(Counter(row.reason.value for row in tally.left_out).most_common()),
-        left_out=[row.to_dict() for row in tally.left_out],
+        reasons=dict(Counter(row.reason.value for row in tally.skipped).most_common()),
+        skipped=[row.to_dict() for row in tally.skipped],
     )

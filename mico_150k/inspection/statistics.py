@@ -96,7 +96,7 @@ class OverLimit:
 class Statistics:
     """Counts over all rows. `inputs` are rows by task, then by number of inputs.
 
-    `normalised` are images by cause, and `normalised_images` the images that have any. `in_bench`
+    `re_encoded` are images by cause, and `re_encoded_images` the images that have any. `in_bench`
     are rows that are marked as being in the benchmark.
     """
 
@@ -108,8 +108,8 @@ class Statistics:
     output_images: Images
     instructions: Instructions
     reuse: Reuse
-    normalised: Counts
-    normalised_images: int
+    re_encoded: Counts
+    re_encoded_images: int
     in_bench: int
     over_limits: list[OverLimit]
 
@@ -136,8 +136,8 @@ def make_statistics(index: pa.Table) -> Statistics:
         output_images=_images(index, is_output),
         instructions=_instructions(index, inputs),
         reuse=_reuse(index, is_output),
-        normalised=dict(causes.most_common()),
-        normalised_images=len(actions) - _count(actions).get("", 0),
+        re_encoded=dict(causes.most_common()),
+        re_encoded_images=len(actions) - _count(actions).get("", 0),
         in_bench=index.num_rows - _count(index["overlap"]).get("", 0),
         over_limits=_over_limits(index),
     )

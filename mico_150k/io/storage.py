@@ -232,7 +232,7 @@ class Storage:
             )
             raise SourceLost(msg) from error
 
-    def stamp(self, name: str) -> str:
+    def mtime_token(self, name: str) -> str:
         """What changes when the file does: its content's name on the Hub, else size and time."""
         info: dict[str, Any] = self.fs.info(self.path(name))
         content = (info.get("lfs") or {}).get("sha256") or info.get("blob_id") or info.get("ETag")
@@ -244,11 +244,11 @@ class Storage:
         return f"{info.get('size')}-{info.get('mtime') or info.get('last_modified')}"
 
     def state(self, name: str) -> str:
-        """The stamp as it is by now: what is remembered of a file elsewhere is forgotten."""
+        """The token as it is by now: what is remembered of a file elsewhere is forgotten."""
         here = replace(self, fs=self._own_fs())
         if not self.is_local:
             here.fs.invalidate_cache(self.path(name))
-        return here.stamp(name)
+        return here.mtime_token(name)
 
     def identity(self, name: str) -> tuple[int, int]:
         """Which file of this machine has the name; none elsewhere.

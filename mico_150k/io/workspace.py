@@ -33,6 +33,7 @@ class ClaimedFolder(ABC):
 
     KIND: ClassVar[str]
     """What the work makes, in a message: another build."""
+    ARTICLE: ClassVar[str] = "a"
     COMMAND: ClassVar[str]
     """Who writes in the folder, in a message to others."""
     OPTION: ClassVar[str]
@@ -43,6 +44,8 @@ class ClaimedFolder(ABC):
     """The name of the file in that folder that says which work has claimed the folder."""
     OVERWRITE: ClassVar[str] = "--overwrite it"
     """What a message says of writing over other work, where that can be done."""
+    AGAIN: ClassVar[str]
+    """What to do with work of a version whose work cannot be resumed."""
     STAYS: ClassVar[frozenset[str]] = frozenset()
     """Names of what may be there before, and stays."""
 
@@ -134,6 +137,10 @@ class ClaimedFolder(ABC):
         there = self.folder.iterdir() if self.folder.exists() else ()
         return any(path.name not in {self.WORK, *self.STAYS} for path in there)
 
+    def outdated(self, present: Identity, wanted: Identity) -> str:  # noqa: ARG002 - for those that know
+        """Who wrote work that this version cannot go on with; "" where it can."""
+        return ""
+
     def differences(self, present: Identity, wanted: Identity) -> str:
         """What differs between two identities, in words."""
         keys = sorted({*present, *wanted})
@@ -154,6 +161,12 @@ class ClaimedFolder(ABC):
                 "--overwrite it again."
             )
         overwrite = "" if "://" in self.name else f", or {self.OVERWRITE}"
+        if author := self.outdated(present, wanted):
+            return (
+                f"{self.name} holds {self.ARTICLE} {self.KIND} of {author}, "
+                "which this version cannot use.\n"
+                f"{self.AGAIN}, with another {self.OPTION}{overwrite}."
+            )
         return (
             f"{self.name} holds another {self.KIND}; "
             f"what differs is {self.differences(present, wanted)}.\n"

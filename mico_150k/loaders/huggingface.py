@@ -51,7 +51,7 @@ class MicoConfig(datasets.BuilderConfig):
         self, config_kwargs: dict[str, Any], custom_features: datasets.Features | None = None
     ) -> str:
         """The name of the cache folder: another one as soon as the source has changed."""
-        # The files that `datasets` has found in `data_dir` say less than the source's stamps.
+        # The files that `datasets` has found in `data_dir` say less than the source's tokens.
         kwargs = {key: value for key, value in config_kwargs.items() if key != "data_files"}
         self._state = self.given().state
         kwargs["source"] = fingerprint(self._state)

@@ -15,6 +15,7 @@ from mico_150k.build.worker import GroupProgress, unit_rows
 from mico_150k.builders import BUILDERS, get_builder
 from mico_150k.core.errors import SourceChanged, SourceNotFound, UsageError
 from mico_150k.core.excerpt import excerpt
+from mico_150k.core.identity import json_sha256
 from mico_150k.core.sample import SkippedRow
 from mico_150k.dataset import layout
 from mico_150k.dataset.folder import DatasetFolder, read_rows
@@ -98,10 +99,10 @@ class SourceTarget:
 
     @property
     def state(self) -> dict[str, str]:
-        """The stamps of all files, and what else decides the rows."""
-        stamps = {file.name: file.stamp for file in self.source.files}
-        plan = xxhash.xxh3_128_hexdigest(f"{self.verify} {self.plan}".encode())
-        return {**stamps, self.source.location: plan}
+        """The modification tokens of all files, and what else decides the rows."""
+        mtime_tokens = {file.name: file.mtime_token for file in self.source.files}
+        plan = json_sha256({"verify": self.verify.value, "plan": self.plan.identity()})
+        return {**mtime_tokens, self.source.location: plan}
 
     def splits(self, config: str) -> dict[str, list[Unit]]:
         """The plan's units, in the order of their shards: all tasks come in turn."""

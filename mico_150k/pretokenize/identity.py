@@ -10,6 +10,8 @@ from mico_150k.pretokenize.encoder import EncoderOptions
 from mico_150k.version import __version__
 
 Identity = Mapping[str, Any]
+IDENTITY_VERSION = 1
+"""Of its keys."""
 
 _OF_RECORDS = {"records", "sizes", "output_size"}
 """What says which pictures are encoded, and at which sizes."""
@@ -23,6 +25,7 @@ def make_identity(
     """Of codes made on a kind of device; `records` is a digest of what is encoded."""
     precision = options.precision
     return {
+        "version": IDENTITY_VERSION,
         "vq_sha256": options.vq_sha256,
         "device": device,
         "dtype": precision.dtype,
@@ -40,12 +43,14 @@ def make_identity(
 
 def made_with(identity: Identity) -> dict[str, Any]:
     """What whoever reads the codes wants to know: not where the records came from."""
-    told = {key: value for key, value in identity.items() if key != "records"}
-    return {**told, "crop": "centre", "first_token": FIRST_TOKEN}
+    told = {key: value for key, value in identity.items() if key not in {"version", "records"}}
+    return {**told, "crop": "center", "first_token": FIRST_TOKEN}
 
 
 def differing(present: Identity, wanted: Identity) -> list[str]:
-    """What is not the same."""
+    """What is not the same; of an identity with other keys, that alone."""
+    if present.get("version") != wanted.get("version"):
+        return ["the mico-150k that made them"]
     return [key for key in sorted({*present, *wanted}) if present.get(key) != wanted.get(key)]
 
 

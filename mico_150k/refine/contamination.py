@@ -4,7 +4,6 @@ Digests find what has the same bytes, and decode nothing. What was encoded again
 other bytes: perceptual hashes find it (`perceptual_hash`).
 """
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from mico_150k.core.errors import TooManyLeftOut
+from mico_150k.core.identity import json_sha256
 from mico_150k.core.sample import SkippedRow
 from mico_150k.dataset.index import NEAR_INPUTS, NEAR_OUTPUT, SAME_INPUTS, SAME_OUTPUT
 from mico_150k.io.machine import cores
@@ -20,6 +20,9 @@ from mico_150k.refine.assignment import Row
 from mico_150k.refine.benchmark import Bench, BenchCase
 from mico_150k.refine.options import OnStep
 from mico_150k.refine.perceptual_hash import FingerprintCache, ImageFingerprint, fingerprint_of
+
+IDENTITY_VERSION = 1
+"""Of the keys of the benchmark's identity."""
 
 Alike = Mapping[str, frozenset[str]]
 """Digest of a picture of the dataset → digests of the benchmark's that look the same."""
@@ -49,7 +52,7 @@ class BenchRead:
     bench: Bench
     cases: tuple[CaseDigests, ...]
     fingerprints: Mapping[str, ImageFingerprint]
-    left_out: tuple[SkippedRow, ...]
+    skipped: tuple[SkippedRow, ...]
     bytes: int
 
     @classmethod
@@ -64,7 +67,7 @@ class BenchRead:
         total = len(bench.entries)
         cases: list[CaseDigests] = []
         fingerprints: dict[str, ImageFingerprint] = {}
-        left_out: list[SkippedRow] = []
+        skipped: list[SkippedRow] = []
         size = 0
         calls = (partial(_fingerprints, case, cache) for case in bench.cases())
         with closing(map_ordered(calls, cores())) as results:
@@ -74,22 +77,34 @@ class BenchRead:
                     size += case.num_bytes
                     fingerprints.update(found)
                 else:
-                    left_out.append(case)
+                    skipped.append(case)
                 on_step("cases of MICo-Bench", number, total)
-        if len(left_out) > tolerance * total or not cases:
-            raise _too_many(left_out, total, tolerance)
-        return cls(bench, tuple(cases), fingerprints, tuple(left_out), size)
+        if len(skipped) > tolerance * total or not cases:
+            raise _too_many(skipped, total, tolerance)
+        return cls(bench, tuple(cases), fingerprints, tuple(skipped), size)
 
     @property
-    def content(self) -> str:
+    def content_hash(self) -> str:
         """The same for the same cases with the same images and words."""
-        parts = [repr(case) for case in self.cases]
-        parts += [
-            repr((entry.id, entry.editing_type, entry.instruction, entry.refined_instruction,
-                  entry.human_indices))
-            for entry in self.bench.entries
-        ]  # fmt: skip
-        return hashlib.sha256("\n".join(parts).encode("utf-8", "replace")).hexdigest()
+        return json_sha256(
+            {
+                "version": IDENTITY_VERSION,
+                "cases": [
+                    {"id": case.id, "inputs": list(case.inputs), "output": case.output}
+                    for case in self.cases
+                ],
+                "entries": [
+                    {
+                        "id": entry.id,
+                        "editing_type": entry.editing_type,
+                        "instruction": entry.instruction,
+                        "refined_instruction": entry.refined_instruction,
+                        "human_indices": list(entry.human_indices),
+                    }
+                    for entry in self.bench.entries
+                ],
+            }
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,18 +199,18 @@ def _fingerprints(
     return case, known | new
 
 
-def _too_many(left_out: Sequence[SkippedRow], total: int, tolerance: float) -> TooManyLeftOut:
-    first = left_out[0]
+def _too_many(skipped: Sequence[SkippedRow], total: int, tolerance: float) -> TooManyLeftOut:
+    first = skipped[0]
     image = f", image {first.image}" if first.image is not None else ""
     where = f"{first.file}, row {first.row}{image}: {first.reason} {first.detail}"
-    if len(left_out) == total:
+    if len(skipped) == total:
         return TooManyLeftOut(
             f"none of the {total} cases of MICo-Bench can be used; the first is {where}\n"
             "Give the folder that holds the image folders which the JSONL files name as well."
         )
-    share = (100 * len(left_out) // total + 1) / 100
+    share = (100 * len(skipped) // total + 1) / 100
     return TooManyLeftOut(
-        f"{len(left_out)} of {total} cases of MICo-Bench cannot be used, more than the tolerated "
+        f"{len(skipped)} of {total} cases of MICo-Bench cannot be used, more than the tolerated "
         f"{tolerance:.2%}; the first is {where}\n"
         "Training rows that are in a case that is missing here would stay. Give the folder that "
         f"holds the images as well; or go on without those cases: --tolerance {share:.2f}"

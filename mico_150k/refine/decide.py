@@ -40,7 +40,7 @@ class Decision:
             return {}
         return {
             "cases": len(self.bench.cases),
-            "left_out": dict(Counter(row.reason.value for row in self.bench.left_out)),
+            "skipped": dict(Counter(row.reason.value for row in self.bench.skipped)),
             "overlaps": self.overlaps,
         }
 

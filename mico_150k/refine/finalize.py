@@ -141,20 +141,18 @@ def _report(dataset: Dataset, decision: Decision, folder: Path, configs: Files) 
     fates = decision.fates
     assert dataset.folder is not None
     before = Report.from_dict(read_report(dataset.folder, dataset.manifest))
-    left_out = [{"task": row.task, "reason": reason} for row, reason, _ in fates.reasons()]
-    now = by_task_and_reason(left_out)
+    skipped = [{"task": row.task, "reason": reason} for row, reason, _ in fates.reasons()]
+    now = by_task_and_reason(skipped)
     tasks = Counter(fates.rows[place].task for place in fates.kept())
     validation = Counter(fates.rows[place].task for place in fates.kept(layout.VALIDATION))
     return Report(
         rows_read=before.rows_read,
         rows=sum(tasks.values()),
-        left_out={
+        skipped={
             task: dict(
-                sorted(
-                    (Counter(before.left_out.get(task, {})) + Counter(now.get(task, {}))).items()
-                )
+                sorted((Counter(before.skipped.get(task, {})) + Counter(now.get(task, {}))).items())
             )
-            for task in sorted({*before.left_out, *now})
+            for task in sorted({*before.skipped, *now})
         },
         tasks=dict(sorted(tasks.items())),
         images=_images(before, fates),
@@ -171,20 +169,20 @@ def _of_bench(said: dict[str, Any], configs: Files) -> dict[str, Any]:
     if not said or layout.BENCH not in configs:  # a download may lack it
         return {}
     cases = sum(file.rows for file in configs[layout.BENCH].values())
-    left_out = Counter(said["left_out"])
-    left_out[Reason.REMOVED.value] += said["cases"] - cases
-    return {**said, "cases": cases, "left_out": dict(+left_out)}
+    skipped = Counter(said["skipped"])
+    skipped[Reason.REMOVED.value] += said["cases"] - cases
+    return {**said, "cases": cases, "skipped": dict(+skipped)}
 
 
 def _images(before: Report, fates: RowAssignments) -> dict[str, ImageCounts]:
     """Images by task: of the rows that stay, and of those that were ever left out."""
-    passed, changed, left_out = Counter[str](), Counter[str](), Counter[str]()
+    passed, changed, skipped = Counter[str](), Counter[str](), Counter[str]()
     causes: dict[str, Counter[str]] = {}
     for place, (task, actions) in enumerate(
         zip(fates.index["task"].to_pylist(), fates.index["actions"].to_pylist(), strict=True)
     ):
         if fates.split(place) is None:
-            left_out[task] += len(actions)
+            skipped[task] += len(actions)
             continue
         for action in actions:
             if action:
@@ -196,8 +194,8 @@ def _images(before: Report, fates: RowAssignments) -> dict[str, ImageCounts]:
         task: ImageCounts(
             passed=passed[task],
             changed=changed[task],
-            left_out=left_out[task] + (counts.left_out if counts else 0),
-            normalised=dict(sorted(causes.get(task, {}).items())),
+            skipped=skipped[task] + (counts.skipped if counts else 0),
+            re_encoded=dict(sorted(causes.get(task, {}).items())),
         )
         for task in sorted({*before.images, *passed, *changed})
         for counts in [before.images.get(task)]
@@ -223,4 +221,4 @@ def _quarantined(dataset: Dataset, decision: Decision) -> Iterator[dict[str, Any
             yield row
     yield from (row.to_dict() for row in decision.fates.left_out())
     if decision.bench:
-        yield from ({**row.to_dict(), "config": layout.BENCH} for row in decision.bench.left_out)
+        yield from ({**row.to_dict(), "config": layout.BENCH} for row in decision.bench.skipped)

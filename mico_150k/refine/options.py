@@ -1,7 +1,7 @@
 """What a refinement is asked for."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -47,8 +47,7 @@ class RefineOptions:
         asked = (self.remove, self.bench, self.validation)
         return self.selection.is_all and all(value is None for value in asked)
 
-    @property
-    def words(self) -> list[str]:
+    def to_argv(self) -> list[str]:
         """The options of `mico build` that say the same; not where the list and the bench lie."""
         selection = self.selection
         return [
@@ -81,5 +80,13 @@ class RefineOptions:
 
     def to_dict(self) -> dict[str, Any]:
         """What decides the result, as plain values; not where the list and the benchmark lie."""
-        plain = asdict(self)
-        return {**plain, "remove": self.remove is not None, "bench": self.bench is not None}
+        return {
+            "remove": self.remove is not None,
+            "selection": self.selection.to_dict(),
+            "bench": self.bench is not None,
+            "mark": self.mark,
+            "exact": self.exact,
+            "validation": self.validation,
+            "max_loss": self.max_loss,
+            "seed": self.seed,
+        }

@@ -5,8 +5,6 @@
 Stopped by anything, it goes on with the first shard that is not finished, as a build does.
 """
 
-import hashlib
-import json
 import time
 from collections.abc import Callable, Generator
 from contextlib import closing
@@ -21,6 +19,7 @@ from mico_150k.build.provenance import refine_command, unless
 from mico_150k.build.shard_writer import ShardWriter
 from mico_150k.builders import BUILDERS
 from mico_150k.core.errors import BrokenFile, NotADataset, OutputRefused
+from mico_150k.core.identity import json_sha256
 from mico_150k.core.progress import Progress
 from mico_150k.core.sample import Sample
 from mico_150k.dataset import layout
@@ -39,6 +38,8 @@ from mico_150k.refine.options import OnStep, RefineOptions
 from mico_150k.refine.repack import NewShard, OldShard, plan_shards
 
 OnProgress = Callable[[Progress], None]
+IDENTITY_VERSION = 1
+"""Of the keys of a refinement's identity."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,20 +115,15 @@ class Refinement:
 
     def identity(self) -> dict[str, Any]:
         """What this refinement is: two with the same identity have the same bytes."""
-        fates = hashlib.sha256()
-        for shard in self.shards:
-            fates.update(repr(shard).encode())
-        for row, reason, detail in self.decision.fates.reasons():
-            fates.update(repr((row.id, reason, detail)).encode())
-        fates.update(repr(sorted(self.decision.fates.overlaps.items())).encode())
         build = self.dataset.manifest["build"]
         removal = self.decision.removal
         return {
+            "version": IDENTITY_VERSION,
             "source": "dataset",
-            "plan": fates.hexdigest(),
+            "plan": json_sha256(self._plan()),
             "options": {
                 **self.options.to_dict(),
-                "bench": self.decision.bench.content if self.decision.bench else None,
+                "bench": self.decision.bench.content_hash if self.decision.bench else None,
                 "remove": sorted(removal.entries) if removal else None,
                 "configs": sorted(set(self.dataset.configs) - {layout.INDEX, layout.CODES}),
                 "shard_bytes": build["options"]["shard_bytes"],
@@ -139,20 +135,39 @@ class Refinement:
             "of": {"manifest": self._digest_of_source(), "build": build},
         }
 
+    def _plan(self) -> dict[str, Any]:
+        """Where every row goes, as plain values."""
+        fates = self.decision.fates
+        return {
+            "shards": [
+                {
+                    "split": shard.split,
+                    "number": shard.number,
+                    "places": list(shard.places),
+                    "link": None if shard.link is None else list(shard.link),
+                }
+                for shard in self.shards
+            ],
+            "skipped": [
+                {"id": row.id, "reason": reason.value, "detail": detail}
+                for row, reason, detail in fates.reasons()
+            ],
+            "overlaps": [[place, overlap] for place, overlap in sorted(fates.overlaps.items())],
+        }
+
     def _digest_of_source(self) -> str:
         """Of the manifest, without codes: they are not taken over, and may come at any time."""
         manifest = self.dataset.manifest
         configs = {
             config: files for config, files in manifest["configs"].items() if config != layout.CODES
         }
-        told = json.dumps({**manifest, "configs": configs}, sort_keys=True)
-        return hashlib.sha256(told.encode()).hexdigest()
+        return json_sha256({**manifest, "configs": configs})
 
     def _commands(self) -> list[list[str]]:
         before: list[list[str]] = self.dataset.manifest.get("commands", [])
         reads_bench = self.options.bench is not None
         tolerance = unless(TOLERANCE, "--tolerance", self.tolerance) if reads_bench else []
-        return [*before, refine_command(before, *self.options.words, *tolerance)]
+        return [*before, refine_command(before, *self.options.to_argv(), *tolerance)]
 
     def bytes_to_write(self) -> int:
         """About how many bytes of files will be new; all of them where links cannot be made."""

@@ -94,15 +94,15 @@ class DemoFile:
         return 64 << 20
 
     @property
-    def content(self) -> str:
+    def content_hash(self) -> str:
         """A digest of what the pictures are made by."""
         words = " ".join(sample.instruction or "" for sample in map(_sample, range(self.rows)))
         return xxhash.xxh3_128_hexdigest(f"{PIL.__version__} {words}".encode())
 
     @property
-    def stamp(self) -> str:
-        """The same as `content`: there is no file."""
-        return self.content
+    def mtime_token(self) -> str:
+        """The same as `content_hash`: there is no file."""
+        return self.content_hash
 
     def identities(self) -> Iterator[tuple[Task, str]]:
         """Each row's task and source id."""

@@ -44,9 +44,9 @@ class Footer:
     """What is known of a file before its rows are read.
 
     `row_groups` are their numbers of rows, `chunks` the embedded images of each, `path_bytes`
-    the bytes of the images that are named and not embedded. `content` is a digest of the
+    the bytes of the images that are named and not embedded. `content_hash` is a digest of the
     footer, which has sizes, offsets and statistics of everything in the file, and of the named
-    images' sizes; `path_stamp` changes when one of these is written again, and `images` are
+    images' sizes; `path_mtime_token` changes when one of these is written again, and `images` are
     their states. `text_bytes` are those of the columns of text in each row group.
     """
 
@@ -54,8 +54,8 @@ class Footer:
     row_groups: tuple[int, ...]
     chunks: tuple[tuple[ImageChunk, ...], ...]
     path_bytes: int
-    content: str
-    path_stamp: str
+    content_hash: str
+    path_mtime_token: str
     images: ImageStates
     text_bytes: tuple[int, ...]
 
@@ -87,8 +87,8 @@ class Footer:
             row_groups=tuple(group.num_rows for group in groups),
             chunks=chunks,
             path_bytes=named.bytes,
-            content=content_of(metadata) + named.content,
-            path_stamp=named.stamp,
+            content_hash=content_of(metadata) + named.content_hash,
+            path_mtime_token=named.mtime_token,
             images=named.states(),
             text_bytes=tuple(_text_bytes(group, shape, kinds, leaves) for group in groups),
         )

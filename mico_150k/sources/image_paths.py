@@ -44,21 +44,21 @@ class ImagePaths:
         return self._find(path)[1:]
 
     def _find(self, path: str) -> tuple[str, int | Missing, str]:
-        """Where it is, its size, and its stamp."""
+        """Where it is, its size, and its modification token."""
         if what := not_a_path(path):
             return path, Missing(Reason.FILE_MISSING, f"no path: {what}"), ""
         try:
-            full, is_file, size, stamp = self._look(path)
+            full, is_file, size, mtime_token = self._look(path)
         except (OSError, ValueError) as error:  # ValueError: a NUL, or half of a character
             if (other := self._in_another_form(path)) is None:
                 return path, Missing(Reason.FILE_MISSING, self._why(path, error)), ""
-            full, is_file, size, stamp = other
+            full, is_file, size, mtime_token = other
         if not is_file:
             what = f"{excerpt(path)} (no regular file)"
-            return full, Missing(Reason.FILE_MISSING, what), stamp
+            return full, Missing(Reason.FILE_MISSING, what), mtime_token
         if size > MAX_BYTES:
-            return full, Missing(Reason.TOO_LARGE, f"{excerpt(path)}: {size} bytes"), stamp
-        return full, size, stamp
+            return full, Missing(Reason.TOO_LARGE, f"{excerpt(path)}: {size} bytes"), mtime_token
+        return full, size, mtime_token
 
     def _look(self, path: str) -> tuple[str, bool, int, str]:
         full = self._resolve(path)
@@ -66,8 +66,8 @@ class ImagePaths:
             status = os.stat(full)
             return full, stat.S_ISREG(status.st_mode), status.st_size, str(status.st_mtime_ns)
         info = self.storage.fs.info(full)
-        stamp = str(info.get("ETag") or info.get("mtime") or "")
-        return full, info["type"] == "file", int(info["size"]), stamp
+        mtime_token = str(info.get("ETag") or info.get("mtime") or "")
+        return full, info["type"] == "file", int(info["size"]), mtime_token
 
     def _name(self, path: str) -> str:
         """Its name relative to the source's root, as far as it is below that."""

@@ -55,7 +55,7 @@ def is_dataset(storage: Storage, folder: str = "") -> bool:
         found = parse_json(data)
     except Exception:  # noqa: BLE001 - every file system has its own way to say that it is not there
         return False
-    return isinstance(found, dict) and found.get("format") == layout.MANIFEST_FORMAT
+    return layout.is_manifest(found)
 
 
 def _excludes(pattern: str, name: str) -> bool:

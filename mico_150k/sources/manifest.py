@@ -42,14 +42,14 @@ class ManifestFile(OpenedFile):
 
     entries: tuple[Row, ...]
     image_bytes: int
-    content: str
+    content_hash: str
     images: ImageStates
-    images_stamp: str
+    images_mtime_token: str
 
     @property
-    def stamp(self) -> str:
+    def mtime_token(self) -> str:
         """Its own, and that of its images."""
-        return self.state + self.images_stamp
+        return self.state + self.images_mtime_token
 
     @property
     def rows(self) -> int:
@@ -147,7 +147,7 @@ def open_manifest(storage: Storage, name: str, reading: ReadOptions) -> Manifest
     with storage.opened(name) as handle:
         # Before it is read: whatever is written from here on shows.
         try:
-            state = storage.stamp(name)
+            state = storage.mtime_token(name)
             text = ManifestText(name, handle)
             entries = text.rows()
         except OSError as error:
@@ -169,10 +169,10 @@ def open_manifest(storage: Storage, name: str, reading: ReadOptions) -> Manifest
         shape=shape,
         entries=tuple(entries),
         image_bytes=named.bytes,
-        content=text.digest + named.content,
+        content_hash=text.digest + named.content_hash,
         state=state,
         images=named.states(),
-        images_stamp=named.stamp,
+        images_mtime_token=named.mtime_token,
     )
 
 

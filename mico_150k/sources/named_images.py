@@ -65,19 +65,19 @@ def _hash(text: str) -> int:
 
 
 def _state(status: Status) -> int:
-    size, stamp = status
-    return _hash(f"{size.reason if isinstance(size, Missing) else size} {stamp}")
+    size, mtime_token = status
+    return _hash(f"{size.reason if isinstance(size, Missing) else size} {mtime_token}")
 
 
 class NamedImages:
-    """Adds up the images that a file names by path: their bytes, content and stamps."""
+    """Adds up the images that a file names by path: their bytes, content and mtime tokens."""
 
     def __init__(self, paths: ImagePaths) -> None:
         """`paths` finds them."""
         self._paths = paths
         self._found: dict[str, tuple[int, int]] = {}
-        self._content = xxhash.xxh3_128()
-        self._stamp = xxhash.xxh3_128()
+        self._content_hash = xxhash.xxh3_128()
+        self._mtime_token = xxhash.xxh3_128()
         self.bytes = 0
 
     def add(self, path: str, *, perhaps_embedded: bool = False) -> None:
@@ -92,15 +92,15 @@ class NamedImages:
             return
         if path not in self._found:
             try:
-                size, stamp = status = self._paths.status(path)
+                size, mtime_token = status = self._paths.status(path)
             except PathOutsideSource:
                 if perhaps_embedded:
                     return
                 raise
             bytes_ = 0 if isinstance(size, Missing) else size
             self._found[path] = (_state(status), bytes_)
-            self._content.update(f"{path}\0{bytes_}\0".encode("utf-8", "replace"))
-            self._stamp.update(f"{path}\0{stamp}\0".encode("utf-8", "replace"))
+            self._content_hash.update(f"{path}\0{bytes_}\0".encode("utf-8", "replace"))
+            self._mtime_token.update(f"{path}\0{mtime_token}\0".encode("utf-8", "replace"))
         self.bytes += self._found[path][1]
 
     def add_all(self, file: pq.ParquetFile, shape: Shape, leaves: Leaves) -> None:
@@ -128,14 +128,14 @@ class NamedImages:
         return ImageStates.of(self._found) if self._found else ImageStates()
 
     @property
-    def content(self) -> str:
+    def content_hash(self) -> str:
         """The same for the same paths and sizes; "" where no image was named."""
-        return self._content.hexdigest() if self._found else ""
+        return self._content_hash.hexdigest() if self._found else ""
 
     @property
-    def stamp(self) -> str:
+    def mtime_token(self) -> str:
         """Another one when any of the files is written again; "" where no image was named."""
-        return self._stamp.hexdigest() if self._found else ""
+        return self._mtime_token.hexdigest() if self._found else ""
 
 
 def _no_path(file: str, what: str) -> BrokenFile:

@@ -64,9 +64,9 @@ class ParquetSourceFile(OpenedFile):
     task_column: str | None
 
     @property
-    def stamp(self) -> str:
+    def mtime_token(self) -> str:
         """Its own, and that of the images which it names."""
-        return self.state + self.footer.path_stamp
+        return self.state + self.footer.path_mtime_token
 
     @property
     def rows(self) -> int:
@@ -79,9 +79,9 @@ class ParquetSourceFile(OpenedFile):
         return self.footer.image_bytes
 
     @property
-    def content(self) -> str:
+    def content_hash(self) -> str:
         """A digest of the footer."""
-        return self.footer.content
+        return self.footer.content_hash
 
     @property
     def memory(self) -> int:
@@ -156,7 +156,7 @@ class ParquetSourceFile(OpenedFile):
             file = self.storage.parquet(
                 self.name, local_buffer=LOCAL_BUFFER, remote_buffer=REMOTE_BUFFER
             )
-            same = self.content.startswith(content_of(file.metadata))
+            same = self.content_hash.startswith(content_of(file.metadata))
         if not same:
             file.close()
             raise changed(self.name, self.storage)
@@ -266,7 +266,7 @@ def open_parquet(storage: Storage, name: str, reading: ReadOptions) -> ParquetSo
     with storage.opened(name) as handle:
         try:
             # Before the footer is read: whatever is written from here on shows.
-            state = storage.stamp(name)
+            state = storage.mtime_token(name)
             return _of_footer(storage, name, reading, handle, state)
         except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             handle.seek(0)

@@ -30,8 +30,7 @@ class ReadOptions:
     exclude: tuple[str, ...] = ()
     allow_outside: bool = False
 
-    @property
-    def words(self) -> list[str]:
+    def to_argv(self) -> list[str]:
         """The options that say the same."""
         columns = [f"{part}={names}" for part, names in self.columns.items()]
         tasks = [f"{folder}={task}" for folder, task in self.tasks.items()]
@@ -63,11 +62,11 @@ class SourceFile(Protocol):
         """Bytes that reading it holds at most, estimated from its largest pages."""
 
     @property
-    def content(self) -> str:
+    def content_hash(self) -> str:
         """The same for the same content, wherever and whenever it lies."""
 
     @property
-    def stamp(self) -> str:
+    def mtime_token(self) -> str:
         """Another one as soon as the file is written again, though it be with the same content."""
 
     def identities(self) -> Iterator[tuple[Task, str]]:

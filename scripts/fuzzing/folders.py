@@ -49,7 +49,7 @@ def manifest_names(folder: Path, rng: random.Random) -> None:
 
 
 def other_json(folder: Path, rng: random.Random) -> None:
-    """A value of the report or of the source's stamps."""
+    """A value of the report or of the source's modification tokens."""
     _json_value(folder / rng.choice(["report.json", ".source.json"]), rng)
 
 

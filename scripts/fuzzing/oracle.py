@@ -34,12 +34,12 @@ Found = Iterator[tuple[str, str]]
 def judge(source: Path, out: Path, layout: str, good: list[Row], *, decode: bool) -> Found:
     """What is wrong with a finished build: pairs of a kind and words."""
     written = _rows(out / "default")
-    left_out = _lines(out / "quarantine.jsonl")
+    skipped = _lines(out / "quarantine.jsonl")
     report = json.loads((out / "report.json").read_text())
-    told = sum(sum(reasons.values()) for reasons in report["left_out"].values())
+    told = sum(sum(reasons.values()) for reasons in report["skipped"].values())
     counts = (report["rows_read"], report["rows"], told)
-    if counts != (len(written) + len(left_out), len(written), len(left_out)):
-        yield WRONG_ROWS, f"the report says {counts}: {len(written)} and {len(left_out)} are there"
+    if counts != (len(written) + len(skipped), len(written), len(skipped)):
+        yield WRONG_ROWS, f"the report says {counts}: {len(written)} and {len(skipped)} are there"
     ids = [row["id"] for row in written]
     if len(set(ids)) != len(ids):
         yield WRONG_ROWS, "an id twice"
@@ -58,24 +58,24 @@ def judge(source: Path, out: Path, layout: str, good: list[Row], *, decode: bool
     except Exception as error:  # noqa: BLE001 - a damaged file makes pyarrow raise anything
         yield UNJUDGED, f"{type(error).__name__}: {str(error)[:80]}"
         return
-    yield from _compare(expected, written, left_out, plain, known)
+    yield from _compare(expected, written, skipped, plain, known)
 
 
 def _compare(
     expected: list[Expected],
     written: list[dict[str, Any]],
-    left_out: list[dict[str, Any]],
+    skipped: list[dict[str, Any]],
     plain: set[bytes],
     known: set[bytes],
 ) -> Found:
     by_id = {row["id"].partition("/")[2]: row for row in written}
-    reasons = {(line["file"], line["row"]): line["reason"] for line in left_out}
-    if len(reasons) != len(left_out):
+    reasons = {(line["file"], line["row"]): line["reason"] for line in skipped}
+    if len(reasons) != len(skipped):
         yield WRONG_ROWS, "a row left out twice"
-    if len(expected) != len(written) + len(left_out):
+    if len(expected) != len(written) + len(skipped):
         yield (
             WRONG_ROWS,
-            f"{len(expected)} rows in the source, {len(written) + len(left_out)} read",
+            f"{len(expected)} rows in the source, {len(written) + len(skipped)} read",
         )
     for one in expected:
         reason = reasons.get((one.file, one.row))

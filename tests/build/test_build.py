@@ -171,7 +171,7 @@ def test_rows_read_are_rows_written_plus_rows_left_out_each_with_its_reason(
     result = build(flawed, tmp_path / "out", tolerance=0.5)
     report = result.report
     assert (report.rows_read, report.rows) == (30, 25)
-    assert report.left_out == {
+    assert report.skipped == {
         "hoi": {
             "empty": 1, "no-inputs": 1, "no-instruction": 1, "truncated": 1, "unknown-format": 1,
         }
@@ -179,11 +179,11 @@ def test_rows_read_are_rows_written_plus_rows_left_out_each_with_its_reason(
     assert "| an image that ends too early | hoi | 1 |" in (tmp_path / "out/README.md").read_text()
     assert [row["row"] for row in quarantined(tmp_path / "out")] == [1, 2, 3, 4, 5]
     assert [row["image"] for row in quarantined(tmp_path / "out")] == [None, None, "output", 2, 2]
-    assert report.images["hoi"].normalised == {"alpha": 2}
+    assert report.images["hoi"].re_encoded == {"alpha": 2}
     assert report.images["hoi"].changed == 2
     read = sum(len(row.inputs) + 1 for row in open_source(str(flawed)).files[0].read())
     counts = report.images["hoi"]
-    assert counts.passed + counts.changed + counts.left_out == read
+    assert counts.passed + counts.changed + counts.skipped == read
     assert report.duplicates["identical_rows"] == 1
     for config in BUILDERS:
         assert len(rows(tmp_path / "out", config)) == 25

@@ -24,8 +24,8 @@ class File:
     image_bytes: int
     task: Task
     first_id: int = 0
-    content: str = ""
-    stamp: str = ""
+    content_hash: str = ""
+    mtime_token: str = ""
     memory: int = 0
 
     def identities(self) -> Iterator[tuple[Task, str]]:
@@ -163,4 +163,4 @@ def test_the_sample_of_a_small_source_is_all_of_it() -> None:
 def test_what_is_left_out_later_moves_no_shard() -> None:
     # Nothing of the plan depends on what is in an image: it is made of headers alone.
     file = File("a", 100, 1200 * MB, Task.HOI)
-    assert plan([file]).units == plan([replace(file, content="other")]).units
+    assert plan([file]).units == plan([replace(file, content_hash="other")]).units

@@ -69,7 +69,7 @@ def there(location: str) -> dict[str, str]:
     return {
         path.removeprefix(f"{root}/"): hashlib.sha256(MEMORY.cat_file(path)).hexdigest()
         for path in sorted(MEMORY.find(root))
-        if not path.endswith(layout.STAMPS)
+        if not path.endswith(layout.MTIME_TOKENS)
     }
 
 

@@ -56,7 +56,7 @@ def test_more_than_three_inputs_are_told_and_kept(dataset: Path, exported: Expor
     [told] = [line for line in start.splitlines() if "`--max-inputs 3` leaves them out" in line]
     assert told.startswith(f"| {many} | more than 3 inputs")
     few = fit(DiffSynthTrainer(), index, OverLimitPolicy.DROP, max_inputs=3)
-    assert (few.left_out, few.remarks) == ({"max-inputs": many}, {})
+    assert (few.skipped, few.remarks) == ({"max-inputs": many}, {})
 
 
 def test_a_full_training_of_2511_is_the_default(exported: Exported, tmp_path: Path) -> None:

@@ -224,7 +224,7 @@ MARKUP = "<img src=x onerror=alert(1)><!-- by hand: about -->\n[a](javascript:b)
 MUTATIONS: dict[str, Mutation] = {
     # The manifest as a text.
     "manifest-empty": written_over(layout.MANIFEST, b""),
-    "manifest-no-utf8": written_over(layout.MANIFEST, b'{"format": "mico-150k/1\xff"}'),
+    "manifest-no-utf8": written_over(layout.MANIFEST, b'{"format": "mico-150k/2\xff"}'),
     "manifest-deep": written_over(layout.MANIFEST, b'{"a":' * 150_000),
     "manifest-deep-list": of_manifest(lambda m: m.update(source=json.loads("[" * 400 + "]" * 400))),
     "manifest-list": written_over(layout.MANIFEST, b"[]"),
@@ -245,7 +245,7 @@ MUTATIONS: dict[str, Mutation] = {
     "rows-negative": of_manifest(lambda m: m.update(rows=-1)),
     "rows-true": of_manifest(lambda m: m.update(rows=True)),
     "rows-huge": of_manifest(lambda m: m.update(rows=10**400)),
-    "left-out-odd": of_manifest(lambda m: m.update(left_out={"<b>": 1})),
+    "left-out-odd": of_manifest(lambda m: m.update(skipped={"<b>": 1})),
     "removed-a-text": of_manifest(lambda m: m.update(removed={"a": 1})),
     "shards-odd": of_manifest(lambda m: m.update(shards=[{"name": "../x", "rows": 1}])),
     "record-more": of_record("bagel", colour="red"),
@@ -335,7 +335,7 @@ MUTATIONS: dict[str, Mutation] = {
     "report-more": edit_json(layout.REPORT, lambda r: r.update(colour=1)),
     "report-less": edit_json(layout.REPORT, lambda r: r.pop("duplicates")),
     "report-cause": edit_json(
-        layout.REPORT, lambda r: next(iter(r["images"].values()))["normalised"].update({MARKUP: 1})
+        layout.REPORT, lambda r: next(iter(r["images"].values()))["re_encoded"].update({MARKUP: 1})
     ),
     "report-task": edit_json(layout.REPORT, lambda r: r["tasks"].update({MARKUP: 0})),
     "report-rows": edit_json(layout.REPORT, lambda r: r.update(rows=MARKUP)),

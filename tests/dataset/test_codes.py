@@ -144,3 +144,15 @@ def test_rows_that_contradict_each_other_are_named(
 ) -> None:
     with pytest.raises(BrokenFile, match=message):
         list(write_rows(tmp_path, rows).read())
+
+
+def test_codes_that_010_has_written_are_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(codes, "FORMAT", "mico-150k/dimoo-codes/1")
+        made = {"vq_sha256": "ab", "versions": {"mico-150k": "0.1.0"}}
+        codes.write_codes(tmp_path, coded_rows(2), 2, made)
+    said = r"was written by mico-150k 0\.1\.0, as mico-150k/dimoo-codes/1.*\n.*`mico pretokenize`"
+    with pytest.raises(BrokenFile, match=said):
+        CodesFolder.open(tmp_path)

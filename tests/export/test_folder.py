@@ -94,7 +94,7 @@ def test_an_export_that_lacks_a_file_is_made_whole(dataset: Path, tmp_path: Path
 
 
 def test_an_export_of_another_version_is_named(tmp_path: Path) -> None:
-    (tmp_path / "export.json").write_text('{"format": "mico-150k-export/1", "older": 1}')
+    (tmp_path / "export.json").write_text('{"format": "mico-150k-export/2", "older": 1}')
     with pytest.raises(NotAnExport, match="export again"):
         relocate(tmp_path, TRAINERS["dimoo"])
 

@@ -30,7 +30,7 @@ def inputs(count: int, text: str = "Put them together.") -> tuple[str, list[tupl
 
 
 def left_out(trainer: str, table: pa.Table) -> Mapping[str, int]:
-    return fit(TRAINERS[trainer], table, OverLimitPolicy.DROP).left_out
+    return fit(TRAINERS[trainer], table, OverLimitPolicy.DROP).skipped
 
 
 @pytest.mark.parametrize(("trainer", "most"), [("blip3o", 4), ("omnigen2", 5), ("dimoo", 19)])
@@ -39,7 +39,7 @@ def test_a_row_with_more_inputs_than_a_trainer_takes_is_left_out(trainer: str, m
     fitted = fit(TRAINERS[trainer], table, OverLimitPolicy.DROP)
     assert fitted.index["id"].to_pylist() == ["hoi/0", "hoi/2"]
     assert fitted.inputs == (most, 1)
-    assert fitted.left_out == {"inputs": 1}
+    assert fitted.skipped == {"inputs": 1}
     assert fitted.chosen == 3
 
 
@@ -72,7 +72,7 @@ def test_truncate_keeps_the_first_unless_the_text_names_a_later_one() -> None:
     assert fitted.index["id"].to_pylist() == ["hoi/0", "hoi/3"]
     assert fitted.inputs == (4, 3)
     assert fitted.truncated == 1
-    assert fitted.left_out == {"dangling": 2}
+    assert fitted.skipped == {"dangling": 2}
 
 
 def test_fewer_inputs_than_the_trainer_takes_may_be_asked_for() -> None:
@@ -80,7 +80,7 @@ def test_fewer_inputs_than_the_trainer_takes_may_be_asked_for() -> None:
     fitted = fit(TRAINERS["blip3o"], table, OverLimitPolicy.DROP, max_inputs=2)
     assert fitted.index["id"].to_pylist() == ["hoi/0"]
     # A row that the trainer would not take either is not left out because it was asked for.
-    assert fitted.left_out == {"max-inputs": 2, "inputs": 1}
+    assert fitted.skipped == {"max-inputs": 2, "inputs": 1}
     cut = fit(TRAINERS["bagel"], table, OverLimitPolicy.TRUNCATE, max_inputs=3)
     assert cut.inputs == (2, 3, 3, 3)
     assert cut.truncated == 2
@@ -123,7 +123,7 @@ def test_all_rows_are_in_place_and_what_is_over_a_limit_is_told() -> None:
     fitted = fit(TRAINERS["bagel"], table, OverLimitPolicy.DROP).with_all(table)
     assert fitted.index.num_rows == 2
     assert fitted.inputs == (2, 40)
-    assert fitted.left_out == {}
+    assert fitted.skipped == {}
     assert fitted.remarks == {"36,864 tokens": 1}
     with pytest.raises(OverLimit, match=r"hoi/1 \(36,864 tokens\)"):
         fit(TRAINERS["bagel"], table, OverLimitPolicy.ERROR)

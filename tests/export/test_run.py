@@ -333,7 +333,7 @@ def test_inputs_are_cut_where_that_is_asked_for(sharded: Path, tmp_path: Path) -
     exported = export("blip3o", sharded, tmp_path / "cut", over_limit=OverLimitPolicy.TRUNCATE)
     found = records(tmp_path / "cut", "blip3o")
     assert max(len(record["input_images"]) for record in found) == 4
-    assert exported.rows + sum(exported.left_out.values()) == exported.rows_chosen == 25
+    assert exported.rows + sum(exported.skipped.values()) == exported.rows_chosen == 25
 
 
 def test_an_export_of_fewer_inputs_is_another_one_and_says_why(
@@ -342,10 +342,10 @@ def test_an_export_of_fewer_inputs_is_another_one_and_says_why(
     folder = tmp_path / "out"
     exported = export("blip3o", sharded, folder, max_inputs=2)
     assert max(len(record["input_images"]) for record in records(folder, "blip3o")) == 2
-    asked = exported.left_out["max-inputs"]
+    asked = exported.skipped["max-inputs"]
     start = (folder / "START.md").read_text()
     assert f"| {asked} | more than 2 inputs | `--max-inputs` asked for it |" in start
-    assert f"| {exported.left_out['inputs']} | more than 4 inputs |" in start
+    assert f"| {exported.skipped['inputs']} | more than 4 inputs |" in start
     with pytest.raises(OutputRefused, match="holds another export"):
         export("blip3o", sharded, folder, max_inputs=3)
 

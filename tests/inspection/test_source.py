@@ -65,8 +65,8 @@ def test_images_tells_what_a_build_would_do_and_writes_nothing(tmp_path: Path) -
     assert plan is not None
     found = inspect_images(opened, plan, Verify.STRUCTURE, lambda _: None)
     assert found.rows == 4
-    assert found.images["hoi"].normalised == {"alpha": 1}
-    (left_out,) = found.left_out
+    assert found.images["hoi"].re_encoded == {"alpha": 1}
+    (left_out,) = found.skipped
     assert (left_out["row"], left_out["image"], left_out["reason"]) == (
         1, "output", "unknown-format",
     )  # fmt: skip

@@ -75,8 +75,8 @@ def test_inputs_and_outputs_are_told_apart() -> None:
     assert found.output_images.long_side["most"] == 1024
     assert found.reuse.uses == {"1": 1, "2": 1, "3": 0, "4": 0, "5–8": 0, "9–16": 0, "17+": 0}
     assert found.reuse.repeated_outputs == 2
-    assert found.normalised == {"alpha": 1, "palette": 1}
-    assert found.normalised_images == 1
+    assert found.re_encoded == {"alpha": 1, "palette": 1}
+    assert found.re_encoded_images == 1
 
 
 def test_rows_that_are_marked_as_in_the_benchmark_are_counted() -> None:

@@ -113,7 +113,7 @@ def assert_sound(folder: Path, dataset: Path, gone: set[str]) -> None:
             assert in_shard[row["row"]].as_py() == row["id"]
     assert sorted(there) == sorted(set(ids(dataset)) - gone)
     report = json.loads((folder / layout.REPORT).read_text())
-    left_out = sum(sum(reasons.values()) for reasons in report["left_out"].values())
+    left_out = sum(sum(reasons.values()) for reasons in report["skipped"].values())
     assert report["rows_read"] == report["rows"] + left_out == len(ids(dataset))
     assert report["rows"] == len(there) == sum(report["tasks"].values())
     assert not gone.intersection(row["id"] for row in rows(folder, "sample"))

@@ -85,7 +85,7 @@ def test_where_chooses_rows_and_small_remains_are_packed(dataset: Path, tmp_path
     assert_sound(tmp_path / "out", dataset, gone)
     assert result.shards < len(DatasetFolder(dataset).files("bagel"))
     report = json.loads((tmp_path / "out" / layout.REPORT).read_text())
-    assert report["left_out"]["hoi"] == {"not-selected": 4}
+    assert report["skipped"]["hoi"] == {"not-selected": 4}
     assert not (tmp_path / "out" / layout.QUARANTINE).exists()
 
 
@@ -266,7 +266,7 @@ def test_a_benchmark_without_its_images_is_refused(
     Refinement.prepare(dataset, tmp_path / "out", options, tolerance=0.26).run()
     assert_sound(tmp_path / "out", dataset, {"de_re/5"})
     report = json.loads((tmp_path / "out" / layout.REPORT).read_text())
-    assert report["bench"]["left_out"] == {"file-missing": 1}
+    assert report["bench"]["skipped"] == {"file-missing": 1}
     assert report["bench"]["cases"] == len(rows(tmp_path / "out", "bench", "test")) == 3
     for folder in bench.iterdir():
         if folder.is_dir():
@@ -337,7 +337,7 @@ def test_rows_that_share_an_image_are_left_out_or_the_split_refused(
         refine(dataset, tmp_path / "out", validation=4, max_loss=0)
     refine(dataset, tmp_path / "out", validation=4, max_loss=1)
     report = json.loads((tmp_path / "out" / layout.REPORT).read_text())
-    lost = sum(reasons.get("shares-image", 0) for reasons in report["left_out"].values())
+    lost = sum(reasons.get("shares-image", 0) for reasons in report["skipped"].values())
     assert lost == len(ids(dataset)) - 4 - len(ids(tmp_path / "out")) > 0
 
 

@@ -69,7 +69,7 @@ def test_a_takedown_rewrites_the_shards_that_change_and_links_the_others(
             assert new.samefile(old) == (number not in changed)
     manifest = json.loads((tmp_path / "out" / layout.MANIFEST).read_text())
     assert manifest["removed"] == sorted(["hoi/3", digest])
-    assert manifest["left_out"] == {"removed": 2}
+    assert manifest["skipped"] == {"removed": 2}
     quarantine = (tmp_path / "out" / layout.QUARANTINE).read_text().splitlines()
     assert {json.loads(line)["id"] for line in quarantine} == taken
 
@@ -194,7 +194,7 @@ def test_a_takedown_reaches_the_benchmark_beside_and_later_ones(
     assert {row["id"] for row in rows(tmp_path / "two", "bench", "test")} == left
     assert_sound(tmp_path / "two", dataset, set())
     report = json.loads((tmp_path / "two" / layout.REPORT).read_text())
-    assert (report["bench"]["cases"], report["bench"]["left_out"]) == (3, {"removed": 1})
+    assert (report["bench"]["cases"], report["bench"]["skipped"]) == (3, {"removed": 1})
     refine(tmp_path / "two", tmp_path / "three", bench=str(bench), mark=True, exact=True)
     assert {row["id"] for row in rows(tmp_path / "three", "bench", "test")} == left
     old = tmp_path / "one" / "bench" / "test-00000.parquet"
