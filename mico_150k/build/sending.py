@@ -10,7 +10,7 @@ from mico_150k.build.upload import RemoteFolder
 from mico_150k.build.worker import OnGroup, UnitBuilder
 from mico_150k.dataset.records import ShardRecord
 from mico_150k.dataset.workspace import Workspace
-from mico_150k.io.scratch import scratch
+from mico_150k.io.temporary import temporary_folder
 
 
 class UploadExecutor:
@@ -45,7 +45,7 @@ class _Sender(UnitBuilder):
     def build_all(
         self, units: Sequence[Unit], finished: set[int], on_group: OnGroup
     ) -> Iterator[ShardRecord]:
-        with scratch() as folder:
+        with temporary_folder() as folder:
             here = replace(self, workspace=Workspace(folder, self.workspace.configs))
             for record in UnitBuilder.build_all(here, units, finished, on_group):
                 self.remote.send(here.workspace, record)

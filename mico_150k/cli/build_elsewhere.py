@@ -8,7 +8,7 @@ from mico_150k.build.executors import Executor
 from mico_150k.card.file import License
 from mico_150k.cli.build_result import say_built
 from mico_150k.cli.terminal import progress, show_json, showing
-from mico_150k.io.scratch import scratch
+from mico_150k.io.temporary import temporary_folder
 from mico_150k.sources.source import Source
 
 
@@ -29,7 +29,7 @@ def build_elsewhere(
     from mico_150k.build.sending import UploadExecutor
     from mico_150k.build.upload import RemoteFolder
 
-    with scratch() as here:
+    with temporary_folder() as here:
         remote = RemoteFolder.open(location, here)
         if license:
             remote.fetch_index()

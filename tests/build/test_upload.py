@@ -17,7 +17,7 @@ from mico_150k.core.errors import OutputRefused, RemoteError
 from mico_150k.core.progress import Progress
 from mico_150k.dataset import layout
 from mico_150k.dataset.reader import open_dataset
-from mico_150k.io.scratch import PREFIX
+from mico_150k.io.temporary import FOLDER_PREFIX
 from mico_150k.sources import open_source
 
 from ..folders import contents
@@ -207,7 +207,7 @@ def test_temporary_folders_are_removed(
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     build(source, place, tmp_path / "here")
-    assert not list(tmp_path.glob(f"{PREFIX}*"))
+    assert not list(tmp_path.glob(f"{FOLDER_PREFIX}*"))
 
 
 def test_what_was_built_there_is_read_from_there(source: Path, place: str, tmp_path: Path) -> None:
