@@ -11,7 +11,7 @@ from pathlib import Path
 _PROGRAM = """
 import os, signal, sys, time
 from pathlib import Path
-from mico_150k.dataset import layout
+from mico_150k.io import temporary
 from mico_150k.cli import main
 from mico_150k.io import temporary
 
