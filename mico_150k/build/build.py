@@ -373,9 +373,15 @@ class Build:
                 "row_group_bytes": MAX_BYTES,
                 "row_group_rows": MAX_ROWS,
             },
-            "columns": sorted({file.describe()["shape"] for file in self.source.files}),
+            "columns": self._columns(),
             "versions": versions(),
         }
+
+    def _columns(self) -> list[dict[str, Any]]:
+        """The different ways in which the source's files hold their samples."""
+        shapes = [file.shape.to_dict() for file in self.source.files if file.shape]
+        different = {json_sha256(shape): shape for shape in shapes}
+        return [different[digest] for digest in sorted(different)]
 
     def _finished_before(self, started: float) -> BuildResult:
         self._update_finished()

@@ -21,9 +21,8 @@ import xxhash
 
 from mico_150k.core.columns import Column, ColumnType, arrow_schema
 from mico_150k.core.errors import BrokenFile, NotADataset
-from mico_150k.core.excerpt import excerpt
 from mico_150k.dataset import layout
-from mico_150k.dataset.difference import written_by
+from mico_150k.dataset.formats import other_format
 from mico_150k.io.files import sha256, written_whole
 from mico_150k.io.json_lines import parse_json
 from mico_150k.io.regular import Root
@@ -296,11 +295,8 @@ def _told(path: Path) -> tuple[dict[str, Any], int]:
         msg = f"{path}: not a Parquet file of codes: {error}"
         raise BrokenFile(msg) from error
     named = found.get("format") if isinstance(found, dict) else None
-    if named != FORMAT and str(named).startswith(FORMAT.rstrip("2")):
-        msg = (
-            f"{path} was written by {written_by(found)}, as {excerpt(named)}; this version reads "
-            f"{FORMAT}.\nMake the codes again: `mico pretokenize`"
-        )
+    if why := other_format(path, named, found, FORMAT):
+        msg = f"{why}\nMake the codes again: `mico pretokenize`"
         raise BrokenFile(msg)
     if named != FORMAT:
         msg = f"{path}: not a file of {layout.CODES} that this version can read."

@@ -3,8 +3,6 @@
 from collections.abc import Iterator
 from typing import Any
 
-from mico_150k.core.excerpt import excerpt
-
 _OTHER_NAMES = {
     "configs": "--config",
     "shard_bytes": "--shard-mb",
@@ -25,14 +23,6 @@ def differences(present: dict[str, Any], wanted: dict[str, Any]) -> str:
         found = ["the content of the source's files, or --task-map"]
     more = [" …"] if len(found) > _MOST_NAMED else []
     return ", ".join(found[:_MOST_NAMED] + more)
-
-
-def written_by(identity: object) -> str:
-    """The version of mico-150k that an identity names; any other where it names none."""
-    said = identity if isinstance(identity, dict) else {}
-    versions = said.get("versions")
-    found = versions.get("mico-150k") if isinstance(versions, dict) else said.get("version")
-    return f"mico-150k {excerpt(found)}" if isinstance(found, str) else "another mico-150k"
 
 
 def _of_identities(present: dict[str, Any], wanted: dict[str, Any]) -> Iterator[str]:

@@ -20,7 +20,7 @@ from mico_150k.core.excerpt import excerpt
 from mico_150k.core.faults import summary
 from mico_150k.dataset import layout
 from mico_150k.dataset.configurations import CONFIGS
-from mico_150k.dataset.difference import written_by
+from mico_150k.dataset.formats import is_manifest, other_format
 from mico_150k.dataset.manifest_rules import manifest_faults
 from mico_150k.io.hold import hold
 from mico_150k.io.json_lines import parse_json
@@ -53,7 +53,7 @@ class DatasetFolder:
             found = parse_json(read_small(Root.at(path).file(layout.MANIFEST)))
         except (OSError, ValueError):
             return False
-        return layout.is_manifest(found)
+        return is_manifest(found)
 
     @property
     def manifest(self) -> dict[str, Any]:
@@ -149,14 +149,10 @@ def damage(shard: Path) -> Iterator[None]:
 
 def require_format(manifest: Mapping[str, Any], location: str) -> None:
     """Raise `OtherFormat` for a manifest of ours that another version has written."""
-    if manifest["format"] == layout.MANIFEST_FORMAT:
-        return
-    msg = (
-        f"{location} was written by {written_by(manifest.get('build'))}, as {manifest['format']}; "
-        f"this version reads {layout.MANIFEST_FORMAT}.\n"
-        "Rebuild it: `mico build SOURCE --out FOLDER`"
-    )
-    raise OtherFormat(msg)
+    named, build = manifest["format"], manifest.get("build")
+    if why := other_format(location, named, build, layout.MANIFEST_FORMAT):
+        msg = f"{why}\nRebuild it: `mico build SOURCE --out FOLDER`"
+        raise OtherFormat(msg)
 
 
 def parse_manifest(data: bytes, location: str) -> dict[str, Any]:
@@ -172,7 +168,7 @@ def parse_manifest(data: bytes, location: str) -> dict[str, Any]:
             f"{excerpt(error)}"
         )
         raise NotADataset(msg) from error
-    if not layout.is_manifest(found):
+    if not is_manifest(found):
         msg = f"{location}: its {layout.MANIFEST} is not of a finished `mico build`."
         raise NotADataset(msg)
     manifest: dict[str, Any] = found

@@ -13,9 +13,8 @@ SPLITS = (SPLIT, VALIDATION, TEST)
 CARD = "README.md"
 MANIFEST = "manifest.json"
 MANIFEST_FORMAT = "mico-150k/2"
-"""The manifest's `format`. The number rises when a key in any of the JSON files gets another name
-or meaning, and each version reads its own alone. 0.1.0 wrote 1."""
-_ANY_FORMAT = re.compile(r"mico-150k/[0-9]{1,9}")
+"""The manifest's `format`. Its number rises when a key in any of the JSON files gets another name
+or meaning, and only files of this number are read. 0.1.0 wrote 1."""
 REPORT = "report.json"
 QUARANTINE = "quarantine.jsonl"
 ASSETS = "assets"
@@ -40,12 +39,6 @@ CODES = "dimoo-codes"
 
 
 _SHARD = re.compile(rf"({'|'.join(SPLITS)})-\d{{5}}\.parquet")
-
-
-def is_manifest(found: object) -> bool:
-    """Whether a JSON value is a manifest of ours, whole or damaged, of this format or another."""
-    named = found.get("format") if isinstance(found, dict) else None
-    return isinstance(named, str) and _ANY_FORMAT.fullmatch(named) is not None
 
 
 def shard_name(number: int, split: str = SPLIT) -> str:

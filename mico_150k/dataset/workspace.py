@@ -12,7 +12,8 @@ from typing import Any, ClassVar
 
 from mico_150k.core.errors import OutputRefused
 from mico_150k.dataset import layout
-from mico_150k.dataset.difference import differences, written_by
+from mico_150k.dataset.difference import differences
+from mico_150k.dataset.formats import is_manifest, written_by
 from mico_150k.dataset.records import FileRecord, ShardRecord
 from mico_150k.io.files import read_json, sha256, write_json
 from mico_150k.io.locks import LOCK
@@ -210,7 +211,7 @@ class Workspace(ClaimedFolder):
     def _refuse_foreign(self) -> None:
         """Raise `OutputRefused` where no build has been: a README.md there is somebody else's."""
         manifest = read_json(self.folder / layout.MANIFEST)
-        ours = self.identity_file.exists() or layout.is_manifest(manifest)
+        ours = self.identity_file.exists() or is_manifest(manifest)
         if self.is_used() and not ours:
             raise OutputRefused(self._refusal({}, {}))
 

@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import ClassVar
 
 from mico_150k.core.errors import NotAnExport, OutputRefused
-from mico_150k.core.excerpt import excerpt
 from mico_150k.core.trainer import LAUNCH, Exported
 from mico_150k.dataset import layout
-from mico_150k.dataset.difference import written_by
 from mico_150k.dataset.folder import DatasetFolder
+from mico_150k.dataset.formats import is_manifest, other_format, written_by
 from mico_150k.export.record import are_file_names, parse_exported
 from mico_150k.io.files import read_json, write_atomically, write_json
 from mico_150k.io.hold import hold
@@ -88,11 +87,8 @@ class ExportFolder(ClaimedFolder):
         except OSError:
             found = {}
         named = found.pop("format", None)
-        if named != _FORMAT and str(named).startswith(_FORMAT.rstrip("2")):
-            msg = (
-                f"{self.folder} was written by {written_by(found.get('identity'))}, as "
-                f"{excerpt(named)}; this version reads {_FORMAT}: export it again."
-            )
+        if why := other_format(self.folder, named, found.get("identity"), _FORMAT):
+            msg = f"{why}\nExport it again."
             raise NotAnExport(msg)
         if named != _FORMAT:
             msg = f"{self.folder}: no {EXPORT} of a finished export in it."
@@ -126,7 +122,7 @@ def check_folder(path: Path, option: str) -> None:
         raise OutputRefused(msg)
     place = path.resolve()
     for folder in (place, *place.parents):
-        if layout.is_manifest(read_json(folder / layout.MANIFEST)):
+        if is_manifest(read_json(folder / layout.MANIFEST)):
             msg = (
                 f"{path} lies in the dataset folder {folder}. "
                 f"Choose a place outside of it with {option}."

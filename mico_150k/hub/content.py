@@ -7,6 +7,7 @@ from mico_150k.card.text import CardText
 from mico_150k.core.errors import PushRefused
 from mico_150k.core.faults import summary
 from mico_150k.dataset import layout
+from mico_150k.dataset.formats import is_manifest
 from mico_150k.dataset.manifest_rules import manifest_faults
 from mico_150k.hub.placeholder import is_placeholder
 from mico_150k.hub.repository import RemoteFile, Repository, Snapshot
@@ -57,7 +58,7 @@ def _manifest(repository: Repository, snapshot: Snapshot) -> dict[str, Any] | No
         found = parse_json(repository.read(layout.MANIFEST, snapshot.commit))
     except ValueError:
         return None
-    if not layout.is_manifest(found):
+    if not is_manifest(found):
         return None
     if found["format"] != layout.MANIFEST_FORMAT:
         build = found.get("build")  # no rule of ours is for the rest of it

@@ -14,6 +14,7 @@ from mico_150k.core.errors import SourceError, UsageError
 from mico_150k.core.excerpt import excerpt
 from mico_150k.core.pattern import leave_out, matches
 from mico_150k.dataset import layout
+from mico_150k.dataset.formats import is_manifest
 from mico_150k.io.json_lines import parse_json
 from mico_150k.io.regular import read_small
 from mico_150k.io.storage import Storage, is_hidden, leads_out
@@ -55,7 +56,7 @@ def is_dataset(storage: Storage, folder: str = "") -> bool:
         found = parse_json(data)
     except Exception:  # noqa: BLE001 - every file system has its own way to say that it is not there
         return False
-    return layout.is_manifest(found)
+    return is_manifest(found)
 
 
 def _excludes(pattern: str, name: str) -> bool:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from itertools import chain
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.types as pt
@@ -105,6 +106,18 @@ class Shape:
     def columns(self) -> list[str]:
         """All columns that are read, each once."""
         return list(dict.fromkeys((*self.image_columns, *self.text_columns)))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Which column holds what, as plain values; not by which option that was found."""
+        return {
+            "inputs": list(self.inputs),
+            "listed": self.listed,
+            "output": self.output,
+            "instruction": self.instruction,
+            "id": self.id,
+            "subtask": self.subtask,
+            "task": self.task,
+        }
 
     def __str__(self) -> str:
         inputs = f"{self.inputs[0]} … {self.inputs[-1]}" if len(self.inputs) > 1 else self.inputs[0]

@@ -62,6 +62,10 @@ class SourceFile(Protocol):
         """Bytes that reading it holds at most, estimated from its largest pages."""
 
     @property
+    def shape(self) -> Shape | None:
+        """Which of its columns hold what; None where it has none."""
+
+    @property
     def content_hash(self) -> str:
         """The same for the same content, wherever and whenever it lies."""
 

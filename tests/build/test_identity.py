@@ -11,6 +11,7 @@ from mico_150k.build.build import Build, BuildOptions
 from mico_150k.build.plan import Plan, PlannedFile, Shard, Unit
 from mico_150k.core.identity import json_sha256
 from mico_150k.core.task import Task
+from mico_150k.sources.shape import Shape
 
 from ..renaming import renamed
 
@@ -23,16 +24,17 @@ PLAN = Plan(
     seed=7,
     shard_bytes=500,
 )
+SHAPE = Shape(("image_1", "image_2"), False, "output", "instruction", mapped=frozenset({"output"}))
 PLAN_SHA256 = "6570f5f0aa17f5315651d720eab2606d1f0d5ef704879fcc195132e6df7bc41f"
-IDENTITY_SHA256 = "a351ee6f783c97622916de46438a5dbe7ac3d5caa25ab1ad9c11bc7aa2a32b05"
+IDENTITY_SHA256 = "05d97235d644f89e696561189b107efac954ddadd97c4ca129439ceeaa4aa006"
 
 
 def identity(monkeypatch: pytest.MonkeyPatch, plan: Any, options: Any) -> dict[str, Any]:
     monkeypatch.setattr(
         build, "versions", lambda: {"mico-150k": "0", "pyarrow": "0", "pillow": "0"}
     )
-    shapes = [SimpleNamespace(describe=lambda: {"shape": "inputs: image_1, output: output"})]
-    source: Any = SimpleNamespace(kind="parquet", files=shapes)
+    files = [SimpleNamespace(shape=shape) for shape in (SHAPE, SHAPE, None)]
+    source: Any = SimpleNamespace(kind="parquet", files=files)
     forecast: Any = None
     return Build(source, plan, Path("out"), options, forecast).identity()
 

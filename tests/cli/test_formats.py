@@ -122,7 +122,7 @@ def test_an_export_of_010_is_made_again(dataset: Path, tmp_path: Path, mico: Mic
     assert done.returncode == FAILED
     said = " ".join(done.stderr.split())
     assert "was written by mico-150k 0.1.0, as mico-150k-export/1" in said
-    assert "export it again" in said
+    assert "Export it again" in said
     done = mico(*export)
     assert done.returncode == WRONG_USAGE
     assert "holds an export of mico-150k 0.1.0, which this version cannot use" in done.stderr
