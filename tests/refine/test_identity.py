@@ -6,7 +6,6 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from mico_150k.refine.benchmark_digest import BenchRead
 
 from mico_150k.core.identity import json_sha256
 from mico_150k.core.reasons import Reason
@@ -14,7 +13,7 @@ from mico_150k.dataset.reader import Dataset
 from mico_150k.dataset.selection import Selection
 from mico_150k.refine import refinement
 from mico_150k.refine.assignment import Row, RowAssignments
-from mico_150k.refine.contamination import CaseDigests
+from mico_150k.refine.contamination import BenchRead, CaseDigests
 from mico_150k.refine.decide import Decision
 from mico_150k.refine.options import RefineOptions
 from mico_150k.refine.refinement import Refinement
