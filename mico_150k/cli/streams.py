@@ -89,8 +89,9 @@ class Data(io.TextIOBase):
 
     @property
     def _stream(self) -> TextIO:
+        # While a bar is drawn, rich puts a stream in this one's place that writes to us.
         stream: TextIO = getattr(sys, self._name)
-        return stream
+        return getattr(stream, "rich_proxied_file", stream)
 
     @contextmanager
     def _giving_up(self) -> Iterator[None]:

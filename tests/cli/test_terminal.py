@@ -2,6 +2,9 @@
 
 import io
 import json
+import os
+import pty
+import subprocess
 import sys
 
 import pytest
@@ -100,6 +103,34 @@ def test_json_is_valid_and_whole_in_every_encoding(
     prepare_streams()
     show_json(plain)
     assert json.loads(out.written.decode(encoding)) == plain
+
+
+BAR = """
+import sys
+from mico_150k.cli.terminal import progress, tally
+from mico_150k.core.progress import Progress
+with progress("building") as on_progress:
+    print("said by a library", file=sys.stderr)
+    on_progress(Progress(1, 2, 3_000_000, 4, 0))
+with tally("encoding", "images") as on_images:
+    on_images(7, 9)
+"""
+
+
+def test_a_bar_on_a_terminal_is_drawn_once_for_each_state_and_ends() -> None:
+    here, there = pty.openpty()
+    done = subprocess.run(
+        [sys.executable, "-c", BAR], stderr=there,  # which holds more than is said here
+        env={**os.environ, "TERM": "xterm", "COLUMNS": "120"},
+        timeout=60, check=False,
+    )  # fmt: skip
+    shown = os.read(here, 1 << 20).decode()
+    os.close(here)
+    os.close(there)
+    assert done.returncode == 0
+    assert shown.count("said by a library") == 1
+    assert "1/2 rows, 3 MB of images" in shown
+    assert "7/9 images" in shown
 
 
 def test_who_stops_reading_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
