@@ -30,11 +30,12 @@ def _modules() -> Iterator[ModuleType]:
 
 
 def _defined(kind: type[Defined]) -> Iterator[type[Defined]]:
-    """Every class of a kind that a module here defines."""
+    """Every class of a kind that a module here defines, but private ones."""
     for module in _modules():
         for value in vars(module).values():
             if (
                 isinstance(value, type)
+                and not value.__name__.startswith("_")
                 # Before `issubclass`: in Python 3.10 `dict[str, int]` says that it is a type.
                 and value.__module__ == module.__name__
                 and issubclass(value, kind)
@@ -83,9 +84,22 @@ def get_builder(name: str) -> Builder:
     return BUILDERS[name]
 
 
-def get_trainer(name: str) -> Trainer:
-    """A trainer. Raises `UnknownConfig`."""
+def get_trainer(name: str, file_format: str = "") -> Trainer:
+    """A trainer, and of the kinds of files that it reads the one asked for.
+
+    Raises `UnknownConfig`.
+    """
     if name not in TRAINERS:
         msg = f"{name!r} is no trainer that is known here; there are {', '.join(TRAINERS)}."
         raise UnknownConfig(msg)
-    return TRAINERS[name]
+    trainer = TRAINERS[name]
+    if file_format in {"", trainer.format}:
+        return trainer
+    for other in trainer.other_formats:
+        if other.format == file_format:
+            return other()
+    formats = [trainer.format, *(other.format for other in trainer.other_formats)]
+    msg = f"--format {file_format}: {trainer.title} has {' or '.join(filter(None, formats))}."
+    if not trainer.format:
+        msg = f"--format {file_format}: {trainer.title} reads one kind of files, and has none."
+    raise UnknownConfig(msg)

@@ -1,12 +1,19 @@
-"""Lumina-DiMOO (Alpha-VLLM/Lumina-DiMOO): JSON of image paths, pre-tokenized before training."""
+"""Lumina-DiMOO (Alpha-VLLM/Lumina-DiMOO): trains on VQ codes, or images to make them of."""
 
-from collections.abc import Mapping
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from mico_150k.builders.dimoo_tokens import (
+    CODE,
+    FIRST_TOKEN,
     MAX_SEQ_LEN,
+    OUTPUT_SIZE,
     SYSTEM_PROMPT,
     SizeTable,
+    TextLength,
     estimate,
     grid,
     instruction,
@@ -20,10 +27,12 @@ from mico_150k.core.trainer import (
     INSTALL_STEP,
     LAUNCH,
     Candidate,
+    CodesTrainer,
     Exported,
     Limit,
     PathTrainer,
     Setting,
+    Trainer,
 )
 
 
@@ -39,39 +48,42 @@ class Dimoo(Builder):
     }
 
 
-CODES = "codes"
-"""Where `mico pretokenize` writes in an export, and `train.sh` looks."""
-_SIZES = SizeTable.parse()
+@dataclass(frozen=True, slots=True)
+class DimooRecords:
+    """What decides the records that training reads, besides rows and codes.
+
+    `sizes` are those that the images were encoded at. `tokenizer` names what `text_length` counts
+    a text's tokens by, "" for an estimate.
+    """
+
+    sizes: SizeTable = field(default_factory=SizeTable.parse)
+    system_prompt: str = SYSTEM_PROMPT
+    max_seq_len: int = MAX_SEQ_LEN
+    tokenizer: str = ""
+    text_length: TextLength = estimate
+
+    def tokens(self, prompt: str, grids: Sequence[tuple[int, int]]) -> int:
+        """A record's length in training, of its text and its images' columns and rows."""
+        return record_tokens(self.text_length(instruction(self.system_prompt, prompt)), grids)
+
+    def tokens_of(self, row: Candidate) -> int:
+        """The same of a row as the index knows it, before any code is read."""
+        size = self.sizes.of_inputs(len(row.inputs))
+        shapes = [shape_for(*image, size) for image in row.inputs]
+        shapes.append(shape_for(*row.output, self.sizes.output))
+        return self.tokens(row.instruction, [grid(shape) for shape in shapes])
 
 
-def candidate_tokens(row: Candidate) -> int:
-    """A record's length in training, as `mico pretokenize` makes it by default."""
-    size = _SIZES.of_inputs(len(row.inputs))
-    shapes = [shape_for(*picture, size) for picture in row.inputs]
-    shapes.append(shape_for(*row.output, _SIZES.output))
-    text = estimate(instruction(SYSTEM_PROMPT, row.instruction))
-    return record_tokens(text, [grid(shape) for shape in shapes])
+_UPSTREAM = DimooRecords(SizeTable.parse(str(OUTPUT_SIZE)))
+"""Its pre-tokenizer has one size for all images."""
 
 
-class DimooTrainer(PathTrainer):
-    """Trains on pre-tokenized images, with a branch for many inputs that `mico patch` adds."""
+class _Dimoo(Trainer):
+    """What both kinds of files have in common."""
 
     name = "dimoo"
     title = "Lumina-DiMOO"
     url = "https://github.com/Alpha-VLLM/Lumina-DiMOO"
-    records = "dimoo-mico.json"
-    ids = "dimoo-mico.ids.json"
-    max_inputs = 19
-    max_inputs_source = "pre_tokenizer/pre_tokenize.py tells one image from many by 20 tokens"
-    remarks = (
-        Limit(
-            "length",
-            f"more than about {MAX_SEQ_LEN:,} tokens at the default sizes of `mico pretokenize`, "
-            "which leaves them out, or takes smaller pictures (--sizes)",
-            "train/train.sh: `max_seq_len`; longer records take more memory",
-            lambda row: candidate_tokens(row) > MAX_SEQ_LEN,
-        ),
-    )
     settings = (
         Setting("--lr, --min_lr", "2e-5, so that it stays", "upstream's train/train.sh"),
         Setting("--warmup_epochs", "0.001", "the same script"),
@@ -91,47 +103,192 @@ class DimooTrainer(PathTrainer):
             "are pre-tokenized",
         ),
     )  # fmt: skip
-    steps = (
+
+
+_CLONE_STEPS = (
+    (
+        "Get the trainer, in an environment of its own with Python 3.10:",
         (
-            "Turn the images into codes, once, on a GPU (stopped by anything, it goes on):",
-            "mico pretokenize {root} --vq Alpha-VLLM/Lumina-DiMOO --device cuda",
+            'export DIMOO="$PWD/Lumina-DiMOO"\n'
+            'git clone https://github.com/Alpha-VLLM/Lumina-DiMOO "$DIMOO"\n'
+            'pip install -r "$DIMOO/requirements.txt"'
+        ),
+    ),
+    INSTALL_STEP,
+    (
+        "Patch the trainer's clone, to read several inputs (`--dry-run` shows how):",
+        'mico patch dimoo "$DIMOO"',
+    ),
+)
+_START_STEP = ("Start, with `GPUS` GPUs:", "GPUS=8 bash {root}/train.sh")
+
+
+class _DimooCodes(_Dimoo, CodesTrainer):
+    """Trains on the codes that `mico pretokenize` has made."""
+
+    format = "codes"
+    records = "all_records.json"
+    steps = (*_CLONE_STEPS, _START_STEP)
+
+    def __init__(self, records: DimooRecords | None = None) -> None:
+        """By default, codes have the sizes that `mico pretokenize` gives them by default."""
+        self._records = options = records or DimooRecords()
+        self.limits = (
+            Limit(
+                "length",
+                "more tokens than `--max-seq-len`",
+                "train/train.sh: `max_seq_len`; longer records take more memory",
+                lambda row: options.tokens_of(row) > options.max_seq_len,
+            ),
+            Limit(
+                NO_CODES,
+                "no codes: `mico pretokenize` could not use an image of theirs",
+                "quarantine.jsonl in dimoo-codes",
+                lambda _: False,
+            ),
+        )
+
+    def identity(self) -> dict[str, Any]:
+        """What tells these records from others of the same rows."""
+        records = self._records
+        return {
+            "sizes": f"{records.sizes} {records.sizes.output}",
+            "system_prompt": records.system_prompt,
+            "max_seq_len": records.max_seq_len,
+            "tokenizer": records.tokenizer,
+        }
+
+    def pickle(self, codes: Sequence[int], columns: int, rows: int) -> dict[str, Any]:
+        """The file of an image. `height` and `width` are exchanged, as upstream writes them.
+
+        Upstream takes PIL's (width, height) for (height, width) here, and exchanges them again
+        when it reads: honest names would be cut into rows of the wrong length.
+        """
+        return {
+            "input_ids": [FIRST_TOKEN + code for code in codes],
+            "length": rows * columns,
+            "height": columns * CODE,
+            "width": rows * CODE,
+        }
+
+    def record(
+        self, id_: str, prompt: str, paths: Sequence[str], grids: Sequence[tuple[int, int]]
+    ) -> dict[str, Any]:
+        """The keys that training reads."""
+        return {
+            "system_prompt": self._records.system_prompt,
+            "user_prompt": prompt,
+            "user_image": list(paths[:-1]),
+            "answer_text": "",
+            "answer_image": paths[-1],
+            "answer_thinking": "",
+            "id": id_,
+            "len": self._records.tokens(prompt, grids),
+        }
+
+    def files(self, exported: Exported) -> Mapping[str, str]:
+        """The launch script, and what `--data_config` takes."""
+        records = json.dumps(f"{exported.root}/{self.records}", ensure_ascii=False)
+        return {LAUNCH: _launch("", "export again"), "data.yaml": _CONFIG.format(records=records)}
+
+    def tables(self, exported: Exported) -> Sequence[str]:
+        """What the codes were made with. It comes from anywhere, so only plain words are shown."""
+        codes = exported.identity.get("codes")
+        told = codes if isinstance(codes, dict) else {}
+        lines = ["| the codes | |", "|---|---|"]
+        for key, what in _TOLD.items():
+            value = str(told.get(key, ""))
+            lines.append(f"| {what} | {value if _PLAIN.fullmatch(value) else 'not known'} |")
+        return ["\n".join(lines)]
+
+
+def codes_trainer(records: DimooRecords) -> CodesTrainer:
+    """The trainer on codes, with such records."""
+    return _DimooCodes(records)
+
+
+class DimooTrainer(_Dimoo, PathTrainer):
+    """The JSON of MICo's guide, and images for upstream's own pre-tokenizer."""
+
+    format = "images"
+    other_formats = (_DimooCodes,)
+    records = "dimoo-mico.json"
+    max_inputs = 19
+    max_inputs_source = "pre_tokenizer/pre_tokenize.py tells one image from many by 20 tokens"
+    remarks = (
+        Limit(
+            "length",
+            f"more than about {MAX_SEQ_LEN:,} tokens where every image has {OUTPUT_SIZE} pixels a "
+            "side",
+            "train/train.sh: `max_seq_len`; longer records take more memory",
+            lambda row: _UPSTREAM.tokens_of(row) > MAX_SEQ_LEN,
+        ),
+    )
+    steps = (
+        *_CLONE_STEPS,
+        (
+            (
+                "In `pre_tokenizer/run_pre_token.sh`, say `edit` as the type, `dimoo-mico.json` of "
+                "this folder as the input, and a folder `codes` in this one as the output. Then "
+                "run it. As released, it fails on every record with inputs, writes nothing and "
+                "says that it has finished, so its code has to be corrected first; `mico "
+                "pretokenize` and `mico export dimoo --format codes` need none of this."
+            ),
+            '(cd "$DIMOO" && bash pre_tokenizer/run_pre_token.sh)',
         ),
         (
-            "Get the trainer, in an environment of its own with Python 3.10:",
             (
-                'export DIMOO="$PWD/Lumina-DiMOO"\n'
-                'git clone https://github.com/Alpha-VLLM/Lumina-DiMOO "$DIMOO"\n'
-                'pip install -r "$DIMOO/requirements.txt"'
+                "It joins its records before its processes have ended: when they have, join them "
+                "again, and name them to the trainer:"
+            ),
+            (
+                "printf 'META:\\n- path: \"%s\"\\n' {root}/codes/all_records.json "
+                "> {root}/codes/data.yaml"
             ),
         ),
-        INSTALL_STEP,
-        (
-            "Patch the trainer's clone, to read several inputs (`--dry-run` shows how):",
-            'mico patch dimoo "$DIMOO"',
-        ),
-        ("Start, with `GPUS` GPUs:", "GPUS=8 bash {root}/train.sh"),
+        _START_STEP,
     )
 
     def record(self, inputs: list[str], output: str, instruction: str) -> dict[str, Any]:
-        """The keys of MICo's guide, which `mico pretokenize` reads."""
+        """The keys of MICo's guide."""
         return {"image_path": inputs, "edit_path": output, "prompt": instruction}
 
     def files(self, exported: Exported) -> Mapping[str, str]:
         """The launch script."""
         del exported
-        return {LAUNCH: LAUNCH_SCRIPT}
+        return {LAUNCH: _launch("/codes", "pre-tokenize first, as START.md says")}
 
 
-LAUNCH_SCRIPT = """\
+NO_CODES = "no codes"
+_TOLD = {
+    "vq_sha256": "VQ checkpoint, SHA-256",
+    "sizes": "pixels a side, by the number of inputs",
+    "output_size": "pixels a side of the output",
+}
+_PLAIN = re.compile(r"[\w:,]{1,99}", re.ASCII)
+_CONFIG = """\
+# For Lumina-DiMOO's train.sh. With --cache_ann_on_disk, remove ./xllmx_data_cache whenever
+# the records have changed: it goes by this file's path alone.
+META:
+- path: {records}
+"""
+
+
+def _launch(folder: str, way_out: str) -> str:
+    """The launch script; `folder` is where codes lie in an export."""
+    return _LAUNCH.replace("@FOLDER@", folder).replace("@WAY_OUT@", way_out)
+
+
+_LAUNCH = """\
 #!/usr/bin/env bash
-# Trains Lumina-DiMOO on this export, after mico pretokenize. DIMOO is the patched clone, GPUS how
-# many there are here, MODEL the model, a folder or a name on the Hub. Further arguments go to the
-# trainer; paths in them are relative to the clone.
+# Trains Lumina-DiMOO on this export. DIMOO is the patched clone, GPUS how many there are here,
+# MODEL the model, a folder or a name on the Hub, CODES another folder with data.yaml. Further
+# arguments go to the trainer; paths in them are relative to the clone.
 set -euo pipefail
 : "${DIMOO:?set DIMOO to a clone of Lumina-DiMOO, after mico patch dimoo}"
 MICO_150K_DATA=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-CODES=${CODES:-$MICO_150K_DATA/codes}
-[ -f "$CODES/data.yaml" ] || { echo "no $CODES/data.yaml: run mico pretokenize first" >&2; exit 1; }
+CODES=${CODES:-$MICO_150K_DATA@FOLDER@}
+[ -f "$CODES/data.yaml" ] || { echo "no $CODES/data.yaml: @WAY_OUT@" >&2; exit 1; }
 # From here on, folders are seen from the clone.
 CODES=$(realpath "$CODES")
 MODEL=${MODEL:-Alpha-VLLM/Lumina-DiMOO}

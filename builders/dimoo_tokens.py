@@ -21,6 +21,8 @@ CODE = 16
 MAX_RATIO = 4.0
 MAX_SIZE = 1024
 """Positions beyond those of a 1024-pixel square were never trained."""
+FIRST_TOKEN = 126_356
+"""Of code 0."""
 DEFAULT_SIZES = "3:512,4:448,6:384,320"
 """By the number of inputs; with an output of 512 pixels and 250 tokens of text, up to 9 inputs
 come to no more than 5,120 tokens where pictures are square."""

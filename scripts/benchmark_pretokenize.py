@@ -4,10 +4,10 @@
     scripts/benchmark_pretokenize.py --rows 40
 
 A VQ of aMUSEd's layers, as Lumina-DiMOO's is one, with random weights, and pictures of 1024 pixels
-a side, made here. Both ways have the same weights and files, and read, decode, crop, encode and
-fetch. They take turns in one process, after one that is not counted; the median of each is printed.
-Quote the ratio, not the seconds. `--channels 128` is as wide as the real one: of fewer, a GPU makes
-nothing, and the ratio tells of the rest.
+a side, made here. Both ways have the same weights and images, upstream's as files and ours in a
+dataset, and read, decode, crop, encode and fetch. They take turns in one process, after one that is
+not counted; the median of each is printed. Quote the ratio, not the seconds. `--channels 128` is as
+wide as the real one: of fewer, a GPU makes nothing, and the ratio tells of the rest.
 """
 
 import argparse
@@ -25,12 +25,15 @@ from diffusers.image_processor import VaeImageProcessor
 from mico_150k.builders.dimoo_tokens import SizeTable, shape_for
 from PIL import Image
 
+from mico_150k.build.build import Build, BuildOptions
 from mico_150k.dataset.codes import CODEBOOK
+from mico_150k.dataset.folder import DatasetFolder
 from mico_150k.pretokenize.crop import crop
+from mico_150k.pretokenize.dataset_images import EncodeInputs
 from mico_150k.pretokenize.encoder import Encoder, EncoderOptions
 from mico_150k.pretokenize.plan import EncodingPlan
-from mico_150k.pretokenize.source import open_material
 from mico_150k.pretokenize.vq import Precision
+from mico_150k.sources import open_source
 
 SIDE = 1024
 SIZE = 512
@@ -48,13 +51,14 @@ def main() -> None:
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        paths = make_pictures(folder, asked.rows)
+        paths = make_pictures(folder / "source", asked.rows)
+        dataset = make_dataset(folder / "source", folder / "dataset")
         model = make_vq(folder / "vq", asked.channels).to(asked.device)
         precision = Precision("fp32", asked.batch_size, torch.get_num_threads())
         encoder = Encoder.load(
             EncoderOptions(str(folder / "vq"), precision, asked.readers), asked.device
         )
-        plan = EncodingPlan(open_material(folder), SizeTable.parse(str(SIZE), SIZE), 10**6)
+        plan = EncodingPlan(EncodeInputs.of(dataset), SizeTable.parse(str(SIZE), SIZE), 10**6)
         ways: dict[str, Callable[[], object]] = {
             "upstream's way": lambda: one_by_one(model, paths, asked.device),
             "mico pretokenize": lambda: encoder.encode(plan.chunk(0), lambda _: None),
@@ -75,7 +79,8 @@ def main() -> None:
 
 
 def make_pictures(folder: Path, rows: int) -> list[Path]:
-    """Write pictures of noise, and an export's records over them."""
+    """Write pictures of noise, and a manifest over them."""
+    folder.mkdir()
     random = np.random.default_rng(0)
     paths = [folder / f"{number}.jpg" for number in range(2 * rows)]
     for path in paths:
@@ -85,8 +90,14 @@ def make_pictures(folder: Path, rows: int) -> list[Path]:
         {"image_path": [first.name], "edit_path": second.name, "prompt": "do"}
         for first, second in zip(paths[::2], paths[1::2], strict=True)
     ]
-    (folder / "dimoo-mico.json").write_text(json.dumps(records))
+    (folder / "hoi.json").write_text(json.dumps(records))
     return paths
+
+
+def make_dataset(source: Path, folder: Path) -> DatasetFolder:
+    """Build it of them: their bytes stay as they are."""
+    Build.prepare(open_source(str(source)), folder, BuildOptions(configs=("default",))).run()
+    return DatasetFolder(folder)
 
 
 def make_vq(folder: Path, channels: int) -> VQModel:

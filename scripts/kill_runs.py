@@ -38,7 +38,7 @@ from mico_150k.dataset.codes import CODEBOOK
 
 SHARD_MB, ROWS_PER_FILE = 5, 5
 """Small, so that there are many moments between two shards."""
-EXPORTS = ("blip3o", "dimoo", "omnigen2", "diffsynth", "musubi")
+EXPORTS = ("blip3o", "omnigen2", "diffsynth", "musubi")
 _USED = ("mico_150k.cli.app", "datasets", "duckdb", "mico_150k.pretokenize.run", "diffusers")
 """What commands import on their way: once, and not by each run that is killed."""
 _SECONDS_BETWEEN_LOOKS = 0.002
@@ -82,10 +82,10 @@ def refine(place: Place) -> list[str]:
     return ["build", place.path("dataset"), "--out", place.out, *options]
 
 
-def pretokenize(place: Place, source: str, to: str) -> list[str]:
+def pretokenize(place: Place, dataset: str) -> list[str]:
     """Codes of small pictures, by a small VQ with random weights."""
-    small = ["--sizes", "2:128,64", "--output-size", "64", "--batch-size", "4", "--threads", "1"]
-    return ["pretokenize", source, "--to", to, "--vq", place.path("vq"), "--device", "cpu", *small]
+    small = ["--sizes", "2:128,64", "--output-size", "64", "--batch-size", "4"]
+    return ["pretokenize", dataset, "--vq", place.path("vq"), "--device", "cpu", *small]
 
 
 def export(trainer: str, *options: str) -> Callable[[Place], list[str]]:
@@ -111,7 +111,7 @@ def _link_shards(source: str, target: str) -> str:
 DATASET, CODES = "dataset", "codes"
 NEEDED: dict[str, Callable[[Place], list[str]]] = {
     DATASET: lambda place: [*build(place, place.path("dataset"), 1), "--config", "dimoo"],
-    CODES: lambda place: pretokenize(place, place.path("dataset"), place.path("codes")),
+    CODES: lambda place: pretokenize(place, place.path("dataset")),
 }
 RUNS = {
     "build": Run(lambda place: build(place, place.out, 1)),
@@ -124,18 +124,9 @@ RUNS = {
         copy_dataset, (DATASET,),
     ),
     **{f"export-{name}": Run(export(name), needs=(DATASET,)) for name in EXPORTS},
-    "export-codes": Run(
-        lambda place: [
-            *("export", "dimoo", "--codes", "--from", place.path("codes"), "--to", place.out)
-        ],
-        needs=(DATASET, CODES),
-    ),
-    "pretokenize": Run(lambda place: pretokenize(place, place.path("dataset"), place.out),
-                       needs=(DATASET,)),
-    "pretokenize-add": Run(
-        lambda place: [*pretokenize(place, place.out, place.path("codes")), "--add"],
-        copy_dataset, (DATASET, CODES),
-    ),
+    "export-images": Run(export("dimoo", "--format", "images"), needs=(DATASET,)),
+    "export-codes": Run(export("dimoo", "--format", "codes"), needs=(DATASET, CODES)),
+    "pretokenize": Run(lambda place: pretokenize(place, place.out), copy_dataset, (DATASET,)),
     "card": Run(lambda place: ["card", place.out, "--licence", "mit"], copy_dataset, (DATASET,)),
 }  # fmt: skip
 

@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 
 from mico_150k.build.build import Build, BuildOptions
+from mico_150k.dataset.folder import DatasetFolder
 from mico_150k.sources import DEMO, open_source
 from mico_150k.trainers.patches import PATCHES
 
 from .clones import CLONES, launch, write_clone
+from .pretokenize.material import add_codes
 
 GUIDE = Path(__file__).parent.parent / "docs" / "TRAIN.md"
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.DOTALL | re.MULTILINE)
@@ -56,9 +58,10 @@ def run(command: str, folder: Path) -> str:
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with `mico-150k` in it, built of the demo."""
+    """A folder with `mico-150k` in it, built of the demo, and with codes."""
     folder = tmp_path_factory.mktemp("guide")
     Build.prepare(open_source(DEMO), folder / "mico-150k", BuildOptions()).run()
+    add_codes(DatasetFolder(folder / "mico-150k"))  # as `mico pretokenize`, which needs a model
     return folder
 
 
@@ -80,7 +83,7 @@ def test_its_commands_work_one_after_the_other(title: str, model: str, place: Pa
             write_clone(place / repository.partition("/")[2], model)
         elif words[0] != "mico":
             launched = line
-        elif words[1] != "pretokenize":  # which needs a checkpoint
+        elif words[1] != "pretokenize":
             run(line, place)
     *settings, bash, script = launched.split()
     assert bash == "bash"
@@ -90,9 +93,6 @@ def test_its_commands_work_one_after_the_other(title: str, model: str, place: Pa
         assert f"${{{name}:" in text, f"{script} does not read {name}"
     if "MODEL" in given:
         (place / given["MODEL"]).mkdir(parents=True)
-    if model == "dimoo":  # what `mico pretokenize` writes
-        (place / "data/dimoo/codes").mkdir()
-        (place / "data/dimoo/codes/data.yaml").touch()
     told = launch(place / script, place, **given)
     assert told["processes"] == int(given["GPUS"])
     assert told["folder"] == str(place / given[model.upper()])

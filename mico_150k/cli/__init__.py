@@ -6,6 +6,7 @@ import pyarrow as pa
 
 from mico_150k.cli.streams import close_streams, prepare_streams
 from mico_150k.cli.terminal import say, told
+from mico_150k.cli.unused import refuse_old
 from mico_150k.core.errors import MicoError, UsageError
 from mico_150k.hub.token import token_fault
 
@@ -35,6 +36,7 @@ def _run() -> int | str | None:
         # Here, so that an error in what somebody has added to builders/ is a message as well.
         from mico_150k.cli.app import app
 
+        refuse_old(sys.argv[1:])
         app(args=_spread(sys.argv[1:]))
     except SystemExit as end:
         return end.code

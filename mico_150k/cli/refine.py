@@ -115,8 +115,7 @@ def _say_refined(result: BuildResult, planned: Refinement) -> None:
     )
     if layout.CODES in planned.dataset.configs:
         say(
-            "{} is left out, since rows are: `mico pretokenize {} --add` makes it again, and with "
-            "the earlier codes folder as --to and --overwrite encodes no picture twice",
+            "{} is left out, since rows are: `mico pretokenize {}` makes it again",
             layout.CODES,
             result.folder,
         )

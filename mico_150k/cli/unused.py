@@ -1,6 +1,6 @@
 """Options that would have no effect are refused, by their names, before anything is read."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import typer
 
@@ -34,3 +34,32 @@ def refuse_others(context: typer.Context, options: Collection[str], purpose: str
     """Raise `UsageError` where any is given but these; `purpose` is what the others are for."""
     others = [option.name for option in context.command.params if option.name]
     refuse(context, [name for name in others if name not in options], purpose)
+
+
+_GONE = {
+    "export --codes": "say `mico export dimoo --from DATASET --to FOLDER --format codes`.",
+    "pretokenize --add": "codes always become the dataset's configuration: leave it out.",
+    "pretokenize --to": "codes become the dataset's configuration; `mico export dimoo --from "
+    "DATASET --to FOLDER` writes what training reads.",
+    **dict.fromkeys(
+        (
+            "pretokenize --max-seq-len", "pretokenize --over-limit", "pretokenize --seed",
+            "pretokenize --system-prompt", "pretokenize --tokenizer",
+        ),
+        "it is `mico export dimoo`'s now, which writes the records.",
+    ),
+    **dict.fromkeys(
+        ("pretokenize --threads", "pretokenize --readers", "pretokenize --actors"),
+        "the number follows from the cores and GPUs that are there: leave it out.",
+    ),
+}  # fmt: skip
+"""Options of 0.1, by their commands, and what takes their place."""
+
+
+def refuse_old(arguments: Sequence[str]) -> None:
+    """Raise `UsageError` where a command line has an option that is gone."""
+    for word in arguments[1:]:
+        option = word.partition("=")[0]
+        if instead := _GONE.get(f"{arguments[0]} {option}"):
+            msg = f"{option} is no longer an option: {instead}"
+            raise UsageError(msg)

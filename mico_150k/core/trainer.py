@@ -102,13 +102,17 @@ class Trainer(ABC):
     """What people call it."""
     url: ClassVar[str]
     """The repository with its code."""
+    format: ClassVar[str] = ""
+    """What `--format` calls the files that it reads, where there are several kinds of them."""
+    other_formats: ClassVar[Sequence[type["Trainer"]]] = ()
+    """The same trainer with other kinds; their names begin with an underscore."""
     branch: ClassVar[str] = ""
     """The branch of it, where that is not the usual one."""
     max_inputs: ClassVar[int | None] = None
     """More inputs than this are cut or crash; None where only something else is limited."""
     max_inputs_source: ClassVar[str] = ""
-    limits: ClassVar[Sequence[Limit]] = ()
-    """What leaves a row out, besides too many inputs."""
+    limits: Sequence[Limit] = ()
+    """What leaves a row out, besides too many inputs. Options may decide it."""
     skips: ClassVar[Sequence[Limit]] = ()
     """What the trainer may skip by itself, as it is set: `mico inspect` tells it, and an export
     keeps it. Of those that include each other, the narrow ones come first."""
@@ -164,9 +168,6 @@ class PathTrainer(Trainer):
 
     records: ClassVar[str]
     """The file of records: one array where it ends in `.json`, a line each in `.jsonl`."""
-    ids: ClassVar[str] = ""
-    """A file of the samples' ids beside it, an array in the records' order, where these are to
-    have no key but the trainer's and something else goes by ids."""
 
     @abstractmethod
     def record(self, inputs: list[str], output: str, instruction: str) -> dict[str, Any]:
@@ -183,3 +184,24 @@ class PathTrainer(Trainer):
 
 class ShardTrainer(Trainer):
     """A trainer that reads a configuration's Parquet files, and shares out their row groups."""
+
+
+class CodesTrainer(Trainer):
+    """A trainer that reads JSON records with paths of pickles, each an image's VQ codes."""
+
+    records: ClassVar[str]
+    """The file of records, a JSON array."""
+
+    @abstractmethod
+    def identity(self) -> dict[str, Any]:
+        """What tells its records from others of the same rows and codes."""
+
+    @abstractmethod
+    def pickle(self, codes: Sequence[int], columns: int, rows: int) -> dict[str, Any]:
+        """What the file of an image says; `codes` are its grid's, row by row."""
+
+    @abstractmethod
+    def record(
+        self, id_: str, prompt: str, paths: Sequence[str], grids: Sequence[tuple[int, int]]
+    ) -> dict[str, Any]:
+        """A row with its images' absolute paths, and their columns and rows of codes."""

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import xxhash
 
@@ -23,7 +22,7 @@ from mico_150k.core.columns import Column, ColumnType, arrow_schema
 from mico_150k.core.errors import BrokenFile, NotADataset
 from mico_150k.dataset import layout
 from mico_150k.dataset.formats import other_format
-from mico_150k.io.files import sha256, written_whole
+from mico_150k.io.files import written_whole
 from mico_150k.io.json_lines import parse_json
 from mico_150k.io.regular import Root
 
@@ -143,7 +142,7 @@ class CodesFolder:
 
     @classmethod
     def open(cls, place: Path) -> "CodesFolder":
-        """The folder of the shards, or one with a folder `dimoo-codes`.
+        """The folder of the shards, or a dataset folder.
 
         Raises `NotADataset`, `BrokenFile` where not all shards of one set are there, `NotRegular`
         and `OutsideRoot`.
@@ -175,32 +174,11 @@ class CodesFolder:
         made_with = {key: value for key, value in told.items() if key not in about_files}
         return cls(files, rows, made_with)
 
-    def digest(self) -> str:
-        """What changes with any of the files."""
-        return "-".join(sha256(path)[:_DIGITS] for path in self.files)
-
-    def size_of_pictures(self) -> tuple[int, int]:
-        """How many pictures there are, each once a size, and how many codes they come to.
-
-        Raises `BrokenFile`.
-        """
-        found: dict[tuple[str, int], int] = {}
-        for path in self.files:
-            for table, first in _groups(path, ["digests", "sizes", "columns", "rows"]):
-                flat = [pc.list_flatten(table[name]).to_pylist() for name in table.column_names]
-                try:
-                    for digest, size, columns, rows in zip(*flat, strict=True):
-                        found[digest, size] = columns * rows
-                except (TypeError, ValueError) as error:
-                    msg = f"{path}, from row {first} on: lists over pictures do not go together."
-                    raise BrokenFile(msg) from error
-        return len(found), sum(found.values())
-
     def read(self) -> Iterator[CodedRow]:
         """All rows in order. Raises `BrokenFile`, also where two of them contradict each other."""
         seen = _Seen(set(), {})
         for path in self.files:
-            for table, first in _groups(path, _SCHEMA.names):
+            for table, first in _groups(path):
                 for number, row in enumerate(_rows(table), start=first):
                     if fault := _fault(row) or seen.fault(row):
                         msg = f"{path}, row {number}: {fault}"
@@ -208,13 +186,13 @@ class CodesFolder:
                     yield CodedRow(row.id, row.prompt, tuple(_pictures(row)))
 
 
-def _groups(path: Path, columns: list[str]) -> Iterator[tuple[pa.Table, int]]:
+def _groups(path: Path) -> Iterator[tuple[pa.Table, int]]:
     """Each row group, and its first row's number."""
     first = 0
     try:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
             for group in range(file.num_row_groups):
-                table = file.read_row_group(group, columns=columns)
+                table = file.read_row_group(group, columns=_SCHEMA.names)
                 table.validate(full=True)
                 yield table, first
                 first += table.num_rows
@@ -311,5 +289,4 @@ def _told(path: Path) -> tuple[dict[str, Any], int]:
 
 
 _SCHEMA = arrow_schema(CODES_COLUMNS)
-_DIGITS = 16
 _LEAST = 2  # an input and the output

@@ -36,6 +36,11 @@ BENCH = "bench"
 """MICo-Bench, to evaluate on; it holds other samples than the rest."""
 CODES = "dimoo-codes"
 """Lumina-DiMOO's VQ codes, which `mico pretokenize` makes of a dataset."""
+CODES_TOLD = ("vq_sha256", "sizes", "output_size")
+"""What the manifest says of each file of codes besides; all that they were made with is in their
+metadata. It stands with the files, so that it stays with them where a push joins manifests."""
+CODES_WORK = ".pretokenize"
+"""The folder, inside a dataset folder, of codes that are not finished."""
 
 
 _SHARD = re.compile(rf"({'|'.join(SPLITS)})-\d{{5}}\.parquet")

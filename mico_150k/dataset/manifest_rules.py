@@ -28,8 +28,6 @@ _REASONS = frozenset(reason.value for reason in Reason)
 
 _COUNTS = {"bytes": MOST_BYTES, "rows": MOST_ROWS, "row_groups": MOST_ROWS,
            "arrow_bytes": MOST_BYTES}  # fmt: skip
-_OF_CODES = frozenset({"vq_sha256", "sizes", "output_size"})
-"""What the record of a file of codes says besides."""
 
 
 def manifest_faults(manifest: dict[str, Any]) -> list[Fault]:
@@ -142,7 +140,9 @@ def _check_files(config: str, files: dict[str, Any], faults: Faults) -> None:
         if config == layout.INDEX and layout.number_of(name):
             what = f"names {name}, where each split has one file"
             faults.add("index", layout.MANIFEST, what)
-        for what in _record_faults(record, extra=_OF_CODES if config == layout.CODES else None):
+        for what in _record_faults(
+            record, extra=frozenset(layout.CODES_TOLD) if config == layout.CODES else None
+        ):
             faults.add(f"record {what.partition(' ')[0]}", f"{config}/{name}", what)
     if main not in there:
         faults.add("main", layout.MANIFEST, f"names no file of {config}, split {main}")

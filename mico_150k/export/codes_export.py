@@ -1,75 +1,247 @@
-"""What trains Lumina-DiMOO, of codes that were made elsewhere: no GPU, and not one picture."""
+"""Exports of VQ codes: a pickle for each image at each size, and one record a row; no GPU.
 
-import shlex
-from collections.abc import Callable
+    chosen rows ──► files/00000/00000000.pkl …
+              └───► the trainer's records, shuffled: training never reads the end of the file
+
+An export that was stopped goes on with the first folder of pickles that is not finished.
+"""
+
+import os
+import pickle
+import random
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial as bind
 from pathlib import Path
+from typing import Any
 
-from mico_150k.builders.dimoo import CODES, LAUNCH_SCRIPT, DimooTrainer
-from mico_150k.card.markdown import markdown_template
-from mico_150k.core.errors import OutputRefused
-from mico_150k.core.trainer import LAUNCH
-from mico_150k.dataset.codes import CodesFolder
-from mico_150k.export.codes_records import RecordOptions
-from mico_150k.export.codes_source import find_codes
-from mico_150k.export.folder import EXPORT, START, WORK, ExportFolder
-from mico_150k.export.pickles import FILES, PicklesResult, check_disk, write_pickles
-from mico_150k.io.files import write_atomically
-from mico_150k.io.hold import hold
+import pyarrow as pa
+
+from mico_150k.builders.dimoo import NO_CODES, DimooRecords, codes_trainer
+from mico_150k.builders.dimoo_tokens import SizeTable, code_count, shape_for
+from mico_150k.core.errors import BrokenFile, OutputRefused, UsageError
+from mico_150k.core.progress import Progress
+from mico_150k.core.trainer import CodesTrainer, Exported
+from mico_150k.dataset import layout
+from mico_150k.dataset.codes import CodedPicture, CodedRow, CodesFolder
+from mico_150k.dataset.reader import Dataset
+from mico_150k.export.folder import MADE_OF, PICKLES
+from mico_150k.export.forecast import ExportForecast
+from mico_150k.export.image_export import write_records
+from mico_150k.export.job import ExportJob, codes_records
+from mico_150k.io.files import (
+    disk_errors,
+    read_json,
+    sha256,
+    write_atomically,
+    write_json,
+    written_whole,
+)
+from mico_150k.io.temporary import partial
+
+PROTOCOL = 4
+"""Of pickle: the same bytes in every version of Python."""
+FILES_A_FOLDER = 10_000
+CODE_BYTES = 5
+"""Of a code in a pickle."""
+FILE_BYTES = 4096
+"""What a file system rounds a pickle up by, with its entry."""
 
 
-def export_codes(
-    location: str,
-    to: Path,
-    options: RecordOptions,
-    *,
-    overwrite: bool = False,
-    on_progress: Callable[[int, int], None] = lambda _done, _total: None,
-) -> PicklesResult:
-    """Write the pickles and records of the codes there, a launch script and START.md.
+def trainer_on_codes(dataset: Dataset, records: DimooRecords) -> CodesTrainer:
+    """The trainer on a dataset's codes, which have sizes of their own.
 
-    An export of pictures keeps those that it has. Raises `OutputRefused`, `UsageError`, and what
-    `find_codes` does.
+    Raises `UnknownConfig` where it has none, and `BrokenFile`.
     """
-    to = to.absolute()
-    with ExportFolder(to).held(), hold(to / CODES, (FILES,)):
-        is_export = (to / EXPORT).exists()
-        if not is_export and not overwrite:
-            _refuse_others(to)
-        codes = find_codes(location, to / CODES)
-        check_disk(codes, to / CODES)
-        made = write_pickles(
-            codes, to / CODES, options, overwrite=overwrite, on_progress=on_progress
+    dataset.files(layout.CODES)
+    told = next(iter(codes_records(dataset).values()))
+    try:
+        sizes = SizeTable.parse(str(told.get("sizes")), int(told.get("output_size", 0)))
+    except (UsageError, ValueError, TypeError) as error:
+        msg = f"{dataset.location}: sizes in its manifest of {layout.CODES}: {error}"
+        raise BrokenFile(msg) from error
+    return codes_trainer(replace(records, sizes=sizes))
+
+
+class CodesExport:
+    """An export of codes: what is there of it, and what is to be written."""
+
+    def __init__(self, job: ExportJob, trainer: CodesTrainer) -> None:
+        """Nothing is written yet."""
+        self._job = job
+        self._trainer = trainer
+
+    def is_whole(self, finished: Exported) -> bool:
+        """Whether the files of this export, once finished, are still there."""
+        return self._pickles_there() == finished.unique_images and all(
+            (self._job.to / name).is_file() for name in finished.files
         )
-        if not is_export:
-            write_atomically(to / LAUNCH, LAUNCH_SCRIPT.encode())
-            (to / LAUNCH).chmod(0o755)
-            write_atomically(to / START, _start(codes, to, options, made).encode())
-        return made
 
+    def forecast(self) -> ExportForecast:
+        """What it will take: each image at each size is a pickle."""
+        codes: dict[tuple[str, int], int] = {}
+        told = next(iter(codes_records(self._job.dataset).values()))
+        sizes = SizeTable.parse(str(told["sizes"]), int(told["output_size"]))
+        for size, image in _images(self._job.fitted.index, sizes):
+            codes[image[0], size] = code_count(shape_for(*image[1:], size))
+        there = self._pickles_there() if self._is_begun() else 0
+        written = sum(codes.values()) * CODE_BYTES + len(codes) * FILE_BYTES
+        missing = max(0, len(codes) - there) / max(1, len(codes))
+        fetched = 0
+        if not self._job.dataset.folder:
+            fetched = sum(file["bytes"] for file in codes_records(self._job.dataset).values())
+        return ExportForecast.of(fetched, written * missing + fetched, self._job.to)
 
-def _refuse_others(to: Path) -> None:
-    there = {path.name for path in to.iterdir()} - {WORK, CODES}
-    if any((to / CODES).iterdir()):
-        there -= {LAUNCH, START}
-    if there:
-        msg = (
-            f"{to} holds files that no export has written, such as {min(there)}.\n"
-            "Choose another folder with --to, or write over what is in it with --overwrite."
+    def run(self) -> Exported:
+        """Write the pickles, then the records."""
+        job = self._job
+        codes = self._codes()
+        self._claim()
+        wanted = set(job.fitted.index["id"].to_pylist())
+        pickles = _Pickles(job.to / PICKLES, self._trainer)
+        records: list[dict[str, Any]] = []
+        for row in codes.read():
+            if row.id in wanted:
+                records.append(self._record(row, pickles))
+                job.on_progress(Progress(len(records), len(wanted), pickles.written, 0, 0))
+        pickles.finish()
+        exported = job.exported(
+            unique_images=pickles.count,
+            record_files={self._trainer.records: len(records)},
+            files=[self._trainer.records],
         )
-        raise OutputRefused(msg)
+        if without := len(wanted) - len(records):
+            skipped = {**exported.skipped, NO_CODES: without}
+            exported = replace(exported, rows=len(records), skipped=skipped)
+        random.Random(job.options.selection.seed).shuffle(records)  # noqa: S311 - no secret
+        write_records(job.to / self._trainer.records, records)
+        return exported
+
+    def _record(self, row: CodedRow, pickles: "_Pickles") -> dict[str, Any]:
+        paths = [pickles.add(picture) for picture in row.pictures]
+        return self._trainer.record(row.id, row.prompt, paths, row.grids)
+
+    def _codes(self) -> CodesFolder:
+        """The codes, brought here where they are elsewhere, and compared by SHA-256.
+
+        Raises `NotADataset`, `BrokenFile`.
+        """
+        dataset = self._job.dataset
+        if dataset.folder:
+            return CodesFolder.open(dataset.folder)
+        folder = self._job.folder.work / layout.CODES
+        for name, record in codes_records(dataset).items():
+            if not _is(folder / name, record):
+                _fetch(dataset, f"{layout.CODES}/{name}", record, folder / name)
+        return CodesFolder.open(folder)
+
+    def _claim(self) -> None:
+        """Make the folder of pickles this export's. Raises `OutputRefused`."""
+        folder = self._job.to / PICKLES
+        if self._is_begun():
+            return
+        if folder.exists() and any(folder.iterdir()):
+            msg = f"{folder} holds files that no export has written. Choose another --to."
+            raise OutputRefused(msg)
+        write_json(folder / MADE_OF, self._job.identity())
+
+    def _is_begun(self) -> bool:
+        return read_json(self._job.to / PICKLES / MADE_OF) == self._job.identity()
+
+    def _pickles_there(self) -> int:
+        return sum(1 for _ in (self._job.to / PICKLES).glob("*/*.pkl"))
 
 
-def _start(codes: CodesFolder, to: Path, options: RecordOptions, made: PicklesResult) -> str:
-    trainer = DimooTrainer()
-    return markdown_template("mico_150k.export", "START-codes.md").render(
-        trainer=trainer,
-        codes=codes,
-        options=options,
-        made=made,
-        root=to,
-        steps=[
-            (text, commands.replace("{root}", shlex.quote(str(to))))
-            for text, commands in trainer.steps
-            if not commands.startswith("mico pretokenize")
-        ],
-    )
+def _images(index: pa.Table, sizes: SizeTable) -> Iterator[tuple[int, tuple[str, int, int]]]:
+    """Each image of these rows: the size that it has there, its digest, width and height."""
+    columns = (index[name].to_pylist() for name in ("digests", "widths", "heights"))
+    for row in zip(*columns, strict=True):
+        *inputs, output = zip(*row, strict=True)
+        size = sizes.of_inputs(len(inputs))
+        yield from ((size, image) for image in inputs)
+        yield sizes.output, output
+
+
+def _is(path: Path, record: dict[str, Any]) -> bool:
+    if not path.is_file() or path.stat().st_size != record["bytes"]:
+        return False
+    return sha256(path) == str(record["sha256"])
+
+
+def _fetch(dataset: Dataset, name: str, record: dict[str, Any], path: Path) -> None:
+    storage = dataset.storage
+    with written_whole(path) as temporary:
+        try:
+            storage.again(bind(storage.fs.get_file, storage.path(name), str(temporary)))
+        except Exception as error:  # every file system has its own way to say no
+            msg = f"{dataset.location}: {name} cannot be fetched: {error}"
+            raise BrokenFile(msg) from error
+        if not _is(temporary, record):
+            msg = f"{dataset.location}: {name} is not the file that its {layout.MANIFEST} tells of."
+            raise BrokenFile(msg)
+
+
+class _Pickles:
+    """Numbers images by first use, and writes each one's file, a whole folder at a time."""
+
+    def __init__(self, folder: Path, trainer: CodesTrainer) -> None:
+        self._folder = folder
+        self._trainer = trainer
+        self._numbers: dict[tuple[str, int], int] = {}
+        self._current: Path | None = None
+        self._is_finished = False
+        self.written = 0
+        """Bytes of all so far."""
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return len(self._numbers)
+
+    def add(self, picture: CodedPicture) -> str:
+        """The path of an image's file, which is written by the time of `finish`."""
+        key = picture.digest, picture.size
+        is_new = key not in self._numbers
+        number = self._numbers.setdefault(key, len(self._numbers))
+        place = self._folder / f"{number // FILES_A_FOLDER:05d}"
+        name = f"{number:08d}.pkl"
+        if is_new:
+            rows, columns = picture.codes.shape
+            plain = self._trainer.pickle(picture.codes.ravel().tolist(), columns, rows)
+            self._write(place, name, pickle.dumps(plain, protocol=PROTOCOL))
+        return str(place / name)
+
+    def finish(self) -> None:
+        """Bring the last folder to its end."""
+        if self._current and not self._is_finished:
+            # One call for all of its files: to wait for each would take most of the time.
+            os.sync()
+            partial(self._current).replace(self._current)
+        self._current = None
+
+    def _write(self, place: Path, name: str, data: bytes) -> None:
+        """Write a file, unless it is there, whole, in a folder that was finished before."""
+        self.written += len(data)
+        with disk_errors(place):
+            if place != self._current:
+                self._begin(place)
+            if not self._is_finished:
+                (partial(place) / name).write_bytes(data)
+            elif not _holds(place / name, data):
+                write_atomically(place / name, data)
+
+    def _begin(self, place: Path) -> None:
+        self.finish()
+        self._current = place
+        self._is_finished = place.exists()
+        if not self._is_finished:
+            shutil.rmtree(partial(place), ignore_errors=True)
+            partial(place).mkdir(parents=True)
+
+
+def _holds(path: Path, data: bytes) -> bool:
+    try:
+        return path.read_bytes() == data
+    except FileNotFoundError:
+        return False

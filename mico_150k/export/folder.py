@@ -1,5 +1,6 @@
 """An export's folder: whose it is, what of it is finished, and that it is complete at the end."""
 
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -16,12 +17,17 @@ from mico_150k.io.files import read_json, write_atomically, write_json
 from mico_150k.io.hold import hold
 from mico_150k.io.machine import existing
 from mico_150k.io.regular import Root
+from mico_150k.io.temporary import partial
 from mico_150k.io.workspace import ClaimedFolder, Identity
 
 EXPORT = "export.json"
 """What an export is and holds; written last."""
 START = "START.md"
 IMAGES = "images"
+PICKLES = "files"
+"""The folder, inside an export's, of images' codes."""
+MADE_OF = "made-of.json"
+"""In that folder, which export it is of."""
 WORK = ".export"
 """The folder, inside an export's, of what is not finished."""
 _FORMAT = "mico-150k-export/2"
@@ -44,6 +50,11 @@ class ExportFolder(ClaimedFolder):
     def part(self, name: str) -> Path:
         """Where the finished part of one shard lies until the end."""
         return self.work / "parts" / name
+
+    @property
+    def below(self) -> tuple[str, ...]:
+        """The folder of pickles, where there is one."""
+        return (PICKLES,)
 
     @contextmanager
     def held(self, *, shared: bool = False, gently: bool = False) -> Iterator[None]:
@@ -78,6 +89,13 @@ class ExportFolder(ClaimedFolder):
             if path.name in names and path.name != EXPORT and not is_folder:
                 yield path
         yield self.folder / EXPORT
+
+    def _clear(self) -> None:
+        pickles = self.folder / PICKLES
+        if (pickles / MADE_OF).exists():  # at once, or what is left would be nobody's
+            pickles.replace(partial(pickles))
+            shutil.rmtree(partial(pickles))
+        super(ExportFolder, self)._clear()  # slots: a bare `super` does not know this class
 
     @property
     def exported(self) -> Exported:

@@ -44,7 +44,7 @@ def relocate_paths(old: Exported, new: Exported) -> None:
         except FileNotFoundError as error:
             msg = f"{new.root}: {name} of the export is missing: export again."
             raise BrokenFile(msg) from error
-        _write_records(path, [_moved(row, old.images, new.images) for row in _read_records(path)])
+        write_records(path, [_moved(row, old.images, new.images) for row in _read_records(path)])
 
 
 def _write_files(
@@ -57,11 +57,9 @@ def _write_files(
     images = str(job.images)
     seen: Counter[str] = Counter()
     others: dict[str, list[dict[str, Any]]] = {}
-    ids: list[str] = []
 
     def first() -> Iterator[dict[str, Any]]:
         for row in rows:
-            ids.append(row["id"])
             name = trainer.record_file(seen[row["output"]])
             seen[row["output"]] += 1
             record = _record(trainer, row, images)
@@ -70,13 +68,9 @@ def _write_files(
             else:
                 others.setdefault(name, []).append(record)
 
-    if trainer.ids:  # those of other records do not outlive them
-        (job.to / trainer.ids).unlink(missing_ok=True)
-    _write_records(job.to / trainer.records, first())
+    write_records(job.to / trainer.records, first())
     for name, records in others.items():
-        _write_records(job.to / name, records)
-    if trainer.ids:
-        write_atomically(job.to / trainer.ids, to_json_line(ids).rstrip("\n").encode())
+        write_records(job.to / name, records)
     rest = {name: len(records) for name, records in others.items()}
     return {trainer.records: seen.total() - sum(rest.values()), **rest}
 
@@ -130,9 +124,8 @@ class PathsExport:
         """Write the images, then the records."""
         rows = (row for part in self._parts() for row in _read_lines(part))
         files = _write_files(self._job, self._trainer, rows)
-        ids = [self._trainer.ids] if self._trainer.ids else []
         return self._job.exported(
-            unique_images=len(self._digests), record_files=files, files=[*files, *ids]
+            unique_images=len(self._digests), record_files=files, files=[*files]
         )
 
     def _parts(self) -> list[Path]:
@@ -178,13 +171,12 @@ class PathsExport:
 
     def _rows_of(self, shard: ChosenShard) -> Iterator[tuple[list[str], dict[str, Any]]]:
         """Each row's digests, and its line of the part: names of images in the store."""
-        columns = ["id", "instruction", "digests", "formats"]
+        columns = ["instruction", "digests", "formats"]
         for row, count in zip(shard.index.select(columns).to_pylist(), shard.inputs, strict=True):
             digests, formats = row["digests"], row["formats"]
             kept = [*range(count), len(digests) - 1]
             names = [ImageStore.name(digests[place], formats[place]) for place in kept]
             line = {
-                "id": row["id"],
                 "inputs": names[:-1],
                 "output": names[-1],
                 "instruction": row["instruction"],
@@ -218,7 +210,7 @@ def _take(wanted: set[str], digest: str) -> bool:
     return True
 
 
-def _write_records(path: Path, records: Iterable[dict[str, Any]]) -> None:
+def write_records(path: Path, records: Iterable[dict[str, Any]]) -> None:
     """Write a JSON array or JSON lines, by the path's ending; one record in memory at a time."""
     is_array = path.suffix == ".json"
     with written_whole(path) as temporary, temporary.open("w", encoding="utf-8") as file:

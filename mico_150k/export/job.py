@@ -11,10 +11,11 @@ import xxhash
 
 from mico_150k.core.errors import OutputRefused, UsageError
 from mico_150k.core.progress import Progress
-from mico_150k.core.trainer import Exported, PathTrainer, ShardTrainer, Trainer
+from mico_150k.core.trainer import CodesTrainer, Exported, ShardTrainer, Trainer
+from mico_150k.dataset import layout
 from mico_150k.dataset.reader import Dataset
 from mico_150k.dataset.selection import Selection
-from mico_150k.export.folder import IMAGES, ExportFolder, check_folder
+from mico_150k.export.folder import IMAGES, PICKLES, ExportFolder, check_folder
 from mico_150k.export.limits import Fitted, OverLimitPolicy, fit
 from mico_150k.io.files import absolute
 from mico_150k.io.regular import Root
@@ -105,8 +106,9 @@ class ExportJob:
 
     @property
     def images(self) -> Path:
-        """Where its images are, for a trainer that reads files."""
-        return absolute(self.options.images or self.to / IMAGES)
+        """Where its images are, or their codes, for a trainer that reads files."""
+        own = PICKLES if isinstance(self.trainer, CodesTrainer) else IMAGES
+        return absolute(self.options.images or self.to / own)
 
     def shards(self) -> Iterator[ChosenShard]:
         """The shards that hold rows to export, in order."""
@@ -121,9 +123,10 @@ class ExportJob:
         """Two exports with the same identity have the same rows, in the same files."""
         manifest = self.dataset.manifest
         index = manifest["configs"]["index"]
-        return {
+        identity: dict[str, Any] = {
             "version": IDENTITY_VERSION,
             "trainer": self.trainer.name,
+            "format": self.trainer.format,
             "index": {name: file["sha256"] for name, file in sorted(index.items())},
             "rows": xxhash.xxh3_128_hexdigest(
                 "\n".join(self.fitted.index["id"].to_pylist()).encode()
@@ -135,6 +138,13 @@ class ExportJob:
             "workers": self.options.workers,
             "versions": {"mico-150k": __version__},
         }
+        if isinstance(self.trainer, CodesTrainer):
+            files = codes_records(self.dataset)
+            told = next(iter(files.values()))
+            identity["codes"] = {key: told.get(key) for key in layout.CODES_TOLD}
+            identity["codes"]["files"] = {name: file["sha256"] for name, file in files.items()}
+            identity["records"] = self.trainer.identity()
+        return identity
 
     def exported(self, **found: Any) -> Exported:  # noqa: ANN401 - fields of Exported
         """What is to be said of this export when it is done, with what writing it has found."""
@@ -142,7 +152,7 @@ class ExportJob:
         return Exported(
             trainer=self.trainer.name,
             root=str(self.to),
-            images=str(self.images) if isinstance(self.trainer, PathTrainer) else "",
+            images="" if isinstance(self.trainer, ShardTrainer) else str(self.images),
             dataset=self.dataset.location,
             identity=self.identity(),
             rows_chosen=fitted.chosen,
@@ -167,6 +177,19 @@ def _check_options(trainer: Trainer, options: ExportOptions) -> None:
     elif options.ranks or options.workers:
         msg = f"{trainer.title} shares rows out by itself: --ranks and --workers are for bagel."
         raise UsageError(msg)
+    if isinstance(trainer, CodesTrainer):
+        if options.images is not None:
+            msg = f"{trainer.title} reads codes: there are no images for --images."
+            raise UsageError(msg)
+        if options.over_limit is OverLimitPolicy.TRUNCATE:
+            msg = "--over-limit truncate: with --format codes it is drop or error."
+            raise UsageError(msg)
+
+
+def codes_records(dataset: Dataset) -> dict[str, dict[str, Any]]:
+    """What the manifest says of each file of codes, in order."""
+    files: dict[str, dict[str, Any]] = dataset.manifest["configs"][layout.CODES]
+    return dict(sorted(files.items()))
 
 
 def _place_of(dataset: Dataset, trainer: Trainer, options: ExportOptions) -> Path:

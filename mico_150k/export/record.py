@@ -81,9 +81,13 @@ def _are_counts(value: object, names: Callable[[str], object]) -> bool:
 
 def _is_identity(value: object) -> bool:
     """Whether it has what is shown of it; all else is only compared."""
-    return isinstance(value, dict) and all(
-        value.get(key) is None or _is_count(value[key])
-        for key in ("ranks", "workers", "max_inputs")
+    return (
+        isinstance(value, dict)
+        and all(
+            value.get(key) is None or _is_count(value[key])
+            for key in ("ranks", "workers", "max_inputs")
+        )
+        and isinstance(value.get("format", ""), str)
     )
 
 

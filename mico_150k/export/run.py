@@ -4,16 +4,15 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from mico_150k.builders.dimoo import CODES
 from mico_150k.core.errors import NotAnExport
 from mico_150k.core.progress import Progress
-from mico_150k.core.trainer import Exported, PathTrainer, Trainer
-from mico_150k.export.folder import EXPORT, IMAGES, START, ExportFolder
+from mico_150k.core.trainer import CodesTrainer, Exported, PathTrainer, ShardTrainer, Trainer
+from mico_150k.export.codes_export import CodesExport
+from mico_150k.export.folder import EXPORT, IMAGES, PICKLES, START, ExportFolder
 from mico_150k.export.forecast import ExportForecast
 from mico_150k.export.image_export import PathsExport, relocate_paths
 from mico_150k.export.job import ExportJob
 from mico_150k.export.parquet_export import ShardsExport
-from mico_150k.export.pickles import relocate_pickles
 from mico_150k.export.start import render_start
 from mico_150k.io.files import absolute
 
@@ -37,11 +36,13 @@ def run_export(
         is_finished = not overwrite and folder.holds(identity)
         running = replace(job, on_progress=on_progress)
         trainer = job.trainer
-        work = (
-            PathsExport(running, trainer)
-            if isinstance(trainer, PathTrainer)
-            else ShardsExport(running)
-        )
+        work: PathsExport | CodesExport | ShardsExport
+        if isinstance(trainer, PathTrainer):
+            work = PathsExport(running, trainer)
+        elif isinstance(trainer, CodesTrainer):
+            work = CodesExport(running, trainer)
+        else:
+            work = ShardsExport(running)
         if is_finished and work.is_whole(finished := folder.exported):
             return _relocate(finished, job.to, trainer, job.options.images)
         forecast = work.forecast()
@@ -67,10 +68,8 @@ def relocate(folder: Path, trainer: Trainer, images: Path | None = None) -> Expo
 
 def _relocate(old: Exported, place: Path, trainer: Trainer, images: Path | None) -> Exported:
     new = replace(old, root=str(place), images=_images_of(old, place, images))
-    if isinstance(trainer, PathTrainer) and new.images != old.images:
+    if not isinstance(trainer, ShardTrainer) and new.images != old.images:
         relocate_paths(old, new)
-    if new.root != old.root:
-        relocate_pickles(place / CODES)
     try:
         return _finish(trainer, new)
     except (LookupError, StopIteration) as error:
@@ -81,8 +80,9 @@ def _relocate(old: Exported, place: Path, trainer: Trainer, images: Path | None)
 def _images_of(old: Exported, place: Path, images: Path | None) -> str:
     if not old.images:
         return ""
-    own = old.images == str(Path(old.root) / IMAGES)
-    new = images or (place / IMAGES if own else Path(old.images))
+    name = Path(old.images).name
+    is_own = name in {IMAGES, PICKLES} and old.images == str(Path(old.root) / name)
+    new = images or (place / name if is_own else Path(old.images))
     if not new.is_dir():
         msg = f"{new}: the export's images are not there; say where with --images."
         raise NotAnExport(msg)

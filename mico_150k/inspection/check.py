@@ -326,3 +326,6 @@ def _check_rests(folder: DatasetFolder) -> Iterator[Finding]:
         if path.parent != work:
             what = "is left of a run that was stopped: run the same command again, or remove it"
             yield Finding(True, excerpt(path.relative_to(folder.path)), what)
+    if (folder.path / layout.CODES_WORK).exists():
+        what = "holds codes that are not finished: run `mico pretokenize` again, or remove it"
+        yield Finding(False, layout.CODES_WORK, what)

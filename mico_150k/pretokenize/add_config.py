@@ -15,12 +15,6 @@ from mico_150k.dataset.folder import DatasetFolder
 from mico_150k.dataset.records import FileRecord
 from mico_150k.io.files import link, sha256, write_atomically, write_json
 
-_TOLD = ("vq_sha256", "sizes", "output_size")
-"""What the manifest says of each file besides; all that they were made with is in their metadata.
-
-It stands with the files, so that it stays with them where a push joins manifests.
-"""
-
 
 @dataclass(frozen=True, slots=True)
 class CodesConfig:
@@ -39,7 +33,7 @@ class CodesConfig:
         manifest = dataset.manifest
         make_card(dataset)
         if not os.access(dataset.path, os.W_OK):
-            msg = f"{dataset.path} cannot be written to: leave --add out, and codes stay beside it."
+            msg = f"{dataset.path} cannot be written to: copy it to where you can write."
             raise OutputRefused(msg)
         return cls(dataset, manifest)
 
@@ -52,7 +46,7 @@ class CodesConfig:
         folder = self.dataset.path / layout.CODES
         with self.dataset.held():
             self._check_same()
-            told = {key: codes.made_with.get(key) for key in _TOLD}
+            told = {key: codes.made_with.get(key) for key in layout.CODES_TOLD}
             records = {path.name: {**asdict(_record(path)), **told} for path in codes.files}
             for path in codes.files:
                 link(path, folder / path.name)
@@ -69,7 +63,7 @@ class CodesConfig:
         if self.dataset.manifest != self.manifest:
             msg = (
                 f"{self.dataset.path} was changed while its codes were made, and they are not "
-                "added to it.\nRun the same command again: what is still the same is used."
+                "added to it.\nRun the same command again: where its rows are the same, it goes on."
             )
             raise OutputRefused(msg)
 

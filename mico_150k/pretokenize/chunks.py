@@ -16,7 +16,7 @@ from mico_150k.dataset.codes import Codes
 from mico_150k.io.files import disk_errors, settle
 from mico_150k.io.temporary import partial
 from mico_150k.pretokenize.encoder import ChunkCodes
-from mico_150k.pretokenize.material import Fault
+from mico_150k.pretokenize.failed_records import Fault
 
 CHUNKS_HELD = 64
 """Of a chunk's codes, at most 3 MB where pictures have their usual size."""
@@ -24,32 +24,32 @@ CHUNKS_HELD = 64
 _SCHEMA = pa.schema(
     {
         "codes": pa.list_(pa.field("element", pa.uint16())),
-        "digest": pa.string(),
         "reason": pa.string(),
         "detail": pa.string(),
     }
 )
 
 
-class ChunkFiles:
-    """The folder of them."""
+class ChunkStore:
+    """The folder of them; the codes of some are held."""
 
-    def __init__(self, folder: Path) -> None:
-        """`folder` is there once a chunk is written."""
+    def __init__(self, folder: Path, starts: list[int]) -> None:
+        """`starts` are the first encodings of the chunks; the folder comes with the first file."""
         self._folder = folder
+        self._starts = starts
+        self._codes = lru_cache(CHUNKS_HELD)(
+            lambda number: self._read(number, ["codes"])["codes"].combine_chunks()
+        )
 
     def write(self, chunk: ChunkCodes) -> None:
         """Write a chunk: from then on it is finished."""
-        faults = [found.fault for found in chunk.encoded]
-        table = pa.table(
-            [
-                pa.array([found.codes.ravel() for found in chunk.encoded], _SCHEMA[0].type),
-                pa.array([found.digest for found in chunk.encoded], pa.string()),
-                pa.array([str(fault.reason) if fault else "" for fault in faults], pa.string()),
-                pa.array([fault.detail if fault else "" for fault in faults], pa.string()),
-            ],
-            schema=_SCHEMA,
-        )
+        rows = [
+            {"codes": (), "reason": str(found.reason), "detail": found.detail}
+            if isinstance(found, Fault)
+            else {"codes": found.ravel(), "reason": "", "detail": ""}
+            for found in chunk.encoded
+        ]
+        table = pa.Table.from_pylist(rows, _SCHEMA)
         path = self._path(chunk.number)
         with disk_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -59,7 +59,7 @@ class ChunkFiles:
     def faults(self, number: int, encodings: int) -> dict[int, Fault] | None:
         """The encodings that have no codes, by their place; None where no such chunk is whole."""
         try:
-            table = self.read(number)
+            table = self._read(number)
         except (OSError, pa.ArrowException):
             return None
         if table.num_rows != encodings or not table.schema.equals(_SCHEMA):
@@ -71,45 +71,17 @@ class ChunkFiles:
             if reason
         }
 
-    def read(self, number: int, columns: list[str] | None = None) -> pa.Table:
-        """A chunk. Raises what reading Parquet raises."""
+    def codes(self, encoding: int, shape: Shape) -> Codes:
+        """Rows × columns."""
+        chunk = bisect_right(self._starts, encoding) - 1
+        columns, rows = grid(shape)
+        values = self._codes(chunk)[encoding - self._starts[chunk]].values
+        found: Codes = values.to_numpy().reshape(rows, columns)
+        return found
+
+    def _read(self, number: int, columns: list[str] | None = None) -> pa.Table:
         with pq.ParquetFile(self._path(number), page_checksum_verification=True) as file:
             return file.read(columns)
 
-    def clear(self) -> None:
-        """Remove all."""
-        for path in self._folder.glob("chunk-*"):
-            path.unlink()
-
     def _path(self, number: int) -> Path:
         return self._folder / f"chunk-{number:05d}.parquet"
-
-
-class ChunkStore:
-    """All finished chunks, found by the number of an encoding; some of them are held."""
-
-    def __init__(self, files: ChunkFiles, starts: list[int]) -> None:
-        """`starts` are the first encodings of the chunks."""
-        self._starts = starts
-        self._digests = [
-            files.read(number, ["digest"])["digest"].to_pylist() for number in range(len(starts))
-        ]
-        self._codes = lru_cache(CHUNKS_HELD)(
-            lambda number: files.read(number, ["codes"])["codes"].combine_chunks()
-        )
-
-    def digest(self, encoding: int) -> str:
-        """Of the encoded picture."""
-        chunk, place = self._find(encoding)
-        return str(self._digests[chunk][place])
-
-    def codes(self, encoding: int, shape: Shape) -> Codes:
-        """Rows × columns."""
-        chunk, place = self._find(encoding)
-        columns, rows = grid(shape)
-        found: Codes = self._codes(chunk)[place].values.to_numpy().reshape(rows, columns)
-        return found
-
-    def _find(self, encoding: int) -> tuple[int, int]:
-        chunk = bisect_right(self._starts, encoding) - 1
-        return chunk, encoding - self._starts[chunk]

@@ -12,8 +12,8 @@ from mico_150k.builders.dimoo_tokens import Shape
 from mico_150k.core.errors import BrokenFile, UsageError
 from mico_150k.dataset.codes import Codes
 from mico_150k.pretokenize.crop import Pixels
-from mico_150k.pretokenize.decoding import Decoder
-from mico_150k.pretokenize.material import Fault
+from mico_150k.pretokenize.failed_records import Fault
+from mico_150k.pretokenize.images import Decoder
 from mico_150k.pretokenize.plan import Chunk, Item
 from mico_150k.pretokenize.vq import NOT_FINITE, VQ, Precision
 
@@ -32,23 +32,11 @@ class EncoderOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class Encoded:
-    """A picture at one shape: its codes, or nothing and a fault.
-
-    `digest` is the XXH3-128 of the picture's encoded bytes, "" where they could not be read.
-    """
-
-    codes: Codes
-    digest: str
-    fault: Fault | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class ChunkCodes:
-    """A chunk that is done, encoding by encoding."""
+    """A chunk that is done: for each encoding its codes, or a fault."""
 
     number: int
-    encoded: list[Encoded]
+    encoded: list[Codes | Fault]
 
 
 class Encoder:
@@ -86,18 +74,18 @@ class Encoder:
         number = 0
         for item, crops in self._decoder.crops(chunk, following):
             for place, shape in enumerate(item.shapes):
-                batches.digests[number] = crops.digest
-                if crops.fault:
-                    batches.faults[number] = crops.fault
+                if isinstance(crops, Fault):
+                    batches.encoded[number] = crops
                     on_encoded(1)
                 else:
-                    waiting[shape].append((number, crops.pixels[place]))
+                    waiting[shape].append((number, crops[place]))
                     if len(waiting[shape]) == self._batch:
                         batches.run(waiting.pop(shape))
                 number += 1
         for rest in waiting.values():
             batches.run(rest)
-        return ChunkCodes(chunk.number, batches.finish())
+        batches.fetch()
+        return ChunkCodes(chunk.number, batches.encoded)
 
     def close(self) -> None:
         """Let the threads go."""
@@ -111,39 +99,29 @@ class _Batches:
         self._vq = vq
         self._items = chunk.items
         self._on_encoded = on_encoded
-        encodings = len(chunk.shapes)
-        self._codes: list[Codes] = [_NONE] * encodings
         self._running: tuple[list[int], Any] | None = None
-        self.digests = [""] * encodings
-        self.faults: dict[int, Fault] = {}
+        self.encoded: list[Codes | Fault] = [_NONE] * len(chunk.shapes)
 
     def run(self, batch: list[tuple[int, Pixels]]) -> None:
         running = [number for number, _ in batch], self._vq.encode(np.stack([p for _, p in batch]))
-        self._fetch()
+        self.fetch()
         self._running = running
 
-    def finish(self) -> list[Encoded]:
-        self._fetch()
-        return [
-            Encoded(codes, digest, self.faults.get(number))
-            for number, (codes, digest) in enumerate(zip(self._codes, self.digests, strict=True))
-        ]
-
-    def _fetch(self) -> None:
+    def fetch(self) -> None:
         if self._running:
             numbers, codes = self._running
             for number, found in zip(numbers, codes.cpu().numpy(), strict=True):
                 if (found == NOT_FINITE).any():
                     raise _not_finite(self._items, number)
-                self._codes[number] = found.astype(np.uint16)
+                self.encoded[number] = found.astype(np.uint16)
             self._on_encoded(len(numbers))
             self._running = None
 
 
 def _not_finite(items: tuple[Item, ...], number: int) -> BrokenFile:
-    place = [item.place for item in items for _ in item.shapes][number]
+    cell = [item.cell for item in items for _ in item.shapes][number]
     return BrokenFile(
-        f"--vq: of {place} it makes numbers that are not finite. The checkpoint is damaged, or "
+        f"--vq: of {cell} it makes numbers that are not finite. The checkpoint is damaged, or "
         "--dtype is too narrow for it."
     )
 

@@ -1,5 +1,10 @@
-"""Images out of a dataset's shards: a thread reads the next row group while one is used."""
+"""Images out of a dataset's shards, as pixels: threads work ahead of whoever takes them.
 
+One reads the next row group while another's images are used, others decode and crop them. Pillow
+and pyarrow let go of the interpreter, so that threads are enough.
+"""
+
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
@@ -12,11 +17,17 @@ import pyarrow.parquet as pq
 from mico_150k.builders import BUILDERS
 from mico_150k.core.errors import UnusableImage
 from mico_150k.core.reasons import Reason
-from mico_150k.core.sample import as_view
-from mico_150k.pretokenize.material import CellPlace
+from mico_150k.core.sample import Buffer, as_view
+from mico_150k.images.reader import digest_of
+from mico_150k.pretokenize.crop import Pixels, crop_all
+from mico_150k.pretokenize.dataset_images import Cell
+from mico_150k.pretokenize.failed_records import Fault
+from mico_150k.pretokenize.plan import Chunk, Item
 
 Group = tuple[pa.Array, pa.Array]
 """A row group's inputs and outputs."""
+Crops = list[Pixels] | Fault
+"""A picture's pixels at each of its shapes, or what is wrong with it."""
 
 
 class ParquetImages:
@@ -27,19 +38,19 @@ class ParquetImages:
         self._thread = ThreadPoolExecutor(1)
         self._groups: dict[tuple[str, int], Future[Group]] = {}
 
-    def loaders(self, places: Sequence[CellPlace]) -> Iterator[Callable[[], memoryview]]:
-        """For each place in order what gives its bytes, as soon as they are read.
+    def loaders(self, cells: Sequence[Cell]) -> Iterator[Callable[[], memoryview]]:
+        """For each cell in order what gives its bytes, as soon as they are read.
 
         It raises `UnusableImage`, and what reading Parquet raises.
         """
-        keys = [(place.shard, place.group) for place in places]
+        keys = [(cell.shard, cell.group) for cell in cells]
         following = dict(pairwise(dict.fromkeys(keys)))
-        for place, key in zip(places, keys, strict=True):
+        for cell, key in zip(cells, keys, strict=True):
             wanted = [key, following[key]] if key in following else [key]
             self._groups = {
                 one: self._groups.get(one) or self._thread.submit(_read, *one) for one in wanted
             }
-            yield partial(_cell, self._groups[key], place)
+            yield partial(_cell, self._groups[key], cell)
 
     def close(self) -> None:
         """Let the thread go."""
@@ -57,12 +68,82 @@ def _read(shard: str, group: int) -> Group:
     return tuple(table[columns[name]].combine_chunks() for name in ("inputs", "output"))
 
 
-def _cell(group: Future[Group], place: CellPlace) -> memoryview:
+def _cell(group: Future[Group], cell: Cell) -> memoryview:
     """The image's encoded bytes, a view into the row group."""
     inputs, outputs = group.result()
-    images = inputs[place.row].values
-    cell = images[place.image] if place.image < len(images) else outputs[place.row]
-    data = cell["bytes"].as_buffer() if cell.is_valid else None
+    images = inputs[cell.row].values
+    value = images[cell.image] if cell.image < len(images) else outputs[cell.row]
+    data = value["bytes"].as_buffer() if value.is_valid else None
     if data is None:
         raise UnusableImage(Reason.NULL_IMAGE)
     return as_view(data)
+
+
+class Decoder:
+    """So many threads, and how many pictures they may be ahead."""
+
+    def __init__(self, threads: int, ahead: int) -> None:
+        """`ahead` is what the device takes while a picture is decoded."""
+        self._pool = ThreadPoolExecutor(threads)
+        self._cells = ParquetImages()
+        self._ahead = ahead
+        self._following: _Work | None = None
+
+    def crops(self, chunk: Chunk, following: Chunk | None = None) -> Iterator[tuple[Item, Crops]]:
+        """A chunk's pictures in order.
+
+        While the last of them are waited for, those of `following` are begun, which is asked for
+        next.
+        """
+        begun = self._following
+        work = begun if begun and begun.chunk == chunk else self._work(chunk)
+        after = self._following = self._work(following) if following else None
+        work.begin(self._ahead - len(work.under_way))
+        while work.under_way:
+            item, crops = work.under_way.popleft()
+            yield item, crops.result()
+            if not work.begin(1) and after:
+                after.begin(1)
+
+    def close(self) -> None:
+        """Let the threads go."""
+        self._pool.shutdown(cancel_futures=True)
+        self._cells.close()
+
+    def _work(self, chunk: Chunk) -> "_Work":
+        loaders = self._cells.loaders([item.cell for item in chunk.items])
+        return _Work(chunk, loaders, self._pool)
+
+
+class _Work:
+    """A chunk's pictures, of which the first so many are under way."""
+
+    def __init__(
+        self, chunk: Chunk, loaders: Iterator[Callable[[], Buffer]], pool: ThreadPoolExecutor
+    ) -> None:
+        self.chunk = chunk
+        self.under_way: deque[tuple[Item, Future[Crops]]] = deque()
+        self._rest = zip(chunk.items, loaders, strict=True)
+        self._pool = pool
+
+    def begin(self, pictures: int) -> int:
+        """Begin with so many more, or as many as there are; returns their number."""
+        before = len(self.under_way)
+        for _, (item, load) in zip(range(pictures), self._rest, strict=False):
+            self.under_way.append((item, self._pool.submit(_crop, item, load)))
+        return len(self.under_way) - before
+
+
+def _crop(item: Item, load: Callable[[], Buffer]) -> Crops:
+    try:
+        data = load()
+        if digest_of(data) == item.digest:
+            return crop_all(data, item.size, item.shapes)
+        fault = Fault(Reason.CORRUPT, f"{item.cell}: other bytes than the index tells of")
+    except OSError as error:
+        fault = Fault(Reason.FILE_MISSING, f"{item.cell}: {error}")
+    except pa.ArrowException as error:
+        fault = Fault(Reason.CORRUPT, f"{item.cell}: {error}")
+    except UnusableImage as error:
+        fault = Fault(error.reason, f"{item.cell}: {error.detail}")
+    return fault

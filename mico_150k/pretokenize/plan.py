@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from mico_150k.builders.dimoo_tokens import Shape, SizeTable, code_count, shape_for
-from mico_150k.pretokenize.material import EncodeInputs, Place
+from mico_150k.pretokenize.dataset_images import Cell, EncodeInputs
 
 BATCHES_A_CHUNK = 32
 """Some seconds' work, of a GPU with 2,048 pictures as of a CPU with 32."""
@@ -22,15 +22,12 @@ waits for others of its shape then takes under 2 GB, in batches of 64."""
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A picture and the shapes that it is encoded at; `size` is its width and height.
+    """A picture and the shapes that it is encoded at; `size` is its width and height."""
 
-    `digest` is that of its bytes, "" where it is not known yet.
-    """
-
-    place: Place
+    cell: Cell
     size: Shape
     shapes: tuple[Shape, ...]
-    digest: str = ""
+    digest: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,17 +46,14 @@ class Chunk:
 class EncodingPlan:
     """All encodings, numbered by picture and then by size, the largest first."""
 
-    def __init__(self, material: EncodeInputs, table: SizeTable, chunk: int) -> None:
+    def __init__(self, inputs: EncodeInputs, table: SizeTable, chunk: int) -> None:
         """`chunk` is how many encodings a chunk has; larger ones than usual are fewer."""
-        self._material = material
+        self._inputs = inputs
         self._table = table
-        wanted: list[set[int]] = [set() for _ in material.pictures]
-        for place, record in enumerate(material.records):
-            if place not in material.unusable and material.faults.keys().isdisjoint(
-                record.pictures
-            ):
-                for number, size in self.wanted(record.pictures):
-                    wanted[number].add(size)
+        wanted: list[set[int]] = [set() for _ in inputs.pictures]
+        for record in inputs.records:
+            for number, size in self.wanted(record.pictures):
+                wanted[number].add(size)
         self._sizes = [tuple(sorted(sizes, reverse=True)) for sizes in wanted]
         self._first = [0]
         for sizes in self._sizes:
@@ -99,7 +93,7 @@ class EncodingPlan:
 
     def shape(self, picture: int, size: int) -> Shape:
         """What a picture is cropped to at a size."""
-        found = self._material.pictures[picture]
+        found = self._inputs.pictures[picture]
         return shape_for(found.width, found.height, size)
 
     def start(self, number: int) -> int:
@@ -117,24 +111,24 @@ class EncodingPlan:
             number,
             tuple(
                 Item(
-                    found.place,
+                    found.cell,
                     (found.width, found.height),
                     tuple(self.shape(picture, size) for size in self._sizes[picture]),
                     found.digest,
                 )
                 for picture in range(self._cuts[number], self._cuts[number + 1])
                 if self._sizes[picture]
-                for found in (self._material.pictures[picture],)
+                for found in (self._inputs.pictures[picture],)
             ),
         )
 
     def digest(self) -> str:
         """SHA-256 of all that decides the chunks, and of the records."""
         digest = sha256(f"{self._table} {self._table.output} {self._cuts}".encode())
-        for record in self._material.records:
+        for record in self._inputs.records:
             digest.update(json.dumps([record.id, record.prompt, record.pictures]).encode())
-        for picture in self._material.pictures:
-            digest.update(f"{picture.width} {picture.height} {picture.stamp}\n".encode())
+        for picture in self._inputs.pictures:
+            digest.update(f"{picture.width} {picture.height} {picture.digest}\n".encode())
         return digest.hexdigest()
 
 

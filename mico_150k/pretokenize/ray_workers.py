@@ -18,29 +18,23 @@ RETRIES = 3
 """So often a chunk is given to another actor, or to the same one started again."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cluster:
-    """A Ray to join, `local` for one of its own; and its actors, 0 for one on each GPU it has."""
-
-    address: str
-    actors: int
-
-
 def encode_with_ray(
     options: EncoderOptions,
-    cluster: Cluster,
+    address: str,
     device: str,
     chunks: Iterator[Chunk],
     on_encoded: OnEncoded,
 ) -> Iterator[ChunkCodes]:
-    """Encode with actors on `device`, `cuda` or `cpu`, in whatever order chunks are done.
+    """Encode with actors on `device`, `cuda` or `cpu`, of the Ray at an address, or a `local` one.
+
+    Chunks come in whatever order they are done.
 
     Raises `MissingPackage`, `UsageError`, `WorkerLost`, and what an actor raises.
     """
     ray = _import_ray()
-    _join(ray, cluster)
+    _join(ray, address)
     try:
-        actors = _count_actors(ray, cluster, device)
+        actors = _count_actors(ray, device, options.precision.threads)
         remote = ray.remote(
             num_gpus=int(device == "cuda"),
             num_cpus=1,
@@ -112,30 +106,26 @@ def _result(ray: Any, reference: Any) -> ChunkCodes | None:  # noqa: ANN401
     return found
 
 
-def _count_actors(ray: Any, cluster: Cluster, device: str) -> int:  # noqa: ANN401
-    """How many; more than the cluster has room for would be waited for without an end."""
+def _count_actors(ray: Any, device: str, threads: int) -> int:  # noqa: ANN401
+    """As many as it has room for: one a GPU; on CPUs, one for each `threads` cores."""
     there = ray.cluster_resources()
     cpus, gpus = int(there.get("CPU", 0)), int(there.get("GPU", 0))
-    actors = cluster.actors or gpus
-    room = min(cpus, gpus) if device == "cuda" else cpus
-    if actors and actors <= room:
-        return actors
-    has = f"--ray {cluster.address}: the cluster has {cpus} CPUs and {gpus} GPUs"
+    actors = min(cpus, gpus) if device == "cuda" else max(1, cpus // max(1, threads))
     if not actors:
-        msg = f"{has}; with --actors N and --device cpu, N processes work on CPUs."
-    else:
-        msg = f"{has}, and each of {actors} actors with --device {device} takes one: {room} fit."
-    raise UsageError(msg)
+        msg = (
+            f"--ray: the cluster has {cpus} CPUs and {gpus} GPUs, and each process with --device "
+            "cuda takes one of both; with --device cpu, its CPUs work."
+        )
+        raise UsageError(msg)
+    return actors
 
 
-def _join(ray: Any, cluster: Cluster) -> None:  # noqa: ANN401
+def _join(ray: Any, address: str) -> None:  # noqa: ANN401
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
-        ray.init(
-            cluster.address, log_to_driver=False, include_dashboard=False, logging_level="error"
-        )
+        ray.init(address, log_to_driver=False, include_dashboard=False, logging_level="error")
     except (ConnectionError, ValueError, RuntimeError) as error:
-        msg = f"--ray {cluster.address}: {error}"
+        msg = f"--ray {address}: {error}"
         raise UsageError(msg) from error
 
 

@@ -1,53 +1,53 @@
-"""All of it: plan, encode what is not encoded yet, write the codes, make training's files."""
+"""All of it: plan, encode what is not encoded yet, and add the codes to the dataset."""
 
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from statistics import median
 from typing import Any
 
 from mico_150k.build.drop_limit import TOLERANCE
+from mico_150k.builders.dimoo import DimooRecords
 from mico_150k.builders.dimoo_tokens import SizeTable, grid
-from mico_150k.core.errors import UsageError
+from mico_150k.core.errors import BrokenFile, NotADataset, UsageError
+from mico_150k.dataset import layout
 from mico_150k.dataset.codes import CodedPicture, CodedRow, CodesFolder, write_codes
-from mico_150k.dataset.layout import QUARANTINE
-from mico_150k.export.codes_records import RecordOptions
-from mico_150k.export.pickles import PicklesResult, bytes_of_pickles, write_pickles
+from mico_150k.dataset.folder import DatasetFolder
 from mico_150k.io.files import write_atomically
 from mico_150k.io.machine import check_room
+from mico_150k.pretokenize.add_config import CodesConfig
 from mico_150k.pretokenize.chunks import ChunkStore
+from mico_150k.pretokenize.dataset_images import EncodeInputs
 from mico_150k.pretokenize.encoder import ChunkCodes, Encoder, EncoderOptions
-from mico_150k.pretokenize.encoding import Encode, Encoding, OnProgress
-from mico_150k.pretokenize.identity import made_with, make_identity
-from mico_150k.pretokenize.losses import FailedRecords
-from mico_150k.pretokenize.material import EncodeInputs
-from mico_150k.pretokenize.plan import BATCHES_A_CHUNK, Chunk, EncodingPlan
-from mico_150k.pretokenize.ray_workers import Cluster, encode_with_ray
-from mico_150k.pretokenize.reuse import KnownCodes
+from mico_150k.pretokenize.failed_records import FailedRecords, Fault
+from mico_150k.pretokenize.plan import BATCHES_A_CHUNK, EncodingPlan
+from mico_150k.pretokenize.ray_workers import encode_with_ray
 from mico_150k.pretokenize.vq import VQ, check_checkpoint, check_device
 from mico_150k.pretokenize.workers import encode_here, encode_in_processes
-from mico_150k.pretokenize.workspace import Workspace
+from mico_150k.pretokenize.workspace import Workspace, made_with, make_identity
 
 CODE_BYTES = 4
 """Of a code in the chunk where it is kept, and in `dimoo-codes`, at most."""
 
+OnProgress = Callable[[int, int], None]
+"""Takes how many are done, and how many there are."""
+
 
 @dataclass(frozen=True, slots=True)
 class PretokenizeOptions:
-    """What decides the codes, where they are made, and what becomes of them.
+    """What decides the codes, and where they are made.
 
-    `devices` are torch's names; with a `cluster`, its one device is the kind that actors use.
-    `tolerance` is the share of records that may be unusable before the work stops.
+    `devices` are torch's names; with `ray`, the address of a cluster, the one device is the kind
+    that its actors use. `tolerance` is the share of records that may be unusable before the work
+    stops.
     """
 
     encoder: EncoderOptions
     devices: tuple[str, ...]
     sizes: SizeTable = field(default_factory=SizeTable.parse)
-    records: RecordOptions = field(default_factory=RecordOptions)
     tolerance: float = TOLERANCE
-    cluster: Cluster | None = None
+    ray: str = ""
     batches_a_chunk: int = BATCHES_A_CHUNK
 
 
@@ -55,7 +55,7 @@ class PretokenizeOptions:
 class Lengths:
     """Records with so many inputs: how many, the inputs' size, and tokens in training.
 
-    `too_long` are those of more tokens than may be.
+    `too_long` are those of more tokens than an export takes by default.
     """
 
     inputs: int
@@ -69,16 +69,14 @@ class Lengths:
 
 @dataclass(frozen=True, slots=True)
 class PretokenizeResult:
-    """What was made. Records read = records written + left out, by reason + too long."""
+    """What was made. Records read = records with codes + left out, by reason."""
 
-    folder: Path
+    dataset: str
     records_read: int
     records: int
-    left_out: dict[str, int]
-    too_long: dict[int, int]
+    skipped: dict[str, int]
     encodings: int
     encoded_before: int
-    pickles: int
     vq: str
     seconds: float
 
@@ -86,27 +84,29 @@ class PretokenizeResult:
 class Pretokenization:
     """Work that is planned and may start."""
 
-    def __init__(self, material: EncodeInputs, to: Path, options: PretokenizeOptions) -> None:
-        """Plan it, from headers alone."""
-        self.material = material
+    def __init__(self, dataset: DatasetFolder, options: PretokenizeOptions) -> None:
+        """Plan it, from the index alone.
+
+        Raises what `CodesConfig.prepare` and `EncodeInputs.of` do.
+        """
+        self._config = CodesConfig.prepare(dataset)
+        self.inputs = EncodeInputs.of(dataset)
         self.options = options
         chunk = options.batches_a_chunk * options.encoder.precision.batch
-        self.plan = EncodingPlan(material, options.sizes, chunk)
-        self._losses = FailedRecords(material, options.tolerance)
-        self._workspace = Workspace(to)
+        self.plan = EncodingPlan(self.inputs, options.sizes, chunk)
+        self._failed = FailedRecords(self.inputs, options.tolerance)
+        self._workspace = Workspace(dataset)
+        starts = [self.plan.start(number) for number in range(self.plan.chunks)]
+        self._chunks = ChunkStore(self._workspace.path, starts)
 
     def lengths(self) -> list[Lengths]:
-        """What the sizes come to, by number of inputs. Raises `UsageError` for what may not be."""
+        """What the sizes come to in training, by number of inputs; texts are estimated."""
+        records = DimooRecords(self.options.sizes)
         found: dict[int, list[int]] = defaultdict(list)
-        lost = self._losses.records()
-        limit = self.options.records.max_seq_len
-        for place, record in enumerate(self.material.records):
-            if place not in lost:
-                grids = [
-                    grid(self.plan.shape(*wanted)) for wanted in self.plan.wanted(record.pictures)
-                ]
-                found[record.inputs].append(self.options.records.tokens(record.prompt, grids))
-        table = [
+        for record in self.inputs.records:
+            grids = [grid(self.plan.shape(*wanted)) for wanted in self.plan.wanted(record.pictures)]
+            found[record.inputs].append(records.tokens(record.prompt, grids))
+        return [
             Lengths(
                 inputs,
                 len(tokens),
@@ -114,65 +114,59 @@ class Pretokenization:
                 min(tokens),
                 round(median(tokens)),
                 max(tokens),
-                sum(length > limit for length in tokens),
+                sum(length > records.max_seq_len for length in tokens),
             )
             for inputs, tokens in sorted(found.items())
         ]
-        if table:
-            too_long = sum(line.too_long for line in table)
-            self.options.records.check(too_long, sum(line.records for line in table))
-        return table
 
     def run(
-        self,
-        *,
-        overwrite: bool = False,
-        on_encoded: OnProgress = lambda _done, _total: None,
-        on_written: OnProgress = lambda _done, _total: None,
+        self, *, overwrite: bool = False, on_encoded: OnProgress = lambda _done, _total: None
     ) -> PretokenizeResult:
-        """Do it, or go on where it was stopped.
+        """Do it, or go on where it was stopped; `on_encoded` counts encodings.
 
-        `on_encoded` counts encodings, `on_written` records. Raises `OutputRefused`,
-        `DiskTooSmall`, `TooManyLeftOut`, `WorkerLost`, and what loading the VQ raises.
+        Raises `OutputRefused`, `DiskTooSmall`, `TooManyLeftOut`, `WorkerLost`, and what loading the
+        VQ raises.
         """
         started = time.monotonic()
-        self._losses.check()
         self._check_devices()
-        workspace = self._workspace
+        workspace, before = self._workspace, self.plan.encodings
         with workspace.held():
             encoder, digest = self._load()
             try:
                 identity = self._identity(digest)
-                workspace.claim(identity, overwrite=overwrite)
-                before = self.plan.encodings
-                if not workspace.manifest:
-                    before = self._encode(self._encode_with(encoder, digest), identity, on_encoded)
-                    self._write_codes(identity)
+                codes = self._codes_there()
+                present = codes.made_with if codes else None
+                if workspace.claim(identity, present, overwrite=overwrite):
+                    before = self._encode(encoder, digest, on_encoded)
+                    codes = self._write_codes(identity)
             finally:
                 if encoder:
                     encoder.close()
-            workspace.remove_work()
-            made = write_pickles(
-                CodesFolder.open(workspace.codes),
-                workspace.folder,
-                self.options.records,
-                overwrite=True,  # the folder is ours by now
-                on_progress=on_written,
+            workspace.remove()
+            assert codes is not None
+            return PretokenizeResult(
+                dataset=self.inputs.name,
+                records_read=len(self.inputs.records),
+                records=codes.rows,
+                skipped=self._failed.reasons(),
+                encodings=self.plan.encodings,
+                encoded_before=before,
+                vq=digest,
+                seconds=time.monotonic() - started,
             )
-            return self._result(made, before, digest, time.monotonic() - started)
 
     @property
     def _is_alone(self) -> bool:
         """Whether this process has the one device."""
-        return len(self.options.devices) == 1 and not self.options.cluster
+        return len(self.options.devices) == 1 and not self.options.ray
 
     def _check_devices(self) -> None:
         """Before anything that takes long."""
         options = self.options
-        if options.cluster and options.devices[1:]:
+        if options.ray and options.devices[1:]:
             msg = "--ray: name one --device, cuda or cpu, which every actor uses."
             raise UsageError(msg)
-        if not options.cluster:
+        if not options.ray:
             for device in options.devices:
                 check_device(device)
         check_checkpoint(options.encoder.vq)
@@ -191,90 +185,84 @@ class Pretokenization:
             replace(options.encoder, vq_sha256=digest), device, options.sizes, self.plan.digest()
         )
 
-    def _encode_with(self, encoder: Encoder | None, digest: str) -> Encode:
-        """How chunks are encoded: workers must have the checkpoint of this digest."""
-        options = replace(self.options.encoder, vq_sha256=digest)
-        devices, cluster = self.options.devices, self.options.cluster
+    def _codes_there(self) -> CodesFolder | None:
+        """The dataset's codes, if it has any that are whole."""
+        if layout.CODES not in self._config.manifest["configs"]:
+            return None
+        try:
+            return CodesFolder.open(self._config.dataset.path)
+        except (NotADataset, BrokenFile):
+            return None
 
-        def encode(chunks: Iterator[Chunk], count: Callable[[int], None]) -> Iterator[ChunkCodes]:
-            if encoder:
-                return encode_here(encoder, chunks, count)
-            if cluster:
-                return encode_with_ray(options, cluster, devices[0], chunks, count)
-            return encode_in_processes(options, devices, chunks, count)
+    def _encode(self, encoder: Encoder | None, digest: str, on_progress: OnProgress) -> int:
+        """Encode all chunks that are not finished; returns the encodings that were there."""
+        plan, chunks = self.plan, self._chunks
+        missing = []
+        for number in range(plan.chunks):
+            faults = chunks.faults(number, len(plan.pictures(number)))
+            # A file that could not be read is tried again.
+            if faults is None or any(fault.may_pass for fault in faults.values()):
+                missing.append(number)
+            else:
+                self._lose(number, faults)
+        self._failed.check()
+        left = sum(len(plan.pictures(number)) for number in missing)
+        done = before = plan.encodings - left
+        needed = round(plan.codes * CODE_BYTES * left / max(1, plan.encodings))
+        check_room(self._workspace.path, needed)
+        on_progress(done, plan.encodings)
 
-        return encode
+        def count(more: int) -> None:
+            nonlocal done
+            done += more
+            on_progress(done, plan.encodings)
 
-    def _encode(self, encode: Encode, identity: dict[str, Any], on_progress: OnProgress) -> int:
-        """Encode all chunks that are not finished; returns what was encoded before."""
-        workspace = self._workspace
-        encoding = Encoding(self.plan, workspace.chunks, self._losses)
-        missing = encoding.missing()
-        self._losses.check()
-        self._check_disk(encoding.encodings(missing))
-        known = KnownCodes(workspace.codes_before, identity)
-        before = encoding.run(missing, encode, known, on_progress)
-        self._losses.check()
+        for chunk in self._encoded(encoder, digest, missing, count):
+            chunks.write(chunk)
+            found = enumerate(chunk.encoded)
+            self._lose(chunk.number, {n: one for n, one in found if isinstance(one, Fault)})
+            self._failed.check()
         return before
 
-    def _write_codes(self, identity: dict[str, Any]) -> None:
-        """The configuration, the lines of what was left out, and last what a run has said."""
-        workspace, plan = self._workspace, self.plan
-        lost = self._losses.check()
-        records = len(self.material.records)
-        rows = records - len(lost)
-        store = ChunkStore(workspace.chunks, [plan.start(number) for number in range(plan.chunks)])
-        write_codes(workspace.codes, self._rows(store), rows, made_with(identity))
-        if lost:
-            write_atomically(workspace.folder / QUARANTINE, self._losses.lines().encode())
-        workspace.finish(
-            {
-                "identity": identity,
-                "records_read": records,
-                "rows": rows,
-                "left_out": self._losses.reasons(),
-                "encodings": plan.encodings,
-            }
-        )
+    def _encoded(
+        self, encoder: Encoder | None, digest: str, missing: list[int], count: Callable[[int], None]
+    ) -> Iterator[ChunkCodes]:
+        """The chunks as they are done; workers must have the checkpoint of this digest."""
+        chunks = (self.plan.chunk(number) for number in missing)
+        if encoder:
+            return encode_here(encoder, chunks, count)
+        options, devices = replace(self.options.encoder, vq_sha256=digest), self.options.devices
+        if self.options.ray:
+            return encode_with_ray(options, self.options.ray, devices[0], chunks, count)
+        return encode_in_processes(options, devices, chunks, count)
 
-    def _rows(self, store: ChunkStore) -> Iterator[CodedRow]:
-        """All records but the lost ones. Of pictures with the same bytes, the first one's codes."""
-        lost = self._losses.records()
-        first: dict[tuple[str, int], int] = {}
-        for place, record in enumerate(self.material.records):
-            if place in lost:
-                continue
-            pictures = []
-            for picture, size in self.plan.wanted(record.pictures):
-                encoding = self.plan.encoding(picture, size)
-                digest = store.digest(encoding)
-                encoding = first.setdefault((digest, size), encoding)
-                codes = store.codes(encoding, self.plan.shape(picture, size))
-                pictures.append(CodedPicture(codes, size, digest))
-            yield CodedRow(record.id, record.prompt, pictures)
+    def _lose(self, number: int, faults: dict[int, Fault]) -> None:
+        pictures = self.plan.pictures(number)
+        for place, fault in faults.items():
+            self._failed.add(pictures[place], fault)
 
-    def _check_disk(self, missing: int) -> None:
-        """Raise `DiskTooSmall` where codes and pickles will not fit."""
-        plan = self.plan
-        share = missing / max(1, plan.encodings)
-        needed = round(plan.codes * CODE_BYTES * share) + bytes_of_pickles(
-            plan.encodings, plan.codes
-        )
-        check_room(self._workspace.folder, needed)
+    def _write_codes(self, identity: dict[str, Any]) -> CodesFolder:
+        """Write the configuration, add it to the dataset, and tell what was left out."""
+        path = self._workspace.path / layout.CODES
+        rows = len(self.inputs.records) - len(self._failed.records())
+        write_codes(path, self._rows(), rows, made_with(identity))
+        quarantine = self._config.dataset.path / layout.CODES / layout.QUARANTINE
+        quarantine.unlink(missing_ok=True)
+        if lines := self._failed.lines():
+            write_atomically(quarantine, lines.encode())
+        codes = CodesFolder.open(path)
+        self._config.add(codes)
+        return codes
 
-    def _result(
-        self, made: PicklesResult, before: int, digest: str, seconds: float
-    ) -> PretokenizeResult:
-        said = self._workspace.manifest
-        return PretokenizeResult(
-            folder=made.folder,
-            records_read=said["records_read"],
-            records=made.records,
-            left_out=said["left_out"],
-            too_long=made.too_long,
-            encodings=said["encodings"],
-            encoded_before=before,
-            pickles=made.pickles,
-            vq=digest,
-            seconds=seconds,
-        )
+    def _rows(self) -> Iterator[CodedRow]:
+        """All records but those that cannot be used."""
+        plan, failed = self.plan, self._failed.records()
+
+        def coded(number: int, size: int) -> CodedPicture:
+            codes = self._chunks.codes(plan.encoding(number, size), plan.shape(number, size))
+            return CodedPicture(codes, size, self.inputs.pictures[number].digest)
+
+        for place, record in enumerate(self.inputs.records):
+            if place not in failed:
+                pictures = [coded(*wanted) for wanted in plan.wanted(record.pictures)]
+                yield CodedRow(record.id, record.prompt, pictures)

@@ -13,11 +13,8 @@ from mico_150k.core.recognize import recognize_name
 from mico_150k.io.storage import Storage, is_hidden
 from mico_150k.sources.source import MANIFEST_ENDINGS, TABLE_ENDING
 
-OF_EXPORTS = {
-    "export.json", "parquet_info.json", "pretokenize.json", "all_records.json", "made-of.json",
-    "dimoo-mico.ids.json",
-}  # fmt: skip
-"""What `mico export` and `mico pretokenize` write besides manifests."""
+OF_EXPORTS = {"export.json", "parquet_info.json", "all_records.json", "made-of.json"}
+"""What `mico export` writes besides manifests."""
 
 _SAVED = {"state.json", "dataset_info.json", "dataset_dict.json"}
 """Of `Dataset.save_to_disk`, beside its Arrow files."""

@@ -22,6 +22,8 @@ TASKS = ("object_centric", "hoi")
 LAYOUTS = ("structs", "numbered", "bagel", "paged", "beside")
 STYLES = ("blip3o", "dimoo", "omnigen2")
 TRAINERS = ("bagel", "blip3o", "diffsynth", "dimoo", "musubi", "omnigen2")
+FORMATS = {"dimoo": ("--format", "images")}
+"""What an export says besides: there is no VQ to make codes with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +215,8 @@ def make(folder: Path) -> None:
     split = ("--validation", 2, "--max-loss", 1, "--json")
     succeed("build", "dataset", "--out", "split", *split)
     for trainer in TRAINERS:
-        succeed("export", trainer, "--from", "dataset", "--to", f"exports/{trainer}", "--json")
+        to = ("--to", f"exports/{trainer}", *FORMATS.get(trainer, ()))
+        succeed("export", trainer, "--from", "dataset", *to, "--json")
 
 
 def read_rows(folder: Path) -> list[Row]:

@@ -42,7 +42,8 @@ def run(case: Case) -> None:
 
 
 def _on_export(trainer: str) -> Iterator[Command]:
-    again = ("export", trainer, "--from", "dataset", "--to", "exported")
+    kind = base.FORMATS.get(trainer, ())
+    again = ("export", trainer, "--from", "dataset", "--to", "exported", *kind)
     yield "relocate", mico("relocate", "exported")
     yield "relocate --images", mico("relocate", "exported", "--images", "out", "--json")
     yield "export again", mico(*again)
@@ -56,7 +57,7 @@ def _on_dataset(rng: random.Random) -> Iterator[Command]:
     yield "check --no-hashes", mico("check", "dataset", "--no-hashes", "--json")
     yield "preview", mico("preview", "dataset", "--out", "out/page.html", "--rows", 5)
     for trainer in base.TRAINERS:
-        to = ("--to", f"out/{trainer}")
+        to = ("--to", f"out/{trainer}", *base.FORMATS.get(trainer, ()))
         yield f"export {trainer}", mico("export", trainer, "--from", "dataset", *to)
     refine = ("build", "dataset", "--json")
     where = ("--where", "num_inputs <= 2")

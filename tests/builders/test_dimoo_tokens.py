@@ -1,10 +1,10 @@
 """Shapes are upstream's, and what they come to in tokens fits."""
 
 import pytest
+from mico_150k.builders.dimoo import DimooRecords
 from mico_150k.builders.dimoo_tokens import SizeTable, grid, shape_for, shapes
 
 from mico_150k.core.errors import UsageError
-from mico_150k.export.pickles import RecordOptions
 
 
 def test_shapes_have_about_one_area_and_sides_in_multiples_of_32() -> None:
@@ -35,7 +35,7 @@ def test_a_picture_gets_the_shape_nearest_in_ratio(
 
 def test_the_default_table_fits_5120_tokens_up_to_nine_square_inputs() -> None:
     table = SizeTable.parse()
-    options = RecordOptions(text_length=lambda _: 250)
+    options = DimooRecords(text_length=lambda _: 250)
     totals = []
     for inputs in range(1, 11):
         sizes = [*[table.of_inputs(inputs)] * inputs, table.output]

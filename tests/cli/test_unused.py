@@ -33,17 +33,16 @@ REFUSED = {
     "inspect {dataset} --images": "verify=structure",
     "check nowhere": "revision=main",
     "check nowhere --remote USER/NAME": "hashes no-hashes",
-    "export bagel --from nowhere --to x": "images=x workers=1 seed=0 codes max-seq-len=5120 "
+    "export bagel --from nowhere --to x": "images=x workers=1 seed=0 format=codes max-seq-len=5120 "
     "system-prompt=x tokenizer=x",
     "export bagel --from nowhere --in-place": "where=x sample=3 limit=3 max-inputs=3 overwrite "
     "over-limit=drop over-limit=truncate images=x",
-    "export omnigen2 --from nowhere --to x": "ranks=1 workers=1 in-place seed=0 codes",
-    "export dimoo --from nowhere --to x": "ranks=1 in-place seed=1 max-seq-len=9",
-    "export dimoo --codes --from nowhere --to x": "where=x sample=1 limit=1 ranks=1 workers=1 "
-    "max-inputs=1 images=x in-place",
+    "export omnigen2 --from nowhere --to x": "ranks=1 workers=1 in-place seed=0 format=images",
+    "export dimoo --from nowhere --to x": "ranks=1 workers=1 in-place",
+    "export dimoo --format images --from nowhere --to x": "ranks=1 workers=1 in-place seed=1 "
+    "max-seq-len=9 system-prompt=x tokenizer=x",
+    "export dimoo --format codes --from nowhere --to x": "ranks=1 workers=1 images=x in-place",
     "relocate {bagel}": "images=x",
-    "pretokenize nowhere --vq x": "actors=1 threads=1",
-    "pretokenize nowhere --vq x --device cpu": "actors=1",
     "push nowhere USER/NAME": "licence-name=x licence-link=x",
     "card nowhere": "licence-name=x licence-link=x",
 }  # fmt: skip
@@ -56,8 +55,7 @@ ALWAYS = {
     "export": "from to over-limit json",
     "relocate": "json",
     "patch": "dry-run",
-    "pretokenize": "vq to device batch-size dtype sizes output-size max-seq-len over-limit "
-    "system-prompt tokenizer seed tolerance readers ray add overwrite json",
+    "pretokenize": "vq device batch-size dtype sizes output-size tolerance ray overwrite json",
     "push": "config private revision tag licence overwrite dry-run json",
     "card": "licence overwrite",
     "preview": "out rows where seed",

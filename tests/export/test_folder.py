@@ -1,6 +1,5 @@
 """An export's folder: where none may be, and what of an old one is gone when it is replaced."""
 
-import json
 from pathlib import Path
 
 import pytest
@@ -10,10 +9,7 @@ from mico_150k.core.errors import NotAnExport, OutputRefused
 from mico_150k.dataset.reader import open_dataset
 from mico_150k.dataset.selection import Selection
 from mico_150k.export.job import ExportJob, ExportOptions
-from mico_150k.export.pickles import write_pickles
 from mico_150k.export.run import relocate, run_export
-
-from ..pretokenize.material import coded_rows, write_rows
 
 
 def export(trainer: str, dataset: Path, to: Path, *, overwrite: bool = False, limit: int) -> None:
@@ -72,7 +68,7 @@ def test_an_export_that_is_replaced_leaves_nothing_but_images_and_what_is_not_it
     assert "train-00000.parquet" in names(to)
     export("dimoo", dataset, to, overwrite=True, limit=3)
     small = {"train.sh", "START.md", "export.json", "notes.txt"}
-    assert names(to) == {*small, "images", "dimoo-mico.json", "dimoo-mico.ids.json"}
+    assert names(to) == {*small, "images", "dimoo-mico.json"}
     export("omnigen2", dataset, to, overwrite=True, limit=3)
     assert names(to) == {*small, "images", "omnigen2-mico.jsonl", "omnigen2-mico.yml"}
     assert any((dataset / "bagel").glob("*.parquet")), "a link is removed, and not what it is to"
@@ -81,7 +77,7 @@ def test_an_export_that_is_replaced_leaves_nothing_but_images_and_what_is_not_it
 def test_an_export_that_lacks_a_file_is_made_whole(dataset: Path, tmp_path: Path) -> None:
     export("dimoo", dataset, tmp_path / "out", limit=5)
     image = next(path for path in (tmp_path / "out/images").rglob("*.png") if path.is_file())
-    for lost in (tmp_path / "out/dimoo-mico.json", tmp_path / "out/dimoo-mico.ids.json", image):
+    for lost in (tmp_path / "out/dimoo-mico.json", image):
         before = lost.read_bytes()
         lost.unlink()
         export("dimoo", dataset, tmp_path / "out", limit=5)
@@ -97,14 +93,3 @@ def test_an_export_of_another_version_is_named(tmp_path: Path) -> None:
     (tmp_path / "export.json").write_text('{"format": "mico-150k-export/2", "older": 1}')
     with pytest.raises(NotAnExport, match="export again"):
         relocate(tmp_path, TRAINERS["dimoo"])
-
-
-def test_codes_that_were_made_of_an_export_move_with_it(dataset: Path, tmp_path: Path) -> None:
-    export("dimoo", dataset, tmp_path / "before", limit=3)
-    rows = write_rows(tmp_path / "rows", coded_rows(3))
-    write_pickles(rows, tmp_path / "before" / "codes")
-    moved = (tmp_path / "before").rename(tmp_path / "after")
-    relocate(moved, TRAINERS["dimoo"])
-    records = json.loads((moved / "codes" / "all_records.json").read_text())
-    assert all(Path(record["answer_image"]).is_file() for record in records)
-    assert str(tmp_path / "before") not in (moved / "codes" / "data.yaml").read_text()

@@ -30,7 +30,7 @@ def place(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         run_export(job)
         clone = write_clone(folder / "clones" / model, model)
         make_changes(plan_changes(get_patch(model), clone))
-    for codes in ("data/dimoo/codes", "other codes"):
+    for codes in ("data/dimoo/codes", "other codes"):  # of upstream's pre-tokenizer
         (folder / codes).mkdir()
         (folder / codes / "data.yaml").touch()
     for name in ("model", "sana"):

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pyarrow as pa
 import pytest
-from mico_150k.builders import TRAINERS
+from mico_150k.builders import TRAINERS, get_trainer
 
 from mico_150k.core.errors import OverLimit, UsageError
 from mico_150k.export.limits import OverLimitPolicy, candidates, fit
@@ -48,11 +48,13 @@ def test_bagel_takes_as_many_inputs_as_a_batch_has_tokens_for() -> None:
     assert left_out("bagel", index(inputs(14), inputs(15))) == {"36,864 tokens": 1}
 
 
-def test_records_of_dimoo_that_pretokenizing_will_leave_out_are_counted_and_kept() -> None:
-    # At its sizes, 4,892 tokens and 5,314.
-    fitted = fit(TRAINERS["dimoo"], index(inputs(9), inputs(10)), OverLimitPolicy.DROP)
-    assert fitted.index.num_rows == 2
-    assert fitted.remarks == {"length": 1}
+def test_records_of_dimoo_that_are_too_long_are_left_out_of_codes_and_counted_of_images() -> None:
+    # At the sizes of codes, 4,892 tokens and 5,314; of images, all have 512 pixels.
+    table = index(inputs(3), inputs(9), inputs(10))
+    assert fit(get_trainer("dimoo", "codes"), table, OverLimitPolicy.DROP).skipped == {"length": 1}
+    fitted = fit(TRAINERS["dimoo"], table, OverLimitPolicy.DROP)
+    assert fitted.index.num_rows == 3
+    assert fitted.remarks == {"length": 2}
 
 
 def test_error_names_the_rows_and_what_to_do() -> None:

@@ -16,8 +16,6 @@ from mico_150k.dataset import layout
 from mico_150k.dataset.folder import DatasetFolder
 from mico_150k.dataset.index import write_index
 from mico_150k.dataset.reader import open_dataset
-from mico_150k.export.codes_export import export_codes
-from mico_150k.export.codes_records import RecordOptions
 from mico_150k.export.job import ExportJob, ExportOptions
 from mico_150k.export.run import relocate, run_export
 from mico_150k.inspection.check import check_dataset
@@ -31,7 +29,7 @@ from mico_150k.refine.refinement import Refinement
 
 from ..commands import WRONG_USAGE, runner
 from ..folders import contents as everything
-from ..pretokenize.material import add_codes, coded_rows, make_codes, write_rows
+from ..pretokenize.material import add_codes, make_codes
 from ..refine.refining import build_of_them, distinct_cases, refine
 from ..runs import Runs
 
@@ -43,9 +41,10 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def codes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("codes") / "codes"
-    write_rows(folder, coded_rows(6))
+def codes(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with the configuration of codes."""
+    folder = Path(shutil.copytree(dataset, tmp_path_factory.mktemp("codes") / dataset.name))
+    add_codes(DatasetFolder(folder))
     return folder
 
 
@@ -85,7 +84,11 @@ KINDS = {
             *("build", dataset, "--out", out, "--validation", 6, "--max-loss", 0.5, "--json")
         ]
     ),
-    "dimoo": Kind(lambda dataset, codes, out: ["export", "dimoo", "--from", dataset, "--to", out]),
+    "dimoo": Kind(
+        lambda dataset, codes, out: [
+            *("export", "dimoo", "--format", "images", "--from", dataset, "--to", out)
+        ]
+    ),
     "bagel": Kind(
         lambda dataset, codes, out: [
             *("export", "bagel", "--from", dataset, "--to", out, "--ranks", 5)
@@ -95,7 +98,7 @@ KINDS = {
         lambda dataset, codes, out: ["export", "bagel", "--from", out, "--in-place"], copies=True
     ),
     "dimoo of codes": Kind(
-        lambda dataset, codes, out: [*("export", "dimoo", "--codes", "--from", codes, "--to", out)]
+        lambda dataset, codes, out: ["export", "dimoo", "--from", codes, "--to", out]
     ),
     "card": Kind(lambda dataset, codes, out: ["card", out, "--licence", "mit"], copies=True),
     "plots": Kind(lambda dataset, codes, out: ["inspect", out, "--plots"], copies=True),
@@ -213,7 +216,8 @@ def test_two_exports_at_once_share_a_folder_of_images(
 
     def arguments(trainer: str, images: Path) -> list[object]:
         to = tmp_path / trainer
-        return ["export", trainer, "--from", dataset, "--to", to, "--images", images]
+        kind = ["--format", "images"] if trainer == "dimoo" else []
+        return ["export", trainer, *kind, "--from", dataset, "--to", to, "--images", images]
 
     alone = tmp_path / "alone"
     for trainer in ("dimoo", "omnigen2"):
@@ -270,7 +274,7 @@ def test_what_writes_into_a_dataset_folder_waits_for_no_build_and_spoils_none(
 
 
 def test_an_export_that_is_relocated_is_not_exported_into_meanwhile(
-    dataset: Path, codes: Path, tmp_path: Path
+    dataset: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
     job = ExportJob.prepare(open_dataset(dataset), TRAINERS["dimoo"], out, ExportOptions())
@@ -280,12 +284,9 @@ def test_an_export_that_is_relocated_is_not_exported_into_meanwhile(
             lambda: run_export(job),
             lambda: run_export(job, overwrite=True),
             lambda: relocate(out, TRAINERS["dimoo"]),
-            lambda: export_codes(str(codes), out, RecordOptions()),
         ):
             with pytest.raises(OutputRefused, match="another run is writing in it"):
                 write()
-    with hold(out / "codes"), pytest.raises(OutputRefused, match="another run is writing in it"):
-        export_codes(str(codes), out, RecordOptions())
 
 
 def test_a_finished_build_that_is_run_again_removes_what_something_else_has_left(

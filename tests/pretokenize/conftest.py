@@ -7,7 +7,7 @@ import pytest
 
 from mico_150k.dataset.folder import DatasetFolder
 
-from .material import write_export, write_vq
+from .material import write_dataset, write_vq
 
 
 @pytest.fixture(scope="session")
@@ -17,9 +17,15 @@ def vq(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def export(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small export."""
-    return write_export(tmp_path_factory.mktemp("source") / "mico-dimoo")
+def rows(tmp_path_factory: pytest.TempPathFactory) -> DatasetFolder:
+    """A small dataset, to read or to copy."""
+    return write_dataset(tmp_path_factory.mktemp("source") / "mico-150k")
+
+
+@pytest.fixture
+def own(rows: DatasetFolder, tmp_path: Path) -> DatasetFolder:
+    """The same, to write into."""
+    return DatasetFolder(Path(shutil.copytree(rows.path, tmp_path / "mico-150k")))
 
 
 @pytest.fixture

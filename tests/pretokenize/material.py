@@ -1,4 +1,4 @@
-"""A small VQ with random weights, an export of small pictures, and codes made up by hand."""
+"""A small VQ with random weights, a dataset of small pictures, and codes made up by hand."""
 
 import json
 from pathlib import Path
@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from mico_150k.builders.dimoo_tokens import SizeTable
 
+from mico_150k.build.build import Build, BuildOptions
+from mico_150k.card.file import Licence, write_card
 from mico_150k.dataset import layout
 from mico_150k.dataset.codes import CodedPicture, CodedRow, CodesFolder, write_codes
 from mico_150k.dataset.folder import DatasetFolder, read_rows
@@ -15,6 +17,7 @@ from mico_150k.pretokenize.add_config import CodesConfig
 from mico_150k.pretokenize.encoder import EncoderOptions
 from mico_150k.pretokenize.run import PretokenizeOptions
 from mico_150k.pretokenize.vq import Precision
+from mico_150k.sources import open_source
 
 from ..factories import encode, picture
 
@@ -43,27 +46,31 @@ def write_vq(folder: Path, blocks: int = 5, embeddings: int = 8192) -> Path:
     return folder
 
 
-def write_export(folder: Path, records: int = 8) -> Path:
-    """Records of 1 to 4 inputs, whose pictures are shared, as `mico export dimoo` writes them."""
-    (folder / "images").mkdir(parents=True)
-    for number, sides in enumerate(SIDES):
-        mode = "RGBA" if number == 2 else "RGB"
-        (folder / "images" / f"{number}.png").write_bytes(encode(picture(number, sides, mode)))
+def write_dataset(folder: Path, records: int = 8) -> DatasetFolder:
+    """Rows of 1 to 4 inputs, whose pictures are shared."""
+    source = folder.with_name(f"{folder.name}-source")
+    source.mkdir(parents=True)
+    images = [encode(picture(n, sides)) for n, sides in enumerate(SIDES)]
+    for number, data in enumerate(images):
+        (source / f"{number}.png").write_bytes(data)
     rows = [
         {
-            "image_path": [f"images/{(row + n) % len(SIDES)}.png" for n in range(1 + row % 4)],
-            "edit_path": str(folder / "images" / f"{(row + 5) % len(SIDES)}.png"),
+            "image_path": [f"{(row + n) % len(SIDES)}.png" for n in range(1 + row % 4)],
+            "edit_path": f"{(row + 5) % len(SIDES)}.png",
             "prompt": f"Put “this” into picture {row}.",
         }
         for row in range(records)
     ]
-    (folder / "dimoo-mico.json").write_text(json.dumps(rows))
-    return folder
+    (source / "hoi.json").write_text(json.dumps(rows))
+    Build.prepare(open_source(str(source)), folder, BuildOptions()).run()
+    write_card(DatasetFolder(folder), Licence("mit"))
+    return DatasetFolder(folder)
 
 
 def options(vq: Path | str, **changes: Any) -> PretokenizeOptions:
     """Options for small pictures on the CPU; `batch` and `readers` are the encoder's."""
-    precision = Precision("fp32", changes.pop("batch", 2), changes.pop("threads", 1))
+    dtype = changes.pop("dtype", "fp32")
+    precision = Precision(dtype, changes.pop("batch", 2), changes.pop("threads", 1))
     encoder = EncoderOptions(str(vq), precision, changes.pop("readers", 2))
     return PretokenizeOptions(
         **{"encoder": encoder, "devices": ("cpu",), "sizes": SMALL, "batches_a_chunk": 2, **changes}

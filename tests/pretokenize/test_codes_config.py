@@ -114,7 +114,7 @@ def test_a_folder_that_cannot_take_it_is_refused_before_anything_is_encoded(
     built: DatasetFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "access", lambda path, _: path != built.path)
-    with pytest.raises(OutputRefused, match="leave --add out"):
+    with pytest.raises(OutputRefused, match="cannot be written to"):
         CodesConfig.prepare(built)
     monkeypatch.undo()
     card = built.path / layout.CARD

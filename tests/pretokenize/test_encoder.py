@@ -6,15 +6,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from mico_150k.core.errors import BrokenFile, MissingPackage, SourceNotFound, UsageError
 from mico_150k.core.reasons import Reason
+from mico_150k.dataset.folder import DatasetFolder
+from mico_150k.images.reader import digest_of
 from mico_150k.pretokenize.crop import crop_all
+from mico_150k.pretokenize.dataset_images import Cell, EncodeInputs
 from mico_150k.pretokenize.encoder import ChunkCodes, Encoder
-from mico_150k.pretokenize.material import FilePlace
+from mico_150k.pretokenize.images import ParquetImages
 from mico_150k.pretokenize.plan import Chunk, EncodingPlan, Item
-from mico_150k.pretokenize.source import open_material
 from mico_150k.pretokenize.vq import VQ, Precision, check_device
 
 from ..factories import encode, picture
@@ -22,9 +26,9 @@ from .material import SMALL, VQ_EXTRA, options, write_vq
 
 
 @pytest.fixture(scope="module")
-def chunk(export: Path) -> Chunk:
-    """All of the export's pictures."""
-    return EncodingPlan(open_material(export), SMALL, 99).chunk(0)
+def chunk(rows: DatasetFolder) -> Chunk:
+    """All of the dataset's pictures."""
+    return EncodingPlan(EncodeInputs.of(rows), SMALL, 99).chunk(0)
 
 
 def encode_chunk(vq: Path, chunk: Chunk, **changes: Any) -> tuple[ChunkCodes, list[int]]:
@@ -47,10 +51,10 @@ def expected(vq: Path, chunk: Chunk) -> list[np.ndarray]:
     model = VQModel.from_pretrained(vq, subfolder="vqvae", low_cpu_mem_usage=False).eval()
     processor = VaeImageProcessor(vae_scale_factor=16, do_normalize=False)
     found = []
-    for item in chunk.items:
-        assert isinstance(item.place, FilePlace)
-        data = Path(item.place.path).read_bytes()
-        for pixels in crop_all(data, item.size, item.shapes):
+    images = ParquetImages()
+    loaders = list(images.loaders([item.cell for item in chunk.items]))
+    for item, load in zip(chunk.items, loaders, strict=True):
+        for pixels in crop_all(load(), item.size, item.shapes):
             with torch.no_grad():
                 latents = model.encode(processor.preprocess(Image.fromarray(pixels))).latents
                 ids = model.quantize(latents)[2][2]
@@ -64,10 +68,9 @@ def test_one_at_a_time_the_codes_are_diffusers_own(vq: Path, chunk: Chunk, reade
     wanted = expected(vq, chunk)
     assert len(done.encoded) == len(wanted) == sum(counted)
     for found, ids in zip(done.encoded, wanted, strict=True):
-        assert found.fault is None
-        assert np.array_equal(found.codes, ids)
+        assert np.array_equal(found, ids)
     assert len({int(code) for ids in wanted for code in ids.ravel()}) > 30
-    assert {found.codes.shape for found in done.encoded} > {(8, 8), (6, 6), (4, 4)}
+    assert {found.shape for found in done.encoded} > {(8, 8), (6, 6), (4, 4)}
 
 
 def test_in_batches_they_differ_by_a_code_in_hundreds_at_most(vq: Path, chunk: Chunk) -> None:
@@ -75,13 +78,11 @@ def test_in_batches_they_differ_by_a_code_in_hundreds_at_most(vq: Path, chunk: C
     assert max(counted) == 3
     wanted = expected(vq, chunk)
     total = sum(ids.size for ids in wanted)
-    same = sum(
-        int((found.codes == ids).sum()) for found, ids in zip(done.encoded, wanted, strict=True)
-    )
+    same = sum(int((found == ids).sum()) for found, ids in zip(done.encoded, wanted, strict=True))
     assert same >= 0.99 * total
     again, _ = encode_chunk(vq, chunk, batch=3, readers=4)
     for one, other in zip(done.encoded, again.encoded, strict=True):
-        assert np.array_equal(one.codes, other.codes)
+        assert np.array_equal(one, other)
 
 
 def test_bf16_runs_and_mostly_agrees(vq: Path) -> None:
@@ -100,21 +101,24 @@ def test_a_picture_that_does_not_decode_is_a_fault_and_the_others_go_on(
     vq: Path, tmp_path: Path
 ) -> None:
     sides = (64, 48)
-    for name in ("good", "other"):
-        (tmp_path / name).write_bytes(encode(picture(len(name), sides)))
-    photo = encode(picture(1, sides), "JPEG")
-    (tmp_path / "cut").write_bytes(photo[:-300])
+    cut = encode(picture(1, sides), "JPEG")[:-300]
+    images = [encode(picture(1, sides)), cut, b"", encode(picture(2, sides))]
+    shard = tmp_path / "dimoo" / "train-00000.parquet"
+    shard.parent.mkdir()
+    cells = [{"bytes": data, "path": None} for data in images]
+    pq.write_table(pa.table({"image_path": [cells], "edit_path": cells[:1]}), shard)
+    places = [str(shard), str(shard), str(tmp_path / "dimoo" / "gone.parquet"), str(shard)]
     items = [
-        Item(FilePlace(str(tmp_path / name)), sides, ((64, 64), (32, 32)))
-        for name in ("good", "cut", "gone", "other")
+        Item(Cell(place, 0, 0, number), sides, ((64, 64), (32, 32)), digest_of(images[number]))
+        for number, place in enumerate(places)
     ]
     done, counted = encode_chunk(vq, Chunk(7, tuple(items)))
     assert done.number == 7
     assert sum(counted) == 8
-    reasons = [found.fault and found.fault.reason for found in done.encoded[::2]]
+    reasons = [getattr(found, "reason", None) for found in done.encoded[::2]]
     assert reasons == [None, Reason.UNDECODABLE, Reason.FILE_MISSING, None]
-    assert [found.codes.size for found in done.encoded] == [16, 4, 0, 0, 0, 0, 16, 4]
-    assert "cut" in done.encoded[2].fault.detail  # type: ignore[union-attr]
+    assert [getattr(found, "size", 0) for found in done.encoded] == [16, 4, 0, 0, 0, 0, 16, 4]
+    assert f"{shard}, row group 0, row 0, image 2" in done.encoded[2].detail  # type: ignore[union-attr]
 
 
 def test_the_digest_is_of_the_weights_that_decide_codes(vq: Path, tmp_path: Path) -> None:
@@ -197,7 +201,7 @@ def test_codes_of_what_is_no_number_are_an_error(vq: Path, chunk: Chunk, tmp_pat
     weights = load_file(file)
     weights["encoder.conv_in.bias"][0] = float("nan")
     save_file(weights, file)
-    with pytest.raises(BrokenFile, match=r"images/0.png it makes numbers that are not finite"):
+    with pytest.raises(BrokenFile, match=r"row 0, image 1 it makes numbers that are not finite"):
         encode_chunk(tmp_path / "vq", chunk)
 
 

@@ -2,7 +2,6 @@
 
 import json
 import multiprocessing
-import pickle
 import random
 import shutil
 import signal
@@ -22,23 +21,27 @@ from mico_150k.core.errors import (
     OutputRefused,
     SourceNotFound,
     TooManyLeftOut,
+    UnusableImage,
     UsageError,
     WorkerLost,
 )
+from mico_150k.core.reasons import Reason
+from mico_150k.dataset import layout
 from mico_150k.dataset.codes import CodesFolder
-from mico_150k.export import pickles
-from mico_150k.export.codes_records import RecordOptions
-from mico_150k.export.pickles import write_pickles
+from mico_150k.dataset.folder import DatasetFolder
+from mico_150k.inspection.check import check_dataset
 from mico_150k.io.locks import lock_folder
+from mico_150k.pretokenize import images
+from mico_150k.pretokenize.crop import crop_all
+from mico_150k.pretokenize.dataset_images import EncodeInputs
 from mico_150k.pretokenize.encoder import ChunkCodes, EncoderOptions
 from mico_150k.pretokenize.plan import EncodingPlan
-from mico_150k.pretokenize.ray_workers import Cluster, _count_actors
+from mico_150k.pretokenize.ray_workers import _count_actors
 from mico_150k.pretokenize.run import Pretokenization, PretokenizeOptions, PretokenizeResult
-from mico_150k.pretokenize.source import open_material
 from mico_150k.pretokenize.workers import encode_in_processes
 
 from ..factories import encode, picture
-from .material import SMALL, VQ_EXTRA, contents, options, write_export
+from .material import SIDES, SMALL, VQ_EXTRA, contents, options
 
 KILLS = 20
 
@@ -55,96 +58,90 @@ def forks() -> ForkServerContext:
     return context
 
 
-def run(source: Path, to: Path, chosen: PretokenizeOptions, **how: Any) -> PretokenizeResult:
-    return Pretokenization(open_material(source), to, chosen).run(**how)
+def run(dataset: DatasetFolder, chosen: PretokenizeOptions, **how: Any) -> PretokenizeResult:
+    return Pretokenization(dataset, chosen).run(**how)
+
+
+def copy(dataset: DatasetFolder, folder: Path) -> DatasetFolder:
+    """In a folder of the same name: the card has it."""
+    return DatasetFolder(Path(shutil.copytree(dataset.path, folder / dataset.path.name)))
 
 
 @pytest.fixture(scope="module")
-def undisturbed(vq: Path, export: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    to = tmp_path_factory.mktemp("undisturbed") / "tokens"
-    run(export, to, options(vq))
-    return to
+def undisturbed(
+    vq: Path, rows: DatasetFolder, tmp_path_factory: pytest.TempPathFactory
+) -> DatasetFolder:
+    dataset = copy(rows, tmp_path_factory.mktemp("undisturbed"))
+    run(dataset, options(vq))
+    return dataset
 
 
-def test_it_writes_what_training_reads_and_leaves_nothing_behind(undisturbed: Path) -> None:
-    names = sorted(path.name for path in undisturbed.iterdir())
-    assert names == ["all_records.json", "data.yaml", "dimoo-codes", "files", "pretokenize.json"]
-    records = json.loads((undisturbed / "all_records.json").read_text())
-    assert sorted(record["id"] for record in records) == [str(number) for number in range(8)]
-    for record in records:
-        for path in (*record["user_image"], record["answer_image"]):
-            with open(path, "rb") as file:
-                found = pickle.load(file)
-            assert found["length"] == len(found["input_ids"])
-            assert found["height"] * found["width"] == 256 * found["length"]
-            assert found["height"] % 32 == found["width"] % 32 == 0
-    used = {path for r in records for path in (*r["user_image"], r["answer_image"])}
-    assert len(used) == len(list((undisturbed / "files").rglob("*.pkl")))
-    made_with = CodesFolder.open(undisturbed).made_with
-    assert len(made_with["vq_sha256"]) == 64
-    assert (made_with["sizes"], made_with["output_size"]) == ("2:96,64", 128)
+def test_the_codes_are_a_configuration_and_nothing_else_is_left(
+    undisturbed: DatasetFolder, rows: DatasetFolder
+) -> None:
+    before, after = contents(rows.path), contents(undisturbed.path)
+    changed = {name for name in after if after[name] != before.get(name)}
+    assert changed == {"README.md", "manifest.json", "dimoo-codes/train-00000.parquet"}
+    assert before.keys() < after.keys()
+    assert not list(undisturbed.path.rglob(".pretokenize*"))
+    assert not [found for found in check_dataset(undisturbed) if found.fault]
+    folder = CodesFolder.open(undisturbed.path)
+    assert len(folder.made_with["vq_sha256"]) == 64
+    assert (folder.made_with["sizes"], folder.made_with["output_size"]) == ("2:96,64", 128)
+    inputs = EncodeInputs.of(undisturbed)
+    for row, record in zip(folder.read(), inputs.records, strict=True):
+        assert (row.id, row.prompt) == (record.id, record.prompt)
+        digests = [inputs.pictures[number].digest for number in record.pictures]
+        assert [found.digest for found in row.pictures] == digests
 
 
-def test_a_wide_picture_has_more_columns_than_rows(undisturbed: Path) -> None:
-    row = next(iter(CodesFolder.open(undisturbed).read()))
+def test_a_wide_picture_has_more_columns_than_rows(undisturbed: DatasetFolder) -> None:
+    row = next(iter(CodesFolder.open(undisturbed.path).read()))
     (columns, rows), _ = row.grids
     assert columns > rows  # of 200 by 150 pixels
 
 
-def test_counts_of_progress_come_to_the_total(vq: Path, export: Path, tmp_path: Path) -> None:
+def test_counts_of_progress_come_to_the_total(vq: Path, own: DatasetFolder) -> None:
     heard: list[tuple[int, int]] = []
-    result = run(
-        export, tmp_path, options(vq), on_encoded=lambda done, total: heard.append((done, total))
-    )
+    result = run(own, options(vq), on_encoded=lambda done, total: heard.append((done, total)))
     assert heard[0] == (0, result.encodings)
     assert heard[-1] == (result.encodings, result.encodings)
     assert [done for done, _ in heard] == sorted(done for done, _ in heard)
 
 
 def test_two_devices_write_the_same_bytes_as_one(
-    vq: Path, export: Path, undisturbed: Path, tmp_path: Path
+    vq: Path, own: DatasetFolder, undisturbed: DatasetFolder
 ) -> None:
-    run(export, tmp_path / "to", options(vq, devices=("cpu", "cpu")))
-    assert contents(tmp_path / "to") == contents(undisturbed)
+    run(own, options(vq, devices=("cpu", "cpu")))
+    assert contents(own.path) == contents(undisturbed.path)
 
 
 @pytest.mark.slow
 def test_a_ray_cluster_writes_the_same_bytes(
-    vq: Path, export: Path, undisturbed: Path, tmp_path: Path
+    vq: Path, own: DatasetFolder, undisturbed: DatasetFolder
 ) -> None:
     pytest.importorskip("ray", reason="needs the extra ray")
-    run(export, tmp_path / "to", options(vq, cluster=Cluster("local", 2)))
-    assert contents(tmp_path / "to") == contents(undisturbed)
-
-
-WORK = """
-import os
-from mico_150k.export import pickles
-os.sync = lambda: None
-pickles.FILES_A_FOLDER = 4
-work.run()
-"""
-"""In a process, which knows the package alone: pickles are in folders of a few."""
+    run(own, options(vq, ray="local"))
+    assert contents(own.path) == contents(undisturbed.path)
 
 
 @pytest.mark.slow
 def test_killed_at_20_random_points_it_goes_on_to_the_same_files(
     vq: Path,
-    export: Path,
+    rows: DatasetFolder,
+    undisturbed: DatasetFolder,
     forks: ForkServerContext,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(pickles, "FILES_A_FOLDER", 4)
-    whole, to = tmp_path / "whole", tmp_path / "to"
-    run(export, whole, options(vq))
+    whole = contents(undisturbed.path)
+    dataset = copy(rows, tmp_path)
     chance = random.Random(0)
     killed, lasts = 0, 0.0
     while killed < KILLS:
-        work = Pretokenization(open_material(export), to, options(vq))
-        process = forks.Process(target=exec, args=(WORK, {"work": work}))
+        work = Pretokenization(dataset, options(vq))
+        process = forks.Process(target=exec, args=("work.run()", {"work": work}))
         process.start()
-        wait_for_work(process, to)
+        wait_for_work(process, dataset)
         started = time.monotonic()
         process.join(chance.uniform(0, lasts) if lasts else None)
         process.kill()
@@ -154,111 +151,158 @@ def test_killed_at_20_random_points_it_goes_on_to_the_same_files(
             killed += 1
         else:  # it was faster: from the start again
             lasts = lasts or time.monotonic() - started
-            assert contents(to) == contents(whole)
-            shutil.rmtree(to)
-    run(export, to, options(vq))
-    assert contents(to) == contents(whole)
-    ids = [record["id"] for record in json.loads((to / "all_records.json").read_text())]
-    assert len(ids) == len(set(ids)) == 8
+            assert contents(dataset.path) == whole
+            shutil.rmtree(dataset.path)
+            dataset = copy(rows, tmp_path)
+    run(dataset, options(vq))
+    assert contents(dataset.path) == whole
 
 
-def wait_for_work(process: BaseProcess, to: Path) -> None:
+def wait_for_work(process: BaseProcess, dataset: DatasetFolder) -> None:
     """Until the VQ is loaded, or all is done."""
-    while process.is_alive() and not (to / ".pretokenize").exists():
+    work = dataset.path / layout.CODES_WORK / "work.json"
+    while process.is_alive() and not work.exists():
         time.sleep(0.01)
 
 
-def test_what_is_done_is_not_done_again(vq: Path, export: Path, tmp_path: Path) -> None:
+def test_what_is_done_is_not_done_again(vq: Path, own: DatasetFolder) -> None:
     def stop(done: int, _total: int) -> None:
         if done > 9:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run(export, tmp_path / "to", options(vq), on_encoded=stop)
-    again = run(export, tmp_path / "to", options(vq))
+        run(own, options(vq), on_encoded=stop)
+    assert layout.CODES not in own.configs
+    again = run(own, options(vq))
     assert 4 <= again.encoded_before < again.encodings
-    third = run(export, tmp_path / "to", options(vq))
+    third = run(own, options(vq))
     assert third.encoded_before == third.encodings
     assert third.records == 8
+    assert run(own, options(vq), overwrite=True).encoded_before == 0  # all is asked for again
 
 
-def test_other_records_of_the_same_codes_need_no_encoding(
-    vq: Path, export: Path, tmp_path: Path
-) -> None:
-    first = run(export, tmp_path / "to", options(vq))
-    shorter = options(vq, records=RecordOptions(max_seq_len=160, system_prompt="Do."))
-    second = run(export, tmp_path / "to", shorter)
-    assert second.encoded_before == second.encodings
-    assert second.records + sum(second.too_long.values()) == first.records
-    assert second.too_long
-    assert second.pickles == first.pickles
-    strict = options(vq, records=RecordOptions(max_seq_len=160, over_limit="error"))
-    work = Pretokenization(open_material(export), tmp_path, strict)
-    with pytest.raises(UsageError, match="longer than --max-seq-len 160"):
-        work.lengths()
+def test_other_codes_and_other_work_are_refused_and_named(vq: Path, own: DatasetFolder) -> None:
+    def stop(done: int, _total: int) -> None:
+        if done > 3:
+            raise KeyboardInterrupt
 
-
-def test_pickles_of_the_codes_alone_are_the_same(undisturbed: Path, tmp_path: Path) -> None:
-    shutil.copytree(undisturbed / "dimoo-codes", tmp_path / "codes")
-    write_pickles(CodesFolder.open(tmp_path / "codes"), tmp_path / "to")
-    made = contents(tmp_path / "to")
-    expected = contents(undisturbed)
-    assert {"all_records.json", "data.yaml"} < set(made)
-    assert made == {name: expected[name] for name in made}
-
-
-def test_other_work_in_the_folder_is_refused_and_named(
-    vq: Path, export: Path, tmp_path: Path
-) -> None:
-    to = tmp_path / "to"
-    run(export, to, options(vq))
+    run(own, options(vq))
     other = options(vq, batch=1)
-    with pytest.raises(OutputRefused, match="what differs is batch"):
-        run(export, to, other)
-    assert run(export, to, other, overwrite=True).encoded_before == 0
-    (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "thesis.tex").write_text("x")
-    with pytest.raises(OutputRefused, match="not a folder that"):
-        run(export, tmp_path / "mine", options(vq))
-    run(export, tmp_path / "mine", options(vq), overwrite=True)
-    assert (tmp_path / "mine" / "thesis.tex").read_text() == "x"
+    with pytest.raises(OutputRefused, match="has codes (.|\n)*what differs is batch"):
+        run(own, other)
+    with pytest.raises(KeyboardInterrupt):
+        run(own, other, overwrite=True, on_encoded=stop)
+    with pytest.raises(OutputRefused, match="has begun codes (.|\n)*what differs is dtype"):
+        run(own, options(vq, batch=1, dtype="bf16"))
+    assert run(own, other, overwrite=True).encoded_before > 0
+    assert CodesFolder.open(own.path).made_with["batch"] == 1
 
 
-def test_records_with_a_broken_picture_are_left_out_and_told(vq: Path, tmp_path: Path) -> None:
-    source = write_export(tmp_path / "mico-dimoo")
-    photo = encode(picture(1, (300, 80)), "JPEG")
-    (source / "images" / "3.png").write_bytes(photo[:-400])
-    with pytest.raises(TooManyLeftOut, match=r"undecodable.*3\.png(.|\n)*--tolerance"):
-        run(source, tmp_path / "to", options(vq))
-    result = run(source, tmp_path / "to", options(vq, tolerance=0.9))
-    records = json.loads((source / "dimoo-mico.json").read_text())
-    with_it = [
-        number
-        for number, record in enumerate(records)
-        if any(path.endswith("3.png") for path in (*record["image_path"], record["edit_path"]))
+def test_codes_that_are_damaged_are_made_again(vq: Path, own: DatasetFolder) -> None:
+    run(own, options(vq))
+    whole = contents(own.path)
+    (own.path / layout.CODES / layout.shard_name(0)).unlink()
+    assert run(own, options(vq)).encoded_before == 0
+    assert contents(own.path) == whole
+
+
+@pytest.fixture
+def failing(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, Exception], None]:
+    """Has a picture raise when it is decoded."""
+
+    def fail(number: int, error: Exception) -> None:
+        def crop(data: Any, size: tuple[int, int], wanted: Any) -> Any:
+            if size == SIDES[number]:
+                raise error
+            return crop_all(data, size, wanted)
+
+        monkeypatch.setattr(images, "crop_all", crop)
+
+    return fail
+
+
+def with_picture(dataset: DatasetFolder, number: int) -> list[int]:
+    """The records that have it."""
+    inputs = EncodeInputs.of(dataset)
+    return [
+        place
+        for place, record in enumerate(inputs.records)
+        if any(
+            (inputs.pictures[one].width, inputs.pictures[one].height) == SIDES[number]
+            for one in record.pictures
+        )
     ]
-    assert result.left_out == {"undecodable": len(with_it)}
+
+
+def test_records_with_a_broken_picture_are_left_out_and_told(
+    vq: Path, own: DatasetFolder, failing: Callable[[int, Exception], None]
+) -> None:
+    failing(3, UnusableImage(Reason.UNDECODABLE, "it ends early"))
+    with pytest.raises(TooManyLeftOut, match=r"undecodable.*it ends early(.|\n)*--tolerance"):
+        run(own, options(vq))
+    result = run(own, options(vq, tolerance=0.9))
+    with_it = with_picture(own, 3)
+    assert result.skipped == {"undecodable": len(with_it)}
     assert result.records == result.records_read - len(with_it)
-    lines = list(map(json.loads, (tmp_path / "to" / "quarantine.jsonl").read_text().splitlines()))
-    assert [line["record"] for line in lines] == with_it
-    assert {line["image"] for line in lines} > {"output", 1}
+    lines = (own.path / layout.CODES / layout.QUARANTINE).read_text().splitlines()
+    told = list(map(json.loads, lines))
+    assert [line["record"] for line in told] == with_it
+    assert {line["image"] for line in told} > {"output", 1}
+    assert not [found for found in check_dataset(own) if found.fault]
 
 
-def test_a_missing_picture_stops_the_work_before_it_starts(vq: Path, tmp_path: Path) -> None:
-    source = write_export(tmp_path / "mico-dimoo")
-    (source / "images" / "0.png").unlink()
+def test_bytes_that_are_not_those_of_the_index_cost_their_records(
+    vq: Path, own: DatasetFolder
+) -> None:
+    (shard,) = own.files(layout.DEFAULT)
+    image = encode(picture(6, SIDES[6]))
+    data = shard.read_bytes()
+    assert image in data
+    shard.write_bytes(data.replace(image, image[:-20] + bytes(8) + image[-12:]))
+    result = run(own, options(vq, tolerance=0.9))
+    assert result.skipped == {"corrupt": len(with_picture(own, 6))}
+
+
+def test_a_picture_whose_file_could_not_be_read_is_tried_again(
+    vq: Path,
+    own: DatasetFolder,
+    undisturbed: DatasetFolder,
+    failing: Callable[[int, Exception], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    failing(6, FileNotFoundError("gone"))
     with pytest.raises(TooManyLeftOut, match="file-missing"):
-        run(source, tmp_path / "to", options("no VQ is loaded"))
-    result = run(source, tmp_path / "to", options(vq, tolerance=0.9))
-    assert result.records + result.left_out["file-missing"] == 8
+        run(own, options(vq))
+    monkeypatch.undo()
+    result = run(own, options(vq))
+    assert (result.records, result.skipped) == (8, {})
+    assert 0 < result.encoded_before < result.encodings
+    assert contents(own.path) == contents(undisturbed.path)
 
 
-def test_a_dataset_folder_gives_its_own_ids_and_the_same_codes_as_its_pictures(
+def test_overwriting_tries_what_was_left_out_again(
+    vq: Path,
+    own: DatasetFolder,
+    undisturbed: DatasetFolder,
+    failing: Callable[[int, Exception], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    failing(6, FileNotFoundError("gone"))
+    some = run(own, options(vq, tolerance=0.9))
+    assert list(some.skipped) == ["file-missing"]
+    monkeypatch.undo()
+    assert run(own, options(vq)).records == some.records < 8
+    assert run(own, options(vq), overwrite=True).records == 8
+    assert contents(own.path) == contents(undisturbed.path)
+
+
+def test_every_row_has_its_codes_and_a_picture_the_same_wherever_it_is(
     vq: Path, dataset: Path, tmp_path: Path
 ) -> None:
-    result = run(dataset, tmp_path / "to", options(vq))
+    folder = DatasetFolder(Path(shutil.copytree(dataset, tmp_path / dataset.name)))
+    result = run(folder, options(vq))
     assert result.records == 24
-    rows = list(CodesFolder.open(tmp_path / "to").read())
+    rows = list(CodesFolder.open(folder.path).read())
     assert {row.id.partition("/")[0] for row in rows} == {
         "object_centric", "human_centric", "hoi", "de_re",
     }  # fmt: skip
@@ -267,7 +311,7 @@ def test_a_dataset_folder_gives_its_own_ids_and_the_same_codes_as_its_pictures(
         for found in row.pictures:
             known = of_digest.setdefault((found.digest, found.size), found.codes)
             assert np.array_equal(known, found.codes)
-    assert len(of_digest) == result.pickles == result.encodings
+    assert len(of_digest) == result.encodings
 
 
 @pytest.fixture
@@ -277,133 +321,63 @@ def forked(forks: ForkServerContext, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def in_processes(
-    encoder: EncoderOptions, export: Path, on_encoded: Callable[[int], None]
+    encoder: EncoderOptions, rows: DatasetFolder, on_encoded: Callable[[int], None]
 ) -> list[ChunkCodes]:
-    plan = EncodingPlan(open_material(export), SMALL, 4)
+    plan = EncodingPlan(EncodeInputs.of(rows), SMALL, 4)
     chunks = (plan.chunk(number) for number in range(plan.chunks))
     return list(encode_in_processes(encoder, ("cpu", "cpu"), chunks, on_encoded))
 
 
 @pytest.mark.usefixtures("forked")
-def test_a_process_that_dies_is_told_with_what_to_do(vq: Path, export: Path) -> None:
+def test_a_process_that_dies_is_told_with_what_to_do(vq: Path, rows: DatasetFolder) -> None:
     def kill(_more: int) -> None:
         for child in multiprocessing.active_children():
             child.kill()
 
     with pytest.raises(WorkerLost, match=r"--device cpu has ended(.|\n)*goes on from there"):
-        in_processes(options(vq).encoder, export, kill)
+        in_processes(options(vq).encoder, rows, kill)
 
 
 @pytest.mark.usefixtures("forked")
-def test_what_a_process_raises_is_raised_here(vq: Path, export: Path, tmp_path: Path) -> None:
+def test_what_a_process_raises_is_raised_here(
+    vq: Path, rows: DatasetFolder, tmp_path: Path
+) -> None:
     for encoder, expected, message in (
         (options(tmp_path / "gone").encoder, SourceNotFound, "gone: no such folder"),
         (replace(options(vq).encoder, vq_sha256="ab"), UsageError, "another checkpoint"),
     ):
         with pytest.raises(expected, match=message):
-            in_processes(encoder, export, lambda _: None)
-
-
-def test_a_picture_whose_file_could_not_be_read_is_tried_again(vq: Path, tmp_path: Path) -> None:
-    source = write_export(tmp_path / "mico-dimoo")
-    material = open_material(source)
-    work = Pretokenization(material, tmp_path / "to", options(vq))
-    away = (source / "images" / "6.png").rename(tmp_path / "away.png")
-    with pytest.raises(TooManyLeftOut, match="file-missing"):
-        work.run()
-    away.rename(source / "images" / "6.png")
-    result = Pretokenization(material, tmp_path / "to", options(vq)).run()
-    assert (result.records, result.left_out) == (8, {})
-    assert 0 < result.encoded_before < result.encodings
-    run(source, tmp_path / "whole", options(vq))
-    assert contents(tmp_path / "to") == contents(tmp_path / "whole")
-
-
-def test_overwriting_tries_what_was_left_out_again_and_uses_the_codes_there_are(
-    vq: Path, tmp_path: Path
-) -> None:
-    source, to = write_export(tmp_path / "mico-dimoo"), tmp_path / "to"
-    material = open_material(source)
-    one_by_one = options(vq, batch=1, tolerance=0.9)
-    work = Pretokenization(material, to, one_by_one)
-    away = (source / "images" / "6.png").rename(tmp_path / "away.png")
-    left_out = work.run().left_out
-    assert list(left_out) == ["file-missing"]
-    away.rename(source / "images" / "6.png")
-    assert run(source, to, one_by_one).left_out == left_out
-    again = run(source, to, one_by_one, overwrite=True)
-    assert (again.records, again.left_out) == (8, {})
-    with_codes = {
-        wanted
-        for record in material.records
-        if 6 not in record.pictures
-        for wanted in work.plan.wanted(record.pictures)
-    }
-    assert again.encoded_before == len(with_codes) < again.encodings
-    run(source, tmp_path / "whole", one_by_one)
-    assert contents(to) == contents(tmp_path / "whole")
-    assert run(source, to, one_by_one, overwrite=True).encoded_before == 0  # all is asked for again
-
-
-def test_codes_of_pictures_that_are_the_same_are_used_again_by_other_records(
-    vq: Path, tmp_path: Path
-) -> None:
-    source = write_export(tmp_path / "mico-dimoo")
-    one_by_one = options(vq, batch=1)
-    run(source, tmp_path / "to", one_by_one)
-    rows = json.loads((source / "dimoo-mico.json").read_text())
-    (source / "dimoo-mico.json").write_text(json.dumps([*rows[2:], rows[1]]))
-    (source / "images" / "0.png").write_bytes(encode(picture(99, (200, 150))))
-    with pytest.raises(OutputRefused, match="what differs is records"):
-        run(source, tmp_path / "to", one_by_one)
-    again = run(source, tmp_path / "to", one_by_one, overwrite=True)
-    assert again.encodings - again.encoded_before == 2  # the other picture, at each size
-    run(source, tmp_path / "new", one_by_one)
-    assert contents(tmp_path / "to") == contents(tmp_path / "new")
+            in_processes(encoder, rows, lambda _: None)
 
 
 def test_finished_codes_are_the_same_work_on_a_machine_with_other_cores(
-    vq: Path, export: Path, tmp_path: Path
+    vq: Path, own: DatasetFolder
 ) -> None:
-    run(export, tmp_path / "to", options(vq))
-    elsewhere = options(vq, threads=2, records=RecordOptions(system_prompt="Do."))
-    result = run(export, tmp_path / "to", elsewhere)
+    run(own, options(vq))
+    result = run(own, options(vq, threads=2))
     assert result.encoded_before == result.encodings
-    records = json.loads((tmp_path / "to" / "all_records.json").read_text())
-    assert {record["system_prompt"] for record in records} == {"Do."}
 
 
-def test_records_that_are_all_too_long_are_an_error(vq: Path, export: Path, tmp_path: Path) -> None:
-    short = options(vq, records=RecordOptions(max_seq_len=10))
-    with pytest.raises(UsageError, match="all 8 records are longer"):
-        Pretokenization(open_material(export), tmp_path, short).lengths()
+def test_two_runs_in_one_folder_keep_out_of_each_others_way(vq: Path, own: DatasetFolder) -> None:
+    work = own.path / layout.CODES_WORK
+    with lock_folder(work), pytest.raises(OutputRefused, match="another run"):
+        run(own, options(vq))
 
 
-def test_two_runs_in_one_folder_keep_out_of_each_others_way(
-    vq: Path, export: Path, tmp_path: Path
-) -> None:
-    with lock_folder(tmp_path / "to"), pytest.raises(OutputRefused, match="another run"):
-        run(export, tmp_path / "to", options(vq))
+def test_lengths_are_told_by_the_number_of_inputs(vq: Path, own: DatasetFolder) -> None:
+    lengths = Pretokenization(own, options(vq)).lengths()
+    assert [(line.inputs, line.records, line.size) for line in lengths] == [
+        (1, 2, 96), (2, 2, 96), (3, 2, 64), (4, 2, 64),
+    ]  # fmt: skip
+    assert all(line.least <= line.median <= line.most for line in lengths)
 
 
-def test_more_actors_than_there_is_room_for_are_refused(
-    vq: Path, export: Path, tmp_path: Path
-) -> None:
-    pytest.importorskip("ray", reason="needs the extra ray")
-    with pytest.raises(UsageError, match="each of 99999 actors with --device cpu takes one"):
-        run(export, tmp_path, options(vq, cluster=Cluster("local", 99_999)))
+def test_a_cluster_has_a_process_a_gpu_or_one_for_so_many_cores() -> None:
+    def ray(**there: float) -> SimpleNamespace:
+        return SimpleNamespace(cluster_resources=lambda: there)
 
-
-@pytest.mark.parametrize(
-    ("actors", "device", "message"),
-    [
-        (0, "cpu", "4 CPUs and 0 GPUs; with --actors N and --device cpu"),
-        (1, "cuda", "each of 1 actors with --device cuda takes one: 0 fit"),
-    ],
-)
-def test_a_cluster_without_a_gpu_says_how_it_can_be_used(
-    actors: int, device: str, message: str
-) -> None:
-    ray = SimpleNamespace(cluster_resources=lambda: {"CPU": 4.0})
-    with pytest.raises(UsageError, match=message):
-        _count_actors(ray, Cluster("local", actors), device)
+    assert _count_actors(ray(CPU=16.0, GPU=8.0), "cuda", 0) == 8
+    assert _count_actors(ray(CPU=16.0), "cpu", 4) == 4
+    assert _count_actors(ray(CPU=2.0), "cpu", 8) == 1
+    with pytest.raises(UsageError, match="4 CPUs and 0 GPUs(.|\n)*--device cpu"):
+        _count_actors(ray(CPU=4.0), "cuda", 0)

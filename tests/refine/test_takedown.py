@@ -22,7 +22,7 @@ from mico_150k.inspection.page import write_preview
 from mico_150k.inspection.page_rows import Choice
 from mico_150k.io.files import write_atomically
 from mico_150k.loaders.huggingface import Mico150k
-from mico_150k.pretokenize.source import open_material
+from mico_150k.pretokenize.dataset_images import EncodeInputs
 from mico_150k.refine.options import RefineOptions
 from mico_150k.refine.refinement import Refinement
 
@@ -126,7 +126,7 @@ def test_whatever_reads_a_dataset_reads_one_with_missing_numbers(gap: Path, tmp_
     for trainer, to in (("bagel", tmp_path / "bagel"), ("dimoo", tmp_path / "dimoo")):
         job = ExportJob.prepare(open_dataset(gap), get_trainer(trainer), to, ExportOptions())
         assert run_export(job).rows == len(expected)
-    assert len(open_material(gap).records) == len(expected)
+    assert len(EncodeInputs.of(DatasetFolder(gap)).records) == len(expected)
     page = write_preview(open_dataset(gap), tmp_path / "page.html", Choice(60))
     assert page.rows == len(expected)
 

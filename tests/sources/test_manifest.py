@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from mico_150k.builders.dimoo import DimooTrainer
+from mico_150k.builders import get_trainer
 
 from mico_150k.core.errors import (
     BrokenFile,
@@ -17,9 +17,7 @@ from mico_150k.core.errors import (
 from mico_150k.core.reasons import Reason
 from mico_150k.core.sample import Missing, RawSample, SkippedRow
 from mico_150k.core.task import Task, parse_task_map
-from mico_150k.export import pickles
-from mico_150k.export.folder import EXPORT
-from mico_150k.pretokenize import workspace
+from mico_150k.export.folder import EXPORT, MADE_OF
 from mico_150k.sources import ReadOptions, open_source
 from mico_150k.sources.layouts import OF_EXPORTS
 from mico_150k.sources.shape import parse_map
@@ -230,8 +228,7 @@ def test_a_file_that_is_no_manifest_is_an_error_that_says_how_to_leave_it_out(
 
 def test_what_exports_write_besides_is_no_manifest(tmp_path: Path, hoi: list[Case]) -> None:
     written = {
-        EXPORT, bagel.PARQUET_INFO, workspace.MANIFEST, pickles.RECORDS, pickles._MADE_OF,
-        DimooTrainer.ids,
+        EXPORT, bagel.PARQUET_INFO, MADE_OF, get_trainer("dimoo", "codes").records,
     }  # fmt: skip
     assert written == OF_EXPORTS
     write_json(tmp_path / "hoi.json", manifest_rows(tmp_path, hoi))

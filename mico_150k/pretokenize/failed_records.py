@@ -4,27 +4,52 @@ from collections import Counter
 from dataclasses import dataclass
 
 from mico_150k.core.errors import TooManyLeftOut
+from mico_150k.core.excerpt import excerpt
+from mico_150k.core.reasons import Reason
 from mico_150k.io.json_lines import to_json_line
-from mico_150k.pretokenize.material import EncodeInputs, Fault
+from mico_150k.pretokenize.dataset_images import EncodeInputs
 from mico_150k.sources.validate import OUTPUT
+
+MOST_DETAIL = 600
+"""Characters that are written down of what is wrong: some of it is the source's own text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Why a picture cannot be encoded."""
+
+    reason: Reason
+    detail: str = ""
+
+    def __post_init__(self) -> None:
+        # A path may be no valid text, or of any length, and this is to be written.
+        readable = excerpt(self.detail, len(self.detail))
+        if len(readable) > 2 * MOST_DETAIL:  # what was cut is not cut again when it is read
+            readable = excerpt(readable, MOST_DETAIL)
+        object.__setattr__(self, "detail", readable)
+
+    @property
+    def may_pass(self) -> bool:
+        """Whether it is of a file that could not be read, and not of what is in it."""
+        return self.reason is Reason.FILE_MISSING
 
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """A record that cannot be used; `image` is its place from 1, "output", or None for all."""
+    """A record that cannot be used; `image` is its place from 1, or "output"."""
 
     fault: Fault
-    image: int | str | None
+    image: int | str
 
 
 class FailedRecords:
-    """Those of some material, as they become known."""
+    """Those of a dataset, as they become known."""
 
-    def __init__(self, material: EncodeInputs, tolerance: float) -> None:
+    def __init__(self, inputs: EncodeInputs, tolerance: float) -> None:
         """`tolerance` is the share of records that may be lost."""
-        self._material = material
+        self._inputs = inputs
         self._tolerance = tolerance
-        self._faults = dict(material.faults)
+        self._faults: dict[int, Fault] = {}
 
     def add(self, picture: int, fault: Fault) -> None:
         """A picture cannot be encoded."""
@@ -32,21 +57,21 @@ class FailedRecords:
 
     def records(self) -> dict[int, Lost]:
         """Those that are lost by now, by their place."""
-        lost = {place: Lost(fault, None) for place, fault in self._material.unusable.items()}
-        for place, record in enumerate(self._material.records):
-            if place in lost or self._faults.keys().isdisjoint(record.pictures):
+        lost = {}
+        for place, record in enumerate(self._inputs.records):
+            if self._faults.keys().isdisjoint(record.pictures):
                 continue
             image = next(n for n, picture in enumerate(record.pictures) if picture in self._faults)
             where = OUTPUT if image == record.inputs else image + 1
             lost[place] = Lost(self._faults[record.pictures[image]], where)
-        return dict(sorted(lost.items()))
+        return lost
 
     def check(self) -> dict[int, Lost]:
         """The same. Raises `TooManyLeftOut` where they are more than is tolerated, or all."""
         lost = self.records()
-        total = len(self._material.records)
+        total = len(self._inputs.records)
         if len(lost) == total:
-            msg = f"{self._material.name}: no record in it can be used; {_first(lost)}"
+            msg = f"{self._inputs.name}: no record in it can be used; {_first(lost)}"
             raise TooManyLeftOut(msg)
         if len(lost) > self._tolerance * total:
             share = min(1.0, max(0.05, round(2 * len(lost) / total, 2)))
@@ -64,7 +89,7 @@ class FailedRecords:
             to_json_line(
                 {
                     "record": place,
-                    "id": self._material.records[place].id,
+                    "id": self._inputs.records[place].id,
                     "image": one.image,
                     "reason": one.fault.reason.value,
                     "detail": one.fault.detail,

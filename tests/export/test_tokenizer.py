@@ -6,7 +6,7 @@ import pytest
 from mico_150k.builders.dimoo_tokens import MOST, estimate, instruction
 
 from mico_150k.core.errors import SourceNotFound
-from mico_150k.pretokenize.text import load_tokenizer
+from mico_150k.export.tokenizer import load_tokenizer
 
 
 def test_the_estimate_errs_upwards_and_ends_where_training_cuts() -> None:

@@ -1,7 +1,6 @@
 """How many tokens a record's text is in training, by its tokenizer or by an estimate."""
 
 from pathlib import Path
-from typing import Any
 
 from mico_150k.builders.dimoo_tokens import MOST, TextLength
 from mico_150k.core.errors import MissingPackage, SourceNotFound
@@ -18,26 +17,19 @@ def load_tokenizer(where: str) -> TextLength:
         msg = "--tokenizer needs tokenizers: pip install '.[vq]' in the clone of mico-150k"
         raise MissingPackage(msg) from error
     try:
-        tokenizer = Tokenizer.from_file(str(_find(where)))
+        place = Path(where)
+        if not place.exists():
+            from huggingface_hub import hf_hub_download
+
+            place = Path(hf_hub_download(where, _FILE))
+        file = place / _FILE if place.is_dir() else place
+        tokenizer = Tokenizer.from_file(str(file))
     except Exception as error:  # the library raises bare ones, the Hub's client a dozen types
         msg = f"--tokenizer {where}: no {_FILE} could be read: {error}"
         raise SourceNotFound(msg) from error
-    return _counter(tokenizer)
-
-
-def _counter(tokenizer: Any) -> TextLength:  # noqa: ANN401 - a Tokenizer
     tokenizer.no_truncation()
     tokenizer.no_padding()
     return lambda text: min(MOST, len(tokenizer.encode(text).ids))
-
-
-def _find(where: str) -> Path:
-    path = Path(where)
-    if path.exists():
-        return path / _FILE if path.is_dir() else path
-    from huggingface_hub import hf_hub_download
-
-    return Path(hf_hub_download(where, _FILE))
 
 
 _FILE = "tokenizer.json"
