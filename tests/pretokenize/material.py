@@ -9,7 +9,7 @@ import pytest
 from mico_150k.builders.dimoo_tokens import SizeTable
 
 from mico_150k.build.build import Build, BuildOptions
-from mico_150k.card.file import Licence, write_card
+from mico_150k.card.file import License, write_card
 from mico_150k.dataset import layout
 from mico_150k.dataset.codes import CodedPicture, CodedRow, CodesFolder, write_codes
 from mico_150k.dataset.folder import DatasetFolder, read_rows
@@ -63,7 +63,7 @@ def write_dataset(folder: Path, records: int = 8) -> DatasetFolder:
     ]
     (source / "hoi.json").write_text(json.dumps(rows))
     Build.prepare(open_source(str(source)), folder, BuildOptions()).run()
-    write_card(DatasetFolder(folder), Licence("mit"))
+    write_card(DatasetFolder(folder), License("mit"))
     return DatasetFolder(folder)
 
 
