@@ -81,7 +81,7 @@ def test_a_torch_dataset_refuses_it(old: Path) -> None:
 def test_a_build_does_not_go_on_in_it_and_overwrites_it(release: Path, mico: Mico) -> None:
     done = mico("build", release, "--out", "old", "--config", "bagel")
     assert done.returncode == WRONG_USAGE
-    assert "holds a build of mico-150k 0.1.0, which this version cannot resume" in done.stderr
+    assert "holds a build of mico-150k 0.1.0, which this version cannot use" in done.stderr
     assert "Rebuild it: `mico build SOURCE --out FOLDER`" in done.stderr
     done = mico("build", release, "--out", "old", "--config", "bagel", "--overwrite")
     assert done.returncode == DONE, done.stderr

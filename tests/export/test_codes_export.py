@@ -245,7 +245,7 @@ def test_files_of_others_are_left_alone(whole: DatasetFolder, tmp_path: Path) ->
     to = tmp_path / "to"
     (to / "files").mkdir(parents=True)
     (to / "files" / "thesis.tex").write_text("mine")
-    with pytest.raises(OutputRefused, match="--overwrite"):
+    with pytest.raises(OutputRefused, match="no export has written"):
         export(whole, to)
     with pytest.raises(OutputRefused, match="files holds files that no export has written"):
         run_export(prepare(whole, to), overwrite=True)

@@ -17,7 +17,7 @@ from mico_150k.export.limits import Fitted
 
 from ..renaming import renamed
 
-IDENTITY_SHA256 = "52082a09780c9307a0534593c15cd2829ad415f5ce43a90d762eae81f4b68895"
+IDENTITY_SHA256 = "fa7d406fd5470df0e81d93cb65ab9634d14cc946339df76563b1eca7c906540d"
 SELECTION = Selection(where="num_inputs <= 3", limit=2)
 
 
