@@ -418,6 +418,8 @@ def _read_manifest(storage: Storage) -> dict[str, Any]:
         if storage.is_local:
             data = read_small(Root.at(storage.root).file(layout.MANIFEST))
         else:
+            # Its size may be remembered from before a push: it would be read to where it ended.
+            storage.fs.invalidate_cache(storage.path(layout.MANIFEST))
             data = _first_bytes(storage, layout.MANIFEST, SMALL_FILE_BYTES)
     except MicoError:
         raise

@@ -70,6 +70,7 @@ def test_one_of_a_version_to_come_is_refused_as_well(old: Path, mico: Mico) -> N
 
 
 def test_a_torch_dataset_refuses_it(old: Path) -> None:
+    pytest.importorskip("torch", reason="needs torch: pip install '.[train]'")
     from mico_150k.core.errors import OtherFormat
     from mico_150k.loaders.torch import TrainingRows
 

@@ -30,7 +30,7 @@ def test_a_folder_of_save_to_disk_says_how_to_make_parquet_of_it(
 ) -> None:
     rows = datasets.Dataset.from_dict({"instruction": ["x"]})
     saved = datasets.DatasetDict({"train": rows}) if splits else rows
-    saved.save_to_disk(tmp_path / "d")
+    saved.save_to_disk(str(tmp_path / "d"))
     with pytest.raises(EmptySource, match="save_to_disk.*load_from_disk.*to_parquet"):
         open_source(str(tmp_path / "d"))
 
