@@ -138,8 +138,8 @@ def test_killed_at_20_random_points_it_goes_on_to_the_same_files(
     chance = random.Random(0)
     killed, lasts = 0, 0.0
     while killed < KILLS:
-        work = Pretokenization(dataset, options(vq))
-        process = forks.Process(target=exec, args=("work.run()", {"work": work}))
+        asked = {"begin": Pretokenization, "dataset": dataset, "options": options(vq)}
+        process = forks.Process(target=exec, args=("begin(dataset, options).run()", asked))
         process.start()
         wait_for_work(process, dataset)
         started = time.monotonic()
