@@ -133,6 +133,8 @@ def test_a_bar_on_a_terminal_is_drawn_once_for_each_state_and_ends() -> None:
     assert "7/9 images" in shown
 
 
+# From Python 3.13 on, a stream that cannot be flushed is told of when it is collected as well.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_who_stops_reading_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     stream(monkeypatch, "stdout", "utf-8", Pipe(BrokenPipeError(32, "Broken pipe")))
     stream(monkeypatch, "stderr", "utf-8", Pipe(OSError(5, "Input/output error")))
@@ -142,6 +144,8 @@ def test_who_stops_reading_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> Non
         show_json({"data": 1})
 
 
+# From Python 3.13 on, a stream that cannot be flushed is told of when it is collected as well.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_full_disk_loses_no_data_in_silence_but_ends_nothing_that_is_whole(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
