@@ -23,7 +23,6 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -32,6 +31,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 from benchmarks import exporting, reading, writing
 from benchmarks.data import make_source
+from process_family import family
 
 GIGABYTE = 10**9
 SECONDS_BETWEEN_LOOKS = 0.02
@@ -95,15 +95,6 @@ def run_case(name: str, source: Path, out: Path) -> Figures:
     if process.returncode:
         sys.exit(f"{name} failed:\n{errors}")
     return Figures(**json.loads(printed.splitlines()[-1]), peak=peak / 1e6)
-
-
-def family(process: int) -> Iterator[int]:
-    """A process, and all that descend from it."""
-    yield process
-    for path in Path(f"/proc/{process}/task").glob("*/children"):
-        with suppress(OSError):  # it has ended meanwhile
-            for child in path.read_text().split():
-                yield from family(int(child))
 
 
 def memory_of(process: int) -> int:

@@ -11,10 +11,12 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+from process_family import family
 
 UNCAUGHT = 70
 """The exit status of a child that ended with a traceback; `mico` has none of this number."""
@@ -134,15 +136,6 @@ def _end(child: int) -> None:
         os.kill(child, signal.SIGUSR1)
         time.sleep(SECONDS_FOR_STACKS)
         os.killpg(child, signal.SIGKILL)
-
-
-def family(process: int) -> Iterator[int]:
-    """A process, and all that descend from it."""
-    yield process
-    for path in Path(f"/proc/{process}/task").glob("*/children"):
-        with suppress(OSError):  # it has ended meanwhile
-            for child in path.read_text().split():
-                yield from family(int(child))
 
 
 def _memory_of(process: int) -> int:
