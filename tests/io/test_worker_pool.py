@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import partial
 from multiprocessing import active_children
+from pathlib import Path
 
 import pytest
 
@@ -44,6 +45,13 @@ def run(start: Callable[[], Work[int, int]], tasks: int, workers: int = 2) -> li
     crew = [Worker(f"worker {number}", start, waiting) for number in range(workers)]
     with closing(run_workers(crew, seconds_to_end=5, when_lost="Run it again.")) as results:
         return list(results)
+
+
+@pytest.fixture(autouse=True)
+def a_child_can_import_this_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The folder of the repository itself cannot be on the path: it would hide what is installed."""
+    (tmp_path / "tests").symlink_to(Path(__file__).parents[1])
+    monkeypatch.syspath_prepend(tmp_path)
 
 
 @pytest.fixture(autouse=True)
