@@ -79,7 +79,7 @@ def build(place: Place, out: str, workers: int) -> list[str]:
 def refine(place: Place) -> list[str]:
     """Some shards are linked, and others written anew."""
     options = ["--validation", "4", "--max-loss", "1", "--where", "source_id != '7'", "--json"]
-    return ["build", place.path("dataset"), "--out", place.out, *options]
+    return ["refine", place.path("dataset"), "--out", place.out, *options]
 
 
 def pretokenize(place: Place, dataset: str) -> list[str]:
@@ -127,7 +127,7 @@ RUNS = {
     "export-images": Run(export("dimoo", "--format", "images"), needs=(DATASET,)),
     "export-codes": Run(export("dimoo", "--format", "codes"), needs=(DATASET, CODES)),
     "pretokenize": Run(lambda place: pretokenize(place, place.out), copy_dataset, (DATASET,)),
-    "card": Run(lambda place: ["card", place.out, "--licence", "mit"], copy_dataset, (DATASET,)),
+    "card": Run(lambda place: ["card", place.out, "--license", "mit"], copy_dataset, (DATASET,)),
 }  # fmt: skip
 
 

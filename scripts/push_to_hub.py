@@ -1,77 +1,64 @@
 #!/usr/bin/env python3
 """From a release to a dataset on the Hub, in one go: build, check, push, verify.
 
-    scripts/push_to_hub.py RELEASE USER/mico-150k --licence cc-by-nc-4.0
+    scripts/push_to_hub.py RELEASE USER/mico-150k --license cc-by-nc-4.0
 
-The account, the licence and the repository are looked at first: a build takes hours. Each step is
-a command of `mico`, and is printed before it runs. After any interruption, the same line goes on
-with what is not finished. Options after `--` go to `mico build`.
+The account, the license and the repository are looked at first: a build takes hours. Re-run the
+same line after any interruption: it resumes. Each step is a function of the package; copy this
+script to give one of them more arguments.
 """
 
 import argparse
-import shlex
-import subprocess
 import sys
+from collections.abc import Iterable
 
+import mico_150k
 from mico_150k.card.file import License
-from mico_150k.cli import STOPPED
-from mico_150k.cli.hub import open_repository
-from mico_150k.core.errors import MicoError
-from mico_150k.dataset import layout
 from mico_150k.hub.remote_state import RemoteState
-from mico_150k.hub.repository import DEFAULT_BRANCH
+from mico_150k.hub.repository import DEFAULT_BRANCH, Repository
+from mico_150k.inspection.check import Finding
 
 
-def look_first(asked: argparse.Namespace) -> list[str]:
-    """The options of `mico push`. Ends where it would be refused."""
-    try:
-        licence = License(asked.licence, asked.licence_name, asked.licence_link)
-        RemoteState.look(open_repository(asked.repository), DEFAULT_BRANCH, private=asked.private)
-    except MicoError as error:
-        sys.exit(f"push_to_hub: {error}")
-    options = {
-        "--licence": licence.identifier,
-        "--licence-name": licence.name,
-        "--licence-link": licence.link,
-        "--tag": asked.tag,
-    }
-    words = [word for option, value in options.items() if value for word in (option, value)]
-    return [*words, "--private"] if asked.private else words
-
-
-def run(*words: str) -> None:
-    """Run one command of `mico`; end as it does where it fails."""
-    print(f"+ mico {shlex.join(words)}", file=sys.stderr, flush=True)
-    with subprocess.Popen([sys.executable, "-m", "mico_150k", *words]) as step:
-        try:
-            status = step.wait()
-        except KeyboardInterrupt:  # Ctrl-C reaches the command as well, which says so
-            status = step.wait() or STOPPED
-    if status:
-        sys.exit(status)
-
-
-def main() -> None:
-    """Run the four steps."""
+def parse() -> argparse.Namespace:
+    """The command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("release", help="a folder or file of samples, or `hf://…`")
+    parser.add_argument("release", help="a folder or file, `USER/NAME` on the Hub, or a URL")
     parser.add_argument("repository", metavar="USER/NAME")
-    parser.add_argument("--out", default=layout.DATASET, help="the dataset folder")
-    parser.add_argument("--licence", required=True, help="such as cc-by-nc-4.0")
-    parser.add_argument("--licence-name", default="", help="the name of one that is `other`")
-    parser.add_argument("--licence-link", default="", help="where its text is")
-    parser.add_argument("--private", action="store_true", help="for the owner's eyes alone")
-    parser.add_argument("--tag", default="", help="a name for the state that comes of it")
-    words = sys.argv[1:]
-    split = words.index("--") if "--" in words else len(words)
-    asked = parser.parse_args(words[:split])
-    options = look_first(asked)
-    run("build", asked.release, "--out", asked.out, *words[split + 1 :])
-    run("check", asked.out)
-    run("push", asked.out, asked.repository, *options)
-    run("check", asked.out, "--remote", asked.repository)
+    parser.add_argument("--out", default="mico-150k", help="the dataset folder")
+    parser.add_argument("--license", required=True, help="such as cc-by-nc-4.0")
+    parser.add_argument("--license-name", default="", help="the name of one that is `other`")
+    parser.add_argument("--license-link", default="", help="where its text is")
+    parser.add_argument("--workers", type=int, help="processes; by default as many as fit")
+    parser.add_argument("--private", action="store_true", help="make the repository private")
+    parser.add_argument("--tag", default="", help="a tag for the resulting commit")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Build, check, push, and compare the Hub with the folder."""
+    asked = parse()
+    try:
+        stated = License(asked.license, asked.license_name, asked.license_link)
+        RemoteState.look(Repository(asked.repository), DEFAULT_BRANCH, private=asked.private)
+        print(mico_150k.build_dataset(asked.release, asked.out, workers=asked.workers))
+        stop_at_faults(mico_150k.check_dataset(asked.out))
+        pushed = mico_150k.push_dataset(
+            asked.out, asked.repository, private=asked.private, license=stated, tag=asked.tag
+        )
+        print(pushed)
+        stop_at_faults(mico_150k.check_dataset(asked.out, remote=asked.repository))
+    except mico_150k.MicoError as error:
+        sys.exit(f"push_to_hub: {error}")
+
+
+def stop_at_faults(findings: Iterable[Finding]) -> None:
+    """Print what was looked at, and end where something is wrong."""
+    found = list(findings)
+    print(*found, sep="\n")
+    if any(finding.fault for finding in found):
+        sys.exit(1)
 
 
 if __name__ == "__main__":

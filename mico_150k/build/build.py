@@ -19,7 +19,7 @@ from mico_150k.build.executors import KEEP_HERE, Executor, InProcess, ShardSink
 from mico_150k.build.finalize import finish
 from mico_150k.build.forecast import Forecast, make_forecast
 from mico_150k.build.output import refuse_misread, refuse_source
-from mico_150k.build.partition import Share, ShareResult
+from mico_150k.build.partition import Partition, PartitionResult
 from mico_150k.build.plan import SHARD_BYTES, Plan, Unit, make_plan
 from mico_150k.build.provenance import RELEASE, build_command, unless
 from mico_150k.build.worker import UnitBuilder
@@ -36,6 +36,7 @@ from mico_150k.dataset.row_group import MAX_BYTES, MAX_ROWS
 from mico_150k.dataset.workspace import Workspace
 from mico_150k.images.header import Verify
 from mico_150k.io.locks import LOCK
+from mico_150k.io.machine import gigabytes
 from mico_150k.sources import DEMO
 from mico_150k.sources.source import Source
 from mico_150k.version import __version__
@@ -79,11 +80,11 @@ class BuildOptions:
         ]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class BuildResult:
     """A finished build. `resumed` shards were there before; `seconds` are of this run."""
 
-    folder: Path
+    location: str
     report: Report
     files: int
     bytes: int
@@ -101,7 +102,20 @@ class BuildResult:
         files = [path for path in found if path not in besides]
         size = sum(path.stat().st_size for path in files)
         seconds = time.monotonic() - started
-        return cls(folder, report, len(files), size, shards, resumed, seconds)
+        return cls(str(folder), report, len(files), size, shards, resumed, seconds)
+
+    @property
+    def folder(self) -> Path:
+        """The folder, where it is on this machine."""
+        return Path(self.location)
+
+    def __repr__(self) -> str:
+        """The build in one line."""
+        read, rows = self.report.rows_read, self.report.rows
+        return (
+            f"<{type(self).__name__} {self.location}: {rows} of {read} rows in {self.shards} "
+            f"shards; {self.files} files, {gigabytes(self.bytes)}, {self.seconds:.1f} s>"
+        )
 
 
 SHARDS_AT_ONCE = 3
@@ -191,36 +205,36 @@ class Build:
             self._write(units, records, watch, executor or InProcess(), sink)
             return self._result(self._finish(records, tolerance), resumed, started)
 
-    def run_share(
+    def run_partition(
         self,
-        share: Share,
+        partition: Partition,
         *,
         recheck: bool = False,
         tolerance: float = TOLERANCE,
         executor: Executor | None = None,
         on_progress: Callable[[Progress], None] = lambda _: None,
-    ) -> ShareResult:
-        """Build one share of the units, beside other processes that build theirs.
+    ) -> PartitionResult:
+        """Build one partition of the units, beside other processes that build theirs.
 
         All write to the same folder, which the first of them makes its own. `complete` is what
         brings it to its end. Raises what `run` raises.
         """
         started = time.monotonic()
-        units = share.take(self.plan)
+        units = partition.take(self.plan)
         shards = sum(len(unit.shards) for unit in units)
         if self.is_finished():
             self._update_finished()
-            return ShareResult(self.out, shards, shards, time.monotonic() - started)
+            return PartitionResult(str(self.out), shards, shards, time.monotonic() - started)
         with self._claimed(units, shared=True):
             records = self._records(units, hashes=recheck)
             resumed = len(records)
             watch = DropLimit(self.plan, tolerance, records.values(), on_progress)
             self._check_disk(units, _bytes(records))
             self._write(units, records, watch, executor or InProcess())
-            return ShareResult(self.out, shards, resumed, time.monotonic() - started)
+            return PartitionResult(str(self.out), shards, resumed, time.monotonic() - started)
 
     def complete(self, *, recheck: bool = False, tolerance: float = TOLERANCE) -> BuildResult:
-        """Bring a build to its end that was done in shares.
+        """Complete a build that was done in partitions.
 
         Raises `ShardsMissing`, `TooManyLeftOut`, `OutputRefused`.
         """
@@ -355,8 +369,8 @@ class Build:
         more = ", …" if len(missing) > _MOST_NAMED else ""
         return ShardsMissing(
             f"{self.out}: {len(missing)} of {self.plan.shards} shards are missing: {named}{more}\n"
-            "Run `mico build --units i/n` again for each i, with the same n or another: what is "
-            "finished is not done again."
+            "Run `mico build --partition I/N` again for each I, with the same N or another: "
+            "finished shards are not built again."
         )
 
     def identity(self) -> dict[str, Any]:

@@ -21,7 +21,7 @@ def build_command(*options: str, source: str = RELEASE) -> list[str]:
 def refine_command(before: Sequence[object], *options: str) -> list[str]:
     """The command that makes a dataset of the one that `before` made."""
     source = _folder(len(before)) if before else UNTOLD
-    return ["mico", "build", source, "--out", _folder(len(before) + 1), *options]
+    return ["mico", "refine", source, "--out", _folder(len(before) + 1), *options]
 
 
 def unless(default: float, option: str, value: float) -> list[str]:

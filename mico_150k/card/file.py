@@ -33,14 +33,14 @@ class License:
         if self.identifier not in IDENTIFIERS:
             alike = get_close_matches(self.identifier.lower(), sorted(IDENTIFIERS), 3)
             msg = (
-                f"{excerpt(self.identifier)!r} is no licence's identifier that the Hub knows, such "
-                f"as {' or '.join(alike or ('cc-by-nc-4.0', 'apache-2.0'))} "
-                "(huggingface.co/docs/hub/repositories-licenses).\nAnother one is given by its "
-                "name: --licence other --licence-name NAME --licence-link URL"
+                f"{excerpt(self.identifier)!r} is no license that the Hub knows, such as "
+                f"{' or '.join(alike or ('cc-by-nc-4.0', 'apache-2.0'))} "
+                "(huggingface.co/docs/hub/repositories-licenses).\nAnother one is named by "
+                "`mico card` or `mico push`: --license other --license-name NAME --license-link URL"
             )
             raise UsageError(msg)
         if self.identifier == OTHER and not self.name:
-            msg = "A licence `other` needs its name as well: --licence-name."
+            msg = "A license `other` needs a name: `mico card` and `mico push` take --license-name."
             raise UsageError(msg)
 
     @property
@@ -60,18 +60,25 @@ def read_card(folder: DatasetFolder) -> CardText:
 
     Raises `BrokenFile` where it is no text, `NotRegular` and `OutsideRoot`.
     """
+    path = folder.path / layout.CARD
     try:
-        return CardText(read_small(Root.at(folder.path).file(layout.CARD)).decode())
-    except UnicodeDecodeError as error:
-        msg = (
-            f"{folder.path / layout.CARD} is no UTF-8: {excerpt(error)}\n"
-            "Save it as UTF-8, or remove it: `mico card` writes it again."
-        )
-        raise BrokenFile(msg) from error
+        return card_text(read_small(Root.at(folder.path).file(layout.CARD)), str(path))
     except FileNotFoundError:
         return CardText("")
     except OSError as error:
-        msg = f"{folder.path / layout.CARD} cannot be read: {excerpt(error)}"
+        msg = f"{path} cannot be read: {excerpt(error)}"
+        raise BrokenFile(msg) from error
+
+
+def card_text(data: bytes, name: str) -> CardText:
+    """A card's text. Raises `BrokenFile`, which names it as `name`."""
+    try:
+        return CardText(data.decode())
+    except UnicodeDecodeError as error:
+        msg = (
+            f"{name} is no UTF-8: {excerpt(error)}\n"
+            "Save it as UTF-8, or remove it: `mico card` writes it again."
+        )
         raise BrokenFile(msg) from error
 
 

@@ -1,5 +1,7 @@
 """The commands of `mico`."""
 
+from typing import Annotated
+
 import typer
 
 from mico_150k.cli.build import build
@@ -11,22 +13,45 @@ from mico_150k.cli.patch import patch
 from mico_150k.cli.pretokenize import pretokenize
 from mico_150k.cli.preview import preview
 from mico_150k.cli.push import push
+from mico_150k.cli.refine import refine
+from mico_150k.cli.terminal import show_text
+from mico_150k.version import __version__
 
 app = typer.Typer(
     name="mico",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
-    help='From MICo-150K\'s release to `load_dataset("mico-150k", "bagel")`.',
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help='MICo-150K from its release to a training: `load_dataset("mico-150k", "bagel")`.',
 )
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        show_text(f"mico-150k {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version.", is_eager=True, callback=_show_version),
+    ] = False,
+) -> None:
+    """The options of `mico` itself."""
+    del version
+
+
 app.command()(inspect)
 app.command()(build)
+app.command()(refine)
 app.command()(check)
+app.command()(preview)
 app.command()(export)
-app.command()(relocate)
 app.command()(patch)
 app.command()(pretokenize)
 app.command()(push)
 app.command()(card)
-app.command()(preview)
+app.command()(relocate)

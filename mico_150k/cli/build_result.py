@@ -8,6 +8,7 @@ from rich.table import Table
 from mico_150k.build.build import BuildResult
 from mico_150k.cli.terminal import say
 from mico_150k.dataset import layout
+from mico_150k.dataset.folder import DatasetFolder
 from mico_150k.io.machine import gigabytes
 from mico_150k.loaders.first_row import FirstRows
 
@@ -15,24 +16,24 @@ _SECONDS = 60.0
 """For a row that is shown at the end: whoever waits has the dataset already."""
 
 
-def say_built(result: BuildResult, location: str = "") -> None:
-    """The last line of a build. `location` is where it lies, if not in its folder."""
+def say_built(result: BuildResult) -> None:
+    """The last line of a build."""
     report = result.report
     say(
-        "[green]done[/green]: {} rows read, {} written, {} left out{}; {} files, {} in {}, {} s{}",
+        "[green]done[/green]: {} rows read, {} written, {} skipped{}; {} files, {} in {}, {} s{}",
         report.rows_read,
         report.rows,
         report.rows_read - report.rows,
         "".join(f", {count} {reason}" for reason, count in report.reasons.items()),
         result.files,
         gigabytes(result.bytes),
-        location or result.folder,
+        result.location,
         f"{result.seconds:.1f}",
         f" ({result.resumed} of {result.shards} shards were there)" if result.resumed else "",
     )
 
 
-def first_rows(folder: Path, configs: list[str]) -> Table:
+def first_rows(folder: Path) -> Table:
     """The first row of each configuration, as `load_dataset` gives it.
 
     Raises `RowUnreadable`, OSError.
@@ -41,7 +42,7 @@ def first_rows(folder: Path, configs: list[str]) -> Table:
     table.add_column("configuration", style="bold")
     table.add_column("row")
     with closing(FirstRows(str(folder.absolute()), seconds=_SECONDS)) as rows:
-        for config in configs:
+        for config in DatasetFolder(folder).configs:
             row = rows.read(config, layout.main_split(config))
             cells = row.cells if row else {}
             table.add_row(config, "\n".join(f"{name}: {cell}" for name, cell in cells.items()))

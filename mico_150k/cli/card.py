@@ -5,30 +5,32 @@ from typing import Annotated
 
 import typer
 
-from mico_150k.card.file import write_card
-from mico_150k.cli.options import LicenseLink, LicenseName, LicenseOption, make_license
+from mico_150k.api.card import write_card
+from mico_150k.cli.options import LicenseLink, LicenseName, LicenseOption
 from mico_150k.cli.terminal import say
 from mico_150k.dataset import layout
-from mico_150k.dataset.folder import DatasetFolder
 
 
 def card(
-    dataset: Annotated[Path, typer.Argument(help="A dataset folder.")],
+    dataset: Annotated[Path, typer.Argument(help="A dataset folder on this machine.")],
     license: LicenseOption = None,
-    license_name: LicenseName = None,
-    license_link: LicenseLink = None,
+    license_name: LicenseName = "",
+    license_link: LicenseLink = "",
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Lose what was changed outside of kept sections.")
+        bool,
+        typer.Option("--overwrite", help="Lose what was changed outside of kept sections."),
     ] = False,
 ) -> None:
-    """Write the card (`README.md`) again: header, tables, pictures of `assets/`.
+    """Write the card (`README.md`) again: header, tables, and the images of `assets/`.
 
     What a person adds stays: keys of the header, and all that stands between the lines
     `<!-- by hand: NAME -->` and `<!-- end: NAME -->`.
     """
     written = write_card(
-        DatasetFolder(dataset),
-        make_license(license, license_name, license_link),
+        dataset,
+        license=license,
+        license_name=license_name,
+        license_link=license_link,
         overwrite=overwrite,
     )
     stated = (written.header or {}).get("license")
@@ -36,6 +38,6 @@ def card(
     say(
         "[green]done[/green]: {}, {}{}",
         dataset / layout.CARD,
-        f"licence {stated}" if stated else "no licence stated yet: --licence",
+        f"license {stated}" if stated else "no license stated yet: --license",
         f", kept: {kept}" if kept else "",
     )

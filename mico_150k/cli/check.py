@@ -1,30 +1,25 @@
 """`mico check`."""
 
-import shlex
 from dataclasses import asdict
-from itertools import chain
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from mico_150k.cli.hub import open_repository
+from mico_150k.api.check import check_dataset
+from mico_150k.cli.hub import say_wait
 from mico_150k.cli.options import AsJson
-from mico_150k.cli.terminal import say, show_json
+from mico_150k.cli.terminal import say, show_json, show_line
 from mico_150k.cli.unused import is_given, refuse
-from mico_150k.core.errors import NotADataset
-from mico_150k.core.excerpt import excerpt
-from mico_150k.dataset.folder import DatasetFolder
-from mico_150k.hub.verify import check_remote
-from mico_150k.inspection.check import check_dataset, check_place
-from mico_150k.sources.layouts import looks_like_source
+from mico_150k.hub.repository import DEFAULT_BRANCH
 
 
 def check(
     context: typer.Context,
-    dataset: Annotated[Path, typer.Argument(help="A dataset folder.")],
+    dataset: Annotated[
+        str, typer.Argument(help="A dataset: a folder, `USER/NAME` on the Hub, or a URL.")
+    ],
     hashes: Annotated[
-        bool, typer.Option(help="Read every byte and compare SHA-256; sizes alone without.")
+        bool, typer.Option(help="Compare every file's SHA-256; otherwise sizes alone.")
     ] = True,
     remote: Annotated[
         str,
@@ -33,37 +28,29 @@ def check(
             help="Compare this repository on the Hub with the folder's manifest instead.",
         ),
     ] = "",
-    revision: Annotated[str, typer.Option(help="With --remote: a branch, tag or commit.")] = "main",
+    revision: Annotated[
+        str, typer.Option(help="With --remote: a branch, tag or commit.")
+    ] = DEFAULT_BRANCH,
     as_json: AsJson = False,
 ) -> None:
-    """Is the folder what its manifest says, would it load, would the Hub's viewer show it?
+    """Check that a dataset is whole, loads, and shows in the Hub's viewer.
 
-    With `--remote`: does the Hub hold every file of the manifest, by size and SHA-256, and does
-    `load_dataset` give a row of each configuration there? Exit status 1 where something is wrong.
+    With `--remote`: does the Hub hold every file of the folder's manifest, by size and SHA-256, and
+    does `load_dataset` give a row of each configuration there? The exit status is 1 where
+    something is wrong.
     """
     if is_given(context, "remote"):
-        refuse(context, ("hashes",), "a folder: the Hub tells every SHA-256, and none is read.")
+        refuse(context, ("hashes",), "a folder: the Hub states every SHA-256, and none is read.")
     else:
         refuse(context, ("revision",), "--remote.")
-    folder = DatasetFolder(dataset)
-    if not DatasetFolder.is_one(dataset) and looks_like_source(dataset):
-        here = shlex.quote(excerpt(dataset))
-        msg = (
-            f"{excerpt(dataset)} is no dataset folder but a source: `mico inspect {here}` says "
-            f"what is in it, and `mico build {here}` makes a dataset of it."
-        )
-        raise NotADataset(msg)
-    checks = (
-        check_remote(open_repository(remote), revision, folder)
-        if remote
-        else chain(check_place(dataset), check_dataset(folder, hashes=hashes))
-    )
     findings = []
-    for finding in checks:
+    for finding in check_dataset(
+        dataset, hashes=hashes, remote=remote, revision=revision, on_wait=say_wait
+    ):
         findings.append(finding)
-        mark = "[red]wrong[/red]" if finding.fault else "[green]ok[/green]   "
         if not as_json:
-            say(mark + "  {}: {}", finding.where, finding.what)
+            mark = "[red]wrong[/red]" if finding.fault else "[green]ok[/green]   "
+            show_line(mark + "  {}: {}", finding.where, finding.what)
     faults = sum(finding.fault for finding in findings)
     if as_json:
         show_json({"faults": faults, "findings": [asdict(finding) for finding in findings]})

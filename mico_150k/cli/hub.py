@@ -2,19 +2,13 @@
 
 from mico_150k.cli.terminal import duration, say
 from mico_150k.hub.push_forecast import PushForecast
-from mico_150k.hub.repository import Repository
-from mico_150k.hub.retry import RetryPolicy
 from mico_150k.io.machine import gigabytes
 
 _SPEEDS = ((100, "100 Mbit/s"), (1000, "1 Gbit/s"))
 
 
-def open_repository(name: str) -> Repository:
-    """A repository whose waits are said. Raises `UsageError`."""
-    return Repository(name, RetryPolicy(on_wait=_say_wait))
-
-
-def _say_wait(why: str, seconds: float) -> None:
+def say_wait(why: str, seconds: float) -> None:
+    """Say that the Hub is waited for."""
     say("{}; trying again in {} s", why, f"{seconds:.0f}")
 
 

@@ -9,8 +9,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from mico_150k.build.drop_limit import TOLERANCE, DropLimit
-from mico_150k.build.worker import GroupProgress
+from mico_150k.api.inspect import inspect_source
 from mico_150k.cli.inspect_dataset import find_dataset, show_dataset
 from mico_150k.cli.options import (
     AllowOutside,
@@ -24,20 +23,14 @@ from mico_150k.cli.options import (
 from mico_150k.cli.terminal import duration, make_table, progress, say, show, show_json
 from mico_150k.cli.unused import refuse, refuse_others
 from mico_150k.core.errors import SourceError
-from mico_150k.core.sample import SkippedRow
 from mico_150k.dataset.records import ImageCounts
 from mico_150k.images.header import Verify
-from mico_150k.inspection.source import (
-    ImageInspection,
-    SourceInspection,
-    inspect_images,
-    inspect_source,
-)
+from mico_150k.inspection.source import ImageInspection, SourceInspection
 from mico_150k.io.machine import gigabytes
 from mico_150k.sources import DEMO
 
 MOST_LISTED = 20
-"""Rows left out that are listed one by one; `--json` has them all."""
+"""Skipped rows that are listed one by one; `--json` has them all."""
 
 
 def inspect(
@@ -46,13 +39,14 @@ def inspect(
         str,
         typer.Argument(
             metavar="SOURCE|DATASET",
-            help="A folder or file of samples, or a dataset that `mico build` wrote; here, or "
-            "`hf://datasets/USER/NAME`.",
+            help="A source or a dataset: a folder, `USER/NAME` on the Hub, or a URL.",
         ),
     ] = DEMO,
     images: Annotated[
         bool,
-        typer.Option("--images", help="Read every image: which would be re_encoded or left out."),
+        typer.Option(
+            "--images", help="Read every image, and say which would be re-encoded or skipped."
+        ),
     ] = False,
     map_: Map = None,
     task_map: TaskMap = None,
@@ -63,16 +57,16 @@ def inspect(
         bool,
         typer.Option(
             "--plots",
-            help="Of a dataset: write plots and a collage for its card into its folder `assets`.",
+            help="For a dataset: write plots and a collage for its card into its `assets/`.",
         ),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """What is in a source, and what a build of it will need; or what is in a dataset.
+    """Show what is in a source and what a build of it needs, or what is in a dataset.
 
-    Of a source, headers alone are read: megabytes of a terabyte, also over the network. Exit
-    status 1 where a build would stop. Of a dataset, its manifest and its `index`: rows, sizes,
-    lengths, reuse, and what each trainer's limits leave out.
+    From a source, only headers are read: megabytes of a terabyte, also over the network. The exit
+    status is 1 where a build would stop. From a dataset, only its manifest and `index` are read:
+    rows, sizes, lengths, reuse, and the rows that each trainer's limits skip.
     """
     if not images:
         refuse(context, ("verify",), "--images.")
@@ -91,25 +85,28 @@ def inspect(
     )
     reading = make_reading(map_, task_map, exclude, allow_outside=allow_outside)
     say("reading headers of {}", source)
-    inspection, opened, plan = inspect_source(source, reading)
-    found = None
-    if images and plan:
-        with progress("reading images") as on_progress:
-            found = inspect_images(opened, plan, verify, on_progress)
+    with progress("reading images") as on_progress:
+        inspection = inspect_source(
+            source,
+            columns=reading.columns,
+            tasks=reading.tasks,
+            exclude=reading.exclude,
+            allow_outside=allow_outside,
+            images=images,
+            verify=verify.value,
+            on_progress=on_progress,
+        )
     if as_json:
-        show_json({**asdict(inspection), "images": asdict(found) if found else None})
+        show_json(asdict(inspection))
     else:
         _show_source(inspection)
-        if found:
-            _show_images(found)
+        if inspection.images:
+            _show_images(inspection.images)
     for problem in inspection.problems:
         say("[red]wrong[/red]  {}", problem)
     if inspection.problems:
         msg = f"{len(inspection.problems)} problems that a build would stop at."
         raise SourceError(msg)
-    if plan and found:
-        skipped = [SkippedRow.from_dict(row) for row in found.skipped]
-        DropLimit(plan, TOLERANCE).on_group(GroupProgress(found.rows, 0, skipped))
 
 
 def _show_source(inspection: SourceInspection) -> None:
@@ -182,7 +179,7 @@ def _file_table(files: list[dict[str, Any]]) -> Table:
 
 
 def _show_images(found: ImageInspection) -> None:
-    table = make_table("task", "as they are", "re_encoded", "causes", "in rows left out")
+    table = make_table("task", "as they are", "re-encoded", "causes", "in skipped rows")
     for task, counts in found.images.items():
         table.add_row(
             task, str(counts.passed), str(counts.changed), _causes(counts), str(counts.skipped)
@@ -194,7 +191,7 @@ def _show_images(found: ImageInspection) -> None:
         f"{same.shared_images} of them more than once; {same.identical_rows} rows repeat another"
     )
     reasons = "".join(f", {rows} {reason}" for reason, rows in found.reasons.items())
-    show(f"{found.rows} rows read, {len(found.skipped)} would be left out{reasons}")
+    show(f"{found.rows} rows read, {len(found.skipped)} would be skipped{reasons}")
     for row in found.skipped[:MOST_LISTED]:
         image = f", image {row['image']}" if row["image"] is not None else ""
         show(f"    {row['file']}, row {row['row']}{image}: {row['reason']} {row['detail']}")

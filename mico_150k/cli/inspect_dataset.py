@@ -57,18 +57,15 @@ def _refuse_part(path: Path) -> None:
 
 def show_dataset(dataset: "Dataset", *, plots: bool, as_json: bool) -> None:
     """Say what is in it, and write its plots where they are asked for."""
-    from mico_150k.inspection.dataset import inspect_dataset, require_assets, write_assets
+    from mico_150k.api.inspect import inspect_dataset
 
-    if plots:
-        require_assets(dataset)
     say("reading the index of {}", dataset.location)
-    found = inspect_dataset(dataset)
+    found = inspect_dataset(dataset, plots=plots, on_file=lambda path: say("wrote {}", path))
     if as_json:
         show_json(asdict(found))
     else:
         _show(found)
     if plots:
-        write_assets(dataset, found.statistics, lambda path: say("wrote {}", path))
         say("`mico card {}` shows them", dataset.location)
     statistics = found.statistics
     say(
@@ -91,16 +88,16 @@ def _show(found: "DatasetInspection") -> None:
     show(_limits(found))
     reuse = statistics.reuse
     show(
-        f"reuse: {reuse.inputs:,} input places hold {reuse.different_inputs:,} different pictures, "
+        f"reuse: {reuse.inputs:,} input places hold {reuse.different_inputs:,} different images, "
         f"{reuse.mean:g} places each, {reuse.most:,} at most; "
         f"{reuse.repeated_outputs:,} outputs repeat another row's"
     )
     causes = ", ".join(f"{images:,} {cause}" for cause, images in statistics.re_encoded.items())
-    show(f"normalised: {statistics.re_encoded_images:,} images{f' ({causes})' if causes else ''}")
+    show(f"re-encoded: {statistics.re_encoded_images:,} images{f' ({causes})' if causes else ''}")
     if statistics.in_bench:
         show(f"in the benchmark: {statistics.in_bench:,} rows, marked in the column overlap")
     reasons = ", ".join(f"{rows} {reason}" for reason, rows in found.skipped.items())
-    show(f"left out by the build: {reasons or 'no row'}")
+    show(f"skipped by the build: {reasons or 'no row'}")
     show(_configs(found))
 
 

@@ -1,11 +1,9 @@
-"""Options that several commands share, and how a source is opened by them."""
+"""Options that several commands share."""
 
 from typing import Annotated
 
 import typer
 
-from mico_150k.card.file import License
-from mico_150k.core.errors import UsageError
 from mico_150k.core.task import parse_task_map
 from mico_150k.images.header import Verify
 from mico_150k.sources import ReadOptions
@@ -16,9 +14,9 @@ Map = Annotated[
     typer.Option(
         "--map",
         metavar="PART=COLUMN…",
-        help="Which columns hold what, where that is not found: "
-        "`--map inputs=a,b output=c id=d instruction=e`. One list column, or one column an "
-        "input; `id=@row` takes the row's place as id; `task=@none` ignores the columns of tasks.",
+        help="Which columns hold what, where that is not detected: "
+        "`--map inputs=a,b output=c id=d instruction=e`. Inputs are one list column, or a column "
+        "each; `id=@row` numbers the rows; `task=@none` ignores task columns.",
     ),
 ]
 TaskMap = Annotated[
@@ -26,22 +24,40 @@ TaskMap = Annotated[
     typer.Option(
         "--task-map",
         metavar="FOLDER=TASK…",
-        help="The task of a folder, a file or a pattern, where its name does not tell.",
+        help="The task of a folder, a file or a pattern, where its name does not say it.",
     ),
 ]
 Exclude = Annotated[
     list[str] | None,
-    typer.Option(metavar="PATTERN", help="Files of the source that are no part of it."),
+    typer.Option(metavar="PATTERN", help="Skip the files of the source that match."),
 ]
 AllowOutside = Annotated[
     bool,
-    typer.Option("--allow-outside", help="Take image paths that lead out of the source's folder."),
+    typer.Option("--allow-outside", help="Accept image paths outside the source's folder."),
 ]
 VerifyOption = Annotated[
     Verify,
     typer.Option(
-        help="How much of each image is looked at: its header, its checksums and end, or "
+        help="How much of each image is checked: its header, also its checksums and its end, or "
         "every pixel (slow)."
+    ),
+]
+Where = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SQL",
+        help="Keep only rows for which this DuckDB expression over the columns of `index` holds: "
+        "`\"task = 'hoi' and num_inputs <= 3\"`.",
+    ),
+]
+RayAddress = Annotated[
+    str | None,
+    typer.Option(
+        "--ray-address",
+        metavar="ADDRESS",
+        help="With `--executor ray`: the cluster's address, or `local` to start one; by default "
+        "the cluster that runs here.",
+        show_default=False,
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
@@ -49,27 +65,17 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON o
 LicenseOption = Annotated[
     str | None,
     typer.Option(
-        "--licence",
         "--license",
         metavar="ID",
-        help="The dataset's licence, by the Hub's identifier, such as `cc-by-nc-4.0`; `other` "
-        "with a name.",
+        help="The dataset's license: an identifier of the Hub, such as `cc-by-nc-4.0`.",
     ),
 ]
 LicenseName = Annotated[
-    str | None, typer.Option("--licence-name", help="The name of an `other` one.")
+    str, typer.Option("--license-name", help="With `--license other`: its name.")
 ]
-LicenseLink = Annotated[str | None, typer.Option("--licence-link", help="Where its text is.")]
-
-
-def make_license(identifier: str | None, name: str | None, link: str | None) -> License | None:
-    """The licence that the options give, if any. Raises `UsageError`."""
-    if identifier is None:
-        if name is not None or link is not None:
-            msg = "--licence-name and --licence-link belong to `--licence other`."
-            raise UsageError(msg)
-        return None
-    return License(identifier, name or "", link or "")
+LicenseLink = Annotated[
+    str, typer.Option("--license-link", help="With `--license other`: where its text is.")
+]
 
 
 def make_reading(

@@ -7,58 +7,55 @@ from typing import Annotated
 
 import typer
 
-from mico_150k.card.file import License, write_card
-from mico_150k.cli.hub import open_repository, say_transfer
+from mico_150k.api.card import make_license
+from mico_150k.api.push import plan_push, run_push
+from mico_150k.card.file import License
+from mico_150k.cli.hub import say_transfer, say_wait
 from mico_150k.cli.options import (
     AsJson,
     LicenseLink,
     LicenseName,
     LicenseOption,
-    make_license,
 )
 from mico_150k.cli.terminal import say, show_json, showing
 from mico_150k.core.errors import NoLicense
-from mico_150k.dataset.folder import DatasetFolder
 from mico_150k.hub.push import Push, PushOptions, PushProgress, PushResult, PushStrategy
 from mico_150k.hub.repository import DEFAULT_BRANCH
 from mico_150k.io.machine import gigabytes
 
 
 def push(
-    dataset: Annotated[Path, typer.Argument(help="A dataset folder.")],
+    dataset: Annotated[Path, typer.Argument(help="A dataset folder on this machine.")],
     repository: Annotated[str, typer.Argument(metavar="USER/NAME", help="Where to push it.")],
     config: Annotated[
         list[str] | None,
-        typer.Option(help="A configuration to push; all by default. `index` always comes along."),
+        typer.Option(help="Push only this configuration; repeatable. `index` always comes along."),
     ] = None,
     private: Annotated[
         bool,
         typer.Option(
-            "--private", help="For the owner's eyes alone; refused where it is public already."
+            "--private", help="Make the repository private; refused where it is public already."
         ),
     ] = False,
     revision: Annotated[str, typer.Option(help="The branch to push to.")] = DEFAULT_BRANCH,
-    tag: Annotated[str, typer.Option(help="A name for the state that comes of it.")] = "",
+    tag: Annotated[str, typer.Option(help="A tag for the resulting commit.")] = "",
     license: LicenseOption = None,
-    license_name: LicenseName = None,
-    license_link: LicenseLink = None,
+    license_name: LicenseName = "",
+    license_link: LicenseLink = "",
     overwrite: Annotated[
         bool,
-        typer.Option(
-            "--overwrite", help="Lose what people have changed in the card on the Hub by hand."
-        ),
+        typer.Option("--overwrite", help="Lose what people have changed in the card on the Hub."),
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Look and say what would be sent; send nothing.")
+        bool, typer.Option("--dry-run", help="Say what would be sent, and send nothing.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Push a dataset folder to the Hub, so that readers see a whole state at all times.
 
-    Only what is missing is sent: run it again after any interruption. A repository that is
+    Re-run it after any interruption: only what is missing is uploaded. A repository that is
     published already is updated by a pull request, which is read back and merged.
     """
-    folder = DatasetFolder(dataset)
     options = PushOptions(
         configs=tuple(config or ()),
         private=private,
@@ -67,32 +64,30 @@ def push(
         license=make_license(license, license_name, license_link),
         overwrite=overwrite,
     )
-    planned = _prepare(folder, repository, options)
+    planned = _prepare(dataset, repository, options)
     _say_outlook(planned)
     if dry_run:
         if as_json:
             show_json({"strategy": planned.way.value, **asdict(planned.forecast)})
         say("[green]done[/green]: nothing was sent (--dry-run)")
         return
-    if planned.options.license:
-        write_card(folder, planned.options.license)
-    result = planned.run(_say_progress)
+    result = run_push(planned, _say_progress)
     with showing():
         if as_json:
             show_json(asdict(result))
     say_pushed(result, planned.way)
 
 
-def _prepare(folder: DatasetFolder, repository: str, options: PushOptions) -> Push:
-    """Plan; a person at a terminal is asked for the licence where none is stated."""
+def _prepare(folder: Path, repository: str, options: PushOptions) -> Push:
+    """Plan; a person at a terminal is asked for the license where none is stated."""
     try:
-        return Push.prepare(folder, open_repository(repository), options)
+        return plan_push(folder, repository, options, say_wait)
     except NoLicense:
         if not (sys.stdin.isatty() and sys.stderr.isatty()):
             raise
-        answer = typer.prompt("Licence of the dataset, as `cc-by-nc-4.0`", err=True)
+        answer = typer.prompt("License of the dataset, as `cc-by-nc-4.0`", err=True)
         stated = replace(options, license=License(answer.strip()))
-        return Push.prepare(folder, open_repository(repository), stated)
+        return plan_push(folder, repository, stated, say_wait)
 
 
 def _say_outlook(planned: Push) -> None:

@@ -1,40 +1,132 @@
-"""`mico build` of a dataset folder: another one, without what must not be in it."""
+"""`mico refine`."""
 
-import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
+from typing import Annotated
 
+import typer
 from rich.table import Table
 
+from mico_150k.api.refine import refine_dataset
 from mico_150k.build.build import BuildResult
+from mico_150k.build.drop_limit import TOLERANCE
+from mico_150k.cli.options import AsJson, Where
 from mico_150k.cli.terminal import progress, say, show, show_json, showing, tally
+from mico_150k.cli.unused import is_given, refuse
 from mico_150k.dataset import layout
 from mico_150k.dataset.folder import DatasetFolder
 from mico_150k.io.machine import gigabytes
-from mico_150k.refine.options import OnStep, RefineOptions
+from mico_150k.refine.options import OnStep
 from mico_150k.refine.refinement import Refinement
-
-OF_A_DATASET = "Of a dataset folder"
-"""The help's panel for the options that need one."""
+from mico_150k.refine.validation_split import MAX_LOSS
 
 
 def refine(
-    dataset: str,
-    out: Path,
-    options: RefineOptions,
-    tolerance: float,
-    *,
-    overwrite: bool,
-    as_json: bool,
+    context: typer.Context,
+    dataset: Annotated[Path, typer.Argument(help="A dataset folder on this machine.")],
+    out: Annotated[str, typer.Option(metavar="FOLDER", help="The folder to write.")],
+    remove: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="LIST",
+            help="A takedown list: a file with a row's id or an image's SHA-256 on each line.",
+        ),
+    ] = None,
+    where: Where = None,
+    sample: Annotated[
+        int | None, typer.Option(min=1, metavar="ROWS", help="Keep that many rows at random.")
+    ] = None,
+    benchmark: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MICO_BENCH",
+            help="Drop the rows that are in the benchmark, and add it as the configuration "
+            "`bench`.",
+        ),
+    ] = None,
+    mark: Annotated[
+        bool,
+        typer.Option("--mark", help="Keep those rows, and name them in `overlap` of `index`."),
+    ] = False,
+    exact: Annotated[
+        bool,
+        typer.Option("--exact", help="Compare images by their bytes alone; none is decoded."),
+    ] = False,
+    validation: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="ROWS",
+            help="Move that many rows of all tasks to a split `validation`, and drop rows that "
+            "share an input image with them.",
+        ),
+    ] = None,
+    max_loss: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="The share of rows that --validation may cost."),
+    ] = MAX_LOSS,
+    seed: Annotated[int, typer.Option(help="Decides --sample and --validation.")] = 0,
+    tolerance: Annotated[
+        float,
+        typer.Option(
+            min=0, max=1, help="Stop when more than this share of the benchmark is unusable."
+        ),
+    ] = TOLERANCE,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace another dataset in the folder.")
+    ] = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Make another dataset folder of one."""
-    options.require_something(dataset)
-    started = time.monotonic()
+    """Derive a dataset from an existing one: decontaminated, split, filtered, or rows taken down.
+
+    Shards that stay as they are become links. Re-run the command to resume after an interruption.
+    """
+    if not is_given(context, "benchmark"):
+        refuse(context, ("mark", "exact", "tolerance"), "--benchmark: what is found of it.")
+    if not is_given(context, "validation"):
+        refuse(context, ("max_loss",), "--validation: how many rows such a split may cost.")
+        if not is_given(context, "sample"):
+            refuse(context, ("seed",), "--sample and --validation.")
+    planned: list[Refinement] = []
+
+    def say_outlook(refinement: Refinement) -> None:
+        planned.append(refinement)
+        _say_outlook(refinement)
+
     say("reading the index of {}", dataset)
-    with _steps("looking at") as on_step:
-        planned = Refinement.prepare(dataset, out, options, tolerance=tolerance, on_step=on_step)
+    with _steps("comparing") as on_step, progress("refining") as on_progress:
+        result = refine_dataset(
+            dataset,
+            out,
+            remove=remove,
+            where=where,
+            sample=sample,
+            benchmark=benchmark,
+            mark=mark,
+            exact=exact,
+            validation=validation,
+            max_loss=max_loss,
+            seed=seed,
+            tolerance=tolerance,
+            overwrite=overwrite,
+            on_step=on_step,
+            on_outlook=say_outlook,
+            on_progress=on_progress,
+        )
+    (refinement,) = planned
+    with showing():
+        if as_json:
+            rows = len(refinement.decision.fates.rows)
+            show_json({**asdict(result), "linked": refinement.linked, "dataset_rows": rows})
+        else:
+            show(_splits(result.folder))
+    _say_refined(result, refinement)
+
+
+def _say_outlook(planned: Refinement) -> None:
     fates = planned.decision.fates
     say(
         "{} of {} rows stay, {} of them for validation → {} shards, {} of them links; "
@@ -45,24 +137,13 @@ def refine(
         len(planned.shards),
         planned.linked,
         gigabytes(planned.bytes_to_write()),
-        out,
+        planned.out,
     )
-    with progress("building") as on_progress:
-        result = planned.run(overwrite=overwrite, on_progress=on_progress)
-    # Most of the time goes by before the first shard, where pictures are looked at.
-    result = replace(result, seconds=time.monotonic() - started)
-    with showing():
-        if as_json:
-            plain = {**asdict(result), "folder": str(result.folder)}
-            show_json({**plain, "linked": planned.linked, "dataset_rows": len(fates.rows)})
-        else:
-            show(_splits(result.folder))
-    _say_refined(result, planned)
 
 
 @contextmanager
 def _steps(title: str) -> Iterator[OnStep]:
-    """A `tally` of each thing that is looked at, one after the other."""
+    """A `tally` of each thing that is compared, one after the other."""
     with ExitStack() as stack:
         counted = ""
         count: Callable[[int, int], None]
@@ -73,6 +154,9 @@ def _steps(title: str) -> Iterator[OnStep]:
                 stack.close()
                 counted, count = things, stack.enter_context(tally(title, things))
             count(done, total)
+            if done == total:  # its bar must be gone before the next, and before the shards' own
+                stack.close()
+                counted = ""
 
         yield step
 
@@ -93,29 +177,27 @@ def _splits(folder: Path) -> Table:
 
 
 def _say_refined(result: BuildResult, planned: Refinement) -> None:
-    left_out: dict[str, int] = {}
-    for _, reason, _ in planned.decision.fates.reasons():
-        left_out[reason.value] = left_out.get(reason.value, 0) + 1
-    reasons = "".join(f", {rows} {reason}" for reason, rows in left_out.items())
-    marked = len(planned.decision.fates.overlaps)
+    fates = planned.decision.fates
+    skipped = Counter(reason.value for _, reason, _ in fates.reasons())
+    marked = len(fates.overlaps)
     say(
-        "[green]done[/green]: {} rows read, {} written, {} left out{}{}; {} of {} shards linked, "
+        "[green]done[/green]: {} rows read, {} written, {} skipped{}{}; {} of {} shards linked, "
         "{} in {}, {} s{}",
-        len(planned.decision.fates.rows),
+        len(fates.rows),
         result.report.rows,
-        sum(left_out.values()),
-        reasons,
+        skipped.total(),
+        "".join(f", {rows} {reason}" for reason, rows in skipped.items()),
         f", {marked} marked" if marked else "",
         planned.linked,
         result.shards,
         gigabytes(result.bytes),
-        result.folder,
+        result.location,
         f"{result.seconds:.1f}",
         f" ({result.resumed} of {result.shards} shards were there)" if result.resumed else "",
     )
     if layout.CODES in planned.dataset.configs:
         say(
-            "{} is left out, since rows are: `mico pretokenize {}` makes it again",
+            "{} is not carried over, since rows change: `mico pretokenize {}` makes it again",
             layout.CODES,
-            result.folder,
+            result.location,
         )

@@ -2,22 +2,20 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager as ContextManager
 from contextlib import contextmanager
-from datetime import timedelta
 from itertools import chain, zip_longest
 from math import ceil
 from typing import IO, Any, cast
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
+from mico_150k.api.progress_bar import OnCount, OnProgress, count_bar, row_bar
 from mico_150k.cli.streams import Data, Talk
 from mico_150k.core.excerpt import excerpt
-from mico_150k.core.progress import Progress as Done
-from mico_150k.io.machine import gigabytes
 
 PLAIN_SECONDS = 10.0
 """Between two lines of progress where there is no terminal."""
@@ -59,10 +57,20 @@ def visible(text: str) -> str:
 
 def say(text: str, *values: object) -> None:
     """A line of talk; `text` may have markup, the values in its `{}` are shown as they are."""
+    _talk.print(_line(text, values), soft_wrap=True)
+
+
+def _line(text: str, values: Iterable[object]) -> Text:
     pieces = (Text.from_markup(piece, emoji=False) for piece in text.split("{}"))
     shown = (visible(str(value)) for value in values)
-    line = Text.assemble(*chain.from_iterable(zip_longest(pieces, shown, fillvalue="")))
-    _talk.print(line, soft_wrap=True)
+    return Text.assemble(*chain.from_iterable(zip_longest(pieces, shown, fillvalue="")))
+
+
+def show_line(text: str, *values: object) -> None:
+    """A line of data for a person, on stdout; `text` may have markup, as that of `say`."""
+    width = None if _stdout.isatty() else PASTED_WIDTH
+    console = Console(file=cast("IO[str]", _stdout), highlight=False, width=width)
+    console.print(_line(text, values), soft_wrap=True)
 
 
 def show(renderable: Any) -> None:  # noqa: ANN401 - whatever rich can show
@@ -70,6 +78,12 @@ def show(renderable: Any) -> None:  # noqa: ANN401 - whatever rich can show
     width = None if _stdout.isatty() else PASTED_WIDTH
     file = cast("IO[str]", _stdout)
     _Plain(file=file, highlight=False, markup=False, emoji=False, width=width).print(renderable)
+
+
+def show_text(line: str) -> None:
+    """A line of data as it is, on stdout."""
+    _stdout.write(f"{line}\n")
+    _stdout.flush()
 
 
 def show_bytes(data: bytes) -> None:
@@ -114,73 +128,24 @@ def make_table(*columns: str) -> Table:
     return table
 
 
-@contextmanager
-def progress(title: str) -> Iterator[Callable[[Done], None]]:
-    """A bar on a terminal, a line now and then elsewhere; yields what takes the state."""
-    with _bar(title, TimeRemainingColumn()) as update:
-        yield lambda done: update(done.rows, done.total_rows, _state(done), "")
+def progress(title: str) -> ContextManager[OnProgress]:
+    """A bar on a terminal, a line now and then elsewhere; gives what takes the progress."""
+    return row_bar(title, _talk, _Lines())
 
 
-def _state(done: Done) -> str:
-    left_out = f", {done.left_out} left out" if done.left_out else ""
-    return f"{done.rows}/{done.total_rows} rows, {gigabytes(done.written)} of images{left_out}"
+def tally(title: str, things: str) -> ContextManager[OnCount]:
+    """The same where things are counted, with their rate; gives what takes done and total."""
+    return count_bar(title, things, _talk, _Lines())
 
 
-@contextmanager
-def tally(title: str, things: str) -> Iterator[Callable[[int, int], None]]:
-    """The same where things are counted, with their rate; yields what takes done and total."""
-    rate = _Rate(things)
-    with _bar(title) as update:
-        yield lambda done, total: update(
-            done, total, rate.state(done, total), rate.left(done, total)
-        )
+class _Lines:
+    """Progress in lines, for where no bar can be drawn: one in a while."""
 
+    def __init__(self) -> None:
+        self._last = time.monotonic()
 
-@contextmanager
-def _bar(title: str, *columns: ProgressColumn) -> Iterator[Callable[[int, int, str, str], None]]:
-    """Yields what takes done, total, the state in words, and what is left of the time."""
-    last = time.monotonic()
-
-    def line(_done: int, _total: int, state: str, left: str) -> None:
-        nonlocal last
-        if time.monotonic() - last >= PLAIN_SECONDS:
-            last = time.monotonic()
+    def __call__(self, title: str, state: str, left: str) -> None:
+        """Say it, unless the last line was a moment ago."""
+        if time.monotonic() - self._last >= PLAIN_SECONDS:
+            self._last = time.monotonic()
             say("{}: {}{}", title, state, left)
-
-    if not _talk.is_terminal or _talk.is_dumb_terminal:
-        yield line
-        return
-    state = TextColumn("{task.fields[state]}")
-    with Progress(
-        TextColumn("{task.description}"), BarColumn(), state, *columns, console=_talk
-    ) as bar:
-        task = bar.add_task(title, total=None, state="")
-
-        def update(done: int, total: int, state: str, left: str) -> None:
-            bar.update(task, completed=done, total=total, state=state + left)
-
-        yield update
-
-
-class _Rate:
-    """How fast it goes, of what is done since the first call: the rest was there before."""
-
-    def __init__(self, things: str) -> None:
-        """`things` are what is counted."""
-        self._things = things
-        self._first: int | None = None
-        self._start = 0.0
-
-    def state(self, done: int, total: int) -> str:
-        """`1200/48000 pictures, 310.2/s`."""
-        return f"{done}/{total} {self._things}, {self._per_second(done):.1f}/s"
-
-    def left(self, done: int, total: int) -> str:
-        """`, 0:02:31 left`; empty until there is a rate."""
-        rate = self._per_second(done)
-        return f", {timedelta(seconds=round((total - done) / rate))} left" if rate else ""
-
-    def _per_second(self, done: int) -> float:
-        if self._first is None:
-            self._first, self._start = done, time.monotonic()
-        return (done - self._first) / max(1e-9, time.monotonic() - self._start)

@@ -36,11 +36,36 @@ def refuse_others(context: typer.Context, options: Collection[str], purpose: str
     refuse(context, [name for name in others if name not in options], purpose)
 
 
+_REFINE = "a dataset is derived by `mico refine DATASET --out FOLDER {}`."
+_LICENSE = "say --license."
 _GONE = {
-    "export --codes": "say `mico export dimoo --from DATASET --to FOLDER --format codes`.",
+    **{
+        f"build {option}": _REFINE.format(new)
+        for option, new in (
+            ("--bench", "--benchmark MICO_BENCH"), ("--mark", "--benchmark MICO_BENCH --mark"),
+            ("--exact", "--benchmark MICO_BENCH --exact"), ("--validation", "--validation ROWS"),
+            ("--max-loss", "--validation ROWS --max-loss SHARE"), ("--where", "--where SQL"),
+            ("--sample", "--sample ROWS"), ("--remove", "--remove LIST"),
+        )
+    },
+    "refine --bench": "say --benchmark.",
+    "build --units": "say --partition I/N.",
+    "build --address": "say --ray-address.",
+    "build --licence": _LICENSE,
+    "build --licence-name": "`mico card` and `mico push` take --license-name.",
+    "build --licence-link": "`mico card` and `mico push` take --license-link.",
+    "build --license-name": "`mico card` and `mico push` take it.",
+    "build --license-link": "`mico card` and `mico push` take it.",
+    **{
+        f"{command} {option.replace('license', 'licence')}": f"say {option}."
+        for command in ("card", "push")
+        for option in ("--license", "--license-name", "--license-link")
+    },
+    "export --codes": "say `mico export dimoo DATASET --out FOLDER --format codes`.",
+    "pretokenize --ray": "say --executor ray --ray-address ADDRESS.",
     "pretokenize --add": "codes always become the dataset's configuration: leave it out.",
-    "pretokenize --to": "codes become the dataset's configuration; `mico export dimoo --from "
-    "DATASET --to FOLDER` writes what training reads.",
+    "pretokenize --to": "codes become the dataset's configuration; `mico export dimoo DATASET "
+    "--out FOLDER` writes what training reads.",
     **dict.fromkeys(
         (
             "pretokenize --max-seq-len", "pretokenize --over-limit", "pretokenize --seed",

@@ -11,4 +11,4 @@ class Progress:
     total_rows: int
     written: int
     total_bytes: int
-    left_out: int
+    skipped: int

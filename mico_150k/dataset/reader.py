@@ -4,7 +4,6 @@ What is there is told by the manifest, so nothing is listed; rows are chosen on 
 the row groups that hold them are fetched, by byte range.
 """
 
-import re
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -33,7 +32,7 @@ from mico_150k.io.cells import image_cells, image_lists
 from mico_150k.io.machine import cores
 from mico_150k.io.prefetch import map_ordered, prefetch
 from mico_150k.io.regular import SMALL_FILE_BYTES, Root, open_regular, read_small
-from mico_150k.io.storage import Storage, local_or_url
+from mico_150k.io.storage import Storage, hub_url, local_or_url
 
 REMOTE_GROUPS_AHEAD = 6
 """Row groups that are fetched at once: a network has latency to hide. Each is at most 64 MiB."""
@@ -48,8 +47,6 @@ MOST_LOCAL_GROUPS = 8
 
 FOOTERS_KEPT = 32
 """Of files that were read last: rows are chosen by row groups, and then read."""
-
-_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(@[\w./-]+)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -347,19 +344,28 @@ class _Group:
 
 
 def open_dataset(location: str | Path) -> Dataset:
-    """Open a dataset folder: a path, `USER/NAME` on the Hub, `hf://…`, `http://…`.
+    """Open a dataset.
 
-    Raises `NotADataset` where there is no manifest of ours.
+    Args:
+        location: A folder, `USER/NAME` on the Hub (with `@revision`), or a URL. A folder that
+            exists goes before a repository of the same name.
+
+    Raises:
+        NotADataset: There is no dataset of this format.
     """
+    storage = storage_of(location)
+    return Dataset(storage, checked(read_manifest(storage), str(location)))
+
+
+def storage_of(location: str | Path) -> Storage:
+    """Where a dataset lies that is named as `open_dataset` takes it; nothing is read."""
     given = str(location)
     if "://" not in given and Path(given).exists():
         storage = _local(given)
     else:
-        is_id = "://" not in given and _HUB_ID.fullmatch(given)
-        place = f"hf://datasets/{given}" if is_id else given
-        fs, root = local_or_url(place.rstrip("/") or "/")
+        fs, root = local_or_url(hub_url(given).rstrip("/") or "/")
         storage = Storage(fs, root.rstrip("/") or "/", given)
-    return Dataset(storage, checked(_read_manifest(storage), given))
+    return storage
 
 
 def _local(folder: str) -> Storage:
@@ -413,7 +419,8 @@ def _no_path(path: str) -> Missing:
     return Missing(Reason.FILE_MISSING, path)
 
 
-def _read_manifest(storage: Storage) -> dict[str, Any]:
+def read_manifest(storage: Storage) -> dict[str, Any]:
+    """The manifest as it stands there, of this format. Raises `NotADataset`, `OtherFormat`."""
     try:
         if storage.is_local:
             data = read_small(Root.at(storage.root).file(layout.MANIFEST))

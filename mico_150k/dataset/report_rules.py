@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from mico_150k.core.errors import BrokenFile, NotADataset
 from mico_150k.core.faults import Fault, Faults, shown, summary
@@ -12,8 +12,8 @@ from mico_150k.dataset import layout
 from mico_150k.dataset.index import OVERLAP_KINDS
 from mico_150k.dataset.manifest_rules import MOST_BYTES, MOST_ROWS, are_counts, is_count, is_reason
 from mico_150k.images.rules import CAUSES
-from mico_150k.io.json_lines import parse_json, read_json_lines
-from mico_150k.io.regular import Root, read_small
+from mico_150k.io.json_lines import parse_json, parse_json_lines
+from mico_150k.io.regular import Root, open_regular, read_small
 
 _TASKS = frozenset(task.value for task in Task)
 _CAUSES = frozenset(cause.name for cause in CAUSES)
@@ -75,9 +75,15 @@ def read_quarantine(folder: Path) -> Iterator[dict[str, Any]]:
         path = Root.at(folder).file(layout.QUARANTINE)
     except FileNotFoundError:
         return
-    for number, row in read_json_lines(path):
+    with open_regular(path) as file:
+        yield from quarantine_rows(file, str(path))
+
+
+def quarantine_rows(file: BinaryIO, name: str) -> Iterator[dict[str, Any]]:
+    """The lines of an open quarantine file. Raises `BrokenFile`, which names it as `name`."""
+    for number, row in parse_json_lines(file, name):
         if what := _row_fault(row):
-            msg = f"{path}, line {number}: {what}\n{WAY_OUT}"
+            msg = f"{name}, line {number}: {what}\n{WAY_OUT}"
             raise BrokenFile(msg)
         yield row
 

@@ -116,7 +116,7 @@ def check_license(publication: Publication) -> None:
     if not (publication.card.header or {}).get("license"):
         msg = (
             f"{layout.CARD} states no licence, and a dataset without one can be used by nobody in "
-            "good faith. Say which, by the Hub's identifier: --licence cc-by-nc-4.0 "
+            "good faith. Say which, by the Hub's identifier: --license cc-by-nc-4.0 "
             "(`unknown` is one of them)."
         )
         raise NoLicense(msg)

@@ -4,6 +4,7 @@ The viewer's limits were read in huggingface/dataset-viewer (`libs/libcommon`, `
 """
 
 import itertools
+import posixpath
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -14,7 +15,6 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mico_150k.card.file import read_card
 from mico_150k.core.columns import arrow_schema, card_features
 from mico_150k.core.errors import MicoError
 from mico_150k.core.excerpt import excerpt
@@ -23,11 +23,9 @@ from mico_150k.dataset import layout
 from mico_150k.dataset.configurations import COLUMNS
 from mico_150k.dataset.folder import DatasetFolder
 from mico_150k.dataset.manifest_rules import manifest_faults
-from mico_150k.dataset.reader import Dataset
-from mico_150k.dataset.report_rules import read_quarantine, report_faults
-from mico_150k.io.files import sha256
+from mico_150k.dataset.report_rules import report_faults
+from mico_150k.inspection.dataset_files import DatasetFiles, FolderFiles, configs_of, shards_of
 from mico_150k.io.json_lines import parse_json
-from mico_150k.io.regular import Root, read_small
 
 VIEWER_READ_BYTES = 300_000_000
 """The viewer reads no more of one row group for a page of 100 rows."""
@@ -46,25 +44,28 @@ class Finding:
     what: str
 
 
-def check_dataset(folder: DatasetFolder, *, hashes: bool = True) -> Iterator[Finding]:
-    """Everything that can be said of a folder, faults and all; `hashes` reads every byte.
+def check_dataset(
+    dataset: DatasetFolder | DatasetFiles, *, hashes: bool = True
+) -> Iterator[Finding]:
+    """Everything that can be said of a dataset, faults and all; `hashes` compares every SHA-256.
 
     Raises `NotADataset` where there is no manifest of ours.
     """
-    manifest = folder.read_manifest()
+    files: DatasetFiles = FolderFiles(dataset) if isinstance(dataset, DatasetFolder) else dataset
+    manifest = files.manifest()
     faults = manifest_faults(manifest)
     yield from (Finding(True, fault.where, fault.what) for fault in faults)
     if not faults:
-        yield from _check_files(folder, manifest, hashes=hashes)
-        yield from _check_card(folder, manifest)
-        yield from _check_index(folder, manifest)
-    yield from _check_small(folder, None if faults else manifest)
-    footers = {config: list(_read_footers(folder, config)) for config in folder.configs}
+        yield from _check_files(files, manifest, hashes=hashes)
+        yield from _check_card(files, manifest)
+        yield from _check_index(files, manifest)
+    yield from _check_small(files, None if faults else manifest)
+    footers = {config: list(_read_footers(files, config)) for config in configs_of(files)}
     for config, of_config in footers.items():
         yield from _check_config(config, of_config)
     yield from _check_cuts(footers)
-    yield from _check_names(folder)
-    yield from _check_rests(folder)
+    yield from _check_names(files)
+    yield from _check_rests(files)
 
 
 def check_place(folder: Path) -> Iterator[Finding]:
@@ -74,32 +75,31 @@ def check_place(folder: Path) -> Iterator[Finding]:
         yield Finding(True, excerpt(place), f"load_dataset {why}: rename the folder")
 
 
-def _check_card(folder: DatasetFolder, manifest: dict[str, Any]) -> Iterator[Finding]:
+def _check_card(files: DatasetFiles, manifest: dict[str, Any]) -> Iterator[Finding]:
     try:
-        header = read_card(folder).header
+        header = files.card().header
     except MicoError as error:
         yield _of(layout.CARD, error)
         return
     yield from check_header(header, manifest)
 
 
-def _check_index(folder: DatasetFolder, manifest: dict[str, Any]) -> Iterator[Finding]:
+def _check_index(files: DatasetFiles, manifest: dict[str, Any]) -> Iterator[Finding]:
     """Every value of the index, and that its rows are those of the shards."""
-    if not folder.listed(layout.INDEX):
+    if not shards_of(files, layout.INDEX):
         return  # said with the files, or there is none in the manifest
     try:
-        faults = Dataset.of_folder(folder.path, manifest).index_faults()
+        faults = files.dataset(manifest).index_faults()
     except MicoError as error:
         yield _of(layout.INDEX, error)
         return
     yield from (Finding(True, fault.where, fault.what) for fault in faults)
 
 
-def _check_small(folder: DatasetFolder, manifest: dict[str, Any] | None) -> Iterator[Finding]:
+def _check_small(files: DatasetFiles, manifest: dict[str, Any] | None) -> Iterator[Finding]:
     """The report and the quarantine file, which a refinement goes on from."""
-    root = Root.at(folder.path)
     try:
-        report = parse_json(read_small(root.file(layout.REPORT)))
+        report = parse_json(files.small(layout.REPORT))
         for fault in report_faults(report, manifest):
             yield Finding(True, fault.where, fault.what)
     except FileNotFoundError:
@@ -107,7 +107,7 @@ def _check_small(folder: DatasetFolder, manifest: dict[str, Any] | None) -> Iter
     except (MicoError, OSError, ValueError) as error:
         yield _of(layout.REPORT, error)
     try:
-        for _ in read_quarantine(folder.path):
+        for _ in files.quarantine():
             pass
     except (MicoError, OSError) as error:
         yield _of(layout.QUARANTINE, error)
@@ -119,25 +119,25 @@ def _of(where: str, error: Exception) -> Finding:
 
 
 def _check_files(
-    folder: DatasetFolder, manifest: dict[str, Any], *, hashes: bool
+    files: DatasetFiles, manifest: dict[str, Any], *, hashes: bool
 ) -> Iterator[Finding]:
     """The manifest against what is there."""
     known = set()
     wrong = 0
-    for config, files in manifest["configs"].items():
-        for name, record in files.items():
-            path = folder.path / config / name
-            known.add(path)
-            what = _file_fault(folder, path, record, hashes=hashes)
+    for config, records in manifest["configs"].items():
+        for file, record in records.items():
+            name = f"{config}/{file}"
+            known.add(name)
+            what = _file_fault(files, name, record, hashes=hashes)
             if what:
                 wrong += 1
-                yield Finding(True, f"{config}/{name}", what)
-    for path in sorted(folder.path.glob("*/*.parquet")):
-        if path not in known:
+                yield Finding(True, name, what)
+    for name in files.names:
+        if name.endswith(".parquet") and name.count("/") == 1 and name not in known:
             wrong += 1
-            yield Finding(True, excerpt(path.relative_to(folder.path)), "is not in the manifest")
-    for config, files in manifest["configs"].items():
-        for split, rows in _rows_by_split(files).items():
+            yield Finding(True, excerpt(name), "is not in the manifest")
+    for config, records in manifest["configs"].items():
+        for split, rows in _rows_by_split(records).items():
             if not rows:
                 wrong += 1
                 what = f"no row in {split}: load_dataset takes no split without one"
@@ -147,17 +147,16 @@ def _check_files(
         yield Finding(False, layout.MANIFEST, f"{len(known)} files, each with its {compared}")
 
 
-def _file_fault(folder: DatasetFolder, path: Path, record: dict[str, Any], *, hashes: bool) -> str:
+def _file_fault(files: DatasetFiles, name: str, record: dict[str, Any], *, hashes: bool) -> str:
     try:
-        folder.require(path)
+        size = files.size(name)
     except OSError:
         return "is missing"
     except MicoError as error:
         return str(error).partition("\n")[0]
-    size = path.stat().st_size
     if size != record["bytes"]:
         return f"has {size} bytes, and {record['bytes']} in the manifest"
-    if hashes and sha256(path) != record["sha256"]:
+    if hashes and files.sha256(name) != record["sha256"]:
         return "has another SHA-256 than in the manifest: it was changed or is damaged"
     return ""
 
@@ -238,17 +237,15 @@ class _Footer:
     error: str = ""
 
 
-def _read_footers(folder: DatasetFolder, config: str) -> Iterator[_Footer]:
-    of_splits = (folder.listed(config, split) for split in layout.SPLITS)
-    for path in itertools.chain.from_iterable(of_splits):
-        where = f"{config}/{path.name}"
+def _read_footers(files: DatasetFiles, config: str) -> Iterator[_Footer]:
+    for where in shards_of(files, config):
         try:
-            with pq.ParquetFile(folder.require(path)) as file:
+            with files.parquet(where) as file:
                 metadata = file.metadata
                 groups = map(metadata.row_group, range(metadata.num_row_groups))
                 sizes = tuple((group.num_rows, _group_bytes(group)) for group in groups)
                 yield _Footer(where, file.schema_arrow, sizes)
-        except (pa.ArrowException, OSError, MicoError) as error:
+        except (pa.ArrowException, OSError, MicoError) as error:  # noqa: PERF203 - each may be damaged
             yield _Footer(where, None, error=excerpt(str(error).partition("\n")[0]))
 
 
@@ -301,16 +298,17 @@ def _check_cuts(footers: dict[str, list[_Footer]]) -> Iterator[Finding]:
                 yield Finding(True, f"{other}/{name}", f"is not cut into row groups as {one} is")
 
 
-def _check_names(folder: DatasetFolder) -> Iterator[Finding]:
+def _check_names(files: DatasetFiles) -> Iterator[Finding]:
     """Names and numbers that the Hub, the viewer or `load_dataset` stop at."""
-    for script in sorted(folder.path.glob("*.py")):
+    scripts = (name for name in files.names if name.endswith(".py") and "/" not in name)
+    for script in scripts:
         yield Finding(
-            True, script.name, "a script in a dataset folder stops load_dataset from datasets 4 "
+            True, script, "a script in a dataset folder stops load_dataset from datasets 4 "
             "on where it is named like the folder; it has no use here"
         )  # fmt: skip
     total = 0
-    for config in folder.configs:
-        count = sum(len(folder.listed(config, split)) for split in layout.SPLITS)
+    for config in configs_of(files):
+        count = len(shards_of(files, config))
         total += count
         if count > HUB_MAX_FOLDER_FILES:
             yield Finding(True, config, f"{count} files; the Hub takes {HUB_MAX_FOLDER_FILES}")
@@ -318,14 +316,14 @@ def _check_names(folder: DatasetFolder) -> Iterator[Finding]:
         yield Finding(True, ".", f"{total} files; the Hub takes {HUB_MAX_FILES}")
 
 
-def _check_rests(folder: DatasetFolder) -> Iterator[Finding]:
+def _check_rests(files: DatasetFiles) -> Iterator[Finding]:
     """What runs that were killed have left, which would take room and be sent along."""
-    work = folder.path / layout.WORK
-    found = [*([work] if work.exists() else []), *sorted(folder.path.rglob("*.partial"))]
-    for path in found:
-        if path.parent != work:
-            what = "is left of a run that was stopped: run the same command again, or remove it"
-            yield Finding(True, excerpt(path.relative_to(folder.path)), what)
-    if (folder.path / layout.CODES_WORK).exists():
+    tops = {name.partition("/")[0] for name in files.names}
+    partial = (name for name in files.names if name.rstrip("/").endswith(".partial"))
+    outside = [name for name in partial if posixpath.dirname(name) != layout.WORK]
+    for name in [*sorted({layout.WORK} & tops), *outside]:
+        what = "is left of a run that was stopped: re-run the command, or remove it"
+        yield Finding(True, excerpt(name), what)
+    if layout.CODES_WORK in tops:
         what = "holds codes that are not finished: run `mico pretokenize` again, or remove it"
         yield Finding(False, layout.CODES_WORK, what)

@@ -23,7 +23,10 @@ from mico_150k.sources.validate import RowValidator
 
 @dataclass(frozen=True, slots=True)
 class SourceInspection:
-    """What headers tell of a source. `problems` are what a build would stop at."""
+    """What headers say of a source. `problems` are what a build would stop at.
+
+    `images` is what reading every image says, where that was asked for.
+    """
 
     location: str
     kind: str
@@ -34,6 +37,7 @@ class SourceInspection:
     shards: int
     forecast: Forecast | None
     problems: list[str]
+    images: "ImageInspection | None" = None
 
 
 @dataclass(frozen=True, slots=True)

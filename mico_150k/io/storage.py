@@ -2,6 +2,7 @@
 
 import os
 import posixpath
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -33,11 +34,26 @@ T = TypeVar("T")
 
 
 _OF_THIS_MACHINE = ("file://", "local://")
+_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(@[\w./-]+)?")
 
 
 def is_url(location: str) -> bool:
     """Whether a place is named by a URL, and not by a path of this machine."""
     return "://" in location
+
+
+def is_hub_id(location: str) -> bool:
+    """Whether it is spelled as a repository on the Hub, `USER/NAME` or `USER/NAME@REVISION`."""
+    return _HUB_ID.fullmatch(location) is not None
+
+
+def hub_url(location: str) -> str:
+    """The URL of a dataset on the Hub that is named by its id; any other location as it is.
+
+    What exists on this machine goes before a repository of the same name.
+    """
+    is_here = is_url(location) or os.path.lexists(location)
+    return location if is_here or not is_hub_id(location) else f"hf://datasets/{location}"
 
 
 def local_or_url(location: str, **options: Any) -> tuple[fsspec.AbstractFileSystem, str]:  # noqa: ANN401 - any file system's

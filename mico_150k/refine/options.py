@@ -35,7 +35,7 @@ class RefineOptions:
     def __post_init__(self) -> None:
         """Raise `UsageError` for options that say nothing without another."""
         if (self.mark or self.exact) and self.bench is None:
-            msg = "--mark and --exact say how the rows in --bench are found and treated."
+            msg = "--mark and --exact say how the rows in --benchmark are found and treated."
             raise UsageError(msg)
         if self.max_loss != MAX_LOSS and self.validation is None:
             msg = "--max-loss says how many rows a split of --validation may cost."
@@ -48,13 +48,13 @@ class RefineOptions:
         return self.selection.is_all and all(value is None for value in asked)
 
     def to_argv(self) -> list[str]:
-        """The options of `mico build` that say the same; not where the list and the bench lie."""
+        """The options of `mico refine` that say the same; not where the list and the bench lie."""
         selection = self.selection
         return [
             *(["--remove", "LIST"] if self.remove else []),
             *(["--where", selection.where] if selection.where is not None else []),
             *(["--sample", str(selection.sample)] if selection.sample else []),
-            *(["--bench", "MICO_BENCH"] if self.bench is not None else []),
+            *(["--benchmark", "MICO_BENCH"] if self.bench is not None else []),
             *(["--mark"] if self.mark else []),
             *(["--exact"] if self.exact else []),
             *(["--validation", str(self.validation)] if self.validation else []),
@@ -67,14 +67,12 @@ class RefineOptions:
         """Whether rows are drawn, so that the seed has an effect."""
         return self.selection.sample is not None or self.validation is not None
 
-    def require_something(self, dataset: object) -> None:
+    def require_something(self) -> None:
         """Raise `UsageError` where a dataset would only be copied."""
         if self.is_nothing:
             msg = (
-                f"{dataset} is a dataset folder that `mico build` has written. Of such a folder it "
-                "makes another one: say what is to be other.\n--bench MICO_BENCH, "
-                "--validation 500, --where …, --sample 1000 or --remove LIST. "
-                "`mico check` looks at such a folder."
+                "mico refine: say what to change: --benchmark MICO_BENCH, --validation ROWS, "
+                "--where SQL, --sample ROWS or --remove LIST."
             )
             raise UsageError(msg)
 

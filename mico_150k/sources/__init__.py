@@ -1,5 +1,6 @@
 """Sources: where samples come from. `open_source` finds out of which kind one is."""
 
+import shlex
 from pathlib import Path
 
 from mico_150k.core.errors import BrokenFile, EmptySource, SourceError, UsageError
@@ -76,8 +77,9 @@ def _in_folder(
     location = storage.location
     if is_dataset(storage):
         msg = (
-            f"{location} is a dataset folder that `mico build` writes, not a source. "
-            "`mico check` looks at such a folder."
+            f"{location} is a dataset, and `mico build` makes one from a release.\n"
+            f"`mico refine {shlex.quote(location)} --out FOLDER` derives another dataset from it, "
+            "and `mico check` checks it."
         )
         raise UsageError(msg)
     files = list_files(storage, reading)

@@ -213,7 +213,7 @@ def make(folder: Path) -> None:
     (folder / "dataset" / "assets" / "plot.png").write_bytes(made[0].images[0].data)
     succeed("card", "dataset")
     split = ("--validation", 2, "--max-loss", 1, "--json")
-    succeed("build", "dataset", "--out", "split", *split)
+    succeed("refine", "dataset", "--out", "split", *split)
     for trainer in TRAINERS:
         to = ("--to", f"exports/{trainer}", *FORMATS.get(trainer, ()))
         succeed("export", trainer, "--from", "dataset", *to, "--json")

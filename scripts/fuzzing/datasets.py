@@ -59,12 +59,12 @@ def _on_dataset(rng: random.Random) -> Iterator[Command]:
     for trainer in base.TRAINERS:
         to = ("--to", f"out/{trainer}", *base.FORMATS.get(trainer, ()))
         yield f"export {trainer}", mico("export", trainer, "--from", "dataset", *to)
-    refine = ("build", "dataset", "--json")
+    refine = ("refine", "dataset", "--json")
     where = ("--where", "num_inputs <= 2")
-    yield "build --where", mico(*refine, *where, "--out", "out/where")
-    yield "build --sample", mico(*refine, "--sample", rng.choice([1, 5]), "--out", "out/sample")
+    yield "refine --where", mico(*refine, *where, "--out", "out/where")
+    yield "refine --sample", mico(*refine, "--sample", rng.choice([1, 5]), "--out", "out/sample")
     validation = ("--validation", 2, "--max-loss", 1)
-    yield "build --validation", mico(*refine, *validation, "--out", "out/validation")
+    yield "refine --validation", mico(*refine, *validation, "--out", "out/validation")
     yield "push", _publish
     yield "export --in-place", mico("export", "bagel", "--from", "dataset", "--in-place")
     yield "card", mico("card", "dataset", "--overwrite")

@@ -144,10 +144,10 @@ def mico(line: str, monkeypatch: pytest.MonkeyPatch, *words: str) -> None:
 
 def commands(card: str) -> list[str]:
     """The lines that tell how it was built."""
-    pattern = re.compile(r"^(```+)sh\n(mico build .*?)\n\1$", re.DOTALL | re.MULTILINE)
+    pattern = re.compile(r"^(```+)sh\n(mico (?:build|refine) .*?)\n\1$", re.DOTALL | re.MULTILINE)
     ((fence, block),) = pattern.findall(card)
     assert fence not in block
-    return re.split(r"\n(?=mico build)", block)
+    return re.split(r"\n(?=mico (?:build|refine) )", block)
 
 
 def test_the_command_in_the_text_builds_the_same(
@@ -202,11 +202,11 @@ def test_the_commands_of_a_refinement_make_it_again_with_all_that_was_said_of_th
         monkeypatch,
     )
     mico(
-        f"mico build first --out second --where {shlex.quote(query)} --validation 3 "
+        f"mico refine first --out second --where {shlex.quote(query)} --validation 3 "
         "--max-loss 0.9 --seed 7",
         monkeypatch,
     )
-    mico("mico build second --out third --sample 5", monkeypatch)
+    mico("mico refine second --out third --sample 5", monkeypatch)
     card = (tmp_path / "third" / layout.CARD).read_text()
     lines = commands(card)
     assert [line.split("--out ")[1].split()[0] for line in lines] == [
@@ -230,11 +230,11 @@ def test_a_dataset_of_a_version_that_kept_no_commands_has_a_card_and_is_refined(
     without = card.replace(f"```sh\n{line}\n```\n\n", "")
     assert write_card(folder).text == CardText(without).sign().text
     monkeypatch.chdir(tmp_path)
-    mico(f"mico build {folder.path} --out first --sample 9", monkeypatch)
-    mico("mico build first --out second --sample 5", monkeypatch)
+    mico(f"mico refine {folder.path} --out first --sample 9", monkeypatch)
+    mico("mico refine first --out second --sample 5", monkeypatch)
     assert commands((tmp_path / "second" / layout.CARD).read_text()) == [
-        "mico build DATASET --out mico-150k --sample 9 --seed 0",
-        "mico build mico-150k --out mico-150k-2 --sample 5 --seed 0",
+        "mico refine DATASET --out mico-150k --sample 9 --seed 0",
+        "mico refine mico-150k --out mico-150k-2 --sample 5 --seed 0",
     ]
 
 
@@ -400,5 +400,5 @@ def test_without_a_report_there_is_no_card(folder: DatasetFolder) -> None:
 
 @pytest.mark.parametrize("identifier", ["", "CC-BY", "mit\nviewer: false", "my licence"])
 def test_a_license_that_the_hub_would_not_know_is_wrong_usage(identifier: str) -> None:
-    with pytest.raises(UsageError, match="no licence's identifier"):
+    with pytest.raises(UsageError, match="no license that the Hub knows"):
         License(identifier)

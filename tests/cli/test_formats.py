@@ -18,8 +18,8 @@ COMMANDS: dict[str, list[object]] = {
     "card": ["card", "old"],
     "export": ["export", "omnigen2", "--from", "old", "--to", "exported"],
     "in-place": ["export", "bagel", "--from", "old", "--in-place"],
-    "refine": ["build", "old", "--out", "refined", "--sample", "3"],
-    "refined-there": ["build", "old", "--out", "old", "--sample", "3"],
+    "refine": ["refine", "old", "--out", "refined", "--sample", "3"],
+    "refined-there": ["refine", "old", "--out", "old", "--sample", "3"],
     "pretokenize": ["pretokenize", "old", "--vq", "vq"],
 }
 OLD_BUILD = {"source": "parquet", "plan": "ab", "options": {}, "versions": {"mico-150k": "0.1.0"}}

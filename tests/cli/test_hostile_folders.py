@@ -370,8 +370,8 @@ COMMANDS: dict[str, list[str]] = {
     "omnigen2": ["export", "omnigen2", "--from", "mico-150k", "--to", "exported"],
     "bagel": ["export", "bagel", "--from", "mico-150k", "--to", "shards"],
     "in-place": ["export", "bagel", "--from", "mico-150k", "--in-place"],
-    "refine": ["build", "mico-150k", "--out", "refined", "--where", "num_inputs > 2"],
-    "remove": ["build", "mico-150k", "--out", "without", "--remove", "list.txt"],
+    "refine": ["refine", "mico-150k", "--out", "refined", "--where", "num_inputs > 2"],
+    "remove": ["refine", "mico-150k", "--out", "without", "--remove", "list.txt"],
 }
 UNSEEN = {"commands-markup", "shard-fewer-images", "shard-null-image", "sample-shuffled"}
 """What `mico check` is content with: it opens no image, and a command may have any words."""

@@ -40,22 +40,25 @@ def other_files(folder: Path) -> dict[str, bytes]:
 def test_every_way_to_build_states_it_and_changes_no_other_byte(
     release: Path, tmp_path: Path, mico: Mico
 ) -> None:
-    said = ("--licence", "other", "--licence-name", "Räte", "--licence-link", "https://x.org")
+    said = ("--license", "cc-by-nc-4.0")
     build = ("build", release, *SMALL)
     ways = {
         "plain": [("--out", "plain")],
         "here": [("--out", "here", *said)],
         "json": [("--out", "json", *said, "--json")],
         "shares": [
-            ("--out", "shares", "--units", "1/2", *said),
-            ("--out", "shares", "--units", "2/2"),
+            ("--out", "shares", "--partition", "1/2", *said),
+            ("--out", "shares", "--partition", "2/2"),
             ("--out", "shares", "--finish"),
         ],
         "last": [
-            ("--out", "last", "--units", "1/1", "--licence", "mit"),
+            ("--out", "last", "--partition", "1/1", "--license", "mit"),
             ("--out", "last", "--finish", *said),
         ],
-        "resumed": [("--out", "resumed", "--units", "1/2", *said), ("--out", "resumed", "--json")],
+        "resumed": [
+            ("--out", "resumed", "--partition", "1/2", *said),
+            ("--out", "resumed", "--json"),
+        ],
         "finished": [("--out", "finished", "--json"), ("--out", "finished", *said, "--json")],
         "url": [("--out", f"file://{tmp_path}/url", *said)],
         "url_finished": [
@@ -71,9 +74,7 @@ def test_every_way_to_build_states_it_and_changes_no_other_byte(
     expected = other_files(tmp_path / "plain")
     card = (tmp_path / "here" / layout.CARD).read_text()
     for way in list(ways)[1:]:
-        assert stated(tmp_path / way) == {
-            "license": "other", "license_name": "Räte", "license_link": "https://x.org",
-        }, way  # fmt: skip
+        assert stated(tmp_path / way) == {"license": "cc-by-nc-4.0"}, way
         assert other_files(tmp_path / way) == expected, way
         assert (tmp_path / way / layout.CARD).read_text() == card, way
 
@@ -82,14 +83,14 @@ def test_a_finished_build_gets_another_one_and_keeps_what_people_wrote(
     release: Path, tmp_path: Path, mico: Mico
 ) -> None:
     build = ("build", release, *SMALL, "--out", "x", "--json")
-    assert mico(*build, "--licence", "mit").returncode == DONE
+    assert mico(*build, "--license", "mit").returncode == DONE
     card = tmp_path / "x" / layout.CARD
     about = "<!-- by hand: about -->\n"
     assert about in card.read_text()
     card.write_text(card.read_text().replace(about, f"{about}Ours.\n"))
     assert mico(*build).returncode == DONE
     assert stated(tmp_path / "x") == {"license": "mit"}
-    assert mico(*build, "--licence", "cc-by-sa-4.0").returncode == DONE
+    assert mico(*build, "--license", "cc-by-sa-4.0").returncode == DONE
     assert stated(tmp_path / "x") == {"license": "cc-by-sa-4.0"}
     assert "Ours.\n" in card.read_text()
 
@@ -97,7 +98,7 @@ def test_a_finished_build_gets_another_one_and_keeps_what_people_wrote(
 def test_a_card_that_would_lose_what_people_wrote_is_left_and_that_is_said(
     release: Path, tmp_path: Path, mico: Mico
 ) -> None:
-    build = ("build", release, *SMALL, "--out", "x", "--json", "--licence")
+    build = ("build", release, *SMALL, "--out", "x", "--json", "--license")
     assert mico(*build, "mit").returncode == DONE
     card = tmp_path / "x" / layout.CARD
     mine = card.read_text().replace("# ", "# My ", 1)
@@ -112,25 +113,30 @@ def test_a_card_that_would_lose_what_people_wrote_is_left_and_that_is_said(
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        (["--licence", "cc-by-nc-4"], "cc-by-nc-4.0"),
-        (["--licence", "Apache 2.0"], "apache-2.0"),
-        (["--licence", ""], "no licence's identifier"),
-        (["--licence", "our-own"], "--licence other --licence-name"),
-        (["--licence", "other"], "--licence-name"),
-        (["--licence-link", "x"], "belong to `--licence other`"),
+        (["--license", "cc-by-nc-4"], "cc-by-nc-4.0"),
+        (["--license", "Apache 2.0"], "apache-2.0"),
+        (["--license", ""], "no license that the Hub knows"),
+        (["--license", "our-own"], "--license other --license-name"),
+        (["--license", "other"], "--license-name"),
     ],
 )
 @pytest.mark.parametrize(
     "command",
-    ["build nowhere", "build nowhere --push user/x", "build nowhere --finish", "card nowhere",
-     "push nowhere user/x"],
-)  # fmt: skip
+    ["build nowhere", "build nowhere --finish", "card nowhere", "push nowhere user/x"],
+)
 def test_what_the_hub_would_not_know_is_refused_where_it_is_given(
     mico: Mico, command: str, given: list[str], said: str
 ) -> None:
     done = mico(*command.split(), *given)
     assert done.returncode == WRONG_USAGE
     assert said in done.stderr
+
+
+def test_a_link_without_a_name_is_refused(mico: Mico) -> None:
+    for command in ("card nowhere", "push nowhere user/x"):
+        done = mico(*command.split(), "--license-link", "x")
+        assert done.returncode == WRONG_USAGE
+        assert "belong to `--license other`" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -142,7 +148,7 @@ def test_another_build_that_is_finished_in_the_folder_is_not_pushed(
     build = ("build", release, "--shard-mb", "1", "--out", "x")
     assert mico(*build, *options, "--json").returncode == DONE
     before = other_files(tmp_path / "x")
-    done = mico(*build, "--push", "user/x", "--licence", "mit")
+    done = mico(*build, "--push", "user/x", "--license", "mit")
     assert done.returncode == WRONG_USAGE
     assert "x holds another build; what differs is" in done.stderr
     assert other_files(tmp_path / "x") == before
@@ -153,6 +159,6 @@ def test_another_source_that_is_finished_in_the_folder_is_not_pushed(
 ) -> None:
     write_release(tmp_path / "r", cases(2))
     assert mico("build", "r", *SMALL, "--out", "x", "--json").returncode == DONE
-    done = mico("build", release, *SMALL, "--out", "x", "--push", "user/x", "--licence", "mit")
+    done = mico("build", release, *SMALL, "--out", "x", "--push", "user/x", "--license", "mit")
     assert done.returncode == WRONG_USAGE
     assert "x holds another build" in done.stderr

@@ -75,7 +75,7 @@ def test_check_says_that_such_a_folder_would_not_be_found(
         os.link(path, target)
     done = mico("check", folder)
     assert done.returncode == FAILED
-    assert "rename the folder" in done.stderr.replace("\n", " ")
+    assert "rename the folder" in done.stdout.replace("\n", " ")
     assert "1 faults" in done.stderr
 
 
@@ -124,5 +124,5 @@ def test_check_of_a_release_says_that_it_is_a_source(mico: Mico, release: Path, 
     done = mico("check", release / file)
     assert done.returncode == FAILED
     said = done.stderr.replace("\n", " ")
-    assert "is no dataset folder but a source" in said
+    assert "is no dataset but a source" in said
     assert "`mico build " in said

@@ -51,7 +51,7 @@ def test_the_codes_of_a_dataset_become_its_configuration_and_an_export(
     assert "mico patch dimoo" in start
     assert "mico pretokenize" not in start
 
-    refined = mico("build", "mico-150k", "--sample", "9", "--out", "less")
+    refined = mico("refine", "mico-150k", "--sample", "9", "--out", "less")
     assert refined.returncode == DONE, refined.stderr
     assert "dimoo-codes is left out" in refined.stderr
     again = mico("pretokenize", "less", *command[2:])

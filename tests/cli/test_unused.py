@@ -11,26 +11,21 @@ from mico_150k.cli.app import app
 from ..commands import DONE, WRONG_USAGE, runner
 
 BUILD = "build nowhere"
-PUSH = f"{BUILD} --push USER/NAME --licence mit"
-REFINE = "build {dataset} --where x"
+REFINE = "refine {dataset} --out x --where x"
 EXPORT = "export {trainer} --from nowhere"
 
 REFUSED = {
-    BUILD: "keep=none private address=auto bench=x mark exact validation=3 max-loss=0.05 where=x "
-    "sample=3 remove=x",
-    PUSH: "units=1/2 finish overwrite recheck workers=2 max-memory=1GB executor=local address=a "
-    "json",
-    f"{BUILD} --units 1/2": "finish overwrite",
+    BUILD: "ray-address=auto",
+    f"{BUILD} --out s3://x/y": "partition=1/2 finish overwrite recheck",
+    f"{BUILD} --partition 1/2": "finish overwrite",
     f"{BUILD} --finish": "workers=2 max-memory=1GB executor=local overwrite",
     f"{BUILD} --overwrite": "recheck",
     f"{BUILD} --executor ray": "workers=2 max-memory=1GB",
-    REFINE: "config=bagel map=id=x task-map=a=hoi exclude=x allow-outside verify=decode shard-mb=9 "
-    "workers=2 max-memory=1GB units=1/2 finish executor=local address=x recheck push=USER/NAME "
-    "keep=all private licence=mit licence-name=x licence-link=x mark exact max-loss=0.1 seed=0 "
-    "tolerance=0.01",
+    REFINE: "mark exact max-loss=0.1 seed=0 tolerance=0.01",
     "inspect nowhere": "verify=decode plots",
     "inspect {dataset}": "images map=id=x task-map=a=hoi exclude=x allow-outside verify=structure",
     "inspect {dataset} --images": "verify=structure",
+    "pretokenize nowhere --vq x": "ray-address=x",
     "check nowhere": "revision=main",
     "check nowhere --remote USER/NAME": "hashes no-hashes",
     "export bagel --from nowhere --to x": "images=x workers=1 seed=0 format=codes max-seq-len=5120 "
@@ -43,21 +38,23 @@ REFUSED = {
     "max-seq-len=9 system-prompt=x tokenizer=x",
     "export dimoo --format codes --from nowhere --to x": "ranks=1 workers=1 images=x in-place",
     "relocate {bagel}": "images=x",
-    "push nowhere USER/NAME": "licence-name=x licence-link=x",
-    "card nowhere": "licence-name=x licence-link=x",
+    "push nowhere USER/NAME": "license-name=x license-link=x",
+    "card nowhere": "license-name=x license-link=x",
 }  # fmt: skip
 """Options that do nothing beside the others."""
 
 ALWAYS = {
     "inspect": "json",
-    "build": "out",
+    "build": "out config map task-map exclude allow-outside verify tolerance shard-mb seed license "
+    "json",
+    "refine": "out remove where sample benchmark validation overwrite json",
     "check": "remote json",
     "export": "from to over-limit json",
     "relocate": "json",
     "patch": "dry-run",
-    "pretokenize": "vq device batch-size dtype sizes output-size tolerance ray overwrite json",
-    "push": "config private revision tag licence overwrite dry-run json",
-    "card": "licence overwrite",
+    "pretokenize": "vq device batch-size dtype sizes output-size tolerance executor overwrite json",
+    "push": "config private revision tag license overwrite dry-run json",
+    "card": "license overwrite",
     "preview": "out rows where seed",
 }
 """Options that do something whatever stands beside them."""
@@ -105,7 +102,6 @@ def test_it_is_refused_by_its_name(
 def test_every_option_of_every_command_has_been_thought_of() -> None:
     known = {(command.split()[0], option.partition("=")[0]) for command, option in refused()}
     known |= {(command, name) for command, names in ALWAYS.items() for name in names.split()}
-    # Of a release these have an effect, and of a dataset folder they are refused above.
     group = typer.main.get_command(app)
     options = {
         (command, option.opts[0].removeprefix("--"))
@@ -127,7 +123,7 @@ def test_what_has_an_effect_is_taken(
         f"build {release} --config bagel --seed 0 --tolerance 0.01 --workers 1 --json",
         f"inspect {release} --images --verify header --json",
         "check mico-150k --no-hashes",
-        "build mico-150k --out two --sample 3 --seed 1",
+        "refine mico-150k --out two --sample 3 --seed 1",
         "export bagel --from mico-150k --to x --ranks 1 --workers 1 --sample 9 --seed 1",
         "export bagel --from mico-150k --in-place --over-limit error --ranks 1",
     ):

@@ -81,7 +81,7 @@ KINDS = {
     ),
     "refine": Kind(
         lambda dataset, codes, out: [
-            *("build", dataset, "--out", out, "--validation", 6, "--max-loss", 0.5, "--json")
+            *("refine", dataset, "--out", out, "--validation", 6, "--max-loss", 0.5, "--json")
         ]
     ),
     "dimoo": Kind(
@@ -100,7 +100,7 @@ KINDS = {
     "dimoo of codes": Kind(
         lambda dataset, codes, out: ["export", "dimoo", "--from", codes, "--to", out]
     ),
-    "card": Kind(lambda dataset, codes, out: ["card", out, "--licence", "mit"], copies=True),
+    "card": Kind(lambda dataset, codes, out: ["card", out, "--license", "mit"], copies=True),
     "plots": Kind(lambda dataset, codes, out: ["inspect", out, "--plots"], copies=True),
 }
 

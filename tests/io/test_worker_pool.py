@@ -49,7 +49,7 @@ def run(start: Callable[[], Work[int, int]], tasks: int, workers: int = 2) -> li
 
 @pytest.fixture(autouse=True)
 def a_child_can_import_this_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The folder of the repository itself cannot be on the path: it would hide what is installed."""
+    """The repository itself cannot be on the path: it would hide the installed package."""
     (tmp_path / "tests").symlink_to(Path(__file__).parents[1])
     monkeypatch.syspath_prepend(tmp_path)
 

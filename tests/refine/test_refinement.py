@@ -17,8 +17,8 @@ import pyarrow.parquet as pq
 import pytest
 from datasets import load_dataset
 
+from mico_150k.api.refine import refine_dataset
 from mico_150k.build.build import Build, BuildOptions
-from mico_150k.cli.refine import refine as run_command
 from mico_150k.core.errors import (
     BadSelection,
     BrokenFile,
@@ -509,16 +509,15 @@ def test_a_dataset_of_one_configuration_is_refined_as_well(release: Path, tmp_pa
     ("arguments", "ends"),
     [
         ("{dataset} --remove {list} --out {out}", (0, "1 removed")),
-        ("{dataset} --out {out}", (2, "say what is to be other")),
-        ("{dataset} --sample 5 --map id=x --out {out}", (2, "--map is for a release")),
-        (
-            "{dataset} --sample 5 --verify structure --licence mit --shard-mb 100 --out {out}",
-            (2, "--verify, --shard-mb, --licence are for a release"),
-        ),
-        ("{dataset} --sample 5 --push USER/NAME --out {out}", (2, "for a release")),
-        ("{release} --sample 5 --out {out}", (2, "Build it first")),
+        ("{dataset} --out {out}", (2, "say what to change")),
+        ("{dataset} --sample 5 --out s3://x/y", (2, "a folder on this machine")),
+        ("{release} --sample 5 --out {out}", (1, "no dataset but a source")),
+        ("user/name --sample 5 --out {out}", (2, "hf download --repo-type dataset user/name")),
         ("{dataset} --sample 5 --out {dataset}", (2, "is the dataset itself")),
-        ("{dataset} --validation 20 --max-loss 0.001 --bench {out} --out {out}", (1, "no such")),
+        (
+            "{dataset} --validation 20 --max-loss 0.001 --benchmark {out} --out {out}",
+            (1, "no such"),
+        ),
     ],
 )
 def test_the_command_says_what_it_did_or_why_not(
@@ -527,7 +526,7 @@ def test_the_command_says_what_it_did_or_why_not(
     listed = remove_list(tmp_path, "hoi/3")
     words = arguments.format(dataset=dataset, release=release, list=listed, out=tmp_path / "out")
     done = subprocess.run(
-        [sys.executable, "-m", "mico_150k", "build", *words.split()],
+        [sys.executable, "-m", "mico_150k", "refine", *words.split()],
         capture_output=True,
         text=True,
         check=False,
@@ -540,7 +539,6 @@ def test_the_seconds_that_are_said_are_those_of_the_command(
     dataset: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
 ) -> None:
     prepare = Refinement.prepare
 
@@ -549,6 +547,5 @@ def test_the_seconds_that_are_said_are_those_of_the_command(
         return prepare(*given, **named)
 
     monkeypatch.setattr(Refinement, "prepare", slowly)
-    options = RefineOptions(selection=Selection(where="num_inputs = 2"))
-    run_command(str(dataset), tmp_path / "out", options, 0.01, overwrite=False, as_json=True)
-    assert json.loads(capsys.readouterr().out)["seconds"] > 0.5
+    made = refine_dataset(dataset, tmp_path / "out", where="num_inputs = 2")
+    assert made.seconds > 0.5

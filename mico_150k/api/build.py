@@ -1,0 +1,160 @@
+"""`build_dataset`: a dataset from a source, as `mico build` makes it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mico_150k.api.build_to_url import build_to_url
+from mico_150k.api.progress_bar import OnProgress, default_row_bar
+from mico_150k.build.build import CONFIGS, Build, BuildOptions, BuildResult
+from mico_150k.build.drop_limit import TOLERANCE
+from mico_150k.build.executors import Executor, InProcess
+from mico_150k.build.forecast import building_memory, choose_workers, image_room
+from mico_150k.build.output import checked_out
+from mico_150k.build.partition import Partition, PartitionResult
+from mico_150k.build.plan import SHARD_BYTES
+from mico_150k.build.processes import Processes
+from mico_150k.card.file import License
+from mico_150k.core.errors import UsageError
+from mico_150k.dataset import layout
+from mico_150k.images.header import Verify
+from mico_150k.io.machine import parse_size
+from mico_150k.io.storage import is_url
+from mico_150k.sources import DEMO, Source, open_source
+
+
+@dataclass(frozen=True, slots=True)
+class BuildOutlook:
+    """What a build is about to do.
+
+    Attributes:
+        build: The planned build, with its forecast of bytes.
+        executor: Where it runs, in words: `2 workers`.
+        memory: Bytes that it needs, about.
+        seconds: How long it takes, about.
+    """
+
+    build: Build
+    executor: str
+    memory: int
+    seconds: float
+
+
+OnBuildOutlook = Callable[[BuildOutlook], None]
+
+
+def build_dataset(
+    source: Source | str | Path = DEMO,
+    out: str | Path = layout.DATASET,
+    *,
+    configs: Sequence[str] = CONFIGS,
+    verify: str = Verify.STRUCTURE.value,
+    tolerance: float = TOLERANCE,
+    shard_mb: int = SHARD_BYTES >> 20,
+    seed: int = 0,
+    license: str | License | None = None,
+    workers: int | None = None,
+    max_memory: str | None = None,
+    ray_address: str | None = None,
+    partition: str | None = None,
+    finish: bool = False,
+    overwrite: bool = False,
+    recheck: bool = False,
+    on_outlook: OnBuildOutlook = lambda _: None,
+    on_progress: OnProgress | None = None,
+) -> BuildResult | PartitionResult:
+    """Build a dataset from a source, or resume a build that was interrupted.
+
+    Args:
+        source: What `open_source` returns, or a location that it opens as it is.
+        out: The folder to write, or a URL that fsspec writes to, such as `s3://bucket/name`.
+        configs: The configurations to write.
+        verify: How much of each image is checked: `header`, `structure` or `decode`.
+        tolerance: The share of rows that may be skipped, 0 to 1.
+        shard_mb: MiB of images in a shard, about.
+        seed: Decides the order of shards and the configuration `sample`.
+        license: The Hub's identifier of the dataset's license, for its card.
+        workers: Processes; by default as many as cores, work and memory allow.
+        max_memory: What the build may use, such as `12GB`; by default all that is free.
+        ray_address: Build on a Ray cluster: its address, `auto` for the one around, or `local`.
+        partition: Build one of N partitions alone, such as `3/8`; `finish` completes them.
+        finish: Complete what was built in partitions; nothing is read.
+        overwrite: Replace another build in the folder.
+        recheck: Read finished shards again instead of trusting their size.
+        on_outlook: Called with what will be done before the first row is read.
+        on_progress: Called with the progress. Without it, a bar is drawn on a terminal and in a
+            notebook.
+
+    Returns:
+        What was built; with `partition`, what was built of that.
+
+    Raises:
+        UsageError: An argument is wrong, or has no effect beside another.
+        SourceError: The source is not what a build can read, in one of its kinds.
+        OutputRefused: The folder holds something else.
+        TooManyLeftOut: More rows than `tolerance` are unusable.
+        DiskTooSmall: The result will not fit.
+    """
+    options = BuildOptions(
+        configs=tuple(name for name in CONFIGS if name in configs)
+        if set(configs) <= set(CONFIGS)
+        else tuple(configs),
+        verify=Verify(verify),
+        shard_bytes=shard_mb << 20,
+        seed=seed,
+    )
+    stated = License(license) if isinstance(license, str) else license
+    memory = parse_size(max_memory) if max_memory is not None else None
+    part = Partition.parse(partition) if partition is not None else None
+    place = checked_out(str(out))
+    if is_url(place) and (part or finish or overwrite or recheck):
+        msg = (
+            f"--out {place}: --partition, --finish, --overwrite and --recheck need a folder on "
+            "this machine."
+        )
+        raise UsageError(msg)
+    opened = open_source(str(source)) if isinstance(source, str | Path) else source
+
+    def choose(planned: Build) -> Executor:
+        executor, outlook = _choose(planned, workers, memory, ray_address)
+        on_outlook(outlook)
+        return executor
+
+    if is_url(place):
+        return build_to_url(opened, place, options, choose, stated, tolerance, on_progress)
+    planned = Build.prepare(opened, Path(place), options, license=stated)
+    if finish:
+        return planned.complete(recheck=recheck, tolerance=tolerance)
+    executor = choose(planned)
+    with default_row_bar("building", on_progress) as tell:
+        if part:
+            return planned.run_partition(
+                part, recheck=recheck, tolerance=tolerance, executor=executor, on_progress=tell
+            )
+        return planned.run(
+            overwrite=overwrite,
+            recheck=recheck,
+            tolerance=tolerance,
+            executor=executor,
+            on_progress=tell,
+        )
+
+
+def _choose(
+    planned: Build, asked: int | None, max_memory: int | None, ray_address: str | None
+) -> tuple[Executor, BuildOutlook]:
+    """Where the build runs. Raises `MemoryTooSmall`, `ExecutorMissing`."""
+    executor: Executor
+    if ray_address is not None:
+        from mico_150k.build.ray import RayCluster
+
+        executor = RayCluster(ray_address)
+        workers = 1
+        where = "{} nodes with {} cores, each unit at most".format(*executor.size)
+    else:
+        workers = choose_workers(planned.source, planned.plan, asked, max_memory)
+        room = image_room(planned.source, planned.plan, workers, max_memory)
+        executor = InProcess(room) if workers == 1 else Processes(workers, image_room=room)
+        where = "1 worker" if workers == 1 else f"{workers} workers"
+    memory = building_memory(planned.source, planned.plan, workers)
+    return executor, BuildOutlook(planned, where, memory, planned.forecast.seconds / workers)

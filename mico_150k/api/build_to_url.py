@@ -1,0 +1,53 @@
+"""A build whose result lies behind a URL that fsspec writes to."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from mico_150k.api.progress_bar import OnProgress, default_row_bar
+from mico_150k.build.build import Build, BuildOptions, BuildResult
+from mico_150k.build.executors import Executor
+from mico_150k.card.file import License
+from mico_150k.io.temporary import temporary_folder
+from mico_150k.sources.source import Source
+
+
+def build_to_url(
+    source: Source,
+    location: str,
+    options: BuildOptions,
+    choose: Callable[[Build], Executor],
+    license: License | None,
+    tolerance: float,
+    on_progress: OnProgress | None,
+) -> BuildResult:
+    """Build in temporary folders, and send each shard as soon as it is finished.
+
+    Args:
+        source: Where the rows come from.
+        location: The URL of the dataset.
+        options: What decides its bytes.
+        choose: Says where the planned build runs.
+        license: The license for its card.
+        tolerance: The share of rows that may be skipped.
+        on_progress: Called with the progress.
+
+    Raises:
+        RemoteError: The place cannot be written to, or does not keep what was sent.
+        OutputRefused: It holds something else.
+    """
+    from mico_150k.build.sending import UploadExecutor
+    from mico_150k.build.upload import RemoteFolder
+
+    with temporary_folder() as here:
+        remote = RemoteFolder.open(location, here)
+        if license:
+            remote.fetch_index()
+        planned = Build.prepare(source, here, options, location, license)
+        executor = UploadExecutor(choose(planned), remote)
+        with default_row_bar("building", on_progress) as tell:
+            result = planned.run(
+                executor=executor, sink=remote, tolerance=tolerance, on_progress=tell
+            )
+        remote.publish()
+        files, size = remote.totals()
+        return replace(result, location=location, files=files, bytes=size)
