@@ -22,7 +22,7 @@ from mico_150k.core.faults import Fault, summary
 from mico_150k.core.reasons import Reason
 from mico_150k.core.sample import Image, Missing, Sample
 from mico_150k.core.task import Task
-from mico_150k.dataset import layout
+from mico_150k.dataset import layout, notebook
 from mico_150k.dataset.configurations import CONFIGS
 from mico_150k.dataset.folder import WAY_OUT, checked, parse_manifest
 from mico_150k.dataset.index_rules import index_faults
@@ -57,7 +57,7 @@ class ChosenRows:
     rows: pa.Table
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Dataset:
     """A dataset folder with a manifest of ours, and where it lies.
 
@@ -75,6 +75,14 @@ class Dataset:
     def of_folder(cls, folder: Path, manifest: dict[str, Any]) -> "Dataset":
         """A folder of this machine with a manifest that keeps its rules."""
         return cls(_local(str(folder)), manifest)
+
+    def __repr__(self) -> str:
+        """The dataset in one line."""
+        return notebook.summary(self)
+
+    def _repr_html_(self) -> str:
+        """The dataset with a few rows, as a notebook shows it."""
+        return notebook.to_html(self)
 
     @property
     def location(self) -> str:
