@@ -9,7 +9,7 @@ import inspect
 import pkgutil
 from collections.abc import Iterator
 from types import ModuleType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from mico_150k.core.configuration import Builder
 from mico_150k.core.errors import BuilderRefused, UnknownConfig
@@ -21,6 +21,14 @@ _SCRIPT = "mico_150k"
 """The loading script of `datasets` before 4: it lies here, and registers nothing."""
 _FIRST = "default"
 """The configuration that a card names first; the others follow by name."""
+TAKEN = frozenset(
+    (
+        "trainer", "dataset", "out", "in_place", "where", "sample", "limit", "seed", "over_limit",
+        "max_inputs", "images", "overwrite", "on_progress", "on_forecast", "format", "json",
+        "as_json", "context", "help",
+    )
+)  # fmt: skip
+"""What no trainer may call an option of its own: every export has such an option or argument."""
 
 
 def _modules() -> Iterator[ModuleType]:
@@ -54,6 +62,9 @@ def _by_name(kind: type[Defined]) -> dict[str, Defined]:
         if missing := _missing(each):
             msg = f"{where} has no {', '.join(missing)}; see docs/adding-a-trainer.md."
             raise BuilderRefused(msg)
+        if taken := _taken(each):
+            msg = f"{where} has an option {', '.join(taken)}, which every export has: rename it."
+            raise BuilderRefused(msg)
         if each.name in found:
             other = inspect.getfile(type(found[each.name]))
             msg = f"{where} is named {each.name!r}, as is a class in {other}."
@@ -67,6 +78,12 @@ def _missing(defined: type) -> list[str]:
     declared = [name for base in defined.__mro__ for name in inspect.get_annotations(base)]
     values = [name for name in declared if not hasattr(defined, name)]
     return [*dict.fromkeys(values), *sorted(getattr(defined, "__abstractmethods__", ()))]
+
+
+def _taken(defined: type) -> list[str]:
+    """The names of a trainer's own options that are not free."""
+    kinds = defined.formats() if issubclass(defined, Trainer) else ()
+    return [option.name for kind in kinds for option in kind.options if option.name in TAKEN]
 
 
 BUILDERS = _by_name(Builder)
@@ -84,22 +101,20 @@ def get_builder(name: str) -> Builder:
     return BUILDERS[name]
 
 
-def get_trainer(name: str, file_format: str = "") -> Trainer:
-    """A trainer, and of the kinds of files that it reads the one asked for.
+def get_trainer(name: str, file_format: str = "", **options: Any) -> Trainer:  # noqa: ANN401
+    """A trainer with its own options, and of the kinds of files that it reads the one asked for.
 
-    Raises `UnknownConfig`.
+    Raises `UnknownConfig`, and `UsageError` for an option that it does not take.
     """
     if name not in TRAINERS:
         msg = f"{name!r} is no trainer that is known here; there are {', '.join(TRAINERS)}."
         raise UnknownConfig(msg)
     trainer = TRAINERS[name]
-    if file_format in {"", trainer.format}:
-        return trainer
-    for other in trainer.other_formats:
-        if other.format == file_format:
-            return other()
-    formats = [trainer.format, *(other.format for other in trainer.other_formats)]
-    msg = f"--format {file_format}: {trainer.title} has {' or '.join(filter(None, formats))}."
+    for kind in trainer.formats():
+        if file_format in {"", kind.format}:
+            return kind(**options)
+    formats = [kind.format for kind in trainer.formats()]
+    msg = f"format={file_format!r}: {trainer.title} has {' or '.join(filter(None, formats))}."
     if not trainer.format:
-        msg = f"--format {file_format}: {trainer.title} reads one kind of files, and has none."
+        msg = f"format={file_format!r}: {trainer.title} reads one kind of files, and has none."
     raise UnknownConfig(msg)

@@ -14,6 +14,8 @@ from mico_150k.core.trainer import (
     Candidate,
     Exported,
     Limit,
+    Option,
+    Readers,
     Setting,
     ShardTrainer,
     Size,
@@ -128,6 +130,10 @@ class BagelTrainer(ShardTrainer):
     name = "bagel"
     title = "BAGEL"
     url = "https://github.com/ByteDance-Seed/Bagel"
+    options = (
+        Option("ranks", int, 0, "GPUs that will train: each gets as many row groups.", minimum=0),
+        Option("num_workers", int, 0, "Reading processes for each GPU.", minimum=0, needs="ranks"),
+    )
     limits = (_too_long(BUDGETS[-1]),)
     skips = tuple(map(_too_long, BUDGETS[:-1]))
     settings = (
@@ -175,6 +181,11 @@ class BagelTrainer(ShardTrainer):
         ),
     )
 
+    def readers(self) -> Readers | None:
+        """The ranks and workers that the options tell of."""
+        ranks, workers = self.chosen["ranks"], self.chosen["num_workers"]
+        return Readers(int(ranks or 0), int(workers or 0)) if ranks else None
+
     def measure(self, rows: Iterable[Candidate]) -> dict[str, Any]:
         """Rows by setting that are no longer than each budget, and rows in all."""
         kept = [[0] * len(BUDGETS) for _ in VAE]
@@ -213,11 +224,12 @@ class BagelTrainer(ShardTrainer):
             ),
         ]
         gpus, workers = _readers(exported)
+        is_said = bool(exported.options["ranks"])
         sharing = (
             f"{len(exported.row_groups)} files with {sum(exported.row_groups.values())} row "
             "groups. BAGEL gives each of `GPUS` × `WORKERS` readers the same number of row groups, "
             f"and never reads the rest. `train.sh` has {gpus} GPUs and {workers} workers for each "
-            + ("as was said with --ranks and --workers." if exported.readers else "by default.")
+            + ("as was said with --ranks and --num-workers." if is_said else "by default.")
         )
         return ["\n".join(lines), sharing, *self.notes(exported)]
 
@@ -235,18 +247,19 @@ class BagelTrainer(ShardTrainer):
         groups = sum(exported.row_groups.values())
         gpus, workers = _readers(exported)
         rest = groups % (gpus * workers)
+        is_said = bool(exported.options["ranks"])
         # Where nobody said how many read, a few of very many are no news.
-        if rest > (0 if exported.readers else (1 - ENOUGH) * groups):
+        if rest > (0 if is_said else (1 - ENOUGH) * groups):
             lost = (
                 f"{groups} row groups are fewer than train.sh's {gpus} GPUs × {workers} workers, "
                 "and it would not start"
                 if rest == groups
                 else f"{rest} of {groups} row groups are never read by {gpus * workers} readers"
             )
-            how = "the same --ranks and --workers" if exported.readers else "--ranks and --workers"
+            how = "the same --ranks and --num-workers" if is_said else "--ranks and --num-workers"
             found.append(
-                f"{lost}; mico export bagel --to FOLDER with {how} splits some, so that each gets "
-                "as many."
+                f"{lost}; `mico export bagel DATASET --out DIR` with {how} splits some, so that "
+                "each gets as many."
             )
         return found
 
@@ -276,7 +289,7 @@ class BagelTrainer(ShardTrainer):
 
 def _readers(exported: Exported) -> tuple[int, int]:
     """GPUs and workers for each, as the export was asked for."""
-    return exported.identity["ranks"] or 8, exported.identity["workers"] or 1
+    return exported.options["ranks"] or 8, exported.options["num_workers"] or 1
 
 
 def _fitting(exported: Exported) -> tuple[Transform, Budget]:

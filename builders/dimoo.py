@@ -3,7 +3,8 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from copy import copy
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mico_150k.builders.dimoo_tokens import (
@@ -17,6 +18,7 @@ from mico_150k.builders.dimoo_tokens import (
     estimate,
     grid,
     instruction,
+    load_tokenizer,
     record_tokens,
     shape_for,
 )
@@ -30,6 +32,7 @@ from mico_150k.core.trainer import (
     CodesTrainer,
     Exported,
     Limit,
+    Option,
     PathTrainer,
     Setting,
     Trainer,
@@ -52,14 +55,12 @@ class Dimoo(Builder):
 class DimooRecords:
     """What decides the records that training reads, besides rows and codes.
 
-    `sizes` are those that the images were encoded at. `tokenizer` names what `text_length` counts
-    a text's tokens by, "" for an estimate.
+    `sizes` are those that the images were encoded at; `text_length` counts a text's tokens.
     """
 
     sizes: SizeTable = field(default_factory=SizeTable.parse)
     system_prompt: str = SYSTEM_PROMPT
     max_seq_len: int = MAX_SEQ_LEN
-    tokenizer: str = ""
     text_length: TextLength = estimate
 
     def tokens(self, prompt: str, grids: Sequence[tuple[int, int]]) -> int:
@@ -123,40 +124,63 @@ _CLONE_STEPS = (
 _START_STEP = ("Start, with `GPUS` GPUs:", "GPUS=8 bash {root}/train.sh")
 
 
+def _limits_of_codes(rules: DimooRecords) -> tuple[Limit, ...]:
+    return (
+        Limit(
+            "length",
+            "more tokens than `--max-seq-len`",
+            "train/train.sh: `max_seq_len`; longer records take more memory",
+            lambda row: rules.tokens_of(row) > rules.max_seq_len,
+        ),
+        Limit(
+            NO_CODES,
+            "no codes: `mico pretokenize` could not use an image of theirs",
+            "quarantine.jsonl in dimoo-codes",
+            lambda _: False,
+        ),
+    )
+
+
 class _DimooCodes(_Dimoo, CodesTrainer):
     """Trains on the codes that `mico pretokenize` has made."""
 
     format = "codes"
     records = "all_records.json"
+    options = (
+        Option(
+            "max_seq_len", int, MAX_SEQ_LEN,
+            "Tokens a record may have; training has no limit.", minimum=1,
+        ),
+        Option(
+            "system_prompt", str, SYSTEM_PROMPT,
+            "Text before every prompt; by default what inference says.", metavar="TEXT",
+        ),
+        Option(
+            "tokenizer", str, None,
+            "A folder with tokenizer.json or a Hub id, to count a text's tokens; without, a third "
+            "of its bytes, which is more than there are.", metavar="FOLDER|ID",
+        ),
+    )  # fmt: skip
     steps = (*_CLONE_STEPS, _START_STEP)
 
-    def __init__(self, records: DimooRecords | None = None) -> None:
+    def __init__(self, **options: object) -> None:
         """By default, codes have the sizes that `mico pretokenize` gives them by default."""
-        self._records = options = records or DimooRecords()
-        self.limits = (
-            Limit(
-                "length",
-                "more tokens than `--max-seq-len`",
-                "train/train.sh: `max_seq_len`; longer records take more memory",
-                lambda row: options.tokens_of(row) > options.max_seq_len,
-            ),
-            Limit(
-                NO_CODES,
-                "no codes: `mico pretokenize` could not use an image of theirs",
-                "quarantine.jsonl in dimoo-codes",
-                lambda _: False,
-            ),
+        super().__init__(**options)
+        tokenizer = self.chosen["tokenizer"]
+        self.rules = DimooRecords(
+            system_prompt=str(self.chosen["system_prompt"]),
+            max_seq_len=int(self.chosen["max_seq_len"] or 0),
+            text_length=load_tokenizer(str(tokenizer)) if tokenizer else estimate,
         )
+        self.limits = _limits_of_codes(self.rules)
 
-    def identity(self) -> dict[str, Any]:
-        """What tells these records from others of the same rows."""
-        records = self._records
-        return {
-            "sizes": f"{records.sizes} {records.sizes.output}",
-            "system_prompt": records.system_prompt,
-            "max_seq_len": records.max_seq_len,
-            "tokenizer": records.tokenizer,
-        }
+    def on_codes(self, told: Mapping[str, Any]) -> "_DimooCodes":
+        """The same trainer for images of the sizes that they were encoded at."""
+        sizes = SizeTable.parse(str(told.get("sizes")), int(told.get("output_size", 0)))
+        other = copy(self)
+        other.rules = replace(self.rules, sizes=sizes)
+        other.limits = _limits_of_codes(other.rules)
+        return other
 
     def pickle(self, codes: Sequence[int], columns: int, rows: int) -> dict[str, Any]:
         """The file of an image. `height` and `width` are exchanged, as upstream writes them.
@@ -176,14 +200,14 @@ class _DimooCodes(_Dimoo, CodesTrainer):
     ) -> dict[str, Any]:
         """The keys that training reads."""
         return {
-            "system_prompt": self._records.system_prompt,
+            "system_prompt": self.rules.system_prompt,
             "user_prompt": prompt,
             "user_image": list(paths[:-1]),
             "answer_text": "",
             "answer_image": paths[-1],
             "answer_thinking": "",
             "id": id_,
-            "len": self._records.tokens(prompt, grids),
+            "len": self.rules.tokens(prompt, grids),
         }
 
     def files(self, exported: Exported) -> Mapping[str, str]:
@@ -202,16 +226,15 @@ class _DimooCodes(_Dimoo, CodesTrainer):
         return ["\n".join(lines)]
 
 
-def codes_trainer(records: DimooRecords) -> CodesTrainer:
-    """The trainer on codes, with such records."""
-    return _DimooCodes(records)
-
-
 class DimooTrainer(_Dimoo, PathTrainer):
     """The JSON of MICo's guide, and images for upstream's own pre-tokenizer."""
 
     format = "images"
     other_formats = (_DimooCodes,)
+    format_help = (
+        "`codes`, which `mico pretokenize` makes and training reads; or `images`, for upstream's "
+        "own pre-tokenizer. A dataset that has codes is exported as `codes` by default."
+    )
     records = "dimoo-mico.json"
     max_inputs = 19
     max_inputs_source = "pre_tokenizer/pre_tokenize.py tells one image from many by 20 tokens"

@@ -8,8 +8,9 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
-from mico_150k.core.errors import UsageError
+from mico_150k.core.errors import MissingPackage, SourceNotFound, UsageError
 
 Shape = tuple[int, int]
 """Width and height in pixels, after the crop."""
@@ -142,6 +143,35 @@ def estimate(text: str) -> int:
     like length and for a limit that may not be passed, so it errs upwards.
     """
     return min(MOST, math.ceil(len(text.encode()) / _BYTES_A_TOKEN))
+
+
+def load_tokenizer(where: str) -> TextLength:
+    """The tokenizer in a folder or file, or of a Hub id. Raises `SourceNotFound`, `MissingPackage`.
+
+    Its `tokenizer.json` is read, and no code that may come with it.
+    """
+    try:
+        from tokenizers import Tokenizer
+    except ImportError as error:
+        msg = "--tokenizer needs tokenizers: pip install '.[vq]' in the clone of mico-150k"
+        raise MissingPackage(msg) from error
+    try:
+        place = Path(where)
+        if not place.exists():
+            from huggingface_hub import hf_hub_download
+
+            place = Path(hf_hub_download(where, _TOKENIZER))
+        file = place / _TOKENIZER if place.is_dir() else place
+        tokenizer = Tokenizer.from_file(str(file))
+    except Exception as error:  # the library raises bare ones, the Hub's client a dozen types
+        msg = f"--tokenizer {where}: no {_TOKENIZER} could be read: {error}"
+        raise SourceNotFound(msg) from error
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return lambda text: min(MOST, len(tokenizer.encode(text).ids))
+
+
+_TOKENIZER = "tokenizer.json"
 
 
 def record_tokens(text: int, grids: Iterable[tuple[int, int]]) -> int:

@@ -90,9 +90,7 @@ def pretokenize(place: Place, dataset: str) -> list[str]:
 
 def export(trainer: str, *options: str) -> Callable[[Place], list[str]]:
     """What `mico export` is called with."""
-    return lambda place: [
-        *("export", trainer, "--from", place.path("dataset"), "--to", place.out, *options)
-    ]
+    return lambda place: [*("export", trainer, place.path("dataset"), "--out", place.out, *options)]
 
 
 def copy_dataset(place: Place) -> None:
@@ -120,7 +118,7 @@ RUNS = {
     "export-bagel": Run(export("bagel", "--ranks", "3", "--where", "source_id != '7'"),
                         needs=(DATASET,)),
     "export-bagel-in-place": Run(
-        lambda place: ["export", "bagel", "--from", place.out, "--in-place"],
+        lambda place: ["export", "bagel", place.out, "--in-place"],
         copy_dataset, (DATASET,),
     ),
     **{f"export-{name}": Run(export(name), needs=(DATASET,)) for name in EXPORTS},

@@ -113,7 +113,7 @@ def test_the_patch_is_in_the_clone_as_its_section_names_it(model: str, tmp_path:
 def test_flags_of_the_trainer_that_the_guide_names_are_in_the_launch_script(
     title: str, model: str, place: Path
 ) -> None:
-    run(f"mico export {model} --to {place}/named-{model}", place)
+    run(f"mico export {model} --out {place}/named-{model}", place)
     script = (place / f"named-{model}" / "train.sh").read_text()
     for setting in re.findall(r"`(--\w+_\w+(?: \w+)?)`", section(title)):
         assert setting in script, setting

@@ -29,7 +29,8 @@ ABOVE = {
     "inspection": "hub",
     "loaders": "hub",
     "pretokenize": "hub",
-    "hub": "cli",
+    "hub": "api",
+    "api": "cli",
 }
 """A room right above each, for all that have one."""
 BESIDE = {"io": "images", "sources": "card", "build": "export", "refine": "loaders"}

@@ -1,59 +1,77 @@
-"""`mico export`, and `mico relocate`."""
+"""`mico export`, with a subcommand for each trainer, and `mico relocate`."""
 
+from collections.abc import Callable
 from dataclasses import asdict
+from enum import Enum
+from functools import partial
+from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, cast
 
 import typer
+from typer.core import TyperGroup
 
+from mico_150k.api.export import default_format, export_dataset, relocate_export
 from mico_150k.builders import TRAINERS, get_trainer
-from mico_150k.builders.dimoo import DimooRecords
-from mico_150k.builders.dimoo_tokens import MAX_SEQ_LEN, SYSTEM_PROMPT, estimate
 from mico_150k.cli.options import AsJson
 from mico_150k.cli.terminal import progress, say, show_json, showing
 from mico_150k.cli.unused import is_given, refuse
 from mico_150k.core.errors import UsageError
-from mico_150k.core.trainer import CodesTrainer, Exported, ShardTrainer, Trainer
+from mico_150k.core.trainer import (
+    CodesTrainer,
+    Exported,
+    Option,
+    PathTrainer,
+    ShardTrainer,
+    Trainer,
+    flag,
+)
 from mico_150k.dataset import layout
 from mico_150k.dataset.reader import Dataset, open_dataset
-from mico_150k.dataset.selection import Selection
-from mico_150k.export.codes_export import trainer_on_codes
 from mico_150k.export.folder import START, ExportFolder
 from mico_150k.export.forecast import ExportForecast
-from mico_150k.export.job import ExportJob, ExportOptions
 from mico_150k.export.limits import OverLimitPolicy
-from mico_150k.export.run import relocate as relocate_export
-from mico_150k.export.run import run_export
-from mico_150k.export.tokenizer import load_tokenizer
 from mico_150k.io.machine import gigabytes
 
-_CHOICE = ("where", "sample", "limit")
-_OF_SHARDS = ("ranks", "workers")
-_OF_RECORDS = ("max_seq_len", "system_prompt", "tokenizer")
-_CODES = "codes"
+_CHOICE = ("where", "sample", "limit", "max_inputs")
+_ONLY: dict[str, type] = {"in_place": ShardTrainer, "images": PathTrainer}
+"""Options of the trainers that read such files."""
 
 
-def export(
+class _Trainers(TyperGroup):
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401 - click's, or a copy
+        """The subcommand of a trainer. Raises `UnknownConfig` where there is none."""
+        return super().get_command(ctx, cmd_name) or get_trainer(cmd_name)
+
+
+export = typer.Typer(
+    cls=_Trainers,
+    no_args_is_help=True,
+    subcommand_metavar="TRAINER DATASET --out DIR",
+    help="Write what a trainer reads: its files, configs and a launch script.\n\n"
+    "Each trainer has options of its own: `mico export TRAINER --help`.",
+)
+
+
+def _export(
+    trainer: Trainer,
     context: typer.Context,
-    model: Annotated[
-        str, typer.Argument(metavar="MODEL", help=f"The trainer: {', '.join(TRAINERS)}.")
-    ],
-    from_: Annotated[
+    dataset: Annotated[
         str,
-        typer.Option(
-            "--from",
+        typer.Argument(
             metavar="DATASET",
-            help="A folder that `mico build` has written, `USER/NAME` on the Hub, or a URL.",
+            help="A folder that `mico build` has written, `USER/NAME` on the Hub (`@REVISION` may "
+            "follow), or a URL.",
         ),
     ] = layout.DATASET,
-    to: Annotated[
-        Path | None, typer.Option(help="The folder to write.", show_default=False)
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="The folder to write.", show_default=False)
     ] = None,
     in_place: Annotated[
         bool,
         typer.Option(
             "--in-place",
-            help="For bagel: write only what belongs beside the dataset folder's own files.",
+            help="Write only what belongs beside the dataset folder's own files.",
         ),
     ] = False,
     where: Annotated[
@@ -64,17 +82,17 @@ def export(
         ),
     ] = None,
     sample: Annotated[
-        int | None, typer.Option(min=1, help="So many rows at random, the same for a --seed.")
+        int | None, typer.Option(min=1, help="Keep N rows at random, the same for a --seed.")
     ] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="The first so many rows.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Keep only the first N rows.")] = None,
     seed: Annotated[
-        int, typer.Option(help="Decides --sample, and the order of codes' records.")
+        int, typer.Option(help="Decides --sample and, of codes, the order of records.")
     ] = 0,
     over_limit: Annotated[
         OverLimitPolicy,
         typer.Option(
-            help="What becomes of rows that the trainer cannot take: left out; an error; or, of "
-            "too many inputs, the first, where the text names no later one."
+            help="What becomes of rows that the trainer cannot take: skipped; an error; or, of "
+            "too many inputs, only the first, where the text names no later one."
         ),
     ] = OverLimitPolicy.DROP,
     max_inputs: Annotated[
@@ -85,47 +103,11 @@ def export(
             show_default=False,
         ),
     ] = None,
-    ranks: Annotated[
-        int, typer.Option(min=0, help="For bagel: GPUs that will train, so that none starves.")
-    ] = 0,
-    workers: Annotated[
-        int, typer.Option(min=0, help="For bagel: reading processes for each GPU.")
-    ] = 0,
     images: Annotated[
         Path | None,
         typer.Option(
-            help="A folder for the images that several exports share; `images` in --to by default.",
-            show_default=False,
-        ),
-    ] = None,
-    format_: Annotated[
-        str | None,
-        typer.Option(
-            "--format",
-            metavar="codes|images",
-            help="For dimoo: `codes`, of the codes that `mico pretokenize` has made, which a "
-            "dataset that has them gives by default; or `images`, for upstream's own "
-            "pre-tokenizer.",
-            show_default=False,
-        ),
-    ] = None,
-    max_seq_len: Annotated[
-        int,
-        typer.Option(
-            min=1, help="For dimoo's codes: tokens a record may have; training has no limit."
-        ),
-    ] = MAX_SEQ_LEN,
-    system_prompt: Annotated[
-        str,
-        typer.Option(
-            help="For dimoo's codes: said before every prompt; by default what inference says."
-        ),
-    ] = SYSTEM_PROMPT,
-    tokenizer: Annotated[
-        str | None,
-        typer.Option(
-            help="For dimoo's codes: a folder with tokenizer.json or a Hub id, to count a text's "
-            "tokens; without, a third of its bytes, which is more than there are.",
+            metavar="DIR",
+            help="A folder for images that several exports share; `images` in --out by default.",
             show_default=False,
         ),
     ] = None,
@@ -133,92 +115,116 @@ def export(
         bool, typer.Option("--overwrite", help="Replace another export in the folder.")
     ] = False,
     as_json: AsJson = False,
+    **own: Any,  # noqa: ANN401 - whatever the trainer declares
 ) -> None:
-    """Write what a trainer reads: its files, configs and a launch script.
-
-    Run again after an interruption, it goes on where it was. `START.md` in the folder says what is
-    in it, what was left out and why, and how a training starts.
-    """
-    trainer = get_trainer(model, format_ or "")
-    if format_ is None and trainer.format:  # the dataset decides it
-        _refuse_for_all(context, trainer)
-        format_ = _default_format(open_dataset(from_), trainer)
-        trainer = get_trainer(model, format_)
-    _refuse_unused(context, trainer, over_limit, in_place=in_place)
-    if in_place == (to is not None):
-        msg = "say where: --to FOLDER, or --in-place for bagel."
+    """Export, for one trainer."""
+    values = {name: getattr(value, "value", value) for name, value in own.items()}
+    opened: str | Dataset = dataset
+    if trainer.other_formats and not values["format"]:
+        opened = open_dataset(dataset)
+        values["format"] = default_format(trainer.name, opened)
+    kind = get_trainer(trainer.name, values.get("format", ""))
+    _refuse_unused(context, kind, over_limit, in_place=in_place)
+    if in_place == (out is not None):
+        where_to = "--out DIR, or --in-place" if "in_place" in _own(type(kind)) else "--out DIR"
+        msg = f"say where: {where_to}."
         raise UsageError(msg)
-    records = DimooRecords(
-        system_prompt=system_prompt,
-        max_seq_len=max_seq_len,
-        tokenizer=tokenizer or "",
-        text_length=load_tokenizer(tokenizer) if tokenizer else estimate,
-    )
-    options = ExportOptions(
-        Selection(where, sample, limit, seed), over_limit, max_inputs, ranks, workers, images
-    )
-    say("reading the index of {}", from_)
-    dataset = open_dataset(from_)
-    if isinstance(trainer, CodesTrainer):
-        trainer = trainer_on_codes(dataset, records)
-    job = ExportJob.prepare(dataset, trainer, to, options)
-    fitted = job.fitted
-    say("{} rows chosen, {} to export to {}", fitted.chosen, fitted.index.num_rows, job.to)
+    say("reading the index of {}", dataset)
     with progress("exporting") as on_progress:
-        exported = run_export(
-            job, overwrite=overwrite, on_forecast=_say_forecast, on_progress=on_progress
+        exported = export_dataset(
+            trainer.name,
+            opened,
+            out,
+            where=where,
+            sample=sample,
+            limit=limit,
+            seed=seed,
+            over_limit=over_limit.value,
+            max_inputs=max_inputs,
+            images=images,
+            overwrite=overwrite,
+            on_progress=on_progress,
+            on_forecast=_say_forecast,
+            **{name: values[name] for name in values.keys() & {"format", *_own(type(kind))}},
         )
-    _report(trainer, exported, as_json=as_json)
+    _report(exported, as_json=as_json)
 
 
-def _default_format(dataset: Dataset, trainer: Trainer) -> str:
-    """`codes` where the dataset has them. Raises `UsageError`."""
-    if layout.CODES in dataset.configs:
-        return _CODES
-    msg = (
-        f"{dataset.location} has no {layout.CODES}, which {trainer.title} trains on.\n"
-        f"`mico pretokenize {dataset.location} --vq …` makes them; `mico export {trainer.name} "
-        f"--format {trainer.format}` writes images for upstream's own pre-tokenizer."
-    )
-    raise UsageError(msg)
-
-
-def _refuse_for_all(context: typer.Context, trainer: Trainer) -> None:
-    """Raise `UsageError` for options without effect for a trainer that reads files."""
-    refuse(
-        context,
-        (*_OF_SHARDS, "in_place"),
-        f"trainers that read Parquet; {trainer.title} reads files, and shares rows out by itself.",
-    )
+def _own(kind: type[Trainer]) -> set[str]:
+    """The options that this kind of files has, and not all."""
+    of_files = {name for name, reads in _ONLY.items() if issubclass(kind, reads)}
+    return of_files | {option.name for option in kind.options}
 
 
 def _refuse_unused(
-    context: typer.Context, trainer: Trainer, over_limit: OverLimitPolicy, *, in_place: bool
+    context: typer.Context, kind: Trainer, over_limit: OverLimitPolicy, *, in_place: bool
 ) -> None:
     """Raise `UsageError` for options without effect in this export."""
-    is_codes = isinstance(trainer, CodesTrainer)
-    if not trainer.format:
-        refuse(context, ("format_",), f"dimoo: {trainer.title} reads one kind of files.")
-    if is_codes:
-        refuse(context, ("images",), "an export of images: --format codes reads none.")
-    else:
-        refuse(context, _OF_RECORDS, "dimoo, with --format codes.")
+    for other in get_trainer(kind.name).formats():
+        refuse(context, _own(other) - _own(type(kind)), f"--format {other.format}.")
+    for option in kind.options:
+        if option.needs and not is_given(context, option.needs):
+            refuse(context, (option.name,), f"{flag(option.needs)}.")
     if in_place:
-        refuse(context, (*_CHOICE, "max_inputs"), "--to: --in-place exports every row.")
-        refuse(context, ("overwrite",), "--to: --in-place writes its files anew each time.")
+        refuse(context, _CHOICE, "--out: --in-place exports every row.")
+        refuse(context, ("overwrite",), "--out: --in-place writes its files anew each time.")
         if over_limit is not OverLimitPolicy.ERROR:
-            refuse(context, ("over_limit",), "--to, or an error: --in-place exports every row.")
-    if not is_codes and not is_given(context, "sample"):
-        refuse(context, ("seed",), "--sample, or --format codes.")
-    if isinstance(trainer, ShardTrainer):
-        refuse(context, ("images",), f"other trainers: {trainer.title} reads Parquet.")
-        if not is_given(context, "ranks"):
-            refuse(context, ("workers",), "--ranks: they are those of each rank.")
-    else:
-        _refuse_for_all(context, trainer)
+            refuse(context, ("over_limit",), "--out, or an error: --in-place exports every row.")
+    if not isinstance(kind, CodesTrainer) and not is_given(context, "sample"):
+        refuse(context, ("seed",), "--sample, or an export of codes.")
+
+
+def _command(trainer: Trainer) -> Callable[..., None]:
+    """The function of a trainer's subcommand, with the parameters that it has."""
+    of_some = set(_ONLY) - set().union(*map(_own, trainer.formats()))
+    own = [_parameter(option, trainer) for option in trainer.all_options()]
+    common = [
+        parameter.replace(kind=Parameter.KEYWORD_ONLY)
+        for name, parameter in signature(_export).parameters.items()
+        if name not in {"trainer", "own", *of_some}
+    ]
+    parameters = [*common, *own]
+    command: Any = partial(_export, trainer)
+    command.__signature__ = Signature(parameters)
+    command.__annotations__ = {each.name: each.annotation for each in parameters}
+    return cast("Callable[..., None]", command)
+
+
+def _parameter(option: Option, trainer: Trainer) -> Parameter:
+    """What a trainer has declared, as typer declares it."""
+    kind: Any = option.type
+    default: Any = option.default
+    # Both are made by a call here, which a checker of types takes for a definition.
+    enum, annotated = cast("Any", Enum), cast("Any", Annotated)
+    if option.choices:
+        kind = enum(option.name, {choice: choice for choice in option.choices}, type=str)
+        default = None if default is None else kind(default)
+    declared = typer.Option(
+        option.flag,
+        metavar=option.metavar,
+        min=option.minimum,
+        help=option.help,
+        show_default=default is not None,
+        rich_help_panel=f"Options of {trainer.title}",
+    )
+    annotation = annotated[kind if default is not None else kind | None, declared]
+    return Parameter(option.name, Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+
+for _trainer in TRAINERS.values():
+    _reads = ", or ".join(kind.reads for kind in _trainer.formats())
+    export.command(
+        _trainer.name,
+        short_help=f"{_trainer.title}: {_reads}",
+        help=f"Write what {_trainer.title} ({_trainer.url}) reads: {_reads}; and its configs and "
+        "launch script.\n\n"
+        "Re-run the command to resume. `START.md` in the folder says what is in it, which rows "
+        "were skipped and why, and how to start the training.",
+    )(_command(_trainer))
 
 
 def _say_forecast(forecast: ExportForecast) -> None:
+    say("{} rows chosen, {} to export", forecast.chosen, forecast.rows)
     fetched = f"{gigabytes(forecast.fetched)} to fetch, " if forecast.fetched else ""
     free = "" if forecast.free is None else f", which has {gigabytes(forecast.free)} free"
     say("about {}{} to write to {}{}", fetched, gigabytes(forecast.written), forecast.folder, free)
@@ -234,14 +240,13 @@ def relocate(
     as_json: AsJson = False,
 ) -> None:
     """Rewrite the absolute paths of an export that was moved."""
-    found = ExportFolder(folder).exported
-    trainer = get_trainer(found.trainer, found.identity.get("format", ""))
-    if isinstance(trainer, ShardTrainer):
-        refuse(context, ("images",), f"other trainers: {trainer.title} reads Parquet.")
-    _report(trainer, relocate_export(folder, trainer, images), as_json=as_json)
+    if is_given(context, "images") and not ExportFolder(folder).exported.images:
+        refuse(context, ("images",), "exports of image files: this one holds Parquet.")
+    _report(relocate_export(folder, images), as_json=as_json)
 
 
-def _report(trainer: Trainer, exported: Exported, *, as_json: bool) -> None:
+def _report(exported: Exported, *, as_json: bool) -> None:
+    trainer = get_trainer(exported.trainer, exported.identity["format"])
     with showing():
         if as_json:
             show_json(asdict(exported))

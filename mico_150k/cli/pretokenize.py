@@ -120,7 +120,7 @@ def _say_done(result: PretokenizeResult) -> None:
             "what was skipped, and why, is in {}; --overwrite tries it again",
             Path(result.dataset) / layout.CODES / layout.QUARANTINE,
         )
-    say("next: mico export dimoo {} --out FOLDER", result.dataset)
+    say("next: mico export dimoo {} --out DIR", result.dataset)
     say(
         "[green]done[/green]: {} records read, {} with codes{}; {} encodings{}, {} s; the "
         "configuration {} of {}",

@@ -61,11 +61,14 @@ _GONE = {
         for command in ("card", "push")
         for option in ("--license", "--license-name", "--license-link")
     },
-    "export --codes": "say `mico export dimoo DATASET --out FOLDER --format codes`.",
     "pretokenize --ray": "say --executor ray --ray-address ADDRESS.",
+    "export --codes": "say `mico export dimoo DATASET --out DIR --format codes`.",
+    "export --from": "say `mico export TRAINER DATASET --out DIR`.",
+    "export --to": "say `mico export TRAINER DATASET --out DIR`.",
+    "export --workers": "say `mico export bagel DATASET --out DIR --ranks N --num-workers N`.",
     "pretokenize --add": "codes always become the dataset's configuration: leave it out.",
     "pretokenize --to": "codes become the dataset's configuration; `mico export dimoo DATASET "
-    "--out FOLDER` writes what training reads.",
+    "--out DIR` writes what training reads.",
     **dict.fromkeys(
         (
             "pretokenize --max-seq-len", "pretokenize --over-limit", "pretokenize --seed",

@@ -1,4 +1,4 @@
-"""What an export has to know of a trainer: what it cannot take, and the files that it reads.
+"""What an export has to know of a trainer: its options, limits, and the files that it reads.
 
 A trainer stands in `builders/`, beside the configuration that has its rows.
 """
@@ -6,10 +6,11 @@ A trainer stands in `builders/`, beside the configuration that has its rows.
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import isfinite
 from pathlib import Path
 from typing import Any, ClassVar
 
-from mico_150k.core.errors import OutputRefused
+from mico_150k.core.errors import OutputRefused, UsageError
 from mico_150k.core.excerpt import excerpt
 from mico_150k.core.sample import is_text
 
@@ -18,6 +19,9 @@ LAUNCH = "train.sh"
 
 Size = tuple[int, int]
 """Width and height in pixels."""
+
+Value = bool | int | float | str | None
+"""What an option may have: it is kept in `export.json`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,72 @@ class Setting:
     source: str
 
 
+def flag(name: str) -> str:
+    """An option's name on the command line."""
+    return f"--{name.replace('_', '-')}"
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """An option of one trainer: `--num-workers` on the command line, `num_workers=` in Python.
+
+    `needs` names another option of the trainer, without which this one has no effect. A `bool` is
+    a flag. The default may be None, for a value that was not given.
+    """
+
+    name: str
+    type: type[bool] | type[int] | type[float] | type[str]
+    default: Value
+    help: str
+    metavar: str | None = None
+    minimum: int | None = None
+    choices: Sequence[str] = ()
+    needs: str = ""
+
+    @property
+    def flag(self) -> str:
+        """Its name on the command line."""
+        return flag(self.name)
+
+    def check(self, value: object) -> Value:
+        """Return the value where the option takes it. Raises `UsageError`."""
+        if value is None and self.default is None:
+            return None
+        if self.type is float and type(value) is int:
+            value = float(value)
+        why = ""
+        if not isinstance(value, bool | int | float | str) or type(value) is not self.type:
+            why = f"is no {self.type.__name__}"
+        elif isinstance(value, str) and not is_text(value):
+            why = "is not UTF-8"
+        elif self.choices and value not in self.choices:
+            why = f"must be {' or '.join(self.choices)}"
+        elif isinstance(value, float) and not isfinite(value):
+            why = "is no number"
+        elif self.minimum is not None and not isinstance(value, str) and value < self.minimum:
+            why = f"must be at least {self.minimum}"
+        else:
+            return value
+        msg = f"{self.name}={excerpt(repr(value))} {why}."
+        raise UsageError(msg)
+
+
+@dataclass(frozen=True, slots=True)
+class Readers:
+    """Who reads an export of shards at once: each rank with so many workers, 0 for itself."""
+
+    ranks: int
+    workers: int
+
+    @property
+    def count(self) -> int:
+        """How many these are."""
+        return self.ranks * max(1, self.workers)
+
+    def __str__(self) -> str:
+        return f"{self.ranks} ranks × {max(1, self.workers)} workers"
+
+
 @dataclass(frozen=True, slots=True)
 class Exported:
     """A finished export: `export.json`, and what its other files are made from.
@@ -80,10 +150,10 @@ class Exported:
     files: list[str] = field(default_factory=list)
 
     @property
-    def readers(self) -> int:
-        """Ranks times workers that the export was made for; 0 where that was not said."""
-        ranks, workers = self.identity["ranks"], self.identity["workers"]
-        return int(ranks) * max(1, int(workers))
+    def options(self) -> Mapping[str, Any]:
+        """The trainer's own options, each with its value."""
+        options: Mapping[str, Any] = self.identity["options"]
+        return options
 
 
 INSTALL_STEP = (
@@ -97,15 +167,21 @@ class Trainer(ABC):
     """A trainer. Its limits and files rest on its code, not on its documentation."""
 
     name: ClassVar[str]
-    """What it is called on the command line."""
+    """Its subcommand of `mico export`."""
     title: ClassVar[str]
     """What people call it."""
     url: ClassVar[str]
     """The repository with its code."""
+    reads: ClassVar[str]
+    """The kind of files, for its line in `mico export --help`."""
+    options: ClassVar[Sequence[Option]] = ()
+    """Its own options, besides those that every export has; `self.chosen` holds their values."""
     format: ClassVar[str] = ""
     """What `--format` calls the files that it reads, where there are several kinds of them."""
     other_formats: ClassVar[Sequence[type["Trainer"]]] = ()
     """The same trainer with other kinds; their names begin with an underscore."""
+    format_help: ClassVar[str] = ""
+    """What `--format` decides, where there are several kinds."""
     branch: ClassVar[str] = ""
     """The branch of it, where that is not the usual one."""
     max_inputs: ClassVar[int | None] = None
@@ -125,6 +201,48 @@ class Trainer(ABC):
 
     `{root}` stands for the export's folder.
     """
+
+    def __init__(self, **options: object) -> None:
+        """A trainer with some values for its options. Raises `UsageError`."""
+        self.chosen = self.check_options(options)
+
+    @classmethod
+    def check_options(cls, given: Mapping[str, object]) -> dict[str, Value]:
+        """Every option of its own with its value, by default where it is not given.
+
+        Raises `UsageError` for an option that it does not have or that has no effect, and for a
+        value that it does not take.
+        """
+        own = {option.name: option for option in cls.options}
+        if unknown := [name for name in given if name not in own]:
+            kind = f" with format={cls.format!r}" if cls.format else ""
+            has = f"its options are {', '.join(own)}." if own else "it has none of its own."
+            msg = f"{cls.title}{kind} has no option {excerpt(', '.join(unknown))}: {has}"
+            raise UsageError(msg)
+        chosen = {
+            name: option.check(given.get(name, option.default)) for name, option in own.items()
+        }
+        are_set = {name for name, option in own.items() if chosen[name] != option.default}
+        for option in cls.options:
+            if option.name in are_set and option.needs and option.needs not in are_set:
+                msg = f"{option.name} is for {option.needs}, which is not given."
+                raise UsageError(msg)
+        return chosen
+
+    @classmethod
+    def formats(cls) -> Sequence[type["Trainer"]]:
+        """This class, and those of its other kinds of files."""
+        return (cls, *cls.other_formats)
+
+    @classmethod
+    def all_options(cls) -> Sequence[Option]:
+        """The options of all kinds of files, each once; the first is the kind itself."""
+        found = {option.name: option for kind in cls.formats() for option in kind.options}
+        if cls.other_formats:
+            kinds = sorted(kind.format for kind in cls.formats())
+            choice = Option("format", str, None, cls.format_help, choices=kinds)
+            return (choice, *found.values())
+        return tuple(found.values())
 
     def misreads(self, place: str) -> str:
         """Why it would look for a path somewhere else; "" where it opens it as it is."""
@@ -166,6 +284,7 @@ class Trainer(ABC):
 class PathTrainer(Trainer):
     """A trainer that reads JSON records with paths of image files."""
 
+    reads = "JSON and image files"
     records: ClassVar[str]
     """The file of records: one array where it ends in `.json`, a line each in `.jsonl`."""
 
@@ -185,16 +304,26 @@ class PathTrainer(Trainer):
 class ShardTrainer(Trainer):
     """A trainer that reads a configuration's Parquet files, and shares out their row groups."""
 
+    reads = "Parquet shards"
+
+    def readers(self) -> Readers | None:
+        """Who reads at once, where an option tells: each then gets as many row groups."""
+        return None
+
 
 class CodesTrainer(Trainer):
     """A trainer that reads JSON records with paths of pickles, each an image's VQ codes."""
 
+    reads = "JSON and VQ codes"
     records: ClassVar[str]
     """The file of records, a JSON array."""
 
     @abstractmethod
-    def identity(self) -> dict[str, Any]:
-        """What tells its records from others of the same rows and codes."""
+    def on_codes(self, told: Mapping[str, Any]) -> "CodesTrainer":
+        """The same trainer on a dataset's codes, of which the manifest tells this.
+
+        Raises `UsageError`, `ValueError`, `TypeError` where it tells nothing that can be.
+        """
 
     @abstractmethod
     def pickle(self, codes: Sequence[int], columns: int, rows: int) -> dict[str, Any]:

@@ -18,9 +18,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from mico_150k.builders.dimoo import NO_CODES, DimooRecords, codes_trainer
+from mico_150k.builders.dimoo import NO_CODES
 from mico_150k.builders.dimoo_tokens import SizeTable, code_count, shape_for
-from mico_150k.core.errors import BrokenFile, OutputRefused, UsageError
+from mico_150k.core.errors import BrokenFile, OutputRefused
 from mico_150k.core.progress import Progress
 from mico_150k.core.trainer import CodesTrainer, Exported
 from mico_150k.dataset import layout
@@ -47,21 +47,6 @@ CODE_BYTES = 5
 """Of a code in a pickle."""
 FILE_BYTES = 4096
 """What a file system rounds a pickle up by, with its entry."""
-
-
-def trainer_on_codes(dataset: Dataset, records: DimooRecords) -> CodesTrainer:
-    """The trainer on a dataset's codes, which have sizes of their own.
-
-    Raises `UnknownConfig` where it has none, and `BrokenFile`.
-    """
-    dataset.files(layout.CODES)
-    told = next(iter(codes_records(dataset).values()))
-    try:
-        sizes = SizeTable.parse(str(told.get("sizes")), int(told.get("output_size", 0)))
-    except (UsageError, ValueError, TypeError) as error:
-        msg = f"{dataset.location}: sizes in its manifest of {layout.CODES}: {error}"
-        raise BrokenFile(msg) from error
-    return codes_trainer(replace(records, sizes=sizes))
 
 
 class CodesExport:
@@ -91,7 +76,7 @@ class CodesExport:
         fetched = 0
         if not self._job.dataset.folder:
             fetched = sum(file["bytes"] for file in codes_records(self._job.dataset).values())
-        return ExportForecast.of(fetched, written * missing + fetched, self._job.to)
+        return ExportForecast.of(self._job, fetched, written * missing + fetched, self._job.to)
 
     def run(self) -> Exported:
         """Write the pickles, then the records."""
@@ -142,7 +127,7 @@ class CodesExport:
         if self._is_begun():
             return
         if folder.exists() and any(folder.iterdir()):
-            msg = f"{folder} holds files that no export has written. Choose another --to."
+            msg = f"{folder} holds files that no export has written. Choose another --out."
             raise OutputRefused(msg)
         write_json(folder / MADE_OF, self._job.identity())
 

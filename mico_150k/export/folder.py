@@ -42,7 +42,7 @@ class ExportFolder(ClaimedFolder):
     ARTICLE: ClassVar[str] = "an"
     COMMAND: ClassVar[str] = "mico export"
     AGAIN: ClassVar[str] = "Export it again"
-    OPTION: ClassVar[str] = "--to"
+    OPTION: ClassVar[str] = "--out"
     WORK: ClassVar[str] = WORK
     OVERWRITE: ClassVar[str] = "--overwrite it: images stay, and are used again"
     STAYS: ClassVar[frozenset[str]] = frozenset({IMAGES})

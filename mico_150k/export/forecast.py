@@ -15,21 +15,31 @@ from mico_150k.io.machine import existing, free_space, require_room
 
 @dataclass(frozen=True, slots=True)
 class ExportForecast:
-    """Bytes, estimated: a file's size is known, and that of each image or row in it is not.
+    """Rows, and bytes, estimated: a file's size is known, and that of each image in it is not.
 
-    `fetched` come from another machine; `written` go to `folder`, whose disk has `free`,
-    where it tells.
+    `rows` of those `chosen` are exported. `fetched` come from another machine; `written` go to
+    `folder`, whose disk has `free`, where it tells.
     """
 
+    chosen: int
+    rows: int
     fetched: int
     written: int
     folder: Path
     free: int | None
 
     @classmethod
-    def of(cls, fetched: float, written: float, folder: Path) -> "ExportForecast":
+    def of(cls, job: ExportJob, fetched: float, written: float, folder: Path) -> "ExportForecast":
         """The forecast for a folder that need not be there yet."""
-        return cls(round(fetched), round(written), folder, free_space(folder))
+        fitted = job.fitted
+        return cls(
+            fitted.chosen,
+            fitted.index.num_rows,
+            round(fetched),
+            round(written),
+            folder,
+            free_space(folder),
+        )
 
     def check_disk(self) -> None:
         """Raise `DiskTooSmall` where the disk cannot take it."""
@@ -63,7 +73,7 @@ def forecast_images(job: ExportJob, known: Collection[str]) -> ExportForecast:
         wanted = [place for place, row in zip(places, digests, strict=True)
                   if not new.isdisjoint(row)]  # fmt: skip
         fetched += _groups_bytes(file, wanted)
-    return ExportForecast.of(0 if job.dataset.folder else fetched, written, job.images)
+    return ExportForecast.of(job, 0 if job.dataset.folder else fetched, written, job.images)
 
 
 def forecast_shards(
@@ -80,16 +90,16 @@ def forecast_shards(
         if not can_link or layout.shard_name(shard.number) not in linked:
             written += file["bytes"] * shard.index.num_rows / file["rows"]
             fetched += _groups_bytes(file, shard.index["row"].to_pylist())
-    if can_link and job.options.readers:
-        written += _split_bytes(job, linked)
-    return ExportForecast.of(0 if job.dataset.folder else fetched, written, job.to)
+    if can_link and job.readers:
+        written += _split_bytes(job, linked, job.readers.count)
+    return ExportForecast.of(job, 0 if job.dataset.folder else fetched, written, job.to)
 
 
-def _split_bytes(job: ExportJob, linked: Collection[str]) -> int:
+def _split_bytes(job: ExportJob, linked: Collection[str], readers: int) -> int:
     """Bytes of the linked files that will be written again to split row groups of theirs."""
     files = job.dataset.manifest["configs"][job.trainer.name]
     found = [files[name] for name in linked]
-    left_over = -sum(file["row_groups"] for file in found) % job.options.readers
+    left_over = -sum(file["row_groups"] for file in found) % readers
     size = 0
     for file in sorted(found, key=lambda file: int(file["row_groups"] - file["rows"])):
         if left_over <= 0:

@@ -9,9 +9,9 @@ from typing import Any
 import pyarrow as pa
 import xxhash
 
-from mico_150k.core.errors import OutputRefused, UsageError
+from mico_150k.core.errors import BrokenFile, OutputRefused, UsageError
 from mico_150k.core.progress import Progress
-from mico_150k.core.trainer import CodesTrainer, Exported, ShardTrainer, Trainer
+from mico_150k.core.trainer import CodesTrainer, Exported, Readers, ShardTrainer, Trainer
 from mico_150k.dataset import layout
 from mico_150k.dataset.reader import Dataset
 from mico_150k.dataset.selection import Selection
@@ -21,30 +21,22 @@ from mico_150k.io.files import absolute
 from mico_150k.io.regular import Root
 from mico_150k.version import __version__
 
-IDENTITY_VERSION = 1
+IDENTITY_VERSION = 2
 """Of the keys of an export's identity."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExportOptions:
-    """What decides an export, except the dataset.
+    """What decides an export, except the dataset and the trainer with its own options.
 
-    `max_inputs` are fewer inputs than the trainer takes, None for as many. `ranks` times `workers`
-    read a sharded export at once; 0 where that is not known. `images` is the folder of images that
-    exports share, None for the export's own.
+    `max_inputs` are fewer inputs than the trainer takes, None for as many. `images` is the folder
+    of images that exports share, None for the export's own.
     """
 
     selection: Selection = field(default_factory=Selection)
     over_limit: OverLimitPolicy = OverLimitPolicy.DROP
     max_inputs: int | None = None
-    ranks: int = 0
-    workers: int = 0
     images: Path | None = None
-
-    @property
-    def readers(self) -> int:
-        """How many read at once; 0 where that is not known."""
-        return self.ranks * max(1, self.workers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +70,16 @@ class ExportJob:
     ) -> "ExportJob":
         """Choose the rows, by the index. `to` is None for an export in place.
 
-        Raises `BadSelection`, `OutputRefused`, `OverLimit`, `UsageError`.
+        Raises `BadSelection`, `OutputRefused`, `OverLimit`, `UsageError`; of codes `UnknownConfig`
+        where the dataset has none, and `BrokenFile`.
         """
         _check_options(trainer, options)
+        if isinstance(trainer, CodesTrainer):
+            trainer = _on_codes(trainer, dataset)
         place = _place_of(dataset, trainer, options) if to is None else absolute(to)
         trainer.check_place(place)
         if to is not None:
-            check_folder(to, "--to")
+            check_folder(to, "--out")
         if options.images is not None:
             check_folder(options.images, "--images")
         chosen = options.selection.of(dataset.index())
@@ -110,6 +105,11 @@ class ExportJob:
         own = PICKLES if isinstance(self.trainer, CodesTrainer) else IMAGES
         return absolute(self.options.images or self.to / own)
 
+    @property
+    def readers(self) -> Readers | None:
+        """Who reads its row groups at once, where the trainer's options tell."""
+        return self.trainer.readers() if isinstance(self.trainer, ShardTrainer) else None
+
     def shards(self) -> Iterator[ChosenShard]:
         """The shards that hold rows to export, in order."""
         index, inputs = self.fitted.index, self.fitted.inputs
@@ -134,8 +134,7 @@ class ExportJob:
             "selection": self.options.selection.to_dict(),
             "over_limit": self.options.over_limit.value,
             "max_inputs": self.options.max_inputs or self.trainer.max_inputs,
-            "ranks": self.options.ranks,
-            "workers": self.options.workers,
+            "options": self.trainer.chosen,
             "versions": {"mico-150k": __version__},
         }
         if isinstance(self.trainer, CodesTrainer):
@@ -143,7 +142,6 @@ class ExportJob:
             told = next(iter(files.values()))
             identity["codes"] = {key: told.get(key) for key in layout.CODES_TOLD}
             identity["codes"]["files"] = {name: file["sha256"] for name, file in files.items()}
-            identity["records"] = self.trainer.identity()
         return identity
 
     def exported(self, **found: Any) -> Exported:  # noqa: ANN401 - fields of Exported
@@ -167,15 +165,8 @@ class ExportJob:
 
 def _check_options(trainer: Trainer, options: ExportOptions) -> None:
     """Raise `UsageError` where an option says nothing to the trainer."""
-    if isinstance(trainer, ShardTrainer):
-        if options.workers and not options.ranks:
-            msg = "--workers are those of each rank: say how many ranks with --ranks."
-            raise UsageError(msg)
-        if options.images is not None:
-            msg = f"{trainer.title} reads images from Parquet: there are none for --images."
-            raise UsageError(msg)
-    elif options.ranks or options.workers:
-        msg = f"{trainer.title} shares rows out by itself: --ranks and --workers are for bagel."
+    if isinstance(trainer, ShardTrainer) and options.images is not None:
+        msg = f"{trainer.title} reads images from Parquet: there are none for --images."
         raise UsageError(msg)
     if isinstance(trainer, CodesTrainer):
         if options.images is not None:
@@ -184,6 +175,16 @@ def _check_options(trainer: Trainer, options: ExportOptions) -> None:
         if options.over_limit is OverLimitPolicy.TRUNCATE:
             msg = "--over-limit truncate: with --format codes it is drop or error."
             raise UsageError(msg)
+
+
+def _on_codes(trainer: CodesTrainer, dataset: Dataset) -> CodesTrainer:
+    """The trainer on a dataset's codes. Raises `UnknownConfig` where it has none, `BrokenFile`."""
+    dataset.files(layout.CODES)
+    try:
+        return trainer.on_codes(next(iter(codes_records(dataset).values())))
+    except (UsageError, ValueError, TypeError) as error:
+        msg = f"{dataset.location}: sizes in its manifest of {layout.CODES}: {error}"
+        raise BrokenFile(msg) from error
 
 
 def codes_records(dataset: Dataset) -> dict[str, dict[str, Any]]:
@@ -195,13 +196,13 @@ def codes_records(dataset: Dataset) -> dict[str, dict[str, Any]]:
 def _place_of(dataset: Dataset, trainer: Trainer, options: ExportOptions) -> Path:
     """The configuration's own folder. Raises `UsageError` where it will not do."""
     if not isinstance(trainer, ShardTrainer):
-        msg = f"{trainer.title} reads files of its own: say where with --to."
+        msg = f"{trainer.title} reads files of its own: say where with --out."
         raise UsageError(msg)
     if dataset.folder is None:
-        msg = f"{dataset.location} is not on this machine: say where with --to."
+        msg = f"{dataset.location} is not on this machine: say where with --out."
         raise UsageError(msg)
     if not options.selection.is_all or options.max_inputs is not None:
-        msg = "--in-place exports every row: choose rows with --to."
+        msg = "--in-place exports every row: choose rows with --out."
         raise UsageError(msg)
     others = [
         name
@@ -211,11 +212,11 @@ def _place_of(dataset: Dataset, trainer: Trainer, options: ExportOptions) -> Pat
     if others:
         msg = (
             f"{trainer.title} reads every Parquet file in a folder, and {dataset.location} has "
-            f"{others[0]} there, of another split: say where with --to."
+            f"{others[0]} there, of another split: say where with --out."
         )
         raise UsageError(msg)
     place = absolute(dataset.folder / trainer.name)
     if not Root.at(dataset.folder).holds(place):
-        msg = f"{place} is a link that leads out of {dataset.location}: say where with --to."
+        msg = f"{place} is a link that leads out of {dataset.location}: say where with --out."
         raise OutputRefused(msg)
     return place

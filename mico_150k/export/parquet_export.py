@@ -49,18 +49,18 @@ class ShardsExport:
     def __init__(self, job: ExportJob) -> None:
         """Nothing is written yet. Raises `OverLimit` where some readers would get nothing."""
         self._job = job
-        if not job.options.readers:
+        readers = job.readers
+        if readers is None:
             return
         if job.in_place:
             there = sum(file["row_groups"] for file in self._records().values())
-            what, way_out = "row groups", "Split them in a copy with --to FOLDER, or take"
+            what, way_out = "row groups", "Split them in a copy with --out DIR, or take"
         else:
             there = job.fitted.index.num_rows
             what, way_out = "rows", "Choose more rows, or"
-        if there < job.options.readers:
+        if there < readers.count:
             msg = (
-                f"{there} {what} are fewer than {job.options.ranks} ranks × "
-                f"{max(1, job.options.workers)} workers: some would wait for ever. "
+                f"{there} {what} are fewer than {readers}: some would wait for ever. "
                 f"{way_out} fewer ranks or workers."
             )
             raise OverLimit(msg)
@@ -74,7 +74,7 @@ class ShardsExport:
     def forecast(self) -> ExportForecast:
         """What it will take."""
         if self._job.in_place:
-            return ExportForecast.of(0, 0, self._job.to)
+            return ExportForecast.of(self._job, 0, 0, self._job.to)
         missing = filterfalse(self._is_done, self._job.shards())
         linked = {shard_name(shard.number) for shard in self._job.shards() if self._is_whole(shard)}
         return forecast_shards(self._job, missing, linked)
@@ -98,7 +98,7 @@ class ShardsExport:
             groups[name] = read_json(self._part(shard))["row_groups"]
             done += shard.index.num_rows
             job.on_progress(Progress(done, rows, 0, 0, sum(job.fitted.skipped.values())))
-        wanted = spread(groups, max(1, job.options.readers))
+        wanted = spread(groups, job.readers.count if job.readers else 1)
         for name, cuts in wanted.items():
             if groups_of_file(job.to / name) != cuts:
                 _recut(job.to / name, job.trainer.name, cuts)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from mico_150k.core.errors import NotAnExport
+from mico_150k.core.errors import NotAnExport, UsageError
 from mico_150k.core.progress import Progress
 from mico_150k.core.trainer import CodesTrainer, Exported, PathTrainer, ShardTrainer, Trainer
 from mico_150k.export.codes_export import CodesExport
@@ -61,9 +61,18 @@ def relocate(folder: Path, trainer: Trainer, images: Path | None = None) -> Expo
     """
     export = ExportFolder(absolute(folder))
     trainer.check_place(export.folder)
-    _ = export.exported  # before anything is made
+    _check_options(export, trainer)  # before anything is made
     with export.held():
         return _relocate(export.exported, export.folder, trainer, images)
+
+
+def _check_options(export: ExportFolder, trainer: Trainer) -> None:
+    """Raise `NotAnExport` where the trainer has other options than a finished export states."""
+    try:
+        trainer.check_options(export.exported.options)
+    except UsageError as error:
+        msg = f"{export.folder}: options in its {EXPORT}: {error} Export again."
+        raise NotAnExport(msg) from error
 
 
 def _relocate(old: Exported, place: Path, trainer: Trainer, images: Path | None) -> Exported:

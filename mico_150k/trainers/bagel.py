@@ -68,8 +68,8 @@ class MultiInput:
             f"{self.num_workers} workers"
         )
         way_out = (
-            f"Export again to a folder of its own (--to) with --ranks {self.world_size} --workers "
-            f"{self.num_workers}"
+            f"Export again to a folder of its own (--out) with --ranks {self.world_size} "
+            f"--num-workers {self.num_workers}"
         )
         if len(groups) < readers:
             msg = f"{found}; a worker without one would never answer. {way_out}."

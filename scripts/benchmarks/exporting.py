@@ -36,7 +36,7 @@ def export(source: str, out: str) -> float:
 
 def export_command(source: str, out: str) -> None:
     """The command, from its start to its end."""
-    command = ["mico", "export", TRAINER, "--from", f"{source}/dataset", "--to", out]
+    command = ["mico", "export", TRAINER, f"{source}/dataset", "--out", out]
     command += ["--format", "images"]
     subprocess.run(command, check=True, capture_output=True)
 

@@ -215,8 +215,8 @@ def make(folder: Path) -> None:
     split = ("--validation", 2, "--max-loss", 1, "--json")
     succeed("refine", "dataset", "--out", "split", *split)
     for trainer in TRAINERS:
-        to = ("--to", f"exports/{trainer}", *FORMATS.get(trainer, ()))
-        succeed("export", trainer, "--from", "dataset", *to, "--json")
+        to = ("--out", f"exports/{trainer}", *FORMATS.get(trainer, ()))
+        succeed("export", trainer, "dataset", *to, "--json")
 
 
 def read_rows(folder: Path) -> list[Row]:

@@ -43,7 +43,7 @@ def run(case: Case) -> None:
 
 def _on_export(trainer: str) -> Iterator[Command]:
     kind = base.FORMATS.get(trainer, ())
-    again = ("export", trainer, "--from", "dataset", "--to", "exported", *kind)
+    again = ("export", trainer, "dataset", "--out", "exported", *kind)
     yield "relocate", mico("relocate", "exported")
     yield "relocate --images", mico("relocate", "exported", "--images", "out", "--json")
     yield "export again", mico(*again)
@@ -57,8 +57,8 @@ def _on_dataset(rng: random.Random) -> Iterator[Command]:
     yield "check --no-hashes", mico("check", "dataset", "--no-hashes", "--json")
     yield "preview", mico("preview", "dataset", "--out", "out/page.html", "--rows", 5)
     for trainer in base.TRAINERS:
-        to = ("--to", f"out/{trainer}", *base.FORMATS.get(trainer, ()))
-        yield f"export {trainer}", mico("export", trainer, "--from", "dataset", *to)
+        to = ("--out", f"out/{trainer}", *base.FORMATS.get(trainer, ()))
+        yield f"export {trainer}", mico("export", trainer, "dataset", *to)
     refine = ("refine", "dataset", "--json")
     where = ("--where", "num_inputs <= 2")
     yield "refine --where", mico(*refine, *where, "--out", "out/where")
@@ -66,7 +66,7 @@ def _on_dataset(rng: random.Random) -> Iterator[Command]:
     validation = ("--validation", 2, "--max-loss", 1)
     yield "refine --validation", mico(*refine, *validation, "--out", "out/validation")
     yield "push", _publish
-    yield "export --in-place", mico("export", "bagel", "--from", "dataset", "--in-place")
+    yield "export --in-place", mico("export", "bagel", "dataset", "--in-place")
     yield "card", mico("card", "dataset", "--overwrite")
 
 

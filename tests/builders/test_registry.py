@@ -65,7 +65,7 @@ def test_the_file_that_the_guide_shows_is_a_trainer(
     [code] = re.findall(r"^```python\n(.*?)^```", GUIDE.read_text(), re.DOTALL | re.MULTILINE)
     (package / "mico_150k" / "builders" / "mine.py").write_text(code)
     out = tmp_path / "out"
-    done = mico(package, "export", "mine", "--from", dataset, "--to", out)
+    done = mico(package, "export", "mine", dataset, "--out", out)
     assert done.returncode == 0, done.stderr
     records = lines(out / "mine-mico.jsonl")
     assert len(records) == sum(len(sample.inputs) <= 4 for sample in samples) < len(samples)
@@ -73,7 +73,33 @@ def test_the_file_that_the_guide_shows_is_a_trainer(
     ran = run_script(out / "train.sh", tmp_path, "--lr", "1e-4", MINE=str(tmp_path))
     [command] = ran.commands
     assert option(command, "--data") == str(out / "mine-mico.jsonl")
+    assert option(command, "--epochs") == "1"
     assert command[-2:] == ["--lr", "1e-4"]
+
+
+def test_an_option_that_the_file_declares_is_the_command_s(
+    package: Path, dataset: Path, tmp_path: Path
+) -> None:
+    [code] = re.findall(r"^```python\n(.*?)^```", GUIDE.read_text(), re.DOTALL | re.MULTILINE)
+    (package / "mico_150k" / "builders" / "mine.py").write_text(code)
+    out = tmp_path / "out"
+    assert re.search(r"\bmine +Mine: ", mico(package, "export", "--help").stdout)
+    shown = mico(package, "export", "mine", "--help").stdout
+    assert "--epochs" in shown
+    assert "How often train.sh trains" in " ".join(shown.split())
+    assert "--epochs" not in mico(package, "export", "bagel", "--help").stdout
+    refused = mico(package, "export", "mine", dataset, "--out", out, "--epochs", 0)
+    assert refused.returncode == 2
+    assert not out.exists()
+    done = mico(package, "export", "mine", dataset, "--out", out, "--epochs", 3)
+    assert done.returncode == 0, done.stderr
+    assert "--epochs 3" in (out / "train.sh").read_text()
+    # Another value is another export, and one that was moved keeps its own.
+    again = mico(package, "export", "mine", dataset, "--out", out)
+    assert "holds another export" in again.stderr
+    moved = out.rename(tmp_path / "moved")
+    assert mico(package, "relocate", moved).returncode == 0
+    assert "--epochs 3" in (moved / "train.sh").read_text()
 
 
 def test_every_name_in_the_guide_is_one_of_a_trainers() -> None:
@@ -116,6 +142,22 @@ def test_a_class_that_is_not_whole_is_refused_with_its_file(
     with pytest.raises(BuilderRefused) as refused:
         builders._by_name(kind)
     assert f"{path}: {message}" in str(refused.value)
+
+
+def test_an_option_that_every_export_has_is_refused_with_its_file(write: Write) -> None:
+    path = write(
+        "taken",
+        "from mico_150k.core.trainer import Option\n"
+        "class Taken(PathTrainer):\n"
+        "    name = title = url = records = 'taken'\n"
+        "    steps = ()\n"
+        "    options = (Option('seed', int, 0, ''), Option('mine', int, 0, ''))\n"
+        "    def files(self, exported): return {}\n"
+        "    def record(self, inputs, output, instruction): return {}\n",
+    )
+    with pytest.raises(BuilderRefused) as refused:
+        builders._by_name(Trainer)  # type: ignore[type-abstract]
+    assert str(refused.value).startswith(f"{path}: Taken has an option seed, which every export")
 
 
 def test_two_trainers_of_one_name_are_refused_with_both_files(write: Write) -> None:

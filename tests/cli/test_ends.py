@@ -102,7 +102,7 @@ def test_help_is_shown_on_every_terminal(tmp_path: Path) -> None:
 @pytest.mark.parametrize("token", ["hf_ünï", "hf_日本", "hf_a\u2028b"])
 @pytest.mark.parametrize(
     "command",
-    ["check {dataset} --remote user/x", "export bagel --from user/x --to y", "preview user/x",
+    ["check {dataset} --remote user/x", "export bagel user/x --out y", "preview user/x",
      "inspect user/x", "build hf://datasets/user/x"],
 )  # fmt: skip
 def test_a_token_that_no_header_takes_is_said_and_never_shown(

@@ -16,8 +16,8 @@ COMMANDS: dict[str, list[object]] = {
     "check": ["check", "old"],
     "preview": ["preview", "old", "--out", "page.html"],
     "card": ["card", "old"],
-    "export": ["export", "omnigen2", "--from", "old", "--to", "exported"],
-    "in-place": ["export", "bagel", "--from", "old", "--in-place"],
+    "export": ["export", "omnigen2", "old", "--out", "exported"],
+    "in-place": ["export", "bagel", "old", "--in-place"],
     "refine": ["refine", "old", "--out", "refined", "--sample", "3"],
     "refined-there": ["refine", "old", "--out", "old", "--sample", "3"],
     "pretokenize": ["pretokenize", "old", "--vq", "vq"],
@@ -112,7 +112,7 @@ def test_it_is_no_part_of_a_source(old: Path, release: Path, tmp_path: Path, mic
 
 
 def test_an_export_of_010_is_made_again(dataset: Path, tmp_path: Path, mico: Mico) -> None:
-    export = ("export", "omnigen2", "--from", dataset, "--to", "exported")
+    export = ("export", "omnigen2", dataset, "--out", "exported")
     assert mico(*export).returncode == DONE
     path = tmp_path / "exported" / "export.json"
     plain = json.loads(path.read_text())

@@ -367,9 +367,9 @@ COMMANDS: dict[str, list[str]] = {
     "check": ["check", "mico-150k"],
     "preview": ["preview", "mico-150k", "--out", "page.html", "--rows", "3"],
     "card": ["card", "mico-150k"],
-    "omnigen2": ["export", "omnigen2", "--from", "mico-150k", "--to", "exported"],
-    "bagel": ["export", "bagel", "--from", "mico-150k", "--to", "shards"],
-    "in-place": ["export", "bagel", "--from", "mico-150k", "--in-place"],
+    "omnigen2": ["export", "omnigen2", "mico-150k", "--out", "exported"],
+    "bagel": ["export", "bagel", "mico-150k", "--out", "shards"],
+    "in-place": ["export", "bagel", "mico-150k", "--in-place"],
     "refine": ["refine", "mico-150k", "--out", "refined", "--where", "num_inputs > 2"],
     "remove": ["refine", "mico-150k", "--out", "without", "--remove", "list.txt"],
 }

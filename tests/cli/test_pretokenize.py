@@ -42,7 +42,7 @@ def test_the_codes_of_a_dataset_become_its_configuration_and_an_export(
     assert told["encoded_before"] == told["encodings"] > 0
     assert sum(line["records"] for line in told["lengths"]) == told["records"] == 24
 
-    exported = mico("export", "dimoo", "--from", "mico-150k", "--to", "to")
+    exported = mico("export", "dimoo", "mico-150k", "--out", "to")
     assert exported.stderr.splitlines()[-1].startswith("done: 24 of 24 rows for Lumina-DiMOO")
     assert (tmp_path / "to" / "data.yaml").is_file()
     assert (tmp_path / "to" / "train.sh").stat().st_mode & 0o100
@@ -64,13 +64,13 @@ def test_a_dataset_without_codes_names_both_ways(
     mico: Mico, small: DatasetFolder, tmp_path: Path
 ) -> None:
     shutil.copytree(small.path, tmp_path / "mico-150k")
-    done = mico("export", "dimoo", "--to", "to")
+    done = mico("export", "dimoo", "--out", "to")
     assert done.returncode == WRONG_USAGE
     assert "mico pretokenize mico-150k --vq" in done.stderr
-    assert "mico export dimoo --format images" in done.stderr
+    assert "mico export dimoo mico-150k --out DIR --format images" in done.stderr
     assert not (tmp_path / "to").exists()
-    assert mico("export", "dimoo", "--to", "to", "--format", "codes").returncode == WRONG_USAGE
-    assert mico("export", "dimoo", "--to", "to", "--format", "images").returncode == DONE
+    assert mico("export", "dimoo", "--out", "to", "--format", "codes").returncode == WRONG_USAGE
+    assert mico("export", "dimoo", "--out", "to", "--format", "images").returncode == DONE
     assert (tmp_path / "to" / "dimoo-mico.json").is_file()
     start = (tmp_path / "to" / "START.md").read_text()
     assert "bash pre_tokenizer/run_pre_token.sh" in start
@@ -87,9 +87,14 @@ def test_what_is_no_dataset_is_refused(mico: Mico, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("command", "message"),
     [
-        ("export dimoo --codes --from codes", "--format codes"),
+        ("export dimoo --codes", "mico export dimoo DATASET --out DIR --format codes"),
+        ("export bagel --from x --out y", "mico export TRAINER DATASET --out DIR"),
+        ("export bagel x --to y", "mico export TRAINER DATASET --out DIR"),
+        ("export bagel x --to=y", "mico export TRAINER DATASET --out DIR"),
+        ("export --from=x bagel", "mico export TRAINER DATASET --out DIR"),
+        ("export bagel x --out y --ranks 2 --workers 1", "--ranks N --num-workers N"),
         ("pretokenize mico-150k --vq x --add", "leave it out"),
-        ("pretokenize mico-150k --vq x --to=y", "mico export dimoo --from DATASET --to FOLDER"),
+        ("pretokenize mico-150k --vq x --to=y", "mico export dimoo DATASET --out DIR"),
         ("pretokenize mico-150k --vq x --max-seq-len 9", "`mico export dimoo`'s"),
         ("pretokenize mico-150k --vq x --threads 2", "follows from the cores"),
     ],

@@ -13,6 +13,8 @@ from ..commands import DONE, WRONG_USAGE, runner
 BUILD = "build nowhere"
 REFINE = "refine {dataset} --out x --where x"
 EXPORT = "export {trainer} --from nowhere"
+PATHS = ("blip3o", "diffsynth", "musubi", "omnigen2")
+"""Trainers that read image files, and have no option of their own."""
 
 REFUSED = {
     BUILD: "ray-address=auto",
@@ -28,15 +30,18 @@ REFUSED = {
     "pretokenize nowhere --vq x": "ray-address=x",
     "check nowhere": "revision=main",
     "check nowhere --remote USER/NAME": "hashes no-hashes",
-    "export bagel --from nowhere --to x": "images=x workers=1 seed=0 format=codes max-seq-len=5120 "
+    "export bagel nowhere --out x": "images=x num-workers=1 seed=0 format=codes max-seq-len=5120 "
     "system-prompt=x tokenizer=x",
-    "export bagel --from nowhere --in-place": "where=x sample=3 limit=3 max-inputs=3 overwrite "
+    "export bagel nowhere --in-place": "where=x sample=3 limit=3 max-inputs=3 overwrite "
     "over-limit=drop over-limit=truncate images=x",
-    "export omnigen2 --from nowhere --to x": "ranks=1 workers=1 in-place seed=0 format=images",
-    "export dimoo --from nowhere --to x": "ranks=1 workers=1 in-place",
-    "export dimoo --format images --from nowhere --to x": "ranks=1 workers=1 in-place seed=1 "
+    **{
+        f"export {trainer} nowhere --out x": "ranks=1 num-workers=1 in-place seed=0 format=images"
+        for trainer in PATHS
+    },
+    "export dimoo nowhere --out x": "ranks=1 num-workers=1 in-place",
+    "export dimoo nowhere --format images --out x": "ranks=1 num-workers=1 in-place seed=1 "
     "max-seq-len=9 system-prompt=x tokenizer=x",
-    "export dimoo --format codes --from nowhere --to x": "ranks=1 workers=1 images=x in-place",
+    "export dimoo nowhere --format codes --out x": "ranks=1 num-workers=1 images=x in-place",
     "relocate {bagel}": "images=x",
     "push nowhere USER/NAME": "license-name=x license-link=x",
     "card nowhere": "license-name=x license-link=x",
@@ -49,7 +54,12 @@ ALWAYS = {
     "json",
     "refine": "out remove where sample benchmark validation overwrite json",
     "check": "remote json",
-    "export": "from to over-limit json",
+    "export bagel": "out ranks json",
+    "export dimoo": "out where sample limit over-limit max-inputs overwrite json format",
+    **{
+        f"export {trainer}": "out where sample limit over-limit max-inputs images overwrite json"
+        for trainer in PATHS
+    },
     "relocate": "json",
     "patch": "dry-run",
     "pretokenize": "vq device batch-size dtype sizes output-size tolerance executor overwrite json",
@@ -66,13 +76,19 @@ def refused() -> Iterator[tuple[str, str]]:
             yield command, option
 
 
+def named(command: str) -> str:
+    """A command's name, and its trainer where it is an export."""
+    words = command.split()
+    return " ".join(words[:2]) if words[0] == "export" else words[0]
+
+
 @pytest.fixture(scope="module")
 def bagel(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An export whose images lie in Parquet."""
     folder = tmp_path_factory.mktemp("export")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        patch.setattr("sys.argv", ["mico", "export", "bagel", "--from", str(dataset), "--to", "x"])
+        patch.setattr("sys.argv", ["mico", "export", "bagel", str(dataset), "--out", "x"])
         with pytest.raises(SystemExit, match="0"):
             runner.__globals__["main"]()
     return folder / "x"
@@ -100,12 +116,15 @@ def test_it_is_refused_by_its_name(
 
 
 def test_every_option_of_every_command_has_been_thought_of() -> None:
-    known = {(command.split()[0], option.partition("=")[0]) for command, option in refused()}
+    known = {(named(command), option.partition("=")[0]) for command, option in refused()}
     known |= {(command, name) for command, names in ALWAYS.items() for name in names.split()}
     group = typer.main.get_command(app)
+    commands = dict(group.commands)  # type: ignore[attr-defined]
+    trainers = commands.pop("export").commands
+    commands |= {f"export {trainer}": found for trainer, found in trainers.items()}
     options = {
         (command, option.opts[0].removeprefix("--"))
-        for command, found in group.commands.items()  # type: ignore[attr-defined]
+        for command, found in commands.items()
         for option in found.params
         if option.opts[0].startswith("--")
     }
@@ -124,8 +143,8 @@ def test_what_has_an_effect_is_taken(
         f"inspect {release} --images --verify header --json",
         "check mico-150k --no-hashes",
         "refine mico-150k --out two --sample 3 --seed 1",
-        "export bagel --from mico-150k --to x --ranks 1 --workers 1 --sample 9 --seed 1",
-        "export bagel --from mico-150k --in-place --over-limit error --ranks 1",
+        "export bagel mico-150k --out x --ranks 1 --num-workers 1 --sample 9 --seed 1",
+        "export bagel mico-150k --in-place --over-limit error --ranks 1",
     ):
         done = mico(*command.split())
         assert done.returncode == DONE, done.stderr

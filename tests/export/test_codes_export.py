@@ -4,12 +4,13 @@ import json
 import os
 import pickle
 import shutil
-from dataclasses import replace
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from mico_150k.builders import get_trainer
 from mico_150k.builders.dimoo import DimooRecords
 from mico_150k.builders.dimoo_tokens import SYSTEM_PROMPT, SizeTable, estimate, instruction
 
@@ -28,7 +29,6 @@ from mico_150k.dataset.folder import DatasetFolder
 from mico_150k.dataset.reader import open_dataset
 from mico_150k.dataset.selection import Selection
 from mico_150k.export import codes_export
-from mico_150k.export.codes_export import trainer_on_codes
 from mico_150k.export.job import ExportJob, ExportOptions
 from mico_150k.export.limits import OverLimitPolicy
 from mico_150k.export.run import relocate, run_export
@@ -48,17 +48,25 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> DatasetFolder:
 
 
 def prepare(
-    dataset: DatasetFolder | str, to: Path, records: DimooRecords | None = None, **options: Any
+    dataset: DatasetFolder | str, to: Path, own: dict[str, Any] | None = None, **options: Any
 ) -> ExportJob:
     opened = open_dataset(getattr(dataset, "path", dataset))
-    trainer = trainer_on_codes(opened, records or DimooRecords())
+    trainer = get_trainer("dimoo", "codes", **(own or {}))
     return ExportJob.prepare(opened, trainer, to, ExportOptions(**options))
 
 
 def export(
-    dataset: DatasetFolder | str, to: Path, records: DimooRecords | None = None, **options: Any
+    dataset: DatasetFolder | str, to: Path, own: dict[str, Any] | None = None, **options: Any
 ) -> Exported:
-    return run_export(prepare(dataset, to, records, **options))
+    """What training reads, with dimoo's own options."""
+    return run_export(prepare(dataset, to, own, **options))
+
+
+@pytest.fixture
+def tokenizer(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], dict[str, Any]]:
+    """The option for a tokenizer to which every text has so many tokens."""
+    monkeypatch.setattr("mico_150k.builders.dimoo.load_tokenizer", lambda name: lambda _: int(name))
+    return lambda tokens: {"tokenizer": str(tokens)}
 
 
 def records_of(folder: Path) -> list[dict[str, Any]]:
@@ -82,8 +90,10 @@ def test_a_pickle_has_rows_in_order_and_exchanged_sides(
     assert list(found) == ["input_ids", "length", "height", "width"]
 
 
-def test_a_record_has_what_training_reads(whole: DatasetFolder, tmp_path: Path) -> None:
-    exported = export(whole, tmp_path / "to", DimooRecords(text_length=lambda _: 10))
+def test_a_record_has_what_training_reads(
+    whole: DatasetFolder, tmp_path: Path, tokenizer: Callable[[int], dict[str, Any]]
+) -> None:
+    exported = export(whole, tmp_path / "to", tokenizer(10))
     records = records_of(tmp_path / "to")
     assert exported.rows == len(records) == 8
     record = records[0]
@@ -175,10 +185,10 @@ def test_rows_are_chosen_as_for_any_other_trainer(whole: DatasetFolder, tmp_path
 
 
 def test_longer_records_are_dropped_and_counted_or_refused(
-    whole: DatasetFolder, tmp_path: Path
+    whole: DatasetFolder, tmp_path: Path, tokenizer: Callable[[int], dict[str, Any]]
 ) -> None:
     # By the index: of these sizes, inputs of 512 pixels and one output.
-    records = DimooRecords(max_seq_len=3000, text_length=lambda _: 20)
+    records = {"max_seq_len": 3000, **tokenizer(20)}
     exported = export(whole, tmp_path / "to", records)
     assert exported.skipped == {"length": exported.rows_chosen - exported.rows}
     assert 0 < exported.rows < 8
@@ -186,7 +196,7 @@ def test_longer_records_are_dropped_and_counted_or_refused(
     with pytest.raises(OverLimit, match=r"rows are over a limit .*\(length\)"):
         export(whole, tmp_path / "strict", records, over_limit=ERROR)
     with pytest.raises(UsageError, match="none of 8 rows is left"):
-        export(whole, tmp_path / "short", replace(records, max_seq_len=5))
+        export(whole, tmp_path / "short", {**records, "max_seq_len": 5})
     with pytest.raises(UsageError, match="it is drop or error"):
         export(whole, tmp_path / "cut", over_limit=TRUNCATE)
     with pytest.raises(UsageError, match="no images for --images"):
@@ -260,7 +270,7 @@ def test_another_export_takes_the_place_of_one_only_when_it_is_to_overwrite(
     with pytest.raises(OutputRefused, match="holds another export"):
         export(whole, to, selection=few)
     with pytest.raises(OutputRefused, match="holds another export"):
-        export(whole, to, DimooRecords(system_prompt="Do."))
+        export(whole, to, {"system_prompt": "Do."})
     run_export(prepare(whole, to, selection=few), overwrite=True)
     assert len(list((to / "files").rglob("*.pkl"))) == 3
     assert len(records_of(to)) == 2

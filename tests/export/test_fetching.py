@@ -82,7 +82,7 @@ import sys
 from mico_150k.cli.app import app
 to, *trainers = sys.argv[1:]
 for trainer in trainers:
-    options = ["--from", "user/release", "--to", f"{to}/{trainer}", "--where", "num_inputs <= 4"]
+    options = ["user/release", "--out", f"{to}/{trainer}", "--where", "num_inputs <= 4"]
     options += ["--format", "images"] if trainer == "dimoo" else []
     app(["export", trainer, *options], standalone_mode=False)
 """

@@ -25,7 +25,7 @@ def names(folder: Path) -> set[str]:
 @pytest.mark.parametrize("place", [".", "bagel", "default/out", "new"])
 def test_no_export_goes_into_a_dataset_folder(dataset: Path, place: str) -> None:
     before = sorted(dataset.rglob("*"))
-    with pytest.raises(OutputRefused, match="lies in the dataset folder .* with --to"):
+    with pytest.raises(OutputRefused, match="lies in the dataset folder .* with --out"):
         export("bagel", dataset, dataset / place, limit=3)
     with pytest.raises(OutputRefused, match="lies in the dataset folder .* with --images"):
         ExportJob.prepare(
@@ -44,7 +44,7 @@ def test_a_link_to_a_dataset_folder_is_one_as_well(dataset: Path, tmp_path: Path
 def test_a_file_in_the_way_is_named(dataset: Path, tmp_path: Path) -> None:
     (tmp_path / "notes").write_text("mine")
     for place in ("notes", "notes/below"):
-        with pytest.raises(OutputRefused, match=r"notes is no folder.*--to"):
+        with pytest.raises(OutputRefused, match=r"notes is no folder.*--out"):
             export("dimoo", dataset, tmp_path / place, limit=3)
     assert (tmp_path / "notes").read_text() == "mine"
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from mico_150k.builders import TRAINERS
+from mico_150k.builders import TRAINERS, get_trainer
 
 from mico_150k.core.errors import DiskTooSmall, UsageError
 from mico_150k.dataset.reader import open_dataset
@@ -69,10 +69,12 @@ def test_a_disk_that_is_too_small_is_refused_before_anything_is_written(
 
 def test_readers_that_a_trainer_has_no_use_for_are_refused(dataset: Path, tmp_path: Path) -> None:
     for trainer, options in (
-        ("dimoo", ExportOptions(ranks=8)),
-        ("omnigen2", ExportOptions(workers=2)),
-        ("bagel", ExportOptions(workers=2)),
-        ("bagel", ExportOptions(images=tmp_path / "images")),
+        ("dimoo", {"ranks": 8}),
+        ("omnigen2", {"num_workers": 2}),
+        ("bagel", {"num_workers": 2}),
     ):
-        with pytest.raises(UsageError, match="--ranks|--images"):
-            ExportJob.prepare(open_dataset(dataset), TRAINERS[trainer], tmp_path / "out", options)
+        with pytest.raises(UsageError, match="ranks|num_workers"):
+            get_trainer(trainer, **options)
+    options = ExportOptions(images=tmp_path / "images")
+    with pytest.raises(UsageError, match="--images"):
+        ExportJob.prepare(open_dataset(dataset), TRAINERS["bagel"], tmp_path / "out", options)

@@ -17,7 +17,7 @@ from mico_150k.export.limits import Fitted
 
 from ..renaming import renamed
 
-IDENTITY_SHA256 = "fa7d406fd5470df0e81d93cb65ab9634d14cc946339df76563b1eca7c906540d"
+IDENTITY_SHA256 = "01ee868e949e8bc15ea0616624573af4fbeec77434473c3afd17e20ec1aff486"
 SELECTION = Selection(where="num_inputs <= 3", limit=2)
 
 
@@ -34,7 +34,7 @@ def fitted() -> Fitted:
 
 def test_an_export_has_the_identity_that_it_had(monkeypatch: pytest.MonkeyPatch) -> None:
     found = identity(monkeypatch, ExportOptions(SELECTION), fitted())
-    assert (found["version"], found["versions"]) == (1, {"mico-150k": "0"})
+    assert (found["version"], found["versions"]) == (2, {"mico-150k": "0"})
     assert json_sha256(found) == IDENTITY_SHA256
 
 

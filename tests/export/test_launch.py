@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from mico_150k.builders import TRAINERS
+from mico_150k.builders import TRAINERS, get_trainer
 
 from mico_150k.dataset.reader import open_dataset
 from mico_150k.export.job import ExportJob, ExportOptions
@@ -120,9 +120,8 @@ def test_an_unpatched_clone_of_bagel_does_not_start(place: Path, tmp_path: Path)
 
 def test_bagel_has_the_ranks_and_workers_of_its_export(dataset: Path, tmp_path: Path) -> None:
     to = tmp_path / "bagel"
-    job = ExportJob.prepare(
-        open_dataset(dataset), TRAINERS["bagel"], to, ExportOptions(ranks=3, workers=2)
-    )
+    trainer = get_trainer("bagel", ranks=3, num_workers=2)
+    job = ExportJob.prepare(open_dataset(dataset), trainer, to, ExportOptions())
     run_export(job)
     clone = write_clone(tmp_path / "Bagel", "bagel")
     make_changes(plan_changes(get_patch("bagel"), clone))

@@ -17,7 +17,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 import yaml
-from mico_150k.builders import TRAINERS
+from mico_150k.builders import TRAINERS, get_trainer
 from mico_150k.builders.bagel import BagelTrainer
 from mico_150k.builders.blip3o import Blip3oTrainer
 
@@ -62,7 +62,9 @@ def sharded(samples: list[Case], tmp_path_factory: pytest.TempPathFactory) -> Pa
 def export(
     trainer: str, source: Path | str, to: Path | None, *, overwrite: bool = False, **options: Any
 ) -> Exported:
-    job = ExportJob.prepare(open_dataset(source), TRAINERS[trainer], to, ExportOptions(**options))
+    own = {name: options.pop(name) for name in {"ranks", "num_workers"} & options.keys()}
+    asked = ExportOptions(**options)
+    job = ExportJob.prepare(open_dataset(source), get_trainer(trainer, **own), to, asked)
     return run_export(job, overwrite=overwrite)
 
 
@@ -242,7 +244,7 @@ def test_readers_in_place_that_would_starve_are_refused_and_a_remainder_is_told(
 
 
 def test_row_groups_that_the_launch_script_would_leave_over_are_told_without_being_asked() -> None:
-    identity = {"ranks": 0, "workers": 0}
+    identity = {"options": {"ranks": 0, "num_workers": 0}}
     measured = {"rows": 1, "kept": [[1, 1, 1]] * 3}
 
     def notes(groups: int) -> list[str]:
@@ -278,7 +280,7 @@ def test_row_groups_are_shared_out_among_ranks_and_workers_without_remainder(
 ) -> None:
     before = contents(sharded)
     folder = tmp_path / "bagel"
-    exported = export("bagel", sharded, folder, ranks=ranks, workers=workers)
+    exported = export("bagel", sharded, folder, ranks=ranks, num_workers=workers)
     rows = check_bagel(folder)
     assert len(rows) % (ranks * workers) == 0
     assert sum(rows) == exported.rows == 25
@@ -295,7 +297,7 @@ def all_rows(folder: Path) -> list[dict[str, Any]]:
 
 def test_more_readers_than_rows_are_refused(sharded: Path, tmp_path: Path) -> None:
     with pytest.raises(OverLimit, match=r"25 rows are fewer than 8 ranks × 4"):
-        export("bagel", sharded, tmp_path / "bagel", ranks=8, workers=4)
+        export("bagel", sharded, tmp_path / "bagel", ranks=8, num_workers=4)
 
 
 def test_chosen_rows_of_bagel_are_written_anew(sharded: Path, tmp_path: Path) -> None:
@@ -503,10 +505,10 @@ def test_a_resumed_export_fetches_nothing_whose_images_are_there(
 def test_killed_at_any_moment_an_export_goes_on(
     sharded: Path, tmp_path: Path, trainer: str
 ) -> None:
-    command = [sys.executable, "-m", "mico_150k", "export", trainer, "--from", str(sharded)]
-    command += ["--format", "images", "--to"] if trainer == "dimoo" else ["--to"]
+    command = [sys.executable, "-m", "mico_150k", "export", trainer, str(sharded)]
+    command += ["--format", "images", "--out"] if trainer == "dimoo" else ["--out"]
     if trainer == "bagel":
-        command = [*command[:-1], "--ranks", "4", "--workers", "2", "--to"]
+        command = [*command[:-1], "--ranks", "4", "--num-workers", "2", "--out"]
     folder = tmp_path / "out"
     started = time.monotonic()
     subprocess.run([*command, str(folder)], check=True, capture_output=True)
@@ -621,7 +623,7 @@ def test_chosen_rows_cost_their_row_groups_over_http(sharded: Path, tmp_path: Pa
 
 
 def test_a_path_trainer_wants_to_know_where(sharded: Path) -> None:
-    with pytest.raises(UsageError, match="say where with --to"):
+    with pytest.raises(UsageError, match="say where with --out"):
         export("blip3o", sharded, None)
     with pytest.raises(UsageError, match="every row"):
         export("bagel", sharded, None, selection=Selection(limit=2))

@@ -86,20 +86,16 @@ KINDS = {
     ),
     "dimoo": Kind(
         lambda dataset, codes, out: [
-            *("export", "dimoo", "--format", "images", "--from", dataset, "--to", out)
+            *("export", "dimoo", dataset, "--format", "images", "--out", out)
         ]
     ),
     "bagel": Kind(
-        lambda dataset, codes, out: [
-            *("export", "bagel", "--from", dataset, "--to", out, "--ranks", 5)
-        ]
+        lambda dataset, codes, out: [*("export", "bagel", dataset, "--out", out, "--ranks", 5)]
     ),
     "bagel in place": Kind(
-        lambda dataset, codes, out: ["export", "bagel", "--from", out, "--in-place"], copies=True
+        lambda dataset, codes, out: ["export", "bagel", out, "--in-place"], copies=True
     ),
-    "dimoo of codes": Kind(
-        lambda dataset, codes, out: ["export", "dimoo", "--from", codes, "--to", out]
-    ),
+    "dimoo of codes": Kind(lambda dataset, codes, out: ["export", "dimoo", codes, "--out", out]),
     "card": Kind(lambda dataset, codes, out: ["card", out, "--license", "mit"], copies=True),
     "plots": Kind(lambda dataset, codes, out: ["inspect", out, "--plots"], copies=True),
 }
@@ -217,7 +213,7 @@ def test_two_exports_at_once_share_a_folder_of_images(
     def arguments(trainer: str, images: Path) -> list[object]:
         to = tmp_path / trainer
         kind = ["--format", "images"] if trainer == "dimoo" else []
-        return ["export", trainer, *kind, "--from", dataset, "--to", to, "--images", images]
+        return ["export", trainer, dataset, *kind, "--out", to, "--images", images]
 
     alone = tmp_path / "alone"
     for trainer in ("dimoo", "omnigen2"):

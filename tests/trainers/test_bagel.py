@@ -131,7 +131,7 @@ def test_row_groups_are_all_there_and_files_repeat_as_the_yaml_says(tmp_path: Pa
 def test_a_worker_without_a_row_group_is_an_error_and_no_endless_loop(tmp_path: Path) -> None:
     export = write_export(tmp_path)
     assert len(Reader(world_size=3, num_workers=2).paths(export)) == 6
-    with pytest.raises(ExportRefused, match="6 row groups for 4 ranks .*--ranks 4 --workers 2"):
+    with pytest.raises(ExportRefused, match="6 row groups for 4 ranks .*--ranks 4 --num-workers 2"):
         Reader(world_size=4, num_workers=2).paths(export)
 
 
