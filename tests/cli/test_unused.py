@@ -54,7 +54,7 @@ ALWAYS = {
     "json",
     "refine": "out remove where sample benchmark validation overwrite json",
     "check": "remote json",
-    "export bagel": "out ranks json",
+    "export bagel": "out in-place ranks json",
     "export dimoo": "out where sample limit over-limit max-inputs overwrite json format",
     **{
         f"export {trainer}": "out where sample limit over-limit max-inputs images overwrite json"
