@@ -161,7 +161,15 @@ def test_only_a_trainer_that_reads_parquet_is_exported_in_place(dataset: Path) -
 
 
 @pytest.mark.parametrize(
-    "options", [{"ranks": "$(touch mine)"}, {"ranks": -1}, {"ranks": 1, "more": 1}, None, [1]]
+    "options",
+    [
+        {"ranks": "$(touch mine)", "num_workers": 0},
+        {"ranks": -1, "num_workers": 0},
+        {"ranks": 1, "num_workers": 0, "more": 1},
+        {"ranks": 1},
+        None,
+        [1],
+    ],
 )
 def test_options_that_no_export_has_written_do_not_reach_a_launch_script(
     options: object, dataset: Path, tmp_path: Path

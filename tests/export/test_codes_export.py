@@ -204,6 +204,17 @@ def test_longer_records_are_dropped_and_counted_or_refused(
     assert {path.name for path in tmp_path.iterdir()} == {"to"}
 
 
+def test_lengths_are_those_of_the_sizes_that_the_codes_were_made_at(
+    whole: DatasetFolder, tmp_path: Path, tokenizer: Callable[[int], dict[str, Any]]
+) -> None:
+    # Four inputs have 320 pixels a side here; of 448, the default, they would be too long.
+    four = Selection(where="num_inputs = 4")
+    exported = export(
+        whole, tmp_path / "to", {"max_seq_len": 3000, **tokenizer(20)}, selection=four
+    )
+    assert (exported.rows, exported.skipped) == (2, {})
+
+
 def test_a_row_s_length_is_known_of_the_index_as_of_its_codes() -> None:
     records = DimooRecords(SizeTable.parse("2:96,64", 128), system_prompt="s")
     row = Candidate("a", "p", ((200, 200), (50, 50)), (300, 300))
