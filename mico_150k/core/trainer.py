@@ -6,7 +6,7 @@ A trainer stands in `builders/`, beside the configuration that has its rows.
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import isfinite
+from math import inf, isfinite
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -19,6 +19,8 @@ LAUNCH = "train.sh"
 
 Size = tuple[int, int]
 """Width and height in pixels."""
+
+_MOST = 2**53  # whole numbers beyond it are not those of a float
 
 Value = bool | int | float | str | None
 """What an option may have: it is kept in `export.json`."""
@@ -88,7 +90,7 @@ class Option:
         if value is None and self.default is None:
             return None
         if self.type is float and type(value) is int:
-            value = float(value)
+            value = float(value) if abs(value) <= _MOST else inf
         why = ""
         if not isinstance(value, bool | int | float | str) or type(value) is not self.type:
             why = f"is no {self.type.__name__}"

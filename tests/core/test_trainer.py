@@ -41,6 +41,7 @@ def test_a_value_of_its_type_is_kept(option: Option, value: object, kept: Value)
         (RATE, None, "learning_rate=None is no float"),
         (RATE, -1, "learning_rate=-1.0 must be at least 0"),
         (RATE, math.nan, "learning_rate=nan is no number"),
+        (RATE, 10**400, "learning_rate=inf is no number"),
         (KIND, "c", "kind='c' must be a or b"),
         (KIND, 1, "kind=1 is no str"),
         (Option("text", str, "", ""), "\udcff", "is not UTF-8"),
