@@ -118,10 +118,6 @@ class BuildResult:
         )
 
 
-SHARDS_AT_ONCE = 3
-"""On the disk at least, where a sink takes them: one is written, one hashed, and one sent."""
-
-
 def versions() -> dict[str, str]:
     """Of what decides a build's bytes besides its options: part of its identity."""
     return {"mico-150k": __version__, "pyarrow": version("pyarrow"), "pillow": version("pillow")}
@@ -312,7 +308,7 @@ class Build:
         """Raise `DiskTooSmall` where what is left to do will not fit; `there` bytes need not."""
         images = sum(map(self.plan.unit_bytes, units))
         share = images / (self.plan.image_bytes or 1)
-        here = 1.0 if sink.keeps else SHARDS_AT_ONCE / self.plan.shards
+        here = 1.0 if sink.shards_here is None else sink.shards_here / self.plan.shards
         self.forecast.check_disk(self.out, there, share, min(1.0, here))
 
     def _write(
@@ -408,6 +404,6 @@ class Build:
 def _bytes(records: Mapping[int, ShardRecord], sink: ShardSink = KEEP_HERE) -> int:
     """What finished shards take of this disk."""
     files = [file for record in records.values() for file in record.parts.values()]
-    if sink.keeps:
+    if sink.shards_here is None:
         files += [file for record in records.values() for file in record.files.values()]
     return sum(file.bytes for file in files)

@@ -11,9 +11,16 @@ from mico_150k.build.plan import Unit
 from mico_150k.build.worker import OnGroup, UnitBuilder
 from mico_150k.dataset.records import ShardRecord
 
+SHARDS_AT_ONCE = 2
+"""Of each worker, on the disk: one is written, and one hashed or waiting to be taken."""
+
 
 class Executor(Protocol):
     """Has units built."""
+
+    @property
+    def workers(self) -> int:
+        """How many units are built at once, at most, of which this machine's disk holds shards."""
 
     def build(
         self, builder: UnitBuilder, units: Sequence[Unit], finished: set[int], on_group: OnGroup
@@ -32,6 +39,11 @@ class InProcess:
         """`image_room` are the bytes that decoding one image may take; None is without a limit."""
         self._image_room = image_room
 
+    @property
+    def workers(self) -> int:
+        """As `Executor` says."""
+        return 1
+
     def build(
         self, builder: UnitBuilder, units: Sequence[Unit], finished: set[int], on_group: OnGroup
     ) -> Generator[ShardRecord, None, None]:
@@ -44,8 +56,8 @@ class ShardSink(Protocol):
     """Where finished shards go at once, so that a disk may be smaller than the data."""
 
     @property
-    def keeps(self) -> bool:
-        """Whether they stay here as well."""
+    def shards_here(self) -> int | None:
+        """How many may lie here at once while the build goes on; None where all stay."""
 
     def holds(self, record: ShardRecord) -> bool:
         """Whether it has all files of a shard."""
@@ -60,7 +72,7 @@ class ShardSink(Protocol):
 class KeepHere:
     """The sink of a build whose shards stay where they were written."""
 
-    keeps = True
+    shards_here = None
 
     def holds(self, record: ShardRecord) -> bool:  # noqa: ARG002 - as `ShardSink` says
         """No other place has a shard."""
@@ -71,6 +83,14 @@ class KeepHere:
 
     def deliver(self) -> None:
         """Nothing waits."""
+
+
+def shards_at_once(workers: int) -> int:
+    """How many shards so many workers need the disk for where a sink takes them away.
+
+    One is being sent besides.
+    """
+    return SHARDS_AT_ONCE * workers + 1
 
 
 KEEP_HERE: ShardSink = KeepHere()

@@ -34,6 +34,11 @@ class Processes:
         self._image_room = image_room
         self._threaded = threaded
 
+    @property
+    def workers(self) -> int:
+        """As `Executor` says."""
+        return self._workers
+
     def build(
         self, builder: UnitBuilder, units: Sequence[Unit], finished: set[int], on_group: OnGroup
     ) -> Generator[ShardRecord, None, None]:
@@ -48,7 +53,10 @@ class Processes:
         builder = replace(builder, threaded=threaded, image_room=self._image_room)
         worker = Worker("a worker process", partial(_start, builder, finished), iter(missing))
         results = run_workers(
-            [worker] * workers, seconds_to_end=SECONDS_TO_END, when_lost=_WHEN_LOST
+            [worker] * workers,
+            seconds_to_end=SECONDS_TO_END,
+            when_lost=_WHEN_LOST,
+            in_step=True,  # or shards fill the disk while others are being sent
         )
         with closing(results):
             for result in results:

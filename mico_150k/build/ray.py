@@ -78,6 +78,11 @@ class RayCluster:
                 raise ExecutorMissing(msg) from error
 
     @property
+    def workers(self) -> int:
+        """As `Executor` says: how many cores there are says nothing of this machine's disk."""
+        return 1
+
+    @property
     def size(self) -> tuple[int, int]:
         """Its nodes, and their cores."""
         nodes = self._nodes()

@@ -21,6 +21,11 @@ class UploadExecutor:
         self._executor = executor
         self._remote = remote
 
+    @property
+    def workers(self) -> int:
+        """As `Executor` says."""
+        return self._executor.workers
+
     def build(
         self, builder: UnitBuilder, units: Sequence[Unit], finished: set[int], on_group: OnGroup
     ) -> Generator[ShardRecord, None, None]:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import fsspec
 
+from mico_150k.build.executors import shards_at_once
 from mico_150k.core.errors import OutputRefused, RemoteError
 from mico_150k.dataset import layout
 from mico_150k.dataset.records import ShardRecord
@@ -57,9 +58,9 @@ class RemoteFolder:
         return remote
 
     @property
-    def keeps(self) -> bool:
-        """Whether shards stay here as well."""
-        return False
+    def shards_here(self) -> int:
+        """As `ShardSink` says."""
+        return shards_at_once(1)
 
     def send_identity(self) -> None:
         """Say there which build it is, before its first shard."""

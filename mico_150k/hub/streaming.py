@@ -6,7 +6,7 @@ card is what `mico_150k.hub.push` sends at the end, with the small configuration
 
 from pathlib import Path
 
-from mico_150k.build.build import SHARDS_AT_ONCE
+from mico_150k.build.executors import shards_at_once
 from mico_150k.core.errors import PushRefused
 from mico_150k.dataset import layout
 from mico_150k.dataset.records import ShardRecord
@@ -59,9 +59,9 @@ class StreamingPush:
             self._known = put_placeholder(self._repository, DEFAULT_BRANCH, self.state.content.card)
 
     @property
-    def keeps(self) -> bool:
-        """Whether shards stay here as well."""
-        return self._keep
+    def shards_here(self) -> int | None:
+        """As `ShardSink` says."""
+        return None if self._keep else shards_at_once(1)
 
     def holds(self, record: ShardRecord) -> bool:
         """Whether the Hub has all files of a shard."""
@@ -96,11 +96,11 @@ class StreamingPush:
 
     def _is_short_of_room(self) -> bool:
         """Whether what the build writes until it hands over the next shard may not fit."""
-        if self._keep:
+        if self.shards_here is None:
             return False
         largest = max(sum(file.bytes for file in record.files.values()) for record in self._waiting)
         free = free_space(self._folder)
-        return free is not None and free < SHARDS_AT_ONCE * largest
+        return free is not None and free < self.shards_here * largest
 
 
 def _missing(shards: dict[str, Shard], there: Snapshot) -> list[str]:

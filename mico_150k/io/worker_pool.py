@@ -40,7 +40,11 @@ class Worker(Generic[Task, Message]):
 
 
 def run_workers(
-    workers: Sequence[Worker[Task, Message]], *, seconds_to_end: float, when_lost: str
+    workers: Sequence[Worker[Task, Message]],
+    *,
+    seconds_to_end: float,
+    when_lost: str,
+    in_step: bool = False,
 ) -> Generator[Message, None, None]:
     """Have all tasks done, a process for each worker; yields results in the order they come.
 
@@ -52,6 +56,9 @@ def run_workers(
         seconds_to_end: How long a worker that is stopped has to leave its task in good order,
             before it is killed.
         when_lost: What to do where a worker dies, for its user to read.
+        in_step: Whether a worker that has told a result waits until the caller asks for the next
+            one. A caller that is busy for long then holds up all workers, and what they make
+            does not pile up meanwhile.
 
     Raises:
         WorkerLost: A process has died.
@@ -63,11 +70,12 @@ def run_workers(
     try:
         for worker in workers:
             here, there = context.Pipe()
-            process = context.Process(target=_live, args=(there, worker.start), daemon=True)
+            arguments = (there, worker.start, in_step)
+            process = context.Process(target=_live, args=arguments, daemon=True)
             process.start()
             there.close()  # so that its end is the end of the pipe
             crew[here] = _Member(worker, process)
-        yield from _attend(crew, when_lost)
+        yield from _attend(crew, when_lost, in_step=in_step)
     finally:
         _end(crew, seconds_to_end)
 
@@ -91,6 +99,10 @@ class _Ready:
     """A worker has nothing to do."""
 
 
+class _Taken:
+    """What a worker has told is dealt with."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Failed:
     """What a worker raised, and its traceback as text."""
@@ -104,7 +116,7 @@ class _RemoteError(Exception):
 
 
 def _attend(
-    crew: dict[Connection, _Member[Task, Message]], when_lost: str
+    crew: dict[Connection, _Member[Task, Message]], when_lost: str, *, in_step: bool
 ) -> Generator[Message, None, None]:
     """Hand on what the workers say, and give each that is ready its next task, until all are."""
     attended = set(crew)
@@ -120,6 +132,9 @@ def _attend(
                 raise message.error from _RemoteError(message.trace)
             if not isinstance(message, _Ready):
                 yield message
+                if in_step:
+                    with suppress(OSError):  # it has died, as below
+                        connection.send(_Taken())
                 continue
             working.discard(connection)
             task = next(crew[connection].worker.tasks, None)
@@ -145,8 +160,18 @@ def _end(crew: dict[Connection, _Member[Task, Message]], seconds: float) -> None
             member.process.join()
 
 
-def _live(connection: Connection, start: Callable[[], Work[Task, Message]]) -> None:
+def _live(
+    connection: Connection,
+    start: Callable[[], Work[Task, Message]],
+    in_step: bool,  # noqa: FBT001 - a process's arguments
+) -> None:
     """A worker's life: tasks in, what becomes of them out."""
+
+    def tell(message: Message) -> None:
+        connection.send(message)
+        if in_step:
+            connection.recv()
+
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; whoever started us decides
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with suppress(ConnectionError):  # without a parent there is nobody to tell
@@ -154,7 +179,7 @@ def _live(connection: Connection, start: Callable[[], Work[Task, Message]]) -> N
             work = start()
             while True:
                 connection.send(_Ready())
-                work(connection.recv(), connection.send)
+                work(connection.recv(), tell)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is told
             connection.send(_portable(error))
 

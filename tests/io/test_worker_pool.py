@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import partial
@@ -93,3 +94,30 @@ def test_who_stops_early_leaves_no_process() -> None:
     with closing(run_workers(crew, seconds_to_end=5, when_lost="")) as results:
         next(results)
     assert next(waiting) < 5
+
+
+def _mark(folder: Path, task: int, tell: Tell) -> None:
+    for step in range(3):
+        tell(task)
+        (folder / str(step)).touch()
+
+
+def test_a_worker_in_step_waits_until_its_result_is_taken(tmp_path: Path) -> None:
+    crew = [Worker("one", partial(_start, partial(_mark, tmp_path)), iter([7]))]
+    results = run_workers(crew, seconds_to_end=5, when_lost="", in_step=True)
+    with closing(results):
+        for taken in range(3):
+            assert next(results) == 7
+            time.sleep(0.3)
+            assert len(list(tmp_path.glob("?"))) == taken
+        assert list(results) == []
+    assert len(list(tmp_path.glob("?"))) == 3
+
+
+def test_a_worker_in_step_that_nobody_listens_to_any_more_ends(tmp_path: Path) -> None:
+    crew = [Worker("one", partial(_start, partial(_mark, tmp_path)), iter([7]))]
+    with closing(run_workers(crew, seconds_to_end=60, when_lost="", in_step=True)) as results:
+        next(results)
+        started = time.monotonic()
+    assert time.monotonic() - started < 30
+    assert not list(tmp_path.glob("?"))
