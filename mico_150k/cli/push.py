@@ -26,7 +26,12 @@ from mico_150k.io.machine import gigabytes
 
 def push(
     dataset: Annotated[Path, typer.Argument(help="A dataset folder on this machine.")],
-    repository: Annotated[str, typer.Argument(metavar="USER/NAME", help="Where to push it.")],
+    repository: Annotated[
+        str,
+        typer.Argument(
+            metavar="USER/NAME", help="Where to push it: `USER/NAME` or `hf://datasets/USER/NAME`."
+        ),
+    ],
     config: Annotated[
         list[str] | None,
         typer.Option(help="Push only this configuration; repeatable. `index` always comes along."),

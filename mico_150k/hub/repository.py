@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from mico_150k.core.errors import NoRepository, UsageError
 from mico_150k.hub.retry import RetryPolicy
+from mico_150k.io.places import repository_name
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -55,11 +56,12 @@ class Snapshot:
 
 
 class Repository:
-    """A dataset repository by its name, `user/name`."""
+    """A dataset repository by its name, `user/name` or `hf://datasets/user/name`."""
 
     def __init__(self, name: str, patience: RetryPolicy | None = None) -> None:
         """Nothing is asked yet. Raises `UsageError` where that is no name of a repository."""
         _check_endpoint()
+        name = repository_name(name)
         from huggingface_hub.errors import HFValidationError
         from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 

@@ -58,12 +58,13 @@ def test_push_then_check_then_push_again(hub: Hub, folder: Path, mico: Mico) -> 
     assert last.startswith("done: 2 shards sent")
     assert f"/datasets/{NAME}" in last
 
-    checked = mico("check", "mico-150k", "--remote", NAME)
-    assert checked.returncode == 0, checked.stderr
-    assert "2 with the size and SHA-256 of the manifest" in checked.stderr
-    assert checked.stderr.strip().endswith(f"{NAME}: all is well")
+    for name in (NAME, f"hf://datasets/{NAME}"):
+        checked = mico("check", "mico-150k", "--remote", name)
+        assert checked.returncode == 0, checked.stderr
+        assert "2 with the size and SHA-256 of the manifest" in checked.stderr
+        assert checked.stderr.strip().endswith(f"{NAME}: all is well")
 
-    again = mico("push", "mico-150k", NAME, "--config", "bagel", "--json")
+    again = mico("push", "mico-150k", f"hf://datasets/{NAME}", "--config", "bagel", "--json")
     assert again.returncode == 0, again.stderr
     assert json.loads(again.stdout)["files"] == 0
     assert "nothing to send" in again.stderr
@@ -110,6 +111,11 @@ def test_what_differs_on_the_hub_is_listed_and_the_exit_status_is_1(
         (("check", "mico-150k", "--remote", "user/nothing"), "hf_write", 1, "no such dataset"),
         (("check", "mico-150k", "--remote", "nothing"), "hf_write", 2, "with its owner"),
         (("check", "mico-150k", "--remote", NAME), "hf_nonsense", 1, "hf auth login"),
+        (("check", "mico-150k", "--remote", "hf://datasets/user"), "hf_write", 2, "an owner and"),
+        (("push", "mico-150k", f"hf://datasets/{NAME}@x"), "hf_write", 2, "a revision cannot be"),
+        (("push", "mico-150k", f"hf://datasets/{NAME}/x"), "hf_write", 2, "a path in a"),
+        (("push", "mico-150k", f"hf://{NAME}"), "hf_write", 2, "no dataset repository"),
+        (("push", "mico-150k", "hf://buckets/user/x"), "hf_write", 2, "not supported yet"),
         (("push", "mico-150k", NAME), "hf_read", 1, "may only read"),
         (("push", "nowhere", NAME), "hf_write", 1, "no manifest.json of a finished build"),
         (("card", "mico-150k", "--licence", "Mine!"), "hf_write", 2, "no licence's identifier"),

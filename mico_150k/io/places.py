@@ -1,0 +1,99 @@
+"""The kinds of place that a result goes to; the kind decides how it is written."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from mico_150k.core.errors import UsageError
+from mico_150k.core.excerpt import excerpt
+from mico_150k.io.storage import is_url
+
+HUB = "hf://"
+_DATASETS = f"{HUB}datasets/"
+_BUCKETS = f"{HUB}buckets/"
+_PARTS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class LocalFolder:
+    """A folder of this machine."""
+
+    path: Path
+
+    def __str__(self) -> str:
+        """As a person writes it."""
+        return str(self.path)
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteUrl:
+    """A folder by a URL that fsspec writes to, such as `s3://bucket/name`."""
+
+    location: str
+
+    def __str__(self) -> str:
+        """As a person writes it."""
+        return self.location
+
+
+@dataclass(frozen=True, slots=True)
+class HubDataset:
+    """A dataset repository on the Hub, by its name, `USER/NAME`."""
+
+    name: str
+
+    def __str__(self) -> str:
+        """As a person writes it."""
+        return f"{_DATASETS}{self.name}"
+
+
+Place = LocalFolder | RemoteUrl | HubDataset
+
+
+def parse_place(text: str) -> Place:
+    """The place that a person names. `USER/NAME` is a folder, and `~/` the home folder.
+
+    Raises:
+        UsageError: It is empty, or begins with `hf://` and names no dataset repository.
+    """
+    if not text:
+        msg = "'' names no folder."
+        raise UsageError(msg)
+    if text.startswith(HUB):
+        return HubDataset(repository_name(text))
+    if is_url(text):
+        return RemoteUrl(text)
+    # A shell leaves the ~ of --out=~/x as it is.
+    return LocalFolder(Path(text).expanduser() if text.startswith("~/") else Path(text))
+
+
+def repository_name(text: str) -> str:
+    """The `USER/NAME` of a dataset repository that is named so, or as `hf://datasets/USER/NAME`.
+
+    A name without `hf://` is given back as it is.
+
+    Raises:
+        UsageError: It begins with `hf://` and names no dataset repository.
+    """
+    if not text.startswith(HUB):
+        return text
+    where = excerpt(text)
+    if text.startswith(_BUCKETS):
+        msg = (
+            f"{where}: buckets are not supported yet. Use a dataset repository, "
+            "`hf://datasets/USER/NAME`, or an object store such as `s3://bucket/name`."
+        )
+        raise UsageError(msg)
+    name = text.removeprefix(_DATASETS).removesuffix("/")
+    parts = name.split("/")
+    if "@" in name:
+        why = "a revision cannot be part of it"
+    elif not text.startswith(_DATASETS):
+        why = "no dataset repository"
+    elif len(parts) > _PARTS and all(parts):
+        why = "it names a path in a repository, and a dataset takes a repository of its own"
+    elif len(parts) != _PARTS or not all(parts):
+        why = "no dataset repository: it needs an owner and a name"
+    else:
+        return name
+    msg = f"{where}: {why}. Spell it `hf://datasets/USER/NAME`."
+    raise UsageError(msg)
