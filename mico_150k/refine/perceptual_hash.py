@@ -20,7 +20,6 @@ of pictures, none that differ in 24 to 60 signs agree in their colours within 8.
 """
 
 import io
-import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
@@ -35,6 +34,7 @@ from mico_150k.core.errors import UsageError
 from mico_150k.core.sample import Buffer
 from mico_150k.dataset import layout
 from mico_150k.dataset.reader import Dataset
+from mico_150k.io.cache import cache_folder
 from mico_150k.io.machine import cores
 from mico_150k.io.prefetch import map_ordered
 from mico_150k.refine.assignment import RowAssignments
@@ -142,8 +142,7 @@ class FingerprintCache:
 
     def __init__(self, path: Path | None = None) -> None:
         """`path` is the file, made where it is not. Raises `UsageError` where it cannot be."""
-        home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-        self._path = path or home / "mico-150k" / "looks.sqlite"
+        self._path = path or cache_folder() / "looks.sqlite"
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with closing(self._connect()) as connection, connection:
