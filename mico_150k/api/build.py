@@ -4,22 +4,29 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mico_150k.api.build_to_hub import HubBuildResult, build_to_hub
 from mico_150k.api.build_to_url import build_to_url
+from mico_150k.api.check import OnWait
 from mico_150k.api.progress_bar import OnProgress, default_row_bar
 from mico_150k.build.build import CONFIGS, Build, BuildOptions, BuildResult
 from mico_150k.build.drop_limit import TOLERANCE
 from mico_150k.build.executors import Executor, InProcess
 from mico_150k.build.forecast import building_memory, choose_workers, image_room
-from mico_150k.build.output import checked_out
+from mico_150k.build.output import checked_out, checked_work
 from mico_150k.build.partition import Partition, PartitionResult
 from mico_150k.build.plan import SHARD_BYTES
 from mico_150k.build.processes import Processes
 from mico_150k.card.file import License
-from mico_150k.core.errors import UsageError
+from mico_150k.core.errors import NoLicense, UsageError
 from mico_150k.dataset import layout
+from mico_150k.hub.push import PushProgress
+from mico_150k.hub.push_forecast import PushForecast
+from mico_150k.hub.repository import Repository
+from mico_150k.hub.retry import RetryPolicy
+from mico_150k.hub.streaming import HubTarget
 from mico_150k.images.header import Verify
 from mico_150k.io.machine import parse_size
-from mico_150k.io.storage import is_url
+from mico_150k.io.places import HubDataset, LocalFolder, RemoteUrl
 from mico_150k.sources import DEMO, Source, open_source
 
 
@@ -44,7 +51,7 @@ OnBuildOutlook = Callable[[BuildOutlook], None]
 
 
 def build_dataset(
-    source: Source | str | Path = DEMO,
+    source: Source | str | Path | Callable[[], Source] = DEMO,
     out: str | Path = layout.DATASET,
     *,
     configs: Sequence[str] = CONFIGS,
@@ -60,14 +67,20 @@ def build_dataset(
     finish: bool = False,
     overwrite: bool = False,
     recheck: bool = False,
+    private: bool = False,
+    work: str | Path | None = None,
     on_outlook: OnBuildOutlook = lambda _: None,
     on_progress: OnProgress | None = None,
-) -> BuildResult | PartitionResult:
+    on_forecast: Callable[[PushForecast], None] = lambda _: None,
+    on_transfer: Callable[[PushProgress], None] = lambda _: None,
+    on_wait: OnWait = lambda *_: None,
+) -> BuildResult | PartitionResult | HubBuildResult:
     """Build a dataset from a source, or resume a build that was interrupted.
 
     Args:
-        source: What `open_source` returns, or a location that it opens as it is.
-        out: The folder to write, or a URL that fsspec writes to, such as `s3://bucket/name`.
+        source: What `open_source` returns, a function that calls it, or a location that it opens.
+        out: The folder to write; a URL that fsspec writes to, such as `s3://bucket/name`; or
+            `hf://datasets/USER/NAME`, an unpublished repository that gets shards as they finish.
         configs: The configurations to write.
         verify: How much of each image is checked: `header`, `structure` or `decode`.
         tolerance: The share of rows that may be skipped, 0 to 1.
@@ -81,12 +94,18 @@ def build_dataset(
         finish: Complete what was built in partitions; nothing is read.
         overwrite: Replace another build in the folder.
         recheck: Read finished shards again instead of trusting their size.
+        private: Create the repository on the Hub as a private one.
+        work: Where shards wait for the Hub, and what is needed to resume; by default in the cache.
         on_outlook: Called with what will be done before the first row is read.
         on_progress: Called with the progress. Without it, a bar is drawn on a terminal and in a
             notebook.
+        on_forecast: Called with what will be sent to the Hub, before anything is.
+        on_transfer: Called when the Hub holds more shards.
+        on_wait: Called when the Hub asks to wait.
 
     Returns:
-        What was built; with `partition`, what was built of that.
+        What was built; with `partition`, what was built of that; with a repository on the Hub, the
+        commit that holds it.
 
     Raises:
         UsageError: An argument is wrong, or has no effect beside another.
@@ -94,6 +113,7 @@ def build_dataset(
         OutputRefused: The folder holds something else.
         TooManyLeftOut: More rows than `tolerance` are unusable.
         DiskTooSmall: The result will not fit.
+        HubError: The Hub cannot be reached, or does not take it, in one of its kinds.
     """
     options = BuildOptions(
         configs=tuple(name for name in CONFIGS if name in configs)
@@ -107,22 +127,49 @@ def build_dataset(
     memory = parse_size(max_memory) if max_memory is not None else None
     part = Partition.parse(partition) if partition is not None else None
     place = checked_out(str(out))
-    if is_url(place) and (part or finish or overwrite or recheck):
+    if not isinstance(place, LocalFolder) and (part or finish or overwrite or recheck):
         msg = (
             f"--out {place}: --partition, --finish, --overwrite and --recheck need a folder on "
             "this machine."
         )
         raise UsageError(msg)
-    opened = open_source(str(source)) if isinstance(source, str | Path) else source
+    if not isinstance(place, HubDataset) and (private or work is not None):
+        msg = "--private and --work are for --out hf://datasets/USER/NAME."
+        raise UsageError(msg)
 
     def choose(planned: Build) -> Executor:
         executor, outlook = _choose(planned, workers, memory, ray_address)
         on_outlook(outlook)
         return executor
 
-    if is_url(place):
-        return build_to_url(opened, place, options, choose, stated, tolerance, on_progress)
-    planned = Build.prepare(opened, Path(place), options, license=stated)
+    if isinstance(place, HubDataset):
+        if ray_address is not None:
+            msg = f"--executor ray is for a build into a folder, and {place} is none."
+            raise UsageError(msg)
+        if stated is None:
+            msg = f"--out {place} publishes: say under which license, as `--license cc-by-nc-4.0`."
+            raise NoLicense(msg)
+        # Before the source is read, which may take minutes.
+        repository = Repository(place.name, RetryPolicy(on_wait=on_wait))
+        target = HubTarget.look(repository, private=private)
+        opened = _opened(source)
+        with default_row_bar("building and sending", on_progress) as tell:
+            return build_to_hub(
+                opened,
+                target,
+                options,
+                stated,
+                work=checked_work(str(work)) if work is not None else None,
+                tolerance=tolerance,
+                choose_executor=choose,
+                on_forecast=on_forecast,
+                on_progress=tell,
+                on_transfer=on_transfer,
+            )
+    opened = _opened(source)
+    if isinstance(place, RemoteUrl):
+        return build_to_url(opened, str(place), options, choose, stated, tolerance, on_progress)
+    planned = Build.prepare(opened, place.path, options, license=stated)
     if finish:
         return planned.complete(recheck=recheck, tolerance=tolerance)
     executor = choose(planned)
@@ -138,6 +185,12 @@ def build_dataset(
             executor=executor,
             on_progress=tell,
         )
+
+
+def _opened(source: Source | str | Path | Callable[[], Source]) -> Source:
+    if isinstance(source, str | Path):
+        return open_source(str(source))
+    return source() if callable(source) else source
 
 
 def _choose(

@@ -167,7 +167,12 @@ class Build:
 
         Raises `OutputRefused` where that holds something else.
         """
-        return self._workspace.is_finished(self.identity(), self._mtime_tokens)
+        return self._workspace.is_finished(self.identity(), self.mtime_tokens)
+
+    def check_disk(self, sink: ShardSink = KEEP_HERE) -> None:
+        """Raise `DiskTooSmall` where the disk cannot take a build that is not begun there yet."""
+        if not self._workspace.is_begun:
+            self._check_disk(self.plan.units, 0, sink)
 
     def run(  # noqa: PLR0913 - each is a choice of its own, and has a default
         self,
@@ -267,7 +272,7 @@ class Build:
         """Have the folder for these units."""
         with self._workspace.claimed(
             self.identity(),
-            self._mtime_tokens,
+            self.mtime_tokens,
             lambda cleared: self._check_disk(units, cleared, sink),
             overwrite=overwrite,
             shared=shared,
@@ -288,7 +293,8 @@ class Build:
             write_card(folder, self.license)
 
     @property
-    def _mtime_tokens(self) -> dict[str, str]:
+    def mtime_tokens(self) -> dict[str, str]:
+        """What changes when a file of the source does, by its name."""
         return {file.name: file.mtime_token for file in self.source.files}
 
     @property

@@ -9,40 +9,52 @@ from mico_150k.core.excerpt import excerpt
 from mico_150k.core.pattern import misread
 from mico_150k.core.sample import is_text
 from mico_150k.io.machine import existing
-from mico_150k.io.storage import is_url, local_or_url
+from mico_150k.io.places import LocalFolder, Place, RemoteUrl, parse_place
+from mico_150k.io.storage import local_or_url
 from mico_150k.sources import DEMO, Source
 
 
-def checked_out(out: str) -> str:
-    """The place that `--out` names, as a path or a URL.
+def checked_out(out: str) -> Place:
+    """The place that `--out` names.
 
     Raises:
-        UsageError: It names nothing.
+        UsageError: It names nothing that can be written to.
         OutputRefused: A file is in the way, or `load_dataset` would not find a dataset there.
     """
-    if not is_url(out):
-        return str(checked_folder(out))
-    if why := misread(out):
+    place = _parsed("--out", out)
+    if isinstance(place, RemoteUrl) and (why := misread(out)):
         msg = f"--out {out}: `load_dataset` {why}. Choose another."
         raise OutputRefused(msg)
-    return out
+    if isinstance(place, LocalFolder):
+        refuse_file(place.path)
+        refuse_misread(place.path)
+    return place
 
 
 def checked_folder(out: str) -> Path:
-    """The folder that `--out` names: a shell leaves the ~ of --out=~/x as it is.
-
-    Raises as `checked_out`, and `UsageError` for a URL.
-    """
-    if not out:
-        msg = "--out '' names no folder."
-        raise UsageError(msg)
-    if is_url(out):
+    """The folder on this machine that `--out` names. Raises as `checked_out`."""
+    place = checked_out(out)
+    if not isinstance(place, LocalFolder):
         msg = f"--out {out}: this command writes to a folder on this machine."
         raise UsageError(msg)
-    folder = Path(out).expanduser() if out.startswith("~/") else Path(out)
-    refuse_file(folder)
-    refuse_misread(folder)
-    return folder
+    return place.path
+
+
+def checked_work(work: str) -> Path:
+    """The folder on this machine that `--work` names. Raises `UsageError` where it is none."""
+    place = _parsed("--work", work)
+    if not isinstance(place, LocalFolder):
+        msg = f"--work {work}: name a folder on this machine."
+        raise UsageError(msg)
+    return place.path
+
+
+def _parsed(option: str, text: str) -> Place:
+    try:
+        return parse_place(text)
+    except UsageError as error:
+        msg = f"{option} {error}"
+        raise UsageError(msg) from error
 
 
 def refuse_file(out: Path) -> None:

@@ -50,9 +50,6 @@ class RemoteFolder:
         except (ImportError, ValueError) as error:
             msg = f"--out {location}: {error}"
             raise OutputRefused(msg) from error
-        if "hf" in ((fs.protocol,) if isinstance(fs.protocol, str) else fs.protocol):
-            msg = f"--out {location}: the Hub is written to by `--push USER/NAME`."
-            raise OutputRefused(msg)
         remote = cls(fs, root.rstrip("/"), location, here)
         remote._restore()
         return remote

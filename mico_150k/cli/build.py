@@ -7,12 +7,14 @@ from typing import Annotated
 import typer
 
 from mico_150k.api.build import BuildOutlook, build_dataset
+from mico_150k.api.build_to_hub import HubBuildResult
 from mico_150k.build.build import CONFIGS, BuildResult
 from mico_150k.build.drop_limit import TOLERANCE
 from mico_150k.build.partition import PartitionResult
 from mico_150k.build.plan import SHARD_BYTES
 from mico_150k.card.file import License
-from mico_150k.cli.build_result import first_rows, say_built
+from mico_150k.cli.build_result import first_rows, say_built, say_published
+from mico_150k.cli.hub import say_transfer, say_wait
 from mico_150k.cli.options import (
     AllowOutside,
     AsJson,
@@ -24,18 +26,24 @@ from mico_150k.cli.options import (
     VerifyOption,
     make_reading,
 )
+from mico_150k.cli.push import say_progress
 from mico_150k.cli.terminal import duration, progress, say, show, show_json, showing
 from mico_150k.cli.unused import is_given, refuse
 from mico_150k.dataset import layout
+from mico_150k.hub.push_forecast import PushForecast
 from mico_150k.images.header import Verify
 from mico_150k.io.machine import gigabytes
+from mico_150k.io.places import HUB
 from mico_150k.io.storage import is_url
-from mico_150k.sources import DEMO, open_source
+from mico_150k.sources import DEMO, Source, open_source
 
 _OF_A_FOLDER = ("partition", "finish", "overwrite", "recheck")
 _OF_WORKERS = ("workers", "max_memory")
 AROUND = "auto"
 """Ray's word for the cluster that this machine belongs to."""
+
+
+TO_THE_HUB = "With --out hf://datasets/USER/NAME"
 
 
 class ExecutorName(str, Enum):
@@ -58,8 +66,9 @@ def build(
         str,
         typer.Option(
             metavar="PLACE",
-            help="Where the dataset goes: a folder, or a URL that fsspec writes to, such as "
-            "`s3://bucket/name`.",
+            help="Where the dataset goes: a folder; a URL that fsspec writes to, such as "
+            "`s3://bucket/name`; or `hf://datasets/USER/NAME`, a new repository on the Hub that "
+            "gets shards as they finish, so that none stays here.",
         ),
     ] = layout.DATASET,
     config: Annotated[
@@ -116,6 +125,19 @@ def build(
         ExecutorName, typer.Option(help="Where the build runs: on this machine, or on Ray.")
     ] = ExecutorName.LOCAL,
     ray_address: RayAddress = None,
+    private: Annotated[
+        bool,
+        typer.Option("--private", help="Create a private repository.", rich_help_panel=TO_THE_HUB),
+    ] = False,
+    work: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Where shards wait until they are sent, and what is needed to resume; by default "
+            "a folder in the cache. It is removed at the end.",
+            rich_help_panel=TO_THE_HUB,
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Build a dataset that `load_dataset`, the Hub's viewer and the trainers read.
@@ -127,10 +149,14 @@ def build(
     _refuse_unused(context, out, is_ray=is_ray)
     stated = License(license) if license is not None else None
     reading = make_reading(map_, task_map, exclude, allow_outside=allow_outside)
-    say("reading headers of {}", source)
+
+    def opened() -> Source:
+        say("reading headers of {}", source)
+        return open_source(source, reading)
+
     with progress("building") as on_progress:
         result = build_dataset(
-            open_source(source, reading),
+            opened,
             out,
             configs=tuple(config or CONFIGS),
             verify=verify.value,
@@ -145,16 +171,26 @@ def build(
             finish=finish,
             overwrite=overwrite,
             recheck=recheck,
+            private=private,
+            work=work,
             on_outlook=_say_outlook,
             on_progress=on_progress,
+            on_forecast=_say_forecast,
+            on_transfer=say_progress,
+            on_wait=say_wait,
         )
     _show(result, partition, as_json=as_json)
 
 
 def _refuse_unused(context: typer.Context, out: str, *, is_ray: bool) -> None:
     """Raise `UsageError` for options without effect beside others."""
-    if is_url(out):
-        refuse(context, _OF_A_FOLDER, f"a folder on this machine, and --out {out} is none.")
+    if out.startswith(HUB):
+        of_others = (*_OF_A_FOLDER, *(("executor", "ray_address") if is_ray else ()))
+        refuse(context, of_others, f"a build into a folder: {out} gets each shard as it is done.")
+    else:
+        refuse(context, ("private", "work"), "--out hf://datasets/USER/NAME.")
+        if is_url(out):
+            refuse(context, _OF_A_FOLDER, f"a folder on this machine, and --out {out} is none.")
     if is_given(context, "partition"):
         refuse(context, ("finish", "overwrite"), "a build that no other machine has a part in.")
     if is_given(context, "finish"):
@@ -184,7 +220,13 @@ def _say_outlook(outlook: BuildOutlook) -> None:
     )
 
 
-def _show(result: BuildResult | PartitionResult, partition: str | None, *, as_json: bool) -> None:
+def _say_forecast(forecast: PushForecast) -> None:
+    say_transfer(forecast, f"about {forecast.files} shards to send")
+
+
+def _show(
+    result: BuildResult | PartitionResult | HubBuildResult, partition: str | None, *, as_json: bool
+) -> None:
     with showing():
         if as_json:
             show_json(asdict(result))
@@ -192,6 +234,9 @@ def _show(result: BuildResult | PartitionResult, partition: str | None, *, as_js
             show(first_rows(result.folder))
     if isinstance(result, BuildResult):
         say_built(result)
+        return
+    if isinstance(result, HubBuildResult):
+        say_published(result)
         return
     say(
         "[green]done[/green]: partition {}, {} shards ({} were there), {} s; "

@@ -1,10 +1,12 @@
 """What `mico build` shows at its end: what became of the rows, and the first of them."""
 
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 
 from rich.table import Table
 
+from mico_150k.api.build_to_hub import HubBuildResult
 from mico_150k.build.build import BuildResult
 from mico_150k.cli.terminal import say
 from mico_150k.dataset import layout
@@ -20,17 +22,37 @@ def say_built(result: BuildResult) -> None:
     """The last line of a build."""
     report = result.report
     say(
-        "[green]done[/green]: {} rows read, {} written, {} skipped{}; {} files, {} in {}, {} s{}",
-        report.rows_read,
-        report.rows,
-        report.rows_read - report.rows,
-        "".join(f", {count} {reason}" for reason, count in report.reasons.items()),
+        "[green]done[/green]: {}; {} files, {} in {}, {} s{}",
+        rows_in_words(report.rows_read, report.rows, report.reasons),
         result.files,
         gigabytes(result.bytes),
         result.location,
         f"{result.seconds:.1f}",
         f" ({result.resumed} of {result.shards} shards were there)" if result.resumed else "",
     )
+
+
+def say_published(result: HubBuildResult) -> None:
+    """The last line of a build to the Hub."""
+    if result.was_published:
+        say("[green]done[/green]: {} holds this very build already", result.url)
+        return
+    say(
+        "[green]done[/green]: {}; {} shards, {}; verified, {} at {}, {} s{}",
+        rows_in_words(result.rows_read, result.rows, result.skipped),
+        result.files,
+        gigabytes(result.bytes),
+        result.url,
+        result.commit[:8],
+        f"{result.seconds:.1f}",
+        f" ({result.resumed} of {result.shards} shards were there)" if result.resumed else "",
+    )
+
+
+def rows_in_words(read: int, written: int, skipped: Mapping[str, int]) -> str:
+    """What became of a source's rows; `skipped` are rows by reason."""
+    reasons = "".join(f", {count} {reason}" for reason, count in skipped.items())
+    return f"{read} rows read, {written} written, {read - written} skipped{reasons}"
 
 
 def first_rows(folder: Path) -> Table:

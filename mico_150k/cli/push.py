@@ -76,7 +76,7 @@ def push(
             show_json({"strategy": planned.way.value, **asdict(planned.forecast)})
         say("[green]done[/green]: nothing was sent (--dry-run)")
         return
-    result = run_push(planned, _say_progress)
+    result = run_push(planned, say_progress)
     with showing():
         if as_json:
             show_json(asdict(result))
@@ -105,7 +105,8 @@ def _say_outlook(planned: Push) -> None:
     say_transfer(forecast, f"{forecast.files} of {forecast.total_files} shards to send")
 
 
-def _say_progress(progress: PushProgress) -> None:
+def say_progress(progress: PushProgress) -> None:
+    """How much of it the Hub holds."""
     say(
         "{}/{} shards on the Hub, {} of {}",
         progress.files,

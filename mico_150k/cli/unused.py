@@ -66,6 +66,10 @@ _GONE = {
     "export --from": "say `mico export TRAINER DATASET --out DIR`.",
     "export --to": "say `mico export TRAINER DATASET --out DIR`.",
     "export --workers": "say `mico export bagel DATASET --out DIR --ranks N --num-workers N`.",
+    "build --push": "say `mico build SOURCE --out hf://datasets/USER/NAME`, which keeps no shard "
+    "here; to keep them, `mico build SOURCE --out FOLDER` and then `mico push FOLDER USER/NAME`.",
+    "build --keep": "--out hf://datasets/USER/NAME keeps no shard here; to keep them, `mico build "
+    "SOURCE --out FOLDER` and then `mico push FOLDER USER/NAME`.",
     "pretokenize --add": "codes always become the dataset's configuration: leave it out.",
     "pretokenize --to": "codes become the dataset's configuration; `mico export dimoo DATASET "
     "--out DIR` writes what training reads.",

@@ -4,7 +4,10 @@ It is a first push: a placeholder for the card keeps readers away from what is n
 card is what `mico_150k.hub.push` sends at the end, with the small configurations.
 """
 
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from mico_150k.build.executors import shards_at_once
 from mico_150k.core.errors import PushRefused
@@ -17,55 +20,87 @@ from mico_150k.hub.sync import sync_until_equal
 from mico_150k.hub.target import Shard
 from mico_150k.io.machine import free_space
 
+OnSent = Callable[[int, int], None]
+"""Told of the shards that the Hub holds by now: their files, and bytes."""
 
-class StreamingPush:
-    """A repository that takes a build's shards, some at a time: each commit is of many files."""
 
-    def __init__(
-        self, repository: Repository, folder: Path, state: RemoteState, *, keep: bool, private: bool
-    ) -> None:
-        """`prepare` is the way to make one. `keep` leaves the files here as well."""
-        self.state = state
-        self._repository = repository
-        self._folder = folder
-        self._keep = keep
-        self._private = private
-        self._known = state.content.snapshot
-        self._waiting: list[ShardRecord] = []
+@dataclass(frozen=True, slots=True)
+class HubTarget:
+    """A repository that a build is to send its shards to, as it was found.
+
+    `private` is what was asked for.
+    """
+
+    repository: Repository
+    private: bool
+    state: RemoteState
 
     @classmethod
-    def prepare(
-        cls, repository: Repository, folder: Path, *, keep: bool, private: bool
-    ) -> "StreamingPush":
+    def look(cls, repository: Repository, *, private: bool = False) -> "HubTarget":
         """Look at what the repository holds; sends nothing.
 
-        Raises `UsageError`, `HubError` in all its kinds, and `PushRefused` where it is published
-        already: readers must not see a new build beside an old card.
+        Raises `UsageError`, and `HubError` in all its kinds.
         """
         state = RemoteState.look(repository, DEFAULT_BRANCH, private=private)
-        if state.content.is_published:
+        return cls(repository, private, state)
+
+    def holds_build(self, identity: dict[str, Any], configs: Iterable[str]) -> bool:
+        """Whether this very build is published there, with these configurations and each shard."""
+        manifest = self.state.content.manifest or {}
+        there = manifest.get("configs", {})
+        return (
+            manifest.get("build") == identity
+            and set(configs) <= set(there)
+            and not missing(_shards_of(there), self.state.content.snapshot)
+        )
+
+    def refuse_published(self) -> None:
+        """Raise `PushRefused` where it is published already.
+
+        Readers must not see a new build beside an old card.
+        """
+        if self.state.content.is_published:
+            name = self.repository.name
             msg = (
-                f"{repository.url} is published already, and its readers would see half of each "
-                "build. Build without --push, and then `mico push`: that goes by a pull request."
+                f"{self.repository.url} is published already, and its readers would see half of "
+                "each build. Build into a folder and push that, which goes by a pull request:\n"
+                f"mico build SOURCE --out FOLDER && mico push FOLDER {name}"
             )
             raise PushRefused(msg)
-        return cls(repository, folder, state, keep=keep, private=private)
+
+
+class StreamingPush:
+    """The `ShardSink` that sends a build's shards, some at a time: each commit is of many files."""
+
+    def __init__(
+        self,
+        target: HubTarget,
+        folder: Path,
+        *,
+        workers: int = 1,
+        on_sent: OnSent = lambda _, __: None,
+    ) -> None:
+        """Nothing is sent before `begin`. `folder` is the build's, by so many `workers`."""
+        self.shards_here = shards_at_once(workers)
+        self._target = target
+        self._repository = target.repository
+        self._folder = folder
+        self._known = target.state.content.snapshot
+        self._on_sent = on_sent
+        self._files = self._bytes = 0
+        self._waiting: list[ShardRecord] = []
 
     def begin(self) -> None:
-        """Make the repository where there is none, and keep its readers away meanwhile."""
-        if self.state.private is None:
-            create(self._repository, private=self._private)
-        if not is_placeholder(self.state.content.card):
-            self._known = put_placeholder(self._repository, DEFAULT_BRANCH, self.state.content.card)
-
-    @property
-    def shards_here(self) -> int | None:
-        """As `ShardSink` says."""
-        return None if self._keep else shards_at_once(1)
+        """Create the repository where there is none, and keep its readers away meanwhile."""
+        state = self._target.state
+        if state.private is None:
+            create(self._repository, private=self._target.private)
+        if not is_placeholder(state.content.card):
+            self._known = put_placeholder(self._repository, DEFAULT_BRANCH, state.content.card)
 
     def holds(self, record: ShardRecord) -> bool:
         """Whether the Hub has all files of a shard."""
-        return not _missing(_shards(record), self._known)
+        return not missing(_shards(record), self._known)
 
     def take(self, record: ShardRecord) -> None:
         """Take a finished shard, and send it with others: once they are many, or room is short."""
@@ -79,32 +114,48 @@ class StreamingPush:
         shards = {
             path: shard for record in self._waiting for path, shard in _shards(record).items()
         }
-        if _missing(shards, self._known):
+        if missing(shards, self._known):
             self._known = sync_until_equal(
                 self._repository,
                 DEFAULT_BRANCH,
-                lambda snapshot: _missing(shards, snapshot),
+                lambda snapshot: missing(shards, snapshot),
                 lambda paths, snapshot: self._repository.upload(
                     self._folder, paths, DEFAULT_BRANCH, _ADD_SHARDS, snapshot.commit
                 ),
                 self._known,
             )
         self._waiting.clear()
-        if not self._keep:
-            for path in shards:
-                (self._folder / path).unlink(missing_ok=True)
+        for path in shards:
+            (self._folder / path).unlink(missing_ok=True)
+        if shards:
+            self._files += len(shards)
+            self._bytes += sum(shard.bytes for shard in shards.values())
+            self._on_sent(self._files, self._bytes)
 
     def _is_short_of_room(self) -> bool:
         """Whether what the build writes until it hands over the next shard may not fit."""
-        if self.shards_here is None:
-            return False
         largest = max(sum(file.bytes for file in record.files.values()) for record in self._waiting)
         free = free_space(self._folder)
         return free is not None and free < self.shards_here * largest
 
 
-def _missing(shards: dict[str, Shard], there: Snapshot) -> list[str]:
+def missing(shards: Mapping[str, Shard], there: Snapshot) -> list[str]:
+    """The paths of those shards that the Hub does not hold as they are here."""
     return [path for path, shard in shards.items() if not shard.is_at(there.files.get(path))]
+
+
+def lost_shards(folder: Path, configs: Mapping[str, Any], there: Snapshot) -> list[str]:
+    """Those of a finished build's configurations that lie neither in its folder nor on the Hub."""
+    return [path for path in missing(_shards_of(configs), there) if not (folder / path).is_file()]
+
+
+def _shards_of(configs: Mapping[str, Any]) -> dict[str, Shard]:
+    """The shards that a manifest names in its `configs`, by path."""
+    return {
+        f"{config}/{name}": Shard(file["bytes"], file["sha256"])
+        for config, files in configs.items()
+        for name, file in files.items()
+    }
 
 
 def _shards(record: ShardRecord) -> dict[str, Shard]:

@@ -215,8 +215,6 @@ def test_what_was_built_there_is_read_from_there(source: Path, place: str, tmp_p
     assert open_dataset(place).index().num_rows == 32
 
 
-def test_the_hub_and_what_fsspec_does_not_know_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(OutputRefused, match="--push USER/NAME"):
-        RemoteFolder.open("hf://datasets/user/name", tmp_path)
+def test_what_fsspec_does_not_know_is_refused(tmp_path: Path) -> None:
     with pytest.raises(OutputRefused, match="Protocol not known"):
         RemoteFolder.open("nothing://bucket/name", tmp_path)

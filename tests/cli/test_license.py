@@ -8,7 +8,6 @@ from mico_150k.card.text import CardText
 from mico_150k.dataset import layout
 
 from ..commands import DONE, WRONG_USAGE, Mico, runner
-from ..factories import cases, write_release
 
 SMALL = ("--config", "bagel", "--shard-mb", "1")
 
@@ -122,7 +121,13 @@ def test_a_card_that_would_lose_what_people_wrote_is_left_and_that_is_said(
 )
 @pytest.mark.parametrize(
     "command",
-    ["build nowhere", "build nowhere --finish", "card nowhere", "push nowhere user/x"],
+    [
+        "build nowhere",
+        "build nowhere --out hf://datasets/user/x",
+        "build nowhere --finish",
+        "card nowhere",
+        "push nowhere user/x",
+    ],
 )
 def test_what_the_hub_would_not_know_is_refused_where_it_is_given(
     mico: Mico, command: str, given: list[str], said: str
@@ -137,28 +142,3 @@ def test_a_link_without_a_name_is_refused(mico: Mico) -> None:
         done = mico(*command.split(), "--license-link", "x")
         assert done.returncode == WRONG_USAGE
         assert "belong to `--license other`" in done.stderr
-
-
-@pytest.mark.parametrize(
-    "options", [("--seed", "1"), ("--config", "dimoo"), ("--verify", "header")]
-)
-def test_another_build_that_is_finished_in_the_folder_is_not_pushed(
-    release: Path, tmp_path: Path, mico: Mico, options: tuple[str, ...]
-) -> None:
-    build = ("build", release, "--shard-mb", "1", "--out", "x")
-    assert mico(*build, *options, "--json").returncode == DONE
-    before = other_files(tmp_path / "x")
-    done = mico(*build, "--push", "user/x", "--license", "mit")
-    assert done.returncode == WRONG_USAGE
-    assert "x holds another build; what differs is" in done.stderr
-    assert other_files(tmp_path / "x") == before
-
-
-def test_another_source_that_is_finished_in_the_folder_is_not_pushed(
-    release: Path, tmp_path: Path, mico: Mico
-) -> None:
-    write_release(tmp_path / "r", cases(2))
-    assert mico("build", "r", *SMALL, "--out", "x", "--json").returncode == DONE
-    done = mico("build", release, *SMALL, "--out", "x", "--push", "user/x", "--license", "mit")
-    assert done.returncode == WRONG_USAGE
-    assert "x holds another build" in done.stderr

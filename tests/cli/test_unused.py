@@ -12,12 +12,14 @@ from ..commands import DONE, WRONG_USAGE, runner
 
 BUILD = "build nowhere"
 REFINE = "refine {dataset} --out x --where x"
+TO_HUB = f"{BUILD} --out hf://datasets/USER/NAME --license mit"
 EXPORT = "export {trainer} --from nowhere"
 PATHS = ("blip3o", "diffsynth", "musubi", "omnigen2")
 """Trainers that read image files, and have no option of their own."""
 
 REFUSED = {
-    BUILD: "ray-address=auto",
+    BUILD: "ray-address=auto work=x private",
+    TO_HUB: "partition=1/2 finish overwrite recheck executor=ray ray-address=a",
     f"{BUILD} --out s3://x/y": "partition=1/2 finish overwrite recheck",
     f"{BUILD} --partition 1/2": "finish overwrite",
     f"{BUILD} --finish": "workers=2 max-memory=1GB executor=local overwrite",
@@ -113,6 +115,28 @@ def test_it_is_refused_by_its_name(
     assert "reading" not in done.stderr
     assert not done.stdout
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("command", "instead"),
+    [
+        ("build x --push user/name", "--out hf://datasets/USER/NAME"),
+        ("build x --push=user/name", "mico push FOLDER USER/NAME"),
+        ("build x --push user/name --keep all", "mico push FOLDER USER/NAME"),
+        ("build x --keep none --push user/name", "--out hf://datasets/USER/NAME"),
+    ],
+)
+def test_an_option_that_is_gone_names_what_takes_its_place(
+    command: str,
+    instead: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    done = runner(tmp_path, monkeypatch, capsys)(*command.split())
+    assert done.returncode == WRONG_USAGE
+    assert "is no longer an option" in done.stderr
+    assert instead in done.stderr
 
 
 def test_every_option_of_every_command_has_been_thought_of() -> None:

@@ -141,25 +141,78 @@ def test_what_cannot_be_done_is_a_message_and_no_traceback(
     assert not found.stdout
 
 
-def test_a_build_that_pushes_as_it_goes(hub: Hub, release: Path, folder: Path, mico: Mico) -> None:
-    command = ("build", str(release), "--out", "streamed", "--config", "bagel", "--push", NAME,
-               "--keep", "none")  # fmt: skip
+def test_a_build_to_the_hub(
+    hub: Hub, release: Path, folder: Path, mico: Mico, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder.parent / "cache"))
+    command = ("build", str(release), "--out", f"hf://datasets/{NAME}", "--config", "bagel")
     unstated = mico(*command)
     assert unstated.returncode == 2
-    assert "under which licence" in unstated.stderr
+    assert "under which license" in unstated.stderr
     assert NAME not in hub.repositories
-    done = mico(*command, "--licence", "cc-by-nc-4.0")
+    done = mico(*command, "--license", "cc-by-nc-4.0", "--private", "--workers", 2,
+                "--max-memory", "64GB", "--tolerance", 0.5, "--json")  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "24 rows read, 24 written" in done.stderr
-    assert (
-        "license: cc-by-nc-4.0"
-        in hub.content(hub.repositories[NAME].tree("main")[layout.CARD]).decode()
-    )
-    assert not list((folder.parent / "streamed" / "bagel").iterdir())
-    again = mico(*command, "--licence", "cc-by-nc-4.0")
+    assert f" in hf://datasets/{NAME}; 2 workers, " in done.stderr
+    made = json.loads(done.stdout)
+    assert made["rows"] == 24
+    assert made["url"] == f"{hub.endpoint}/datasets/{NAME}"
+    tree = hub.repositories[NAME].tree("main")
+    card = hub.content(tree[layout.CARD]).decode()
+    assert "license: cc-by-nc-4.0" in card
+    # The recorded command says nothing of the place.
+    assert f"mico build RELEASE --out {layout.DATASET} --config bagel" in card
+    assert hub.repositories[NAME].private
+    assert not [path for path in (folder.parent / "cache").rglob("*") if path.is_file()]
+    again = mico(*command, "--license", "cc-by-nc-4.0", "--tolerance", 0.5, "--json")
     assert again.returncode == 0, again.stderr
-    assert "nothing to send" in again.stderr
-    assert mico("build", str(release), "--push", NAME, "--finish").returncode == 2
+    assert json.loads(again.stdout)["commit"] == made["commit"]
+    assert again.stderr.strip().endswith(f"done: {made['url']} holds this very build already")
+    other = mico(*command, "--license", "cc-by-nc-4.0", "--seed", 1)
+    assert other.returncode == 1
+    assert "is published already" in other.stderr
+
+
+def test_a_user_and_a_name_are_a_local_folder(hub: Hub, folder: Path, mico: Mico) -> None:
+    done = mico("build", "--out", NAME, "--config", "bagel", "--json")
+    assert done.returncode == 0, done.stderr
+    assert DatasetFolder.is_built(folder.parent / NAME)
+    assert not hub.requests
+
+
+@pytest.mark.parametrize(
+    ("out", "said"),
+    [
+        ("hf://buckets/user/x", "buckets are not supported yet"),
+        ("hf://datasets/user", "needs an owner and a name"),
+        ("hf://datasets/user/x@next", "a revision cannot be part of it"),
+        ("hf://datasets/user/x/data", "it names a path in a repository"),
+        ("hf://user/x", "no dataset repository"),
+        ("hf://datasets/-user/x", "no repository's name"),
+    ],
+)
+def test_a_place_on_the_hub_that_is_no_repository_is_refused(
+    hub: Hub, release: Path, folder: Path, mico: Mico, out: str, said: str
+) -> None:
+    before = sorted(folder.parent.iterdir())
+    done = mico("build", str(release), "--out", out, "--license", "mit")
+    assert done.returncode == 2
+    assert said in " ".join(done.stderr.split())
+    assert "reading" not in done.stderr
+    assert not hub.requests
+    assert sorted(folder.parent.iterdir()) == before
+
+
+@pytest.mark.parametrize("work", ["", "s3://bucket/x", f"hf://datasets/{NAME}"])
+def test_a_work_folder_is_a_folder_of_this_machine(
+    hub: Hub, release: Path, mico: Mico, work: str
+) -> None:
+    out = f"hf://datasets/{NAME}"
+    done = mico("build", str(release), "--out", out, "--license", "mit", "--work", work)
+    assert done.returncode == 2
+    assert "--work" in done.stderr
+    assert not hub.requests
 
 
 def test_card_writes_the_license_and_keeps_what_was_added(folder: Path, mico: Mico) -> None:

@@ -1,5 +1,6 @@
 """A push that is killed anywhere is finished by the next one, as if nothing had been."""
 
+import hashlib
 import json
 import os
 import random
@@ -150,28 +151,45 @@ def test_killed_at_any_point_and_run_again_the_tree_is_the_same(
     assert killed >= KILLS * 0.7
 
 
-def test_a_build_that_pushes_is_killed_at_any_point_and_goes_on(
-    hub: Hub, mico: tuple[Mico, list[int]], source: Path, tmp_path: Path
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_build_to_the_hub_is_killed_at_any_point_and_resumes(
+    hub: Hub,
+    mico: tuple[Mico, list[int]],
+    source: Path,
+    tmp_path: Path,
+    workers: int,
 ) -> None:
     run, running = mico
-    rng = random.Random(8)
-    build = ("build", str(source), "--config", "bagel", "--shard-mb", "1", "--out")
-    assert run(*build, str(tmp_path / "whole")) == 0
-    expected = local(DatasetFolder(tmp_path / "whole"))
-    out = tmp_path / "out"
-    command = (*build, str(out), "--push", "user/made", "--keep", "none", "--licence", "mit")
+    rng = random.Random(8 + workers)
+    build = ("build", str(source), "--config", "bagel", "--config", "sample", "--shard-mb", "1")
+    assert run(*build, "--out", str(tmp_path / "whole"), "--license", "mit") == 0
+    assert run("push", str(tmp_path / "whole"), "user/made") == 0
+    expected = digests(hub, "user/made")
+    del hub.repositories["user/made"]
+    shards = local(DatasetFolder(tmp_path / "whole"))
+    command = (
+        *build, "--out", "hf://datasets/user/made", "--license", "mit",
+        "--work", str(tmp_path / "work"), "--workers", str(workers),
+    )  # fmt: skip
     killed = 0
     for _ in range(STREAMED_KILLS):
         hub.faults = [kill_at(rng, 20, running)]
         killed += run(*command) == -signal.SIGKILL
         if "user/made" in hub.repositories:
-            check_readers(hub.repositories["user/made"].tree(), hub, expected)
+            check_readers(hub.repositories["user/made"].tree(), hub, shards)
     hub.faults = []
     assert run(*command) == 0
-    tree = hub.repositories["user/made"].tree()
-    assert expected == {p: e.sha256 for p, e in tree.items() if p.endswith(".parquet")}
-    assert not list((out / "bagel").iterdir())
+    assert digests(hub, "user/made") == expected
+    assert not (tmp_path / "work").exists()
     assert killed >= STREAMED_KILLS / 2
+
+
+def digests(hub: Hub, name: str) -> dict[str, str]:
+    """SHA-256 of every file of a repository."""
+    return {
+        path: hashlib.sha256(hub.content(entry)).hexdigest()
+        for path, entry in hub.repositories[name].tree().items()
+    }
 
 
 def kill_at(rng: random.Random, requests: int, running: list[int]) -> Fault:

@@ -18,7 +18,7 @@ from mico_150k.hub.placeholder import is_placeholder
 from mico_150k.hub.push import Push, PushOptions
 from mico_150k.hub.repository import Repository
 from mico_150k.hub.retry import RetryPolicy
-from mico_150k.hub.streaming import StreamingPush
+from mico_150k.hub.streaming import HubTarget, StreamingPush
 from mico_150k.sources import open_source
 
 from ..factories import Case, write_release
@@ -42,17 +42,19 @@ def whole(samples: list[Case], tmp_path_factory: pytest.TempPathFactory) -> Data
     return build(samples, tmp_path_factory.mktemp("whole"))
 
 
-def begin(out: Path, *, keep: bool = False, private: bool = False) -> StreamingPush:
-    sink = StreamingPush.prepare(Repository(NAME, QUICK), out, keep=keep, private=private)
+def begin(out: Path, *, private: bool = False, workers: int = 1) -> StreamingPush:
+    target = HubTarget.look(Repository(NAME, QUICK), private=private)
+    target.refuse_published()
+    sink = StreamingPush(target, out, workers=workers)
     sink.begin()
     return sink
 
 
-def stream(whole: DatasetFolder, out: Path, *, keep: bool = False) -> None:
+def stream(whole: DatasetFolder, out: Path) -> None:
     """Build with every shard going to the Hub, then push what is left."""
     planned = Build.prepare(open_source(str(whole.path.parent / "release")), out, OPTIONS)
     repository = Repository(NAME, QUICK)
-    planned.run(sink=begin(out, keep=keep))
+    planned.run(sink=begin(out))
     folder = DatasetFolder(out)
     write_card(folder, LICENCE)
     Push.prepare(folder, repository, PushOptions()).run()
@@ -75,13 +77,6 @@ def test_the_hub_ends_with_the_bytes_of_a_whole_build_and_nothing_large_stays(
     assert shards_here(tmp_path / "out") == [layout.INDEX]
     rows = load_dataset(NAME, "bagel", split="train")
     assert len(rows) == 24
-
-
-def test_keep_all_leaves_the_folder_whole(hub: Hub, whole: DatasetFolder, tmp_path: Path) -> None:
-    stream(whole, tmp_path / "out", keep=True)
-    assert remote(hub) == local(whole)
-    assert local(DatasetFolder(tmp_path / "out")) == local(whole)
-    assert len(shards_here(tmp_path / "out")) == len(local(whole))
 
 
 def used(out: Path) -> int:
