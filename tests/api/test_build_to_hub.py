@@ -3,6 +3,9 @@
 import errno
 import hashlib
 import os
+import random
+import subprocess
+import sys
 import threading
 import time
 from dataclasses import replace
@@ -386,3 +389,70 @@ def test_the_room_that_is_kept_free_grows_with_the_workers(
     with pytest.raises(KeyboardInterrupt):
         publish(source, workers)
     assert seen == [shards]
+
+
+PROGRAM = """
+import sys
+import mico_150k.hub.streaming
+from mico_150k.api.build_to_hub import build_to_hub
+from mico_150k.build.build import BuildOptions
+from mico_150k.build.executors import InProcess
+from mico_150k.build.processes import Processes
+from mico_150k.card.file import License
+from mico_150k.hub.repository import Repository
+from mico_150k.hub.streaming import HubTarget
+from mico_150k.sources import open_source
+
+if __name__ == "__main__":
+    mico_150k.hub.streaming.BATCH_FILES = 4
+    source, name, workers = sys.argv[1:]
+    options = BuildOptions(configs=("bagel", "default", "sample"), shard_bytes=60_000)
+    say = lambda _: print("going on", flush=True)
+    build_to_hub(
+        open_source(source), HubTarget.look(Repository(name)), options, License("cc-by-nc-4.0"),
+        choose_executor=lambda _: InProcess() if workers == "1" else Processes(int(workers)),
+        on_forecast=say, on_progress=say, on_transfer=say,
+    )
+"""
+KILLS = 5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [1, 2])
+def test_killed_five_times_while_it_builds_and_sends_the_tree_is_the_same(
+    hub: Hub,
+    source: Path,
+    cache: Path,
+    expected: dict[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    workers: int,
+) -> None:
+    for name, value in (
+        ("HF_ENDPOINT", hub.endpoint),
+        ("HF_HOME", str(tmp_path / "home")),
+        ("HF_HUB_OFFLINE", "0"),
+    ):
+        monkeypatch.setenv(name, value)
+    rng = random.Random(workers)
+    killed = 0
+    steps = 1 + 32 + 10  # about: what it says, row groups, and uploads
+    for _ in range(KILLS):
+        killed += run_and_kill(source, workers, after=rng.randrange(1, steps // 2))
+    publish(source, workers)
+    assert killed >= KILLS - 1
+    assert tree(hub) == expected
+    assert not list(cache.iterdir())
+
+
+def run_and_kill(source: Path, workers: int, after: int) -> bool:
+    """Kill a run when it has said so many lines; whether it had not come to its end by then."""
+    words = [sys.executable, "-c", PROGRAM, str(source), NAME, str(workers)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        for _ in range(after):
+            if not process.stdout.readline():
+                assert process.wait() == 0
+                return False
+        process.kill()
+    return True
