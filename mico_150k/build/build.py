@@ -193,18 +193,18 @@ class Build:
         """
         started = time.monotonic()
         units = self.plan.units
-        if not overwrite and self.is_finished():
-            return self._finished_before(started)
-        with self._claimed(units, sink, overwrite=overwrite):
-            records = self._records(units, hashes=recheck, sink=sink)
-            resumed = len(records)
-            for record in records.values():
-                sink.take(record)
-            sink.deliver()
-            watch = DropLimit(self.plan, tolerance, records.values(), on_progress)
-            self._check_disk(units, _bytes(records, sink), sink)
-            self._write(units, records, watch, executor or InProcess(), sink)
-            return self._result(self._finish(records, tolerance), resumed, started)
+        with self._claimed(units, sink, overwrite=overwrite) as is_left:
+            if is_left:
+                records = self._records(units, hashes=recheck, sink=sink)
+                resumed = len(records)
+                for record in records.values():
+                    sink.take(record)
+                sink.deliver()
+                watch = DropLimit(self.plan, tolerance, records.values(), on_progress)
+                self._check_disk(units, _bytes(records, sink), sink)
+                self._write(units, records, watch, executor or InProcess(), sink)
+                return self._result(self._finish(records, tolerance), resumed, started)
+        return self._finished_before(started)
 
     def run_partition(
         self,
@@ -223,16 +223,16 @@ class Build:
         started = time.monotonic()
         units = partition.take(self.plan)
         shards = sum(len(unit.shards) for unit in units)
-        if self.is_finished():
-            self._update_finished()
-            return PartitionResult(str(self.out), shards, shards, time.monotonic() - started)
-        with self._claimed(units, shared=True):
-            records = self._records(units, hashes=recheck)
-            resumed = len(records)
-            watch = DropLimit(self.plan, tolerance, records.values(), on_progress)
-            self._check_disk(units, _bytes(records))
-            self._write(units, records, watch, executor or InProcess())
-            return PartitionResult(str(self.out), shards, resumed, time.monotonic() - started)
+        with self._claimed(units, shared=True) as is_left:
+            if is_left:
+                records = self._records(units, hashes=recheck)
+                resumed = len(records)
+                watch = DropLimit(self.plan, tolerance, records.values(), on_progress)
+                self._check_disk(units, _bytes(records))
+                self._write(units, records, watch, executor or InProcess())
+                return PartitionResult(str(self.out), shards, resumed, time.monotonic() - started)
+        self._update_finished()
+        return PartitionResult(str(self.out), shards, shards, time.monotonic() - started)
 
     def complete(self, *, recheck: bool = False, tolerance: float = TOLERANCE) -> BuildResult:
         """Complete a build that was done in partitions.
@@ -242,16 +242,16 @@ class Build:
         started = time.monotonic()
         if not self._workspace.is_begun:
             raise self._missing(set())
-        if self.is_finished():
-            return self._finished_before(started)
         # Gently: on a file system without locks, others may still write what is missing.
-        with self._claimed((), gently=True):
-            records = self._records(self.plan.units, hashes=recheck)
-            if len(records) < self.plan.shards:
-                raise self._missing(set(records))
-            DropLimit(self.plan, tolerance, records.values()).check()
-            self._workspace.sweep()
-            return self._result(self._finish(records, tolerance), self.plan.shards, started)
+        with self._claimed((), gently=True) as is_left:
+            if is_left:
+                records = self._records(self.plan.units, hashes=recheck)
+                if len(records) < self.plan.shards:
+                    raise self._missing(set(records))
+                DropLimit(self.plan, tolerance, records.values()).check()
+                self._workspace.sweep()
+                return self._result(self._finish(records, tolerance), self.plan.shards, started)
+        return self._finished_before(started)
 
     @property
     def _workspace(self) -> Workspace:
@@ -268,8 +268,8 @@ class Build:
         overwrite: bool = False,
         shared: bool = False,
         gently: bool = False,
-    ) -> Iterator[None]:
-        """Have the folder for these units."""
+    ) -> Iterator[bool]:
+        """Have the folder for these units; yields whether anything is left to do."""
         with self._workspace.claimed(
             self.identity(),
             self.mtime_tokens,
@@ -277,10 +277,10 @@ class Build:
             overwrite=overwrite,
             shared=shared,
             gently=gently,
-        ):
-            if self.license:
+        ) as is_left:
+            if is_left and self.license:
                 self._workspace.keep_license(self.license.header)
-            yield
+            yield is_left
 
     def _update_finished(self) -> None:
         """Have the card of a finished build state the license that is given, if one is.

@@ -82,10 +82,11 @@ class Workspace(ClaimedFolder):
         overwrite: bool = False,
         shared: bool = False,
         gently: bool = False,
-    ) -> Iterator[None]:
-        """Have the folder for a build that is not finished in it, as `is_finished` says.
+    ) -> Iterator[bool]:
+        """Have the folder for a build, and yield whether anything of it is left to do.
 
-        Nobody else writes in it meanwhile, but for those who have it `shared` with this one.
+        Nobody else writes in it meanwhile, but for those who have it `shared` with this one. A
+        build that is finished, by another run just now or long ago, does not have the folder.
         `check_disk`, with the bytes that overwriting gives back, comes before anything is
         claimed: a smaller build may go there where the disk does not suffice.
 
@@ -93,14 +94,16 @@ class Workspace(ClaimedFolder):
         """
         if overwrite:
             self._refuse_foreign()
+        elif self.is_finished(identity, mtime_tokens):
+            yield False  # to hold it is to write in it, which may not be allowed
+            return
         if overwrite or not self.is_begun:
             check_disk(self._bytes_to_clear() if overwrite else 0)
         with self.held(shared=shared, gently=gently):
-            if not overwrite and self.is_finished(identity, mtime_tokens):
-                msg = f"{self.name}: another run has finished this build just now. Run it again."
-                raise OutputRefused(msg)
-            self.begin(_claim(identity, mtime_tokens), overwrite=overwrite)
-            yield
+            is_left = overwrite or not self.is_finished(identity, mtime_tokens)
+            if is_left:
+                self.begin(_claim(identity, mtime_tokens), overwrite=overwrite)
+            yield is_left
 
     def is_finished(self, identity: dict[str, Any], mtime_tokens: dict[str, str]) -> bool:
         """Whether this very build is finished here; it may be begun, or not, where it is not.

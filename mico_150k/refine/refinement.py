@@ -100,18 +100,18 @@ class Refinement:
         started = time.monotonic()
         workspace = Workspace(self.out.absolute(), CONFIGS, str(self.out))
         identity = self.identity()
-        if not overwrite and workspace.is_finished(identity, {}):
-            workspace.tidy()
-            return self._result(Report.of_folder(self.out), len(self.shards), started)
-        with workspace.claimed(identity, {}, self._check_disk, overwrite=overwrite):
-            records = _finished(workspace)
-            resumed = len(records)
-            self._check_disk(sum(_bytes(record) for record in records.values()))
-            self._write(workspace, records, on_progress)
-            finished = [(shard, records[shard.split, shard.number]) for shard in self.shards]
-            made = {"build": identity, "commands": self._commands()}
-            report = finish_refinement(workspace, self.dataset, self.decision, finished, made)
-            return self._result(report, resumed, started)
+        with workspace.claimed(identity, {}, self._check_disk, overwrite=overwrite) as is_left:
+            if is_left:
+                records = _finished(workspace)
+                resumed = len(records)
+                self._check_disk(sum(_bytes(record) for record in records.values()))
+                self._write(workspace, records, on_progress)
+                finished = [(shard, records[shard.split, shard.number]) for shard in self.shards]
+                made = {"build": identity, "commands": self._commands()}
+                report = finish_refinement(workspace, self.dataset, self.decision, finished, made)
+                return self._result(report, resumed, started)
+        workspace.tidy()
+        return self._result(Report.of_folder(self.out), len(self.shards), started)
 
     def identity(self) -> dict[str, Any]:
         """What this refinement is: two with the same identity have the same bytes."""

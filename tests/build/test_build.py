@@ -7,6 +7,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,7 +18,9 @@ from mico_150k.builders import BUILDERS
 
 from mico_150k.build.build import Build, BuildOptions, BuildResult
 from mico_150k.build.finalize import finish
+from mico_150k.build.partition import Partition
 from mico_150k.build.processes import Processes
+from mico_150k.card.file import License
 from mico_150k.core.columns import Columns
 from mico_150k.core.errors import (
     BrokenFile,
@@ -32,6 +35,7 @@ from mico_150k.core.progress import Progress
 from mico_150k.dataset import layout
 from mico_150k.dataset.folder import DatasetFolder, read_rows
 from mico_150k.dataset.row_group import MAX_ROWS
+from mico_150k.dataset.workspace import Workspace
 from mico_150k.io.parquet import PAGE_BYTES, image_writer
 from mico_150k.io.temporary import partial, process_mark
 from mico_150k.sources import ReadOptions, open_source
@@ -500,6 +504,32 @@ def test_a_second_build_in_the_folder_meanwhile_is_told_so_and_spoils_nothing(
     build(release, out, on_progress=begin_another)
     assert refused
     assert contents(out) == contents(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("how", ["run", "run_partition", "complete"])
+def test_a_build_that_another_run_finishes_as_it_begins_ends_as_a_finished_one(
+    release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    build(release, tmp_path / "whole")
+    out = tmp_path / "out"
+    prepared = Build.prepare(open_source(str(release)), out, SMALL, license=License("mit"))
+    held = Workspace.held
+    if how == "complete":
+        prepared.run_partition(Partition(1, 1))
+
+    def late(workspace: Workspace, **options: bool) -> AbstractContextManager[None]:
+        monkeypatch.undo()
+        build(release, out)
+        return held(workspace, **options)
+
+    monkeypatch.setattr(Workspace, "held", late)
+    calls = {"run": prepared.run, "run_partition": lambda: prepared.run_partition(Partition(1, 1)),
+             "complete": prepared.complete}  # fmt: skip
+    assert calls[how]().resumed == prepared.plan.shards
+    assert "license: mit" in (out / layout.CARD).read_text()
+    card = {layout.CARD: ""}  # only one of them states a license
+    assert {**contents(out), **card} == {**contents(tmp_path / "whole"), **card}
+    assert not (out / layout.WORK).exists()
 
 
 def test_a_file_system_without_locks_is_built_on_all_the_same(

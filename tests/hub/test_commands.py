@@ -39,10 +39,10 @@ def mico(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
 def test_push_then_check_then_push_again(hub: Hub, folder: Path, mico: Mico) -> None:
     unstated = mico("push", "mico-150k", NAME, "--config", "bagel")
     assert unstated.returncode == 2
-    assert "--licence" in unstated.stderr
+    assert "--license" in unstated.stderr
 
     planned = mico("push", "mico-150k", NAME, "--config", "bagel",
-        "--licence", "cc-by-nc-4.0", "--dry-run", "--json",
+        "--license", "cc-by-nc-4.0", "--dry-run", "--json",
     )  # fmt: skip
     assert planned.returncode == 0, planned.stderr
     assert json.loads(planned.stdout)["files"] == 2
@@ -51,7 +51,7 @@ def test_push_then_check_then_push_again(hub: Hub, folder: Path, mico: Mico) -> 
 
     assert "license:" not in (folder / layout.CARD).read_text()
 
-    pushed = mico("push", "mico-150k", NAME, "--config", "bagel", "--licence", "cc-by-nc-4.0")
+    pushed = mico("push", "mico-150k", NAME, "--config", "bagel", "--license", "cc-by-nc-4.0")
     assert pushed.returncode == 0, pushed.stderr
     assert "license: cc-by-nc-4.0" in (folder / layout.CARD).read_text()
     last = pushed.stderr.strip().splitlines()[-1]
@@ -118,9 +118,9 @@ def test_what_differs_on_the_hub_is_listed_and_the_exit_status_is_1(
         (("push", "mico-150k", "hf://buckets/user/x"), "hf_write", 2, "not supported yet"),
         (("push", "mico-150k", NAME), "hf_read", 1, "may only read"),
         (("push", "nowhere", NAME), "hf_write", 1, "no manifest.json of a finished build"),
-        (("card", "mico-150k", "--licence", "Mine!"), "hf_write", 2, "no licence's identifier"),
-        (("card", "mico-150k", "--licence", "other"), "hf_write", 2, "--licence-name"),
-        (("card", "mico-150k", "--licence-name", "x"), "hf_write", 2, "--licence other"),
+        (("card", "mico-150k", "--license", "Mine!"), "hf_write", 2, "no license that the Hub knows"),
+        (("card", "mico-150k", "--license", "other"), "hf_write", 2, "--license-name"),
+        (("card", "mico-150k", "--license-name", "x"), "hf_write", 2, "--license other"),
     ],
     ids=str,
 )
@@ -218,7 +218,7 @@ def test_a_work_folder_is_a_folder_of_this_machine(
 def test_card_writes_the_license_and_keeps_what_was_added(folder: Path, mico: Mico) -> None:
     path = folder / layout.CARD
     path.write_text(path.read_text().replace("about -->\n", "about -->\nHello.\n", 1))
-    done = mico("card", "mico-150k", "--licence", "cc-by-nc-4.0")
+    done = mico("card", "mico-150k", "--license", "cc-by-nc-4.0")
     assert done.returncode == 0, done.stderr
     assert "licence cc-by-nc-4.0, kept: about" in done.stderr
     assert "Hello." in path.read_text()
@@ -257,7 +257,7 @@ def script(hub: Hub, release: Path, tmp_path: Path) -> Script:
 @pytest.mark.parametrize(
     ("role", "license", "said"),
     [
-        ("write", "CC BY", "no licence's identifier"),
+        ("write", "CC BY", "no license that the Hub knows"),
         ("write", "other", "needs its name"),
         ("read", "mit", "may only read"),
     ],
@@ -266,7 +266,7 @@ def test_the_script_looks_at_the_account_and_the_license_before_it_builds(
     hub: Hub, script: Script, role: str, license: str, said: str
 ) -> None:
     hub.accounts["hf_write"].role = role
-    with script("--licence", license) as done:
+    with script("--license", license) as done:
         err = done.communicate()[1]
     assert done.returncode == 1
     assert said in err
@@ -285,7 +285,7 @@ def heeding_ctrl_c() -> Iterator[None]:
 
 @pytest.mark.usefixtures("heeding_ctrl_c")
 def test_ctrl_c_ends_the_script_and_its_command_with_one_line(hub: Hub, script: Script) -> None:
-    with script("--licence", "mit") as running:
+    with script("--license", "mit") as running:
         hub.fail("POST .*/preupload/", act=lambda: os.killpg(running.pid, signal.SIGINT))
         err = running.communicate()[1]
     assert running.returncode == 130
@@ -295,7 +295,7 @@ def test_ctrl_c_ends_the_script_and_its_command_with_one_line(hub: Hub, script: 
 
 
 def test_one_script_builds_checks_pushes_and_verifies(hub: Hub, script: Script) -> None:
-    license = ("--licence", "other", "--licence-name", "mine", "--licence-link", "LICENSE")
+    license = ("--license", "other", "--license-name", "mine", "--license-link", "LICENSE")
     with script(*license, "--tag", "v1") as done:
         err = done.communicate()[1]
     assert done.returncode == 0, err

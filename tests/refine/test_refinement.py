@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ from mico_150k.dataset.folder import DatasetFolder
 from mico_150k.dataset.reader import open_dataset
 from mico_150k.dataset.row_group import MAX_ROWS
 from mico_150k.dataset.selection import Selection
+from mico_150k.dataset.workspace import Workspace
 from mico_150k.io.cells import Cell
 from mico_150k.io.machine import cores
 from mico_150k.loaders.huggingface import Mico150k
@@ -157,6 +159,24 @@ def test_marks_are_those_of_the_benchmark_that_was_given_last(
     assert marks == {
         "two": ["same output as hoi/9"], "none": [], "kept": ["same inputs as de_re/2"],
     }  # fmt: skip
+
+
+def test_a_refinement_that_another_run_finishes_as_it_begins_ends_as_a_finished_one(
+    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    held = Workspace.held
+
+    def late(workspace: Workspace, **options: bool) -> AbstractContextManager[None]:
+        monkeypatch.undo()
+        refine(dataset, out, sample=9)
+        return held(workspace, **options)
+
+    monkeypatch.setattr(Workspace, "held", late)
+    result = refine(dataset, out, sample=9)
+    assert result.resumed == result.shards > 0
+    assert contents(out) == contents(refine(dataset, tmp_path / "whole", sample=9).folder)
+    assert not (out / layout.WORK).exists()
 
 
 def test_near_duplicates_are_left_out_and_looked_at_once(
