@@ -35,7 +35,7 @@ class Row:
 
 
 class RowAssignments:
-    """The fates of a dataset's rows; a row is called by its place among them.
+    """What becomes of a dataset's rows; a row is called by its place among them.
 
     `index` has the rows of all splits, in order, and `rows` what is asked of each: some 500 bytes.
     """

@@ -27,7 +27,7 @@ from mico_150k.refine.validation_split import choose_validation
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The fates, and what is said of how they came about."""
+    """What becomes of each row, and what is said of how that came about."""
 
     fates: RowAssignments
     removal: Removal | None = None
@@ -57,13 +57,13 @@ def decide(
     Raises `UsageError`, `BadSelection`, `TooManyLost`, `TooManyLeftOut`, and what reading the
     benchmark and the dataset does.
     """
-    fates = RowAssignments.of(dataset)
+    assignments = RowAssignments.of(dataset)
     removal = Removal.read(options.remove) if options.remove else None
     if removal:
         # A digest may be of the benchmark that stands beside, and of no row.
         beside = bench_digests(dataset) if removal.digests and options.bench is None else ()
-        removal.apply(fates, {*removed_before(dataset), *beside})
-    _select(options.selection, fates)
+        removal.apply(assignments, {*removed_before(dataset), *beside})
+    _select(options.selection, assignments)
     bench, overlaps = None, Counter[str]()
     if options.bench is not None:
         if not options.exact:
@@ -72,14 +72,18 @@ def decide(
         bench = BenchRead.open(options.bench, tolerance, cache, on_step)
         alike = None
         if cache:
-            alike = find_alike(fingerprint_rows(dataset, fates, cache, on_step), bench.fingerprints)
-        overlaps = _leave_out_bench(fates, bench, alike, mark=options.mark)
+            alike = find_alike(
+                fingerprint_rows(dataset, assignments, cache, on_step), bench.fingerprints
+            )
+        overlaps = _leave_out_bench(assignments, bench, alike, mark=options.mark)
     if options.validation is not None:
-        _set_apart(dataset, options, fates)
-    if not fates.kept(layout.SPLIT):
-        msg = f"of {len(fates.rows)} rows of {dataset.location} none would be left to train on."
+        _set_apart(dataset, options, assignments)
+    if not assignments.kept(layout.SPLIT):
+        msg = (
+            f"of {len(assignments.rows)} rows of {dataset.location} none would be left to train on."
+        )
         raise UsageError(msg)
-    return Decision(fates, removal, bench, {kind: overlaps[kind] for kind in OVERLAP_KINDS})
+    return Decision(assignments, removal, bench, {kind: overlaps[kind] for kind in OVERLAP_KINDS})
 
 
 def removed_before(dataset: Dataset) -> list[str]:
@@ -87,42 +91,42 @@ def removed_before(dataset: Dataset) -> list[str]:
     return list(dataset.manifest.get("removed", ()))
 
 
-def _select(selection: Selection, fates: RowAssignments) -> None:
+def _select(selection: Selection, assignments: RowAssignments) -> None:
     """A condition is for every split; a number of rows for the one to train on."""
     for split, asked in (
         (layout.SPLIT, selection),
         (layout.VALIDATION, Selection(where=selection.where)),
     ):
-        still = fates.kept(split)
+        still = assignments.kept(split)
         if asked.is_all or not still:
             continue
         try:
-            chosen = {still[at] for at in asked.places(fates.index_of(still))}
+            chosen = {still[at] for at in asked.places(assignments.index_of(still))}
         except BadSelection:
             if split == layout.SPLIT:
                 raise
             chosen = set()  # the condition is sound, and fits no row of this split
         for place in still:
             if place not in chosen:
-                fates.leave_out(place, Reason.NOT_SELECTED)
+                assignments.leave_out(place, Reason.NOT_SELECTED)
 
 
 def _leave_out_bench(
-    fates: RowAssignments, bench: BenchRead, alike: Alike | None, *, mark: bool
+    assignments: RowAssignments, bench: BenchRead, alike: Alike | None, *, mark: bool
 ) -> Counter[str]:
     """Rows that are in the benchmark go, or are marked; how many, by how they were found."""
-    rows = ((place, fates.rows[place]) for place in fates.kept())
+    rows = ((place, assignments.rows[place]) for place in assignments.kept())
     counts: Counter[str] = Counter()
     for place, overlap in list(find_overlaps(rows, bench.cases, alike)):
         counts[overlap.kind] += 1
         if mark:
-            fates.mark(place, str(overlap))
+            assignments.mark(place, str(overlap))
         else:
-            fates.leave_out(place, Reason.IN_BENCH, str(overlap))
+            assignments.leave_out(place, Reason.IN_BENCH, str(overlap))
     return counts
 
 
-def _set_apart(dataset: Dataset, options: RefineOptions, fates: RowAssignments) -> None:
+def _set_apart(dataset: Dataset, options: RefineOptions, assignments: RowAssignments) -> None:
     assert options.validation is not None
     if dataset.files(layout.INDEX, layout.VALIDATION):
         msg = (
@@ -130,7 +134,7 @@ def _set_apart(dataset: Dataset, options: RefineOptions, fates: RowAssignments) 
             "dataset that it was made of."
         )
         raise UsageError(msg)
-    rows = [(place, fates.rows[place]) for place in fates.kept(layout.SPLIT)]
+    rows = [(place, assignments.rows[place]) for place in assignments.kept(layout.SPLIT)]
     if options.validation >= len(rows):
         msg = f"--validation {options.validation} of {len(rows)} rows leaves none to train on."
         raise UsageError(msg)
@@ -138,6 +142,6 @@ def _set_apart(dataset: Dataset, options: RefineOptions, fates: RowAssignments) 
         rows, options.validation, seed=options.seed, max_loss=options.max_loss
     )
     for place in taken:
-        fates.move(place, layout.VALIDATION)
+        assignments.move(place, layout.VALIDATION)
     for place in lost:
-        fates.leave_out(place, Reason.SHARES_IMAGE)
+        assignments.leave_out(place, Reason.SHARES_IMAGE)

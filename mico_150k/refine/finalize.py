@@ -46,7 +46,7 @@ def finish_refinement(
     shards = [shard for shard, _ in finished]
     records = [record for _, record in finished]
     folder = workspace.folder
-    fates = decision.fates
+    assignments = decision.fates
     configs: Files = {
         config: {
             layout.shard_name(record.number, record.split): record.files[config]
@@ -57,7 +57,7 @@ def finish_refinement(
     }
     if layout.SAMPLE in dataset.manifest["configs"]:
         path = folder / layout.SAMPLE / layout.shard_name(0)
-        chosen = refine_sample(dataset, fates, path, sample_seed(dataset))
+        chosen = refine_sample(dataset, assignments, path, sample_seed(dataset))
         configs[layout.SAMPLE] = {path.name: chosen}
     configs[layout.INDEX] = _write_indexes(folder, decision, shards)
     shard_bytes = made["build"]["options"]["shard_bytes"]
@@ -138,13 +138,15 @@ def _moved(decision: Decision, shard: NewShard) -> pa.Table:
 
 def _report(dataset: Dataset, decision: Decision, folder: Path, configs: Files) -> Report:
     """What became of every row of the release: before, and now."""
-    fates = decision.fates
+    assignments = decision.fates
     assert dataset.folder is not None
     before = Report.from_dict(read_report(dataset.folder, dataset.manifest))
-    skipped = [{"task": row.task, "reason": reason} for row, reason, _ in fates.reasons()]
+    skipped = [{"task": row.task, "reason": reason} for row, reason, _ in assignments.reasons()]
     now = by_task_and_reason(skipped)
-    tasks = Counter(fates.rows[place].task for place in fates.kept())
-    validation = Counter(fates.rows[place].task for place in fates.kept(layout.VALIDATION))
+    tasks = Counter(assignments.rows[place].task for place in assignments.kept())
+    validation = Counter(
+        assignments.rows[place].task for place in assignments.kept(layout.VALIDATION)
+    )
     return Report(
         rows_read=before.rows_read,
         rows=sum(tasks.values()),
@@ -155,7 +157,7 @@ def _report(dataset: Dataset, decision: Decision, folder: Path, configs: Files) 
             for task in sorted({*before.skipped, *now})
         },
         tasks=dict(sorted(tasks.items())),
-        images=_images(before, fates),
+        images=_images(before, assignments),
         duplicates=asdict(
             count_duplicates(*(folder / layout.INDEX / name for name in configs[layout.INDEX]))
         ),
@@ -174,14 +176,18 @@ def _of_bench(said: dict[str, Any], configs: Files) -> dict[str, Any]:
     return {**said, "cases": cases, "skipped": dict(+skipped)}
 
 
-def _images(before: Report, fates: RowAssignments) -> dict[str, ImageCounts]:
+def _images(before: Report, assignments: RowAssignments) -> dict[str, ImageCounts]:
     """Images by task: of the rows that stay, and of those that were ever left out."""
     passed, changed, skipped = Counter[str](), Counter[str](), Counter[str]()
     causes: dict[str, Counter[str]] = {}
     for place, (task, actions) in enumerate(
-        zip(fates.index["task"].to_pylist(), fates.index["actions"].to_pylist(), strict=True)
+        zip(
+            assignments.index["task"].to_pylist(),
+            assignments.index["actions"].to_pylist(),
+            strict=True,
+        )
     ):
-        if fates.split(place) is None:
+        if assignments.split(place) is None:
             skipped[task] += len(actions)
             continue
         for action in actions:

@@ -175,15 +175,15 @@ class FingerprintCache:
 
 
 def fingerprint_rows(
-    dataset: Dataset, fates: RowAssignments, cache: FingerprintCache, on_step: OnStep
+    dataset: Dataset, assignments: RowAssignments, cache: FingerprintCache, on_step: OnStep
 ) -> dict[str, ImageFingerprint]:
     """The fingerprint of each image of the rows that are kept; unknown images are decoded once."""
-    digests = {digest for place in fates.kept() for digest in fates.rows[place].digests}
+    digests = {digest for place in assignments.kept() for digest in assignments.rows[place].digests}
     known = cache.read(digests)
     unknown = digests - known.keys()
     total = len(unknown)
     new: dict[str, ImageFingerprint] = {}
-    calls = (partial(_with_digest, *image) for image in _images(dataset, fates, unknown))
+    calls = (partial(_with_digest, *image) for image in _images(dataset, assignments, unknown))
     try:
         with closing(map_ordered(calls, cores())) as results:
             for number, (digest, fingerprint) in enumerate(results, 1):
@@ -198,18 +198,18 @@ def fingerprint_rows(
 
 
 def _images(
-    dataset: Dataset, fates: RowAssignments, unknown: set[str]
+    dataset: Dataset, assignments: RowAssignments, unknown: set[str]
 ) -> Iterator[tuple[str, Buffer]]:
     """Each unknown image once, from the first row that has it."""
     waiting = set(unknown)
     first = []
-    for place in fates.kept():
-        if found := waiting.intersection(fates.rows[place].digests):
+    for place in assignments.kept():
+        if found := waiting.intersection(assignments.rows[place].digests):
             waiting -= found
             first.append(place)
     for split in (layout.SPLIT, layout.VALIDATION):
-        of_split = [place for place in first if fates.rows[place].split == split]
-        with closing(dataset.samples(fates.index_of(of_split), split)) as groups:
+        of_split = [place for place in first if assignments.rows[place].split == split]
+        with closing(dataset.samples(assignments.index_of(of_split), split)) as groups:
             for image in (image for group in groups for row in group for image in row.images):
                 if image.digest in unknown:
                     unknown.discard(image.digest)

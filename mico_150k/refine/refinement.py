@@ -1,6 +1,6 @@
 """A refinement: from a dataset folder to another one, without what must not be in it.
 
-    index ──► fates ──► shards: linked, or written again ──► sample, bench, index, card, manifest
+    index ──► assignments ──► shards, linked or written again ──► sample, bench, index, card …
 
 Stopped by anything, it goes on with the first shard that is not finished, as a build does.
 """
@@ -137,7 +137,7 @@ class Refinement:
 
     def _plan(self) -> dict[str, Any]:
         """Where every row goes, as plain values."""
-        fates = self.decision.fates
+        assignments = self.decision.fates
         return {
             "shards": [
                 {
@@ -150,9 +150,11 @@ class Refinement:
             ],
             "skipped": [
                 {"id": row.id, "reason": reason.value, "detail": detail}
-                for row, reason, detail in fates.reasons()
+                for row, reason, detail in assignments.reasons()
             ],
-            "overlaps": [[place, overlap] for place, overlap in sorted(fates.overlaps.items())],
+            "overlaps": [
+                [place, overlap] for place, overlap in sorted(assignments.overlaps.items())
+            ],
         }
 
     def _digest_of_source(self) -> str:
@@ -238,10 +240,10 @@ class Refinement:
 
     def _samples(self, shard: NewShard) -> Generator[Sample, None, None]:
         """The shard's samples, each image seen to be the one that `index` names."""
-        fates = self.decision.fates
-        for split in dict.fromkeys(fates.rows[place].split for place in shard.places):
-            places = [place for place in shard.places if fates.rows[place].split == split]
-            with closing(self.dataset.samples(fates.index_of(places), split)) as groups:
+        assignments = self.decision.fates
+        for split in dict.fromkeys(assignments.rows[place].split for place in shard.places):
+            places = [place for place in shard.places if assignments.rows[place].split == split]
+            with closing(self.dataset.samples(assignments.index_of(places), split)) as groups:
                 for sample in (sample for group in groups for sample in group):
                     if any(digest_of(image.data) != image.digest for image in sample.images):
                         msg = (

@@ -45,7 +45,7 @@ class NewShard:
 
 
 def plan_shards(
-    fates: RowAssignments, shards: Mapping[OldShard, int], shard_bytes: int, *, pack: bool
+    assignments: RowAssignments, shards: Mapping[OldShard, int], shard_bytes: int, *, pack: bool
 ) -> tuple[NewShard, ...]:
     """All shards of all splits. `shards` are those there are, with their bytes of images.
 
@@ -53,13 +53,13 @@ def plan_shards(
     always are.
     """
     rows: dict[OldShard, list[int]] = {shard: [] for shard in sorted(shards)}
-    for place, row in enumerate(fates.rows):
+    for place, row in enumerate(assignments.rows):
         rows[row.split, row.shard].append(place)
     planned: list[NewShard] = []
     for split in (layout.SPLIT, layout.VALIDATION):
         packs = _Packs(shard_bytes)
         for old, there in rows.items():
-            kept = [place for place in there if fates.split(place) == split]
+            kept = [place for place in there if assignments.split(place) == split]
             enough = PACKED_BELOW * len(there) if pack else 1
             if old[0] == split and len(kept) == len(there):
                 packs.add_whole(kept, old, old)
@@ -101,30 +101,34 @@ class _Packs:
             yield NewShard(split, number, tuple(places), link)
 
 
-def refine_sample(dataset: Dataset, fates: RowAssignments, path: Path, seed: int) -> FileRecord:
+def refine_sample(
+    dataset: Dataset, assignments: RowAssignments, path: Path, seed: int
+) -> FileRecord:
     """Write the sample of the rows that stay to train on."""
     by_task: dict[str, list[str]] = defaultdict(list)
-    kept = fates.kept(layout.SPLIT)
+    kept = assignments.kept(layout.SPLIT)
     for place in kept:
-        by_task[fates.rows[place].task].append(fates.rows[place].id)
+        by_task[assignments.rows[place].task].append(assignments.rows[place].id)
     wanted = proportional({task: len(ids) for task, ids in sorted(by_task.items())}, SAMPLE_ROWS)
     chosen = {
         sample_id
         for task, rows in wanted.items()
         for sample_id in candidates(by_task[task], rows, seed)[:rows]
     }
-    places = [place for place in kept if fates.rows[place].id in chosen]
-    return write_sample(_rows(dataset, fates, places), path)
+    places = [place for place in kept if assignments.rows[place].id in chosen]
+    return write_sample(_rows(dataset, assignments, places), path)
 
 
-def _rows(dataset: Dataset, fates: RowAssignments, places: list[int]) -> Iterator[pa.Table]:
+def _rows(dataset: Dataset, assignments: RowAssignments, places: list[int]) -> Iterator[pa.Table]:
     """The rows, a table each, from the old sample or else from the shards."""
     assert dataset.folder is not None
     there = DatasetFolder(dataset.folder).files(layout.SAMPLE)
-    wanted = {fates.rows[place].id for place in places}
+    wanted = {assignments.rows[place].id for place in places}
     ids = [sample_id for path in there for sample_id in _ids(path)]
     known = set(ids)
-    in_order = [fates.rows[place].id for place in places if fates.rows[place].id in known]
+    in_order = [
+        assignments.rows[place].id for place in places if assignments.rows[place].id in known
+    ]
     if in_order != [sample_id for sample_id in ids if sample_id in wanted]:
         msg = (
             f"{dataset.location}: the rows of {layout.SAMPLE} are not in the order of "
@@ -132,10 +136,10 @@ def _rows(dataset: Dataset, fates: RowAssignments, places: list[int]) -> Iterato
         )
         raise BrokenFile(msg)
     from_sample = read_sample(there, wanted)
-    missing = [place for place in places if fates.rows[place].id not in known]
-    with closing(_from_shards(dataset, fates, missing)) as from_shards:
+    missing = [place for place in places if assignments.rows[place].id not in known]
+    with closing(_from_shards(dataset, assignments, missing)) as from_shards:
         for place in places:
-            yield next(from_sample if fates.rows[place].id in known else from_shards)
+            yield next(from_sample if assignments.rows[place].id in known else from_shards)
 
 
 def _ids(path: Path) -> Iterator[str]:
@@ -148,8 +152,8 @@ def _ids(path: Path) -> Iterator[str]:
 
 
 def _from_shards(
-    dataset: Dataset, fates: RowAssignments, places: list[int]
+    dataset: Dataset, assignments: RowAssignments, places: list[int]
 ) -> Generator[pa.Table, None, None]:
-    with closing(dataset.samples(fates.index_of(places))) as groups:
+    with closing(dataset.samples(assignments.index_of(places))) as groups:
         for sample in (sample for group in groups for sample in group):
             yield RowGroup([sample]).table(Default.columns)

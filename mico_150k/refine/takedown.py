@@ -47,20 +47,20 @@ class Removal:
         """All that is named."""
         return self.ids | self.digests
 
-    def apply(self, fates: RowAssignments, known: Iterable[str] = ()) -> None:
+    def apply(self, assignments: RowAssignments, known: Iterable[str] = ()) -> None:
         """Leave out every row that is named. `known` need not be in any.
 
         Raises `UsageError` where any other entry names none: a takedown
         that a typing error makes void must not look done.
         """
         missing = set(self.entries).difference(known)
-        for place, row in enumerate(fates.rows):
+        for place, row in enumerate(assignments.rows):
             named = self.digests.intersection(row.digests)
             if row.id in self.ids:
-                fates.leave_out(place, Reason.REMOVED, "its id is named")
+                assignments.leave_out(place, Reason.REMOVED, "its id is named")
                 missing.discard(row.id)
             elif named:
-                fates.leave_out(place, Reason.REMOVED, f"its image {min(named)} is named")
+                assignments.leave_out(place, Reason.REMOVED, f"its image {min(named)} is named")
             missing -= named
         if missing:
             first = map(excerpt, sorted(missing)[:_MOST_NAMED])

@@ -57,12 +57,12 @@ def identity(
     rows = [
         new(Row("train", 0, row, f"hoi/{row}", "hoi", (f"a{row}", f"b{row}"))) for row in range(3)
     ]
-    fates = RowAssignments(pa.table({}), rows)
-    fates.leave_out(0, Reason.IN_BENCH, "same output as hoi/1")
-    fates.mark(2, "same inputs as hoi/1")
+    assignments = RowAssignments(pa.table({}), rows)
+    assignments.leave_out(0, Reason.IN_BENCH, "same output as hoi/1")
+    assignments.mark(2, "same inputs as hoi/1")
     shards = (new(NewShard("train", 0, (1, 2), None)), new(NewShard("train", 1, (), ("train", 1))))
     removal = Removal(frozenset({"hoi/9"}), frozenset({"dd"}))
-    decision = Decision(fates, removal, bench())
+    decision = Decision(assignments, removal, bench())
     dataset = Dataset.of_folder(Path("mico-150k"), manifest)
     options: Any = new(asked)
     if options is not asked:
