@@ -10,10 +10,10 @@ from mico_150k.core.errors import NotAnExport
 from mico_150k.core.faults import shown
 from mico_150k.core.sample import is_text
 from mico_150k.core.trainer import Exported
+from mico_150k.dataset import layout
 
 FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 """A file that an export writes to its own folder, and to no other."""
-_SHARD = re.compile(r"[a-z]+-\d{5}\.parquet")
 _WORD = re.compile(r"[A-Za-z0-9 ._-]{1,99}")
 _MOST = 2**53
 _COUNTS = ("rows_chosen", "rows", "truncated", "unique_images")
@@ -48,7 +48,7 @@ def _rules(exported: Exported) -> list[tuple[str, bool]]:
         ("skipped", _are_counts(exported.skipped, _WORD.fullmatch)),
         ("remarks", _are_counts(exported.remarks, _WORD.fullmatch)),
         ("record_files", _are_counts(exported.record_files, FILE_NAME.fullmatch)),
-        ("row_groups", _are_counts(exported.row_groups, _SHARD.fullmatch)),
+        ("row_groups", _are_counts(exported.row_groups, layout.is_shard)),
         ("measured", isinstance(exported.measured, dict) and _is_measured(exported.measured)),
         ("files", are_file_names(exported.files)),
     ]

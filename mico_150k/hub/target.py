@@ -24,7 +24,6 @@ from mico_150k.io.regular import Root, read_small
 
 logger = logging.getLogger(__name__)
 
-_SHARD = re.compile(rf"({'|'.join(COLUMNS)})/({'|'.join(layout.SPLITS)})-\d{{5}}\.parquet")
 _PICTURE = re.compile(r"\w[\w .,()@+-]*\.(png|jpe?g|webp|gif|svg)", re.IGNORECASE)
 """What may lie in `assets/`: nothing else that somebody has put there is published."""
 _OURS = (layout.QUARANTINE, *(f"{layout.ASSETS}/{name}" for name in (layout.PLOTS, layout.COLLAGE)))
@@ -119,7 +118,7 @@ class Publication:
         return [
             path
             for path in there
-            if (_SHARD.fullmatch(path) and path not in self.shards)
+            if (_is_shard(path) and path not in self.shards)
             or (path in _OURS and path not in self.small)
         ]
 
@@ -136,7 +135,7 @@ def check_own_files(folder: DatasetFolder) -> None:
         f"{config}/{name}" for config, files in folder.manifest["configs"].items() for name in files
     ]
     for name in shards:
-        if not _SHARD.fullmatch(name):
+        if not _is_shard(name):
             msg = (
                 f"{folder.path}: its {layout.MANIFEST} names {excerpt(name)}, which is no shard's."
             )
@@ -162,12 +161,18 @@ def _small_files(folder: Path) -> Iterator[str]:
             logger.warning("%s/%s is no image: it is not sent", layout.ASSETS, excerpt(path.name))
 
 
+def _is_shard(path: str) -> bool:
+    """Whether a path there is that of a shard: a folder of a configuration, and a shard's name."""
+    config, _, name = path.partition("/")
+    return config in COLUMNS and layout.is_shard(name)
+
+
 def foreign_files(there: Iterable[str]) -> list[str]:
     """Files in the folders of configurations that no push can have left."""
     return [
         path
         for path in there
-        if path.partition("/")[0] in COLUMNS and "/" in path and not _SHARD.fullmatch(path)
+        if path.partition("/")[0] in COLUMNS and "/" in path and not _is_shard(path)
     ]
 
 
