@@ -119,7 +119,7 @@ def refine(
     (refinement,) = planned
     with showing():
         if as_json:
-            rows = len(refinement.decision.fates.rows)
+            rows = len(refinement.decision.assignments.rows)
             show_json({**asdict(result), "linked": refinement.linked, "dataset_rows": rows})
         else:
             show(_splits(result.folder))
@@ -127,13 +127,13 @@ def refine(
 
 
 def _say_outlook(planned: Refinement) -> None:
-    fates = planned.decision.fates
+    assignments = planned.decision.assignments
     say(
         "{} of {} rows stay, {} of them for validation → {} shards, {} of them links; "
         "about {} to write in {}",
-        len(fates.kept()),
-        len(fates.rows),
-        len(fates.kept(layout.VALIDATION)),
+        len(assignments.kept()),
+        len(assignments.rows),
+        len(assignments.kept(layout.VALIDATION)),
         len(planned.shards),
         planned.linked,
         gigabytes(planned.bytes_to_write()),
@@ -177,13 +177,13 @@ def _splits(folder: Path) -> Table:
 
 
 def _say_refined(result: BuildResult, planned: Refinement) -> None:
-    fates = planned.decision.fates
-    skipped = Counter(reason.value for _, reason, _ in fates.reasons())
-    marked = len(fates.overlaps)
+    assignments = planned.decision.assignments
+    skipped = Counter(reason.value for _, reason, _ in assignments.reasons())
+    marked = len(assignments.overlaps)
     say(
         "[green]done[/green]: {} rows read, {} written, {} skipped{}{}; {} of {} shards linked, "
         "{} in {}, {} s{}",
-        len(fates.rows),
+        len(assignments.rows),
         result.report.rows,
         skipped.total(),
         "".join(f", {rows} {reason}" for reason, rows in skipped.items()),

@@ -29,7 +29,7 @@ from mico_150k.refine.validation_split import choose_validation
 class Decision:
     """What becomes of each row, and what is said of how that came about."""
 
-    fates: RowAssignments
+    assignments: RowAssignments
     removal: Removal | None = None
     bench: BenchRead | None = None
     overlaps: dict[str, int] = field(default_factory=dict)

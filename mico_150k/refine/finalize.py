@@ -46,7 +46,7 @@ def finish_refinement(
     shards = [shard for shard, _ in finished]
     records = [record for _, record in finished]
     folder = workspace.folder
-    assignments = decision.fates
+    assignments = decision.assignments
     configs: Files = {
         config: {
             layout.shard_name(record.number, record.split): record.files[config]
@@ -129,16 +129,16 @@ def _moved(decision: Decision, shard: NewShard) -> pa.Table:
         "row": pa.array(range(rows), pa.int32()),
     }
     if decision.bench:
-        overlaps = [decision.fates.overlaps.get(place, "") for place in shard.places]
+        overlaps = [decision.assignments.overlaps.get(place, "") for place in shard.places]
         new["overlap"] = pa.array(overlaps, pa.string())
-    table = decision.fates.index_of(shard.places)
+    table = decision.assignments.index_of(shard.places)
     columns = [new.get(name, table[name]) for name in INDEX_COLUMNS]
     return pa.table(columns, schema=table.schema)
 
 
 def _report(dataset: Dataset, decision: Decision, folder: Path, configs: Files) -> Report:
     """What became of every row of the release: before, and now."""
-    assignments = decision.fates
+    assignments = decision.assignments
     assert dataset.folder is not None
     before = Report.from_dict(read_report(dataset.folder, dataset.manifest))
     skipped = [{"task": row.task, "reason": reason} for row, reason, _ in assignments.reasons()]
@@ -225,6 +225,6 @@ def _quarantined(dataset: Dataset, decision: Decision) -> Iterator[dict[str, Any
     for row in read_quarantine(dataset.folder):
         if "config" not in row or decision.bench is None:
             yield row
-    yield from (row.to_dict() for row in decision.fates.left_out())
+    yield from (row.to_dict() for row in decision.assignments.left_out())
     if decision.bench:
         yield from ({**row.to_dict(), "config": layout.BENCH} for row in decision.bench.skipped)

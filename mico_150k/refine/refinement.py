@@ -82,7 +82,7 @@ class Refinement:
         shard_bytes = dataset.manifest["build"]["options"]["shard_bytes"]
         sizes = _sizes(dataset, _configs(dataset)[:1])
         pack = not options.selection.is_all
-        shards = plan_shards(decision.fates, sizes, shard_bytes, pack=pack)
+        shards = plan_shards(decision.assignments, sizes, shard_bytes, pack=pack)
         return cls(dataset, out, options, decision, shards, tolerance)
 
     @property
@@ -137,7 +137,7 @@ class Refinement:
 
     def _plan(self) -> dict[str, Any]:
         """Where every row goes, as plain values."""
-        assignments = self.decision.fates
+        assignments = self.decision.assignments
         return {
             "shards": [
                 {
@@ -174,7 +174,7 @@ class Refinement:
     def bytes_to_write(self) -> int:
         """About how many bytes of files will be new; all of them where links cannot be made."""
         sizes = _sizes(self.dataset, _configs(self.dataset))
-        rows = self.decision.fates.rows
+        rows = self.decision.assignments.rows
         counts: dict[OldShard, int] = {}
         for row in rows:
             counts[row.split, row.shard] = counts.get((row.split, row.shard), 0) + 1
@@ -240,7 +240,7 @@ class Refinement:
 
     def _samples(self, shard: NewShard) -> Generator[Sample, None, None]:
         """The shard's samples, each image seen to be the one that `index` names."""
-        assignments = self.decision.fates
+        assignments = self.decision.assignments
         for split in dict.fromkeys(assignments.rows[place].split for place in shard.places):
             places = [place for place in shard.places if assignments.rows[place].split == split]
             with closing(self.dataset.samples(assignments.index_of(places), split)) as groups:
@@ -270,7 +270,7 @@ class Refinement:
                 raise BrokenFile(msg)
             link(source, self.out / config / here)
         tally = ShardStats()
-        for task in (self.decision.fates.rows[place].task for place in shard.places):
+        for task in (self.decision.assignments.rows[place].task for place in shard.places):
             tally.tasks[task] += 1
         record = tally.record(shard.number, files, shard.split)
         workspace.keep(record)
