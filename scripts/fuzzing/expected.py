@@ -94,10 +94,21 @@ def place_of(file: str, row: int) -> str:
 
 
 def _plain(column: pa.ChunkedArray) -> list[Any]:
+    if isinstance(column.type, pa.JsonType):
+        return [_said(text) for text in column.to_pylist()]
     try:
         return list(column.to_pylist())
     except UnicodeDecodeError:
         return [_scalar(value) for value in column]
+
+
+def _said(text: str | None) -> str | None:
+    """The text that a JSON string says; other JSON is text as it stands."""
+    try:
+        said = json.loads(text or "")
+    except ValueError:
+        return text
+    return said if isinstance(said, str) else text
 
 
 def _scalar(value: pa.Scalar) -> Any:
