@@ -202,7 +202,7 @@ def fuzz(arguments: argparse.Namespace, at: Path, started: float) -> bool:
 
     folder = at / "base"
     folder.mkdir()
-    made = call(lambda: base.make(folder), folder, MAKING, at / "base-log")
+    made = call(lambda: base.make(folder), folder, MAKING, at / "base-log", teardown=False)
     if made.status:
         sys.exit(f"the base data could not be made:\n{made.stdout}{made.stderr}")
     limits = Limits(arguments.seconds, round(arguments.memory_gb * 1e9))

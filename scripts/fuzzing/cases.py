@@ -88,7 +88,7 @@ class Case:
                 else:
                     break
 
-        ended = call(make, self.folder, MAKING, self.folder / "log" / "make")
+        ended = call(make, self.folder, MAKING, self.folder / "log" / "make", teardown=False)
         self.result.how = f"{original}: {ended.stdout.strip()}"
         if ended.status:
             why = f"could not be made: {ended.over or ended.stderr[-200:]}"
@@ -101,7 +101,8 @@ class Case:
         ends = []
         for who, function in commands:
             log = self.folder / "log" / f"{self.result.runs:02}-{who.replace(' ', '-')}"
-            ends.append(call(function, self.folder, self.setting.limits, log))
+            limits = self.setting.limits
+            ends.append(call(function, self.folder, limits, log, teardown=True))
             self.result.add(ends[-1], who)
             now = victim.contents(self.folder)
             if now != before:

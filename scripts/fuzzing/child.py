@@ -52,10 +52,14 @@ class Ended:
     over: str = ""
 
 
-def call(function: Callable[[], object], folder: Path, limits: Limits, log: Path) -> Ended:
+def call(
+    function: Callable[[], object], folder: Path, limits: Limits, log: Path, *, teardown: bool
+) -> Ended:
     """Call a function in a child whose working directory is `folder`.
 
-    What the child prints goes into files beside `log`, which stay there.
+    What the child prints goes into files beside `log`, which stay there. A command is called with
+    `teardown`, so that the child ends as a Python process does; what only prepares or judges a case
+    goes without, since that takes longer than most commands.
     """
     out, err = log.with_suffix(".out"), log.with_suffix(".err")
     sys.stdout.flush()
@@ -63,14 +67,16 @@ def call(function: Callable[[], object], folder: Path, limits: Limits, log: Path
     started = time.monotonic()
     child = os.fork()
     if child == 0:
-        _live(function, folder, out, err)
+        _live(function, folder, out, err, teardown=teardown)
     status, peak, over = _watch(child, started, limits)
     seconds = time.monotonic() - started
     return Ended(status, seconds, peak, _shown(out), _shown(err), over)
 
 
-def _live(function: Callable[[], object], folder: Path, out: Path, err: Path) -> None:
-    """The child's life; it ends here, as a Python process does."""
+def _live(
+    function: Callable[[], object], folder: Path, out: Path, err: Path, *, teardown: bool
+) -> None:
+    """The child's life; it ends here."""
     status = UNCAUGHT
     try:
         os.setsid()
@@ -90,6 +96,8 @@ def _live(function: Callable[[], object], folder: Path, out: Path, err: Path) ->
     except BaseException:  # noqa: BLE001 - also what the streams raise; it must not get out
         with suppress(BaseException):
             traceback.print_exc()
+    if not teardown:
+        os._exit(status)
     # With all that happens at a real process's end: threads are waited for, libraries torn down.
     ctypes.pythonapi.Py_Exit(ctypes.c_int(status))
 

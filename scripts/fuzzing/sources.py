@@ -57,7 +57,7 @@ def _judge(case: Case, layout: str, *, decode: bool) -> None:
         found += [(LEAK, where) for where in victim.leaks([folder / "out"])]
         verdict.write_text(json.dumps(found))
 
-    ended = call(judge, folder, JUDGING, folder / "log" / "judge")
+    ended = call(judge, folder, JUDGING, folder / "log" / "judge", teardown=False)
     if ended.status:
         why = f"by the judge: {ended.over or ended.stderr[-200:]}"
         result.faults.append(Fault(UNJUDGED, why, "build"))
