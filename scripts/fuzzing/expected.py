@@ -2,6 +2,7 @@
 
 import decimal
 import json
+import math
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -155,7 +156,7 @@ def _id_texts(value: Any) -> tuple[str, ...]:
     if isinstance(value, bool) or value is None:
         return ()
     if isinstance(value, float | decimal.Decimal):
-        whole = value == value and abs(value) < 2**70 and value == int(value)  # noqa: PLR0124
+        whole = math.isfinite(value) and value == int(value)
         return (str(int(value)), str(value)) if whole else (str(value),)
     if isinstance(value, int | str | uuid.UUID):
         return (str(value),)
