@@ -224,16 +224,23 @@ def _inputs(columns: Mapping[str, Kind], output: str | None) -> list[tuple[str, 
     families: dict[str, list[tuple[int, str]]] = {}
     for name, kind in columns.items():
         numbered = _NUMBERED.fullmatch(name)
-        by_name = kind is Kind.TEXT and numbered and numbered[1] in _NUMBERED_NAMES
+        # A known name counts whatever its type, and may be refused: passed over, it would take an
+        # input from every row.
+        by_name = kind is not Kind.NULL and numbered and numbered[1] in _NUMBERED_NAMES
         if numbered and name != output and (kind is Kind.IMAGE or by_name):
             families.setdefault(numbered[1], []).append((int(numbered[2]), name))
-    groups = {of: tuple(name for _, name in sorted(family)) for of, family in families.items()}
+    groups = {
+        of: tuple(name for _, name in sorted(family))
+        for of, family in families.items()
+        if any(columns[name] in _IMAGE for _, name in family)
+    }
     if telling := next((groups[name] for name in _NUMBERED_NAMES if name in groups), None):
         return [telling]
     if single := _first(columns, _INPUT_NAMES, _IMAGE):
         return [(single,)]
     known = {output, *(name for group in groups.values() for name in group)}
-    others = tuple(n for n, kind in columns.items() if kind is Kind.IMAGE and n not in known)
+    images = {Kind.IMAGE, Kind.IMAGES}
+    others = tuple(n for n, kind in columns.items() if kind in images and n not in known)
     return [*groups.values(), *([others] if groups and others else [])]
 
 
@@ -253,8 +260,9 @@ def _wrong(
     elif len(inputs) > 1:
         groups = "; ".join(_some(group) for group in inputs)
         yield f"which columns are the input images cannot be told: {groups}."
-    elif not shape.listed and any(columns[name] not in _IMAGE for name in shape.inputs):
-        yield f"{_some(shape.inputs)} do not all hold images or paths of them."
+    elif not shape.listed and (odd := [n for n in shape.inputs if columns[n] not in _IMAGE]):
+        named = ", ".join(map(typed, odd[:_MOST_LISTED]))
+        yield f"{_some(shape.inputs)} do not all hold an image or its path: not {named}."
     if shape.output is None:
         if not shape.listed or shape.inputs != (_BAGEL_IMAGES,):
             yield "no column of output images, such as output_image."
@@ -301,6 +309,8 @@ def _unknown_shape(  # noqa: PLR0913, PLR0917 - all that a message says
     output = shape.output or (images[-1] if images else "COLUMN")
     others = [name for name in images if name != output]
     guessed = list(inputs[0]) if inputs else others
+    if len(guessed) > 1:
+        guessed = [name for name in guessed if columns.get(name) in _IMAGE] or guessed
     if len(guessed) > _MOST_LISTED:
         guessed = ["COLUMN", "COLUMN"]
     guesses = {

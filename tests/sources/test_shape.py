@@ -82,6 +82,32 @@ def test_numbered_columns_that_may_be_something_else_are_not_guessed(other: str)
     assert "--map inputs=mask_1,mask_2 output=output_image instruction=words" in str(error.value)
 
 
+@pytest.mark.parametrize("kind", [IMAGES, TEXTS, Kind.NUMBER, Kind.OTHER])
+@pytest.mark.parametrize("place", ["input_1", "input_2", "input_3"])
+def test_a_numbered_column_of_another_type_is_named_and_not_passed_over(
+    place: str, kind: Kind
+) -> None:
+    columns = {f"input_{n}": IMAGE for n in (1, 2, 3)} | {place: kind}
+    columns |= {"output_image": IMAGE, "instruction": TEXT}
+    with pytest.raises(UnknownShape, match=f"do not all hold an image or its path: not {place}"):
+        find_shape("f", columns, {})
+    others = [name for name in columns if name.startswith("input") and name != place]
+    said = find_shape("f", columns, {"inputs": ",".join(others)})
+    assert said.inputs == tuple(others)
+
+
+def test_a_numbered_column_of_nothing_but_nulls_is_passed_over() -> None:
+    columns = {"input_1": IMAGE, "input_2": IMAGE, "input_3": Kind.NULL}
+    shape = find_shape("f", columns | {"output_image": IMAGE, "instruction": TEXT}, {})
+    assert shape.inputs == ("input_1", "input_2")
+
+
+def test_lists_of_images_beside_numbered_columns_of_an_unknown_name_are_not_passed_over() -> None:
+    columns = {"photo_1": IMAGE, "photo_2": IMAGES, "output_image": IMAGE, "instruction": TEXT}
+    with pytest.raises(UnknownShape, match="cannot be told: photo_1; photo_2"):
+        find_shape("f", columns, {})
+
+
 def test_an_output_among_numbered_columns_is_no_input() -> None:
     columns = {f"image_{n}": IMAGE for n in (1, 2, 3)} | {"instruction": TEXT}
     assert find_shape("f", columns, {"output": "image_3"}).inputs == ("image_1", "image_2")
