@@ -148,7 +148,7 @@ def _images(table: pa.Table, rng: random.Random) -> pa.Table:
     """Images that are not there, or no images, or too many, or of another type."""
     name = rng.choice([n for n in table.column_names if "image" in n])
     cells = table[name].to_pylist()
-    how = rng.randrange(9)
+    how = rng.randrange(10)
     row = rng.randrange(len(cells))
     if how == 0:
         cells[row] = None
@@ -169,6 +169,8 @@ def _images(table: pa.Table, rng: random.Random) -> pa.Table:
         texts = [_clean(values.text(rng)) for _ in cells]
         listed = isinstance(next(filter(None, cells), None), list)
         return _set(table, name, pa.array([[one] for one in texts] if listed else texts))
+    elif how == 8:
+        return _set(table, name, pa.array([[cell] for cell in cells]))
     else:
         path = {"bytes": None, "path": _clean(values.text(rng))}
         if isinstance(cells[row], dict):
