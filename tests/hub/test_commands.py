@@ -118,7 +118,12 @@ def test_what_differs_on_the_hub_is_listed_and_the_exit_status_is_1(
         (("push", "mico-150k", "hf://buckets/user/x"), "hf_write", 2, "not supported yet"),
         (("push", "mico-150k", NAME), "hf_read", 1, "may only read"),
         (("push", "nowhere", NAME), "hf_write", 1, "no manifest.json of a finished build"),
-        (("card", "mico-150k", "--license", "Mine!"), "hf_write", 2, "no license that the Hub knows"),
+        (
+            ("card", "mico-150k", "--license", "Mine!"),
+            "hf_write",
+            2,
+            "no license that the Hub knows",
+        ),
         (("card", "mico-150k", "--license", "other"), "hf_write", 2, "--license-name"),
         (("card", "mico-150k", "--license-name", "x"), "hf_write", 2, "--license other"),
     ],
