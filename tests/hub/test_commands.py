@@ -160,6 +160,7 @@ def test_a_build_to_the_hub(
     assert done.returncode == 0, done.stderr
     assert "24 rows read, 24 written" in done.stderr
     assert f" in hf://datasets/{NAME}; 2 workers, " in done.stderr
+    assert f"shards wait in {folder.parent}/cache/mico-150k/builds/user--mico-150k-" in done.stderr
     made = json.loads(done.stdout)
     assert made["rows"] == 24
     assert made["url"] == f"{hub.endpoint}/datasets/{NAME}"
