@@ -218,6 +218,8 @@ def _say_outlook(outlook: BuildOutlook) -> None:
         gigabytes(outlook.memory),
         duration(outlook.seconds),
     )
+    if planned.location.startswith(HUB):
+        say("shards wait in {} until they are sent", planned.out)
 
 
 def _say_forecast(forecast: PushForecast) -> None:
