@@ -58,7 +58,10 @@ def _refuse_part(path: Path) -> None:
 def show_dataset(dataset: "Dataset", *, plots: bool, as_json: bool) -> None:
     """Say what is in it, and write its plots where they are asked for."""
     from mico_150k.api.inspect import inspect_dataset
+    from mico_150k.inspection.dataset import require_assets
 
+    if plots:
+        require_assets(dataset)
     say("reading the index of {}", dataset.location)
     found = inspect_dataset(dataset, plots=plots, on_file=lambda path: say("wrote {}", path))
     if as_json:

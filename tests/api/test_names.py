@@ -35,8 +35,8 @@ def test_each_name_is_that_of_its_module() -> None:
 
 
 def test_another_name_is_an_attribute_error() -> None:
-    with pytest.raises(AttributeError, match="no attribute 'refine'"):
-        _ = mico_150k.refine  # type: ignore[attr-defined]
+    with pytest.raises(AttributeError, match="no attribute 'datasets'"):
+        _ = mico_150k.datasets  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

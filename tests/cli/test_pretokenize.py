@@ -53,7 +53,7 @@ def test_the_codes_of_a_dataset_become_its_configuration_and_an_export(
 
     refined = mico("refine", "mico-150k", "--sample", "9", "--out", "less")
     assert refined.returncode == DONE, refined.stderr
-    assert "dimoo-codes is left out" in refined.stderr
+    assert "dimoo-codes is not carried over" in refined.stderr
     again = mico("pretokenize", "less", *command[2:])
     assert again.returncode == DONE, again.stderr
     for folder in ("less", "mico-150k"):
