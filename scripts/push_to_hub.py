@@ -13,10 +13,14 @@ import sys
 from collections.abc import Iterable
 
 import mico_150k
+from mico_150k.build.build import CONFIGS
 from mico_150k.card.file import License
 from mico_150k.hub.remote_state import RemoteState
 from mico_150k.hub.repository import DEFAULT_BRANCH, Repository
 from mico_150k.inspection.check import Finding
+
+STOPPED = 130
+"""What a shell says of Ctrl-C."""
 
 
 def parse() -> argparse.Namespace:
@@ -30,6 +34,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--license", required=True, help="such as cc-by-nc-4.0")
     parser.add_argument("--license-name", default="", help="the name of one that is `other`")
     parser.add_argument("--license-link", default="", help="where its text is")
+    parser.add_argument("--config", action="append", help="build only this one; repeatable")
     parser.add_argument("--workers", type=int, help="processes; by default as many as fit")
     parser.add_argument("--private", action="store_true", help="make the repository private")
     parser.add_argument("--tag", default="", help="a tag for the resulting commit")
@@ -42,7 +47,11 @@ def main() -> None:
     try:
         stated = License(asked.license, asked.license_name, asked.license_link)
         RemoteState.look(Repository(asked.repository), DEFAULT_BRANCH, private=asked.private)
-        print(mico_150k.build_dataset(asked.release, asked.out, workers=asked.workers))
+        print(
+            mico_150k.build_dataset(
+                asked.release, asked.out, configs=asked.config or CONFIGS, workers=asked.workers
+            )
+        )
         stop_at_faults(mico_150k.check_dataset(asked.out))
         pushed = mico_150k.push_dataset(
             asked.out, asked.repository, private=asked.private, license=stated, tag=asked.tag
@@ -51,6 +60,9 @@ def main() -> None:
         stop_at_faults(mico_150k.check_dataset(asked.out, remote=asked.repository))
     except mico_150k.MicoError as error:
         sys.exit(f"push_to_hub: {error}")
+    except KeyboardInterrupt:
+        print("stopped; re-run the same line to resume", file=sys.stderr)
+        sys.exit(STOPPED)
 
 
 def stop_at_faults(findings: Iterable[Finding]) -> None:

@@ -149,6 +149,7 @@ def build_dataset(
         if stated is None:
             msg = f"--out {place} publishes: say under which license, as `--license cc-by-nc-4.0`."
             raise NoLicense(msg)
+        folder = checked_work(str(work)) if work is not None else None
         # Before the source is read, which may take minutes.
         repository = Repository(place.name, RetryPolicy(on_wait=on_wait))
         target = HubTarget.look(repository, private=private)
@@ -159,7 +160,7 @@ def build_dataset(
                 target,
                 options,
                 stated,
-                work=checked_work(str(work)) if work is not None else None,
+                work=folder,
                 tolerance=tolerance,
                 choose_executor=choose,
                 on_forecast=on_forecast,

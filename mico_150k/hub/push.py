@@ -31,6 +31,7 @@ from mico_150k.hub.sync import sync_until_equal
 from mico_150k.hub.target import Publication, check_own_files
 from mico_150k.hub.verify import check_publication
 from mico_150k.inspection.check import Finding
+from mico_150k.io.machine import gigabytes
 
 
 class PushStrategy(str, Enum):
@@ -68,7 +69,7 @@ class PushProgress:
     total_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class PushResult:
     """A finished push. `files` and `bytes` are of shards that were sent.
 
@@ -82,6 +83,13 @@ class PushResult:
     removed: int
     findings: tuple[Finding, ...]
     seconds: float
+
+    def __repr__(self) -> str:
+        """The push in one line."""
+        return (
+            f"<{type(self).__name__} {self.url} at {self.commit[:8]}: {self.files} shards sent, "
+            f"{gigabytes(self.bytes)}, verified, {self.seconds:.1f} s>"
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from mico_150k.inspection.statistics import Statistics, make_statistics
 from mico_150k.io.files import written_whole
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class DatasetInspection:
     """A dataset by its manifest and its `index`: all splits together.
 
@@ -30,6 +30,11 @@ class DatasetInspection:
     splits: dict[str, int]
     skipped: dict[str, int]
     statistics: Statistics
+
+    def __repr__(self) -> str:
+        """The inspection in one line."""
+        rows = ", ".join(f"{rows:,} {task}" for task, rows in self.statistics.tasks.items())
+        return f"<{type(self).__name__} {self.location}: {self.statistics.rows:,} rows; {rows}>"
 
 
 def inspect_dataset(dataset: Dataset) -> DatasetInspection:

@@ -21,7 +21,7 @@ from mico_150k.sources import ReadOptions, Source, open_source
 from mico_150k.sources.validate import RowValidator
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class SourceInspection:
     """What headers say of a source. `problems` are what a build would stop at.
 
@@ -38,6 +38,13 @@ class SourceInspection:
     forecast: Forecast | None
     problems: list[str]
     images: "ImageInspection | None" = None
+
+    def __repr__(self) -> str:
+        """The inspection in one line."""
+        return (
+            f"<{type(self).__name__} {self.location}: {self.kind}, {len(self.files)} files, "
+            f"{self.rows:,} rows, {len(self.problems)} problems>"
+        )
 
 
 @dataclass(frozen=True, slots=True)

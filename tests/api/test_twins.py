@@ -86,8 +86,9 @@ def test_refine_dataset_takes_an_open_one(dataset: Path, tmp_path: Path) -> None
 
 
 def test_inspect_dataset(dataset: Path, mico: Mico) -> None:
-    found = plain(mico_150k.inspect_dataset(dataset))
-    assert found == stdout(mico, "inspect", dataset)
+    inspection = mico_150k.inspect_dataset(dataset)
+    assert repr(inspection).startswith(f"<DatasetInspection {dataset}: 24 rows; 6 ")
+    assert plain(inspection) == stdout(mico, "inspect", dataset)
 
 
 def test_inspect_dataset_draws_nothing_without_matplotlib(
@@ -99,7 +100,11 @@ def test_inspect_dataset_draws_nothing_without_matplotlib(
 
 
 def test_inspect_source(release: Path, mico: Mico) -> None:
-    found = plain(mico_150k.inspect_source(release, images=True))
+    inspection = mico_150k.inspect_source(release, images=True)
+    assert repr(inspection) == (
+        f"<SourceInspection {release}: parquet, 4 files, 24 rows, 0 problems>"
+    )
+    found = plain(inspection)
     said = stdout(mico, "inspect", release, "--images")
     for of in (found, said):  # memory and disk that are free change meanwhile
         of["forecast"] = None
