@@ -4,6 +4,7 @@ import posixpath
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256 as new_sha256
+from io import BufferedReader
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -151,7 +152,8 @@ class RemoteFiles:
     def quarantine(self) -> Iterator[dict[str, Any]]:
         """As `DatasetFiles` says."""
         if layout.QUARANTINE in self._infos:
-            with self._storage.open(layout.QUARANTINE) as file:
+            # fsspec's own files read no line of a limited length.
+            with BufferedReader(self._storage.open(layout.QUARANTINE)) as file:  # type: ignore[type-var]
                 yield from quarantine_rows(file, f"{self._storage.location}: {layout.QUARANTINE}")
 
     def size(self, name: str) -> int:

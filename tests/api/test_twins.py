@@ -10,6 +10,7 @@ import mico_150k
 from mico_150k.core.errors import MissingPackage, NotADataset, UsageError
 from mico_150k.core.progress import Progress
 
+from ..clones import write_clone
 from ..commands import DONE, Mico, runner
 from ..folders import contents
 
@@ -131,6 +132,17 @@ def test_write_card(release: Path, tmp_path: Path, mico: Mico) -> None:
     card = mico_150k.write_card(tmp_path / "made", license="mit")
     assert card.text == (tmp_path / "said" / "README.md").read_text()
     assert contents(tmp_path / "made") == contents(tmp_path / "said")
+
+
+def test_patch_clone(tmp_path: Path, mico: Mico) -> None:
+    for name in ("said", "made"):
+        write_clone(tmp_path / name, "omnigen2")
+    planned = mico_150k.patch_clone("omnigen2", tmp_path / "made", dry_run=True)
+    assert mico("patch", "omnigen2", "said").returncode == DONE
+    made = mico_150k.patch_clone("omnigen2", tmp_path / "made")
+    assert [change.diff for change in made] == [change.diff for change in planned]
+    assert contents(tmp_path / "made") == contents(tmp_path / "said")
+    assert not mico_150k.patch_clone("omnigen2", tmp_path / "made")
 
 
 def test_patch_clone_of_no_clone(tmp_path: Path, mico: Mico) -> None:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from mico_150k.api.check import check_dataset
+from mico_150k.api.push import push_dataset
 from mico_150k.dataset import layout
 from mico_150k.dataset.folder import DatasetFolder
 from mico_150k.hub.repository import Repository
@@ -54,6 +56,33 @@ def test_after_a_push_nothing_differs(pushed: DatasetFolder) -> None:
     assert said["README.md"] == "with the text that a push gives it"
     small = "manifest.json, report.json, quarantine.jsonl, assets/plots.png"
     assert said[small] == "with the content that they have here"
+
+
+def test_a_repository_is_checked_by_its_id_and_no_shard_is_fetched_whole(
+    hub: Hub, pushed: DatasetFolder
+) -> None:
+    hub.sent = 0
+    findings = list(check_dataset(NAME))
+    assert not [found for found in findings if found.fault]
+    (files,) = [found.what for found in findings if found.where == layout.MANIFEST]
+    assert files.endswith("each with its SHA-256")
+    shards = [path for config in pushed.configs for path in pushed.files(config)]
+    assert hub.sent < sum(path.stat().st_size for path in shards)
+
+
+@pytest.mark.usefixtures("hub", "pushed")
+def test_a_shard_that_was_changed_on_the_hub_is_found_by_its_id(hub: Hub) -> None:
+    write_there(hub, "default/train-00000.parquet", "PAR1")
+    found = {(one.where, one.fault) for one in check_dataset(f"hf://datasets/{NAME}")}
+    assert ("default/train-00000.parquet", True) in found
+
+
+def test_push_dataset_is_what_the_command_does(small: DatasetFolder) -> None:
+    made = push_dataset(small.path, NAME, configs=TWO, license="mit")
+    assert repr(made).startswith(f"<PushResult {made.url} at {made.commit[:8]}: ")
+    again = push_dataset(small.path, f"hf://datasets/{NAME}", configs=TWO)
+    assert (again.commit, again.files) == (made.commit, 0)
+    assert not [found for found in check_dataset(small.path, remote=NAME) if found.fault]
 
 
 def test_some_configurations_of_a_build_are_compared_as_they_were_pushed(
