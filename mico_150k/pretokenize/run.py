@@ -95,9 +95,9 @@ class Pretokenization:
         chunk = options.batches_a_chunk * options.encoder.precision.batch
         self.plan = EncodingPlan(self.inputs, options.sizes, chunk)
         self._failed = FailedRecords(self.inputs, options.tolerance)
-        self._workspace = Workspace(dataset)
+        self._workspace = Workspace.of(dataset)
         starts = [self.plan.start(number) for number in range(self.plan.chunks)]
-        self._chunks = ChunkStore(self._workspace.path, starts)
+        self._chunks = ChunkStore(self._workspace.folder, starts)
 
     def lengths(self) -> list[Lengths]:
         """What the sizes come to in training, by number of inputs; texts are estimated."""
@@ -136,13 +136,13 @@ class Pretokenization:
                 identity = self._identity(digest)
                 codes = self._codes_there()
                 present = codes.made_with if codes else None
-                if workspace.claim(identity, present, overwrite=overwrite):
+                if replace(workspace, present=present).claim(identity, overwrite=overwrite):
                     before = self._encode(encoder, digest, on_encoded)
                     codes = self._write_codes(identity)
             finally:
                 if encoder:
                     encoder.close()
-            workspace.remove()
+            workspace.remove_work()
             assert codes is not None
             return PretokenizeResult(
                 dataset=self.inputs.name,
@@ -209,7 +209,7 @@ class Pretokenization:
         left = sum(len(plan.pictures(number)) for number in missing)
         done = before = plan.encodings - left
         needed = round(plan.codes * CODE_BYTES * left / max(1, plan.encodings))
-        check_room(self._workspace.path, needed)
+        check_room(self._workspace.folder, needed)
         on_progress(done, plan.encodings)
 
         def count(more: int) -> None:
@@ -243,7 +243,7 @@ class Pretokenization:
 
     def _write_codes(self, identity: dict[str, Any]) -> CodesFolder:
         """Write the configuration, add it to the dataset, and tell what was left out."""
-        path = self._workspace.path / layout.CODES
+        path = self._workspace.folder / layout.CODES
         rows = len(self.inputs.records) - len(self._failed.records())
         write_codes(path, self._rows(), rows, made_with(identity))
         quarantine = self._config.dataset.path / layout.CODES / layout.QUARANTINE

@@ -4,28 +4,23 @@ It holds what the work is, its finished chunks, and at last the codes. It is gon
 dataset's configuration. Two runs with the same identity write the same bytes.
 """
 
-import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from mico_150k.builders.dimoo_tokens import FIRST_TOKEN, SizeTable
-from mico_150k.core.errors import OutputRefused
 from mico_150k.dataset import layout
 from mico_150k.dataset.folder import DatasetFolder
-from mico_150k.io.files import read_json, write_json
-from mico_150k.io.hold import hold
+from mico_150k.io.files import read_json
+from mico_150k.io.workspace import ClaimedFolder, Identity
 from mico_150k.pretokenize.encoder import EncoderOptions
 from mico_150k.version import __version__
 
-Identity = Mapping[str, Any]
 IDENTITY_VERSION = 1
 """Of its keys."""
 
-_STATE = "work.json"
 _OF_MACHINE = {"device", "threads", "versions"}
 """What another machine has otherwise, and whoever asks for the same codes again need not have."""
 
@@ -66,53 +61,74 @@ def differing(present: Identity, wanted: Identity) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Workspace:
-    """The dataset folder that codes are made for."""
+class Workspace(ClaimedFolder):
+    """The folder of what is not finished, in the dataset that codes are made for.
+
+    Other runs of `mico pretokenize` are kept out; the dataset may be read and changed meanwhile.
+    """
 
     dataset: DatasetFolder
+    present: Identity | None = None
+    """What the dataset's codes were made with, where it has some."""
+
+    KIND: ClassVar[str] = "pretokenization"
+    COMMAND: ClassVar[str] = "mico pretokenize"
+    OPTION: ClassVar[str] = "dataset"
+    AGAIN: ClassVar[str] = "Encode it again"
+    WORK: ClassVar[str] = ""
+    IDENTITY: ClassVar[str] = "work.json"
+
+    @classmethod
+    def of(cls, dataset: DatasetFolder, present: Identity | None = None) -> "Workspace":
+        """The work folder of a dataset; the codes come to its `dimoo-codes`."""
+        return cls(dataset.path / layout.CODES_WORK, dataset, present)
 
     @property
-    def path(self) -> Path:
-        """The folder of what is not finished; the codes come to its `dimoo-codes`."""
-        return self.dataset.path / layout.CODES_WORK
+    def name(self) -> str:
+        """The dataset, as the user knows it."""
+        return str(self.dataset.path)
 
-    @contextmanager
-    def held(self) -> Iterator[None]:
-        """Keep out other runs. The dataset itself may be read and changed meanwhile.
+    @property
+    def below(self) -> tuple[str, ...]:
+        """The folder that codes are written in."""
+        return (layout.CODES,)
 
-        Raises `OutputRefused`.
-        """
-        with hold(self.path, (layout.CODES,), name=str(self.dataset.path)):
-            yield
-
-    def claim(self, identity: Identity, present: Identity | None, *, overwrite: bool) -> bool:
-        """Begin, or go on; False where the dataset has these very codes, made `present` so.
+    def claim(self, identity: Identity, *, overwrite: bool) -> bool:
+        """Begin or resume; False where the dataset has these very codes.
 
         Raises `OutputRefused` where there are others, or other work, and not to `overwrite`.
         """
-        begun = read_json(self.path / _STATE)
-        if begun == {"identity": identity}:
+        if read_json(self.identity_file) == identity:
             return True
-        differ = differing(present, made_with(identity)) if present else []
-        pardoned = _OF_MACHINE | ({"batch"} if "device" in differ else set())
-        if not overwrite:
-            if present and pardoned.issuperset(differ):
-                return False
-            other = begun.get("identity")
-            if other or present:
-                what = differing(other, identity) if other else differ
-                msg = (
-                    f"{self.dataset.path} has {'begun ' if other else ''}codes that are made "
-                    f"otherwise; what differs is {', '.join(what)}.\n"
-                    "Run it with what they were made with, or replace them with --overwrite."
-                )
-                raise OutputRefused(msg)
-        for path in self.path.glob("chunk-*"):
-            path.unlink()
-        write_json(self.path / _STATE, {"identity": identity})
+        if not overwrite and self.holds(identity):
+            return False
+        self.begin(identity, overwrite=overwrite)
         return True
 
-    def remove(self) -> None:
-        """The codes are the dataset's: nothing is kept twice."""
-        (self.path / _STATE).unlink(missing_ok=True)  # first: of half of it nobody could go on
-        shutil.rmtree(self.path, ignore_errors=True)
+    def finished(self, wanted: Identity) -> Identity:
+        """The dataset's codes; those that another machine would make otherwise are the same."""
+        if self.present is None:
+            return {}
+        there = {
+            **wanted,
+            **{key: self.present.get(key) for key in wanted if key in made_with(wanted)},
+        }
+        differ = differing(there, wanted)
+        pardoned = _OF_MACHINE | ({"batch"} if "device" in differ else set())
+        return wanted if pardoned.issuperset(differ) else there
+
+    def written(self) -> Iterator[Path]:
+        """Nothing besides the work: the dataset keeps its codes until there are others."""
+        yield from ()
+
+    def is_used(self) -> bool:
+        """No: all that is in the folder is such work."""
+        return False
+
+    def _refusal(self, present: Identity, wanted: Identity) -> str:
+        begun = "begun " if self.identity_file.exists() else ""
+        return (
+            f"{self.name} has {begun}codes that are made otherwise; what differs is "
+            f"{', '.join(differing(present, wanted))}.\n"
+            "Run it with what they were made with, or replace them with --overwrite."
+        )
