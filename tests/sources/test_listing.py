@@ -117,7 +117,7 @@ def test_a_build_under_way_within_its_source_goes_on(
     with pytest.raises(KeyboardInterrupt):
         build(open_source(str(folder)), folder / "out" / "mico-150k")
     monkeypatch.undo()
-    with pytest.raises(UsageError, match="is a dataset folder"):
+    with pytest.raises(UsageError, match="is a dataset, and"):
         open_source(str(folder / "out" / "mico-150k"))
     build(open_source(str(folder)), folder / "out" / "mico-150k")
     assert "out/mico-150k/ is a dataset folder" in caplog.text
