@@ -28,6 +28,7 @@ import ray
 from ray.cluster_utils import Cluster
 from mico_150k.build.build import Build, BuildOptions
 from mico_150k.core.errors import DiskTooSmall
+from mico_150k.build.executors import KEEP_HERE
 from mico_150k.build.ray import RayCluster
 from mico_150k.build.sending import UploadExecutor
 from mico_150k.build.upload import RemoteFolder
@@ -92,7 +93,7 @@ if "://" in out:
     remote = RemoteFolder.open(out, folder)
     executor = UploadExecutor(executor, remote)
 build = Build.prepare(open_source(source), folder, options, out)
-build.run(executor=executor, sink=remote, on_progress=on_progress)
+build.run(executor=executor, sink=remote or KEEP_HERE, on_progress=on_progress)
 if remote:
     remote.publish()
 assert seen == sorted(seen) and seen[-1] == 32, seen
