@@ -7,7 +7,8 @@ from mico_150k.core.errors import NotADataset, UsageError
 from mico_150k.core.excerpt import excerpt
 from mico_150k.dataset.folder import DatasetFolder
 from mico_150k.dataset.reader import Dataset, open_dataset
-from mico_150k.io.storage import is_hub_id, is_url
+from mico_150k.io.hub import is_hub_id
+from mico_150k.io.storage import is_url
 from mico_150k.sources.layouts import looks_like_source
 
 AnyDataset = Dataset | str | Path

@@ -58,8 +58,9 @@ def build(
     source: Annotated[
         str,
         typer.Argument(
-            help="A release: a folder, a file, or a URL such as `hf://datasets/USER/NAME`. `demo` "
-            "is built in."
+            metavar="SOURCE",
+            help="A release: a folder, a file, `USER/NAME` on the Hub (with `@revision`), such as "
+            "`kr-cen/MICo-150K`, or a URL. `demo` is built in.",
         ),
     ] = DEMO,
     out: Annotated[

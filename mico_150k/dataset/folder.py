@@ -28,6 +28,8 @@ from mico_150k.io.regular import Root, read_small
 
 WAY_OUT = "`mico check` tells all that is wrong. Fetch it again, or build again."
 
+A_DATASET = "A dataset is a folder that `mico build` has finished, or USER/NAME on the Hub."
+
 
 @dataclass(frozen=True, slots=True)
 class DatasetFolder:
@@ -69,8 +71,7 @@ class DatasetFolder:
         try:
             data = read_small(Root.at(self.path).file(layout.MANIFEST))
         except OSError as error:
-            msg = f"{self.path}: no {layout.MANIFEST} of a finished build in it."
-            raise NotADataset(msg) from error
+            raise NotADataset(why_no_manifest(self.path, error)) from error
         return parse_manifest(data, str(self.path))
 
     @contextmanager
@@ -145,6 +146,32 @@ def damage(shard: Path) -> Iterator[None]:
             "`mico check` tells which files of a dataset folder are damaged or missing."
         )
         raise BrokenFile(msg) from error
+
+
+def why_no_manifest(folder: Path, error: OSError, location: str = "") -> str:
+    """Why no manifest can be read in a folder on this machine, and what to do about it.
+
+    Args:
+        folder: The folder, or what should be one.
+        error: What reading the manifest raised.
+        location: What the user knows the folder as, where that is not its path.
+    """
+    known_as = location or str(folder)
+    if not folder.exists():
+        return f"{known_as}: there is no such folder.\n{A_DATASET}"
+    if not folder.is_dir():
+        return f"{known_as} is a file, not a dataset.\n{A_DATASET}"
+    if not isinstance(error, FileNotFoundError):
+        return f"{known_as}: {layout.MANIFEST} cannot be read: {error.strerror}."
+    if (folder / layout.WORK).exists():
+        return (
+            f"{known_as}: the build in this folder is not finished, so there is no "
+            f"{layout.MANIFEST}.\nRe-run its `mico build` to resume it."
+        )
+    return (
+        f"{known_as}: this folder has no {layout.MANIFEST} of a finished build, so it is no "
+        f"dataset.\n{A_DATASET}"
+    )
 
 
 def require_format(manifest: Mapping[str, Any], location: str) -> None:

@@ -4,6 +4,7 @@ What is there is told by the manifest, so nothing is listed; rows are chosen on 
 the row groups that hold them are fetched, by byte range.
 """
 
+import shlex
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -24,15 +25,16 @@ from mico_150k.core.sample import Image, Missing, Sample
 from mico_150k.core.task import Task
 from mico_150k.dataset import layout, notebook
 from mico_150k.dataset.configurations import CONFIGS
-from mico_150k.dataset.folder import WAY_OUT, checked, parse_manifest
+from mico_150k.dataset.folder import WAY_OUT, checked, parse_manifest, why_no_manifest
 from mico_150k.dataset.index_rules import index_faults
 from mico_150k.dataset.row_group import group_sizes
 from mico_150k.io.arrow import array_of
 from mico_150k.io.cells import image_cells, image_lists
+from mico_150k.io.hub import hub_url, why_unreadable
 from mico_150k.io.machine import cores
 from mico_150k.io.prefetch import map_ordered, prefetch
 from mico_150k.io.regular import SMALL_FILE_BYTES, Root, open_regular, read_small
-from mico_150k.io.storage import Storage, hub_url, local_or_url
+from mico_150k.io.storage import Storage, local_or_url
 
 REMOTE_GROUPS_AHEAD = 6
 """Row groups that are fetched at once: a network has latency to hide. Each is at most 64 MiB."""
@@ -333,6 +335,8 @@ class Dataset:
         except Exception as error:  # every file system has its own way to say no
             if self.storage.is_local and not isinstance(error, pa.ArrowException | OSError):
                 raise
+            if said := why_unreadable(self.location, error):
+                raise BrokenFile(said) from error
             msg = (
                 f"{self.location}: {name} cannot be read: {excerpt(error)}\n"
                 "`mico check` tells which files of a dataset folder are damaged or missing."
@@ -439,14 +443,24 @@ def read_manifest(storage: Storage) -> dict[str, Any]:
     except MicoError:
         raise
     except Exception as error:  # every file system has its own way to say no
-        where = " There is no such folder here." if storage.location not in str(error) else ""
-        msg = (
-            f"{storage.location}: no {layout.MANIFEST} can be read there "
-            f"({type(error).__name__}).{where if storage.is_local else ''}\n"
-            "A dataset is a folder that `mico build` has finished, or USER/NAME on the Hub."
-        )
-        raise NotADataset(msg) from error
+        raise NotADataset(_why_no_manifest(storage, error)) from error
     return parse_manifest(data, storage.location)
+
+
+def _why_no_manifest(storage: Storage, error: Exception) -> str:
+    location = storage.location
+    if storage.is_local and isinstance(error, OSError):
+        return why_no_manifest(Path(storage.root), error, location)
+    if said := why_unreadable(location, error):
+        return said
+    if isinstance(error, FileNotFoundError):
+        here = shlex.quote(location)
+        return (
+            f"{location} has no {layout.MANIFEST}, so it is no dataset that `mico build` has "
+            f"finished.\nIf it is a release: `mico inspect {here}` shows what is in it, and `mico "
+            f"build {here}` makes a dataset from it."
+        )
+    return f"{location}: {layout.MANIFEST} cannot be read: {type(error).__name__}: {error}"
 
 
 def _first_bytes(storage: Storage, name: str, most: int) -> bytes:

@@ -2,7 +2,6 @@
 
 import os
 import posixpath
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -21,12 +20,14 @@ from mico_150k.core.errors import (
     MicoError,
     NotRegular,
     PathOutsideSource,
+    SourceError,
     SourceLost,
     SourceNotFound,
 )
 from mico_150k.core.excerpt import excerpt
 from mico_150k.core.pattern import leave_out
 from mico_150k.core.sample import is_text
+from mico_150k.io.hub import hub_url, why_unreadable
 from mico_150k.io.regular import Root, open_regular, require_regular
 from mico_150k.io.retry import again
 
@@ -34,26 +35,11 @@ T = TypeVar("T")
 
 
 _OF_THIS_MACHINE = ("file://", "local://")
-_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(@[\w./-]+)?")
 
 
 def is_url(location: str) -> bool:
     """Whether a place is named by a URL, and not by a path of this machine."""
     return "://" in location
-
-
-def is_hub_id(location: str) -> bool:
-    """Whether it is spelled as a repository on the Hub, `USER/NAME` or `USER/NAME@REVISION`."""
-    return _HUB_ID.fullmatch(location) is not None
-
-
-def hub_url(location: str) -> str:
-    """The URL of a dataset on the Hub that is named by its id; any other location as it is.
-
-    What exists on this machine goes before a repository of the same name.
-    """
-    is_here = is_url(location) or os.path.lexists(location)
-    return location if is_here or not is_hub_id(location) else f"hf://datasets/{location}"
 
 
 def local_or_url(location: str, **options: Any) -> tuple[fsspec.AbstractFileSystem, str]:  # noqa: ANN401 - any file system's
@@ -87,6 +73,7 @@ class Storage:
     def at(cls, location: str, *, allow_outside: bool = False) -> tuple["Storage", str | None]:
         """The folder at `location` and None, or a file's folder and the file's name.
 
+        `USER/NAME` is a dataset on the Hub where no file or folder here has that name.
         `allow_outside` lets links lead out of the folder. Raises `SourceNotFound`.
         """
         if not is_text(location):
@@ -98,15 +85,16 @@ class Storage:
         try:
             if not location:
                 raise FileNotFoundError  # noqa: TRY301 - to fsspec, it is the working directory
-            fs, path = local_or_url(location)
+            fs, path = local_or_url(hub_url(location))
             path = path.rstrip("/") or "/"
             info = fs.info(path)
         except (FileNotFoundError, NotADirectoryError) as error:
             msg = f"{location or '(nothing)'}: no such file or folder."
-            raise SourceNotFound(msg) from error
+            raise SourceNotFound(why_unreadable(location, error) or msg) from error
         except Exception as error:  # every file system has its own way to say no
             msg = f"{location}: cannot be opened: {_said(error)}"
-            raise SourceNotFound(msg) from error
+            raise SourceNotFound(why_unreadable(location, error) or msg) from error
+        location = hub_url(location)
         is_local = isinstance(fs, LocalFileSystem)
         if info["type"] == "directory":
             inside = Root.at(path) if is_local and not allow_outside else None
@@ -177,6 +165,8 @@ class Storage:
             msg = f"{error} {leave_out(name)}"
             raise BrokenFile(msg) from error
         except Exception as error:  # every file system has its own way to say no
+            if said := why_unreadable(self.location, error):
+                raise SourceError(said) from error
             msg = f"{excerpt(name)}: cannot be opened: {_said(error)}\n{leave_out(name)}"
             raise BrokenFile(msg) from error
         with handle:

@@ -31,7 +31,7 @@ def open_source(
     reading: ReadOptions | None = None,
     problems: list[SourceError] | None = None,
 ) -> Source:
-    """Open a folder or a file of samples, local or such as `hf://datasets/USER/NAME`.
+    """Open a folder or a file of samples: a path, `USER/NAME` on the Hub (`@revision`), or a URL.
 
     A folder with Parquet files is read as such, and its JSON as something else; a folder
     without, by its manifests. `demo` is the built-in source, unless there is such a folder.

@@ -31,6 +31,7 @@ from mico_150k.core.task import (
     unknown_task,
 )
 from mico_150k.io.cells import NULL, image_cells, image_lists, plain_values
+from mico_150k.io.hub import why_unreadable
 from mico_150k.io.prefetch import prefetch
 from mico_150k.io.storage import Storage
 from mico_150k.sources.footer import Footer, content_of, require_plausible
@@ -269,6 +270,8 @@ def open_parquet(storage: Storage, name: str, reading: ReadOptions) -> ParquetSo
             state = storage.mtime_token(name)
             return _of_footer(storage, name, reading, handle, state)
         except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+            if said := why_unreadable(storage.location, error):
+                raise SourceError(said) from error
             handle.seek(0)
             what = describe_file(handle.read(HEAD_BYTES), PARQUET)
             msg = (

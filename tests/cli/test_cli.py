@@ -232,8 +232,8 @@ def test_inspect_of_a_part_of_a_dataset_names_the_whole(dataset: Path, part: str
     [
         (("build", "nowhere"), FAILED, "nowhere: no such file or folder"),
         (("inspect", "nowhere"), FAILED, "nowhere: no such file or folder"),
-        (("check", "nowhere"), FAILED, "no manifest.json"),
-        (("preview", "nowhere"), FAILED, "no manifest.json can be read there"),
+        (("check", "nowhere"), FAILED, "nowhere: there is no such folder"),
+        (("preview", "nowhere"), FAILED, "nowhere: there is no such folder"),
         (("preview", "nowhere", "--rows", "0"), WRONG_USAGE, "--rows"),
         (("inspect", "nowhere", "--plots"), WRONG_USAGE, "--plots is for a dataset"),
         (("build", "--config", "flux"), WRONG_USAGE, "omnigen2, sample."),

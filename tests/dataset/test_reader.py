@@ -131,10 +131,23 @@ def test_a_configuration_that_is_not_there_is_named_with_those_that_are(sharded:
 
 
 def test_what_is_no_dataset_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(NotADataset, match="no manifest.json can be read there"):
+    with pytest.raises(NotADataset, match="this folder has no manifest.json of a finished build"):
         open_dataset(tmp_path)
-    with pytest.raises(NotADataset, match="nowhere"):
+    with pytest.raises(NotADataset, match="nowhere: there is no such folder"):
         open_dataset(tmp_path / "nowhere")
+    (tmp_path / "file").touch()
+    with pytest.raises(NotADataset, match="file is a file, not a dataset"):
+        open_dataset(tmp_path / "file")
+    (tmp_path / "begun" / layout.WORK).mkdir(parents=True)
+    with pytest.raises(NotADataset, match="is not finished.*\n.*Re-run its `mico build`"):
+        open_dataset(tmp_path / "begun")
+    with pytest.raises(NotADataset, match="is not finished"):
+        _ = DatasetFolder(tmp_path / "begun").manifest
+    with (
+        serve(tmp_path) as web,
+        pytest.raises(NotADataset, match="/begun has no manifest.json, so it is no dataset"),
+    ):
+        open_dataset(f"{web.address}/begun")
     (tmp_path / "manifest.json").write_text('{"format": "another"}')
     with pytest.raises(NotADataset, match="not of a finished"):
         open_dataset(tmp_path)

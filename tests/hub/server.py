@@ -73,6 +73,17 @@ class Hub(Loopback):
         """The requests like this, in order."""
         return [request for request in self.requests if re.search(pattern, request)]
 
+    def keep(self, name: str, root: Path) -> Repository:
+        """A repository of that name, which holds the folder `root` on `main`."""
+        repository = self.repositories.setdefault(name, Repository(name))
+        tree = {
+            path.relative_to(root).as_posix(): Entry(path.stat().st_size, self.storage.adopt(path))
+            for path in root.rglob("*")
+            if path.is_file()
+        }
+        repository.commit("main", tree, "the release")
+        return repository
+
     def content(self, entry: Entry) -> bytes:
         if entry.sha256:
             return self.storage.path(entry.sha256, entry.size).read_bytes()
@@ -646,12 +657,5 @@ def running(folder: Path) -> Iterator[Hub]:
 def serve(root: Path) -> Iterator[Hub]:
     """A Hub that holds the folder `root` as the repository `user/release`."""
     with tempfile.TemporaryDirectory() as folder, running(Path(folder)) as hub:
-        repository = Repository("user/release")
-        tree = {
-            path.relative_to(root).as_posix(): Entry(path.stat().st_size, hub.storage.adopt(path))
-            for path in root.rglob("*")
-            if path.is_file()
-        }
-        repository.commit("main", tree, "the release")
-        hub.repositories[repository.name] = repository
+        hub.keep("user/release", root)
         yield hub

@@ -118,7 +118,7 @@ def test_what_differs_on_the_hub_is_listed_and_the_exit_status_is_1(
         (("push", "mico-150k", f"hf://{NAME}"), "hf_write", 2, "no dataset repository"),
         (("push", "mico-150k", "hf://buckets/user/x"), "hf_write", 2, "not supported yet"),
         (("push", "mico-150k", NAME), "hf_read", 1, "may only read"),
-        (("push", "nowhere", NAME), "hf_write", 1, "no manifest.json of a finished build"),
+        (("push", "nowhere", NAME), "hf_write", 1, "nowhere: there is no such folder"),
         (
             ("card", "mico-150k", "--license", "Mine!"),
             "hf_write",

@@ -65,5 +65,5 @@ def test_an_inspection_reads_no_image(hub: Hub, pushed: DatasetFolder) -> None:
 
 @pytest.mark.usefixtures("hub")
 def test_what_is_not_on_the_hub_is_named() -> None:
-    with pytest.raises(NotADataset, match=r"user/nothing: no manifest\.json can be read there"):
+    with pytest.raises(NotADataset, match="no dataset user/nothing that your token can read"):
         open_dataset("user/nothing")
