@@ -52,7 +52,7 @@ OnBuildOutlook = Callable[[BuildOutlook], None]
 
 def build_dataset(
     source: Source | str | Path | Callable[[], Source] = DEMO,
-    out: str | Path = layout.DATASET,
+    out: str | Path | None = None,
     *,
     configs: Sequence[str] = CONFIGS,
     verify: str = Verify.STRUCTURE.value,
@@ -81,6 +81,7 @@ def build_dataset(
         source: What `open_source` returns, a function that calls it, or a location that it opens.
         out: The folder to write; a URL that fsspec writes to, such as `s3://bucket/name`; or
             `hf://datasets/USER/NAME`, an unpublished repository that gets shards as they finish.
+            By default `mico-150k`, or `mico-demo` for the demo.
         configs: The configurations to write.
         verify: How much of each image is checked: `header`, `structure` or `decode`.
         tolerance: The share of rows that may be skipped, 0 to 1.
@@ -126,6 +127,9 @@ def build_dataset(
     stated = License(license) if isinstance(license, str) else license
     memory = parse_size(max_memory) if max_memory is not None else None
     part = Partition.parse(partition) if partition is not None else None
+    if out is None:
+        source = _opened(source)
+        out = default_out(source.kind)
     place = checked_out(str(out))
     if not isinstance(place, LocalFolder) and (part or finish or overwrite or recheck):
         msg = (
@@ -186,6 +190,11 @@ def build_dataset(
             executor=executor,
             on_progress=tell,
         )
+
+
+def default_out(kind: str) -> str:
+    """The folder of a build where none is given, by the kind of its source."""
+    return layout.DEMO_DATASET if kind == DEMO else layout.DATASET
 
 
 def _opened(source: Source | str | Path | Callable[[], Source]) -> Source:

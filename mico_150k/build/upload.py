@@ -164,7 +164,7 @@ class RemoteFolder:
         elif there:
             msg = (
                 f"{self.location} is not empty, and not a folder that `mico build` has begun.\n"
-                "Choose another with --out."
+                "Nothing in it was changed. Choose another place with --out."
             )
             raise OutputRefused(msg)
 

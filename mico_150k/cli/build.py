@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from mico_150k.api.build import BuildOutlook, build_dataset
+from mico_150k.api.build import BuildOutlook, build_dataset, default_out
 from mico_150k.api.build_to_hub import HubBuildResult
 from mico_150k.build.build import CONFIGS, BuildResult
 from mico_150k.build.drop_limit import TOLERANCE
@@ -29,13 +29,12 @@ from mico_150k.cli.options import (
 from mico_150k.cli.push import say_progress
 from mico_150k.cli.terminal import duration, progress, say, show, show_json, showing
 from mico_150k.cli.unused import is_given, refuse
-from mico_150k.dataset import layout
 from mico_150k.hub.push_forecast import PushForecast
 from mico_150k.images.header import Verify
 from mico_150k.io.machine import gigabytes
 from mico_150k.io.places import HUB
 from mico_150k.io.storage import is_url
-from mico_150k.sources import DEMO, Source, open_source
+from mico_150k.sources import DEMO, Source, is_demo, open_source
 
 _OF_A_FOLDER = ("partition", "finish", "overwrite", "recheck")
 _OF_WORKERS = ("workers", "max_memory")
@@ -64,14 +63,16 @@ def build(
         ),
     ] = DEMO,
     out: Annotated[
-        str,
+        str | None,
         typer.Option(
             metavar="PLACE",
             help="Where the dataset goes: a folder; a URL that fsspec writes to, such as "
             "`s3://bucket/name`; or `hf://datasets/USER/NAME`, a new repository on the Hub that "
-            "gets shards as they finish, so that none stays here.",
+            "gets shards as they finish, so that none stays on this machine. By default "
+            "`mico-150k`, or `mico-demo` for the demo.",
+            show_default=False,
         ),
-    ] = layout.DATASET,
+    ] = None,
     config: Annotated[
         list[str] | None,
         typer.Option(help=f"Write only this configuration; repeatable: {', '.join(CONFIGS)}."),
@@ -147,6 +148,8 @@ def build(
     folder's `quarantine.jsonl` and `report.json`.
     """
     is_ray = executor is ExecutorName.RAY
+    if out is None:
+        out = default_out(DEMO if is_demo(source) else "")
     _refuse_unused(context, out, is_ray=is_ray)
     stated = License(license) if license is not None else None
     reading = make_reading(map_, task_map, exclude, allow_outside=allow_outside)

@@ -1,6 +1,6 @@
 """What differs between the build that a folder holds and the one that is wanted, in words."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 _OTHER_NAMES = {
@@ -10,15 +10,29 @@ _OTHER_NAMES = {
     "row_group_rows": "the rows of a row group",
 }
 """Of options that are not called as in the command."""
+_ORIGINS = {
+    "demo": "the built-in demo",
+    "parquet": "a release of Parquet files",
+    "manifest": "manifests of image paths",
+    "dataset": "a dataset that `mico refine` made",
+}
+"""By the kind of source that an identity names."""
 _MOST_NAMED = 5
 _MOST_CHARACTERS = 40
 """Of a value that is shown."""
 
 
+def origin(identity: Mapping[str, Any]) -> str:
+    """What a build was made from, in words, by its identity."""
+    return _ORIGINS.get(str(identity.get("source")), "one from another source")
+
+
 def differences(present: dict[str, Any], wanted: dict[str, Any]) -> str:
     """The options, packages and files that differ, between what two builds are."""
-    found = [*_of_identities(present["identity"], wanted["identity"])]
-    found += _of_files(present["mtime_tokens"], wanted["mtime_tokens"])
+    there, here = present["identity"], wanted["identity"]
+    found = [*_of_identities(there, here)]
+    if there.get("source") == here.get("source"):
+        found += _of_files(present["mtime_tokens"], wanted["mtime_tokens"])
     if not found:
         found = ["the content of the source's files, or --task-map"]
     more = [" …"] if len(found) > _MOST_NAMED else []
@@ -26,6 +40,9 @@ def differences(present: dict[str, Any], wanted: dict[str, Any]) -> str:
 
 
 def _of_identities(present: dict[str, Any], wanted: dict[str, Any]) -> Iterator[str]:
+    if present.get("source") != wanted.get("source"):
+        yield f"the source ({origin(present)} there, {origin(wanted)} now)"
+        return  # columns and options differ with it
     for part, name in (("options", _option), ("versions", str)):
         there, here = present.get(part) or {}, wanted.get(part) or {}
         for key in sorted({*there, *here}):

@@ -4,6 +4,8 @@ import re
 
 DATASET = "mico-150k"
 """The dataset's name, and a build's folder where none is given."""
+DEMO_DATASET = "mico-demo"
+"""The same for a build of the built-in demo: it must not stand in the way of the dataset."""
 SPLIT = "train"
 VALIDATION = "validation"
 TEST = "test"

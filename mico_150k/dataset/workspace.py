@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from mico_150k.core.errors import OutputRefused
 from mico_150k.dataset import layout
-from mico_150k.dataset.difference import differences
+from mico_150k.dataset.difference import differences, origin
 from mico_150k.dataset.formats import is_manifest, written_by
 from mico_150k.dataset.records import FileRecord, ShardRecord
 from mico_150k.io.files import read_json, sha256, write_json
@@ -135,6 +135,14 @@ class Workspace(ClaimedFolder):
         if not isinstance(there, dict) or not isinstance(here, dict):
             return ""
         return "" if there.get("version") == here.get("version") else written_by(there)
+
+    def other(self, present: Identity, wanted: Identity) -> str:
+        """Which build the folder holds, in words."""
+        there, here = present.get("identity"), wanted.get("identity")
+        if not isinstance(there, dict) or not isinstance(here, dict):
+            return super(Workspace, self).other(present, wanted)
+        is_same_kind = there.get("source") == here.get("source")
+        return "another build" if is_same_kind else f"another build: {origin(there)}"
 
     def differences(self, present: Identity, wanted: Identity) -> str:
         """What differs between two builds, in words."""

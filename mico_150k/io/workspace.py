@@ -141,6 +141,10 @@ class ClaimedFolder(ABC):
         """Who wrote work that this version cannot go on with; "" where it can."""
         return ""
 
+    def other(self, present: Identity, wanted: Identity) -> str:  # noqa: ARG002 - for those that know
+        """What work the folder holds that is not the wanted one, in words."""
+        return f"another {self.KIND}"
+
     def differences(self, present: Identity, wanted: Identity) -> str:
         """What differs between two identities, in words."""
         keys = sorted({*present, *wanted})
@@ -150,10 +154,11 @@ class ClaimedFolder(ABC):
 
     def _refusal(self, present: Identity, wanted: Identity) -> str:
         if not present:
+            what = "is a git clone" if (self.folder / ".git").exists() else "is not empty"
             return (
-                f"{self.name} is not empty, and not a folder that `{self.COMMAND}` has begun: "
+                f"{self.name} {what}, and not a folder that `{self.COMMAND}` has begun: "
                 f"it holds files that no {self.KIND} has written.\n"
-                f"Choose another folder with {self.OPTION}, or remove what is in it."
+                f"Nothing in it was changed. Choose another folder with {self.OPTION}."
             )
         if present == _CLEARED:
             return (
@@ -168,7 +173,7 @@ class ClaimedFolder(ABC):
                 f"{self.AGAIN}, with another {self.OPTION}{overwrite}."
             )
         return (
-            f"{self.name} holds another {self.KIND}; "
+            f"{self.name} holds {self.other(present, wanted)}; "
             f"what differs is {self.differences(present, wanted)}.\n"
             f"Run it with what it was begun with, or choose another {self.OPTION}{overwrite}."
         )

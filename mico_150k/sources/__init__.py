@@ -23,7 +23,7 @@ from mico_150k.sources.manifest import open_manifest
 from mico_150k.sources.parquet import FOOTER_THREADS, open_parquet
 from mico_150k.sources.source import FileSource, ReadOptions, Source, SourceFile
 
-__all__ = ["DEMO", "ReadOptions", "Source", "SourceFile", "open_source"]
+__all__ = ["DEMO", "ReadOptions", "Source", "SourceFile", "is_demo", "open_source"]
 
 
 def open_source(
@@ -41,7 +41,7 @@ def open_source(
     out: for looking, never for building.
     """
     reading = reading or ReadOptions()
-    if location == DEMO and not Path(DEMO).exists():
+    if is_demo(location):
         if reading != ReadOptions():
             msg = "--map, --task-map, --exclude and --allow-outside have no use for the demo."
             raise UsageError(msg)
@@ -51,6 +51,11 @@ def open_source(
         msg = f"{location}: no row in its {len(source.files)} files."
         raise EmptySource(msg)
     return source
+
+
+def is_demo(location: str) -> bool:
+    """Whether a location is the built-in source: a folder of that name takes precedence."""
+    return location == DEMO and not Path(DEMO).exists()
 
 
 def _open(location: str, reading: ReadOptions, problems: list[SourceError] | None) -> Source:

@@ -50,6 +50,16 @@ def test_build_dataset(release: Path, tmp_path: Path, mico: Mico) -> None:
     assert repr(made).startswith(f"<BuildResult {tmp_path / 'made'}: 24 of 24 rows in ")
 
 
+def test_build_dataset_names_its_folder_for_its_source(
+    release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    made = mico_150k.build_dataset(configs=["dimoo"])
+    assert repr(made).startswith("<BuildResult mico-demo: 40 of 40 rows")
+    made = mico_150k.build_dataset(mico_150k.open_source(release), configs=["dimoo"])
+    assert repr(made).startswith("<BuildResult mico-150k: 24 of 24 rows")
+
+
 def test_build_dataset_of_an_open_source(release: Path, tmp_path: Path, mico: Mico) -> None:
     rules = ("--map", "id=@row", "--exclude", "HumanObjectInteraction/*")
     assert mico("build", release, "--out", "said", "--config", "dimoo", *rules).returncode == DONE

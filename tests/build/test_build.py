@@ -38,7 +38,7 @@ from mico_150k.dataset.row_group import MAX_ROWS
 from mico_150k.dataset.workspace import Workspace
 from mico_150k.io.parquet import PAGE_BYTES, image_writer
 from mico_150k.io.temporary import partial, process_mark
-from mico_150k.sources import ReadOptions, open_source
+from mico_150k.sources import DEMO, ReadOptions, open_source
 from mico_150k.sources.pages import read_page_headers
 
 from ..factories import (
@@ -332,6 +332,22 @@ def test_a_folder_may_have_any_name(
     monkeypatch.chdir(tmp_path)
     build(release, Path(name))
     assert len(contents(tmp_path / name)) == len(contents(tmp_path))
+
+
+def test_a_build_in_the_folder_from_another_kind_of_source_is_named(
+    release: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    Build.prepare(open_source(DEMO), out, SMALL).run()
+    said = (
+        "holds another build: the built-in demo; what differs is the source "
+        r"\(the built-in demo there, a release of Parquet files now\)\.\n"
+    )
+    with pytest.raises(OutputRefused, match=said):
+        build(release, out)
+    build(release, tmp_path / "other")
+    with pytest.raises(OutputRefused, match="release of Parquet files; what differs is the source"):
+        Build.prepare(open_source(DEMO), tmp_path / "other", SMALL).run()
 
 
 def test_overwriting_a_refined_folder_leaves_none_of_its_shards(

@@ -39,11 +39,23 @@ def test_build_without_a_source_builds_the_demo_and_shows_a_row_of_each_configur
         assert config in done.stdout
     assert "image_list: [PNG 384×384, WEBP 768×576, PNG 768×576]" in done.stdout
     assert done.stderr.splitlines()[-1].startswith(
-        "done: 40 rows read, 40 written, 0 left out; 10 files"
+        "done: 40 rows read, 40 written, 0 skipped; 10 files"
     )
-    checked = mico("check", "mico-150k", folder=tmp_path)
+    checked = mico("check", "mico-demo", folder=tmp_path)
     assert checked.returncode == DONE
-    assert checked.stderr.splitlines()[-1] == "mico-150k: all is well"
+    assert checked.stderr.splitlines()[-1] == "mico-demo: all is well"
+
+
+def test_out_is_by_default_named_for_the_source(release: Path, tmp_path: Path) -> None:
+    for source, out in ((), "mico-demo"), (("demo",), "mico-demo"), ((release,), "mico-150k"):
+        (tmp_path / out).mkdir(exist_ok=True)
+        (tmp_path / out / "mine.txt").touch()
+        done = mico("build", *source, folder=tmp_path)
+        assert done.returncode == WRONG_USAGE
+        assert f"{out} is not empty, and not a folder that `mico build` has begun" in done.stderr
+    (tmp_path / "demo").mkdir()
+    done = mico("build", "demo", folder=tmp_path)
+    assert "demo: no .parquet" in done.stderr
 
 
 @pytest.mark.slow

@@ -79,7 +79,7 @@ def test_a_build_that_cannot_be_shown_ends_well(tmp_path: Path, line: str, *, sa
     assert done.returncode == DONE, done.stderr
     last = done.stderr.decode().splitlines()[-1:]
     assert last == [] if not said else last[0].startswith("done: 40 rows read")
-    assert (tmp_path / "mico-150k" / "manifest.json").is_file()
+    assert (tmp_path / "mico-demo" / "manifest.json").is_file()
 
 
 def test_data_that_is_lost_on_a_full_disk_is_no_success(dataset: Path, tmp_path: Path) -> None:

@@ -70,9 +70,13 @@ def test_what_somebody_else_has_there_is_no_work_and_what_may_stay_does_not_coun
     (tmp_path / "images").mkdir()
     assert not pages.holds({"seed": 1})
     (tmp_path / "thesis.tex").write_text("mine")
-    with pytest.raises(OutputRefused, match="not a folder that `mico test` has begun"):
+    with pytest.raises(OutputRefused, match="not a folder that `mico test` has begun") as error:
         write(pages, {"seed": 1})
     assert names(tmp_path) == ["images", "thesis.tex"]
+    assert str(error.value).endswith("Nothing in it was changed. Choose another folder with --out.")
+    (tmp_path / ".git").mkdir()
+    with pytest.raises(OutputRefused, match="is a git clone, and not a folder"):
+        write(pages, {"seed": 1})
 
 
 @pytest.mark.parametrize("removed", [0, 1, 2])
