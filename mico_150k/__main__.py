@@ -1,6 +1,9 @@
 """`mico`, and `python -m mico_150k`: the command line, where what it needs is installed."""
 
 import sys
+import time
+
+_STARTED = time.monotonic()
 
 
 def main() -> None:
@@ -8,7 +11,7 @@ def main() -> None:
     try:
         from mico_150k.cli import main as run
 
-        run()
+        run(_STARTED)
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("mico_150k"):
             raise

@@ -1,8 +1,10 @@
 """`build_dataset`: a dataset from a source, as `mico build` makes it."""
 
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 from mico_150k.api.build_to_hub import HubBuildResult, build_to_hub
 from mico_150k.api.build_to_url import build_to_url
@@ -18,6 +20,7 @@ from mico_150k.build.plan import SHARD_BYTES
 from mico_150k.build.processes import Processes
 from mico_150k.card.file import License
 from mico_150k.core.errors import NoLicense, UsageError
+from mico_150k.core.plural import counted
 from mico_150k.dataset import layout
 from mico_150k.hub.push import PushProgress
 from mico_150k.hub.push_forecast import PushForecast
@@ -47,6 +50,7 @@ class BuildOutlook:
     seconds: float
 
 
+Result = TypeVar("Result", BuildResult, PartitionResult, HubBuildResult)
 OnBuildOutlook = Callable[[BuildOutlook], None]
 
 
@@ -116,6 +120,7 @@ def build_dataset(
         DiskTooSmall: The result will not fit.
         HubError: The Hub cannot be reached, or does not take it, in one of its kinds.
     """
+    started = time.monotonic()
     options = BuildOptions(
         configs=tuple(name for name in CONFIGS if name in configs)
         if set(configs) <= set(CONFIGS)
@@ -159,7 +164,7 @@ def build_dataset(
         target = HubTarget.look(repository, private=private)
         opened = _opened(source)
         with default_row_bar("building and sending", on_progress) as tell:
-            return build_to_hub(
+            published = build_to_hub(
                 opened,
                 target,
                 options,
@@ -171,25 +176,34 @@ def build_dataset(
                 on_progress=tell,
                 on_transfer=on_transfer,
             )
+        return _timed(published, started)
     opened = _opened(source)
     if isinstance(place, RemoteUrl):
-        return build_to_url(opened, str(place), options, choose, stated, tolerance, on_progress)
+        sent = build_to_url(opened, str(place), options, choose, stated, tolerance, on_progress)
+        return _timed(sent, started)
     planned = Build.prepare(opened, place.path, options, license=stated)
     if finish:
-        return planned.complete(recheck=recheck, tolerance=tolerance)
+        return _timed(planned.complete(recheck=recheck, tolerance=tolerance), started)
     executor = choose(planned)
     with default_row_bar("building", on_progress) as tell:
         if part:
-            return planned.run_partition(
+            built = planned.run_partition(
                 part, recheck=recheck, tolerance=tolerance, executor=executor, on_progress=tell
             )
-        return planned.run(
+            return _timed(built, started)
+        whole = planned.run(
             overwrite=overwrite,
             recheck=recheck,
             tolerance=tolerance,
             executor=executor,
             on_progress=tell,
         )
+    return _timed(whole, started)
+
+
+def _timed(result: Result, started: float) -> Result:
+    """The result with the time since then: reading headers and planning take a part of it."""
+    return replace(result, seconds=time.monotonic() - started)
 
 
 def default_out(kind: str) -> str:
@@ -213,11 +227,12 @@ def _choose(
 
         executor = RayCluster(ray_address)
         workers = 1
-        where = "{} nodes with {} cores, each unit at most".format(*executor.size)
+        nodes, cores = executor.size
+        where = f"{counted(nodes, 'node')} with {counted(cores, 'core')}, each unit at most"
     else:
         workers = choose_workers(planned.source, planned.plan, asked, max_memory)
         room = image_room(planned.source, planned.plan, workers, max_memory)
         executor = InProcess(room) if workers == 1 else Processes(workers, image_room=room)
-        where = "1 worker" if workers == 1 else f"{workers} workers"
+        where = counted(workers, "worker")
     memory = building_memory(planned.source, planned.plan, workers)
     return executor, BuildOutlook(planned, where, memory, planned.forecast.seconds / workers)

@@ -27,6 +27,7 @@ from mico_150k.builders import BUILDERS
 from mico_150k.card.file import License, read_card, write_card
 from mico_150k.core.errors import ShardsMissing, UnknownConfig
 from mico_150k.core.identity import json_sha256
+from mico_150k.core.plural import counted
 from mico_150k.core.progress import Progress
 from mico_150k.dataset import configurations, layout
 from mico_150k.dataset.folder import DatasetFolder
@@ -113,8 +114,9 @@ class BuildResult:
         """The build in one line."""
         read, rows = self.report.rows_read, self.report.rows
         return (
-            f"<{type(self).__name__} {self.location}: {rows} of {read} rows in {self.shards} "
-            f"shards; {self.files} files, {gigabytes(self.bytes)}, {self.seconds:.1f} s>"
+            f"<{type(self).__name__} {self.location}: {rows} of {counted(read, 'row')} in "
+            f"{counted(self.shards, 'shard')}; {counted(self.files, 'file')}, "
+            f"{gigabytes(self.bytes)}, {self.seconds:.1f} s>"
         )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from mico_150k.build.plan import Plan
 from mico_150k.build.worker import GroupProgress
 from mico_150k.core.errors import TooManyLeftOut
+from mico_150k.core.plural import counted
 from mico_150k.core.progress import Progress
 from mico_150k.core.reasons import Reason
 from mico_150k.dataset.records import ShardRecord
@@ -60,10 +61,10 @@ class DropLimit:
         example = self._examples[reason]
         image = f", image {example['image']}" if example["image"] is not None else ""
         return TooManyLeftOut(
-            f"{total} of {self._rows} rows so far cannot be used, more than the tolerated "
-            f"{self._tolerance:.2%} of {self._plan.rows}.\n"
-            f"Most often: {reason} ({Reason(reason).meaning}), {count} rows; the latest is "
-            f"{example['file']}, row {example['row']}{image}: "
+            f"{total:,} of {counted(self._rows, 'row')} so far cannot be used, more than the "
+            f"tolerated {self._tolerance:.2%} of {self._plan.rows}.\n"
+            f"Most often: {reason} ({Reason(reason).meaning}), {counted(count, 'row')}; the "
+            f"latest is {example['file']}, row {example['row']}{image}: "
             f"{example['detail'] or example['reason']}\n"
             "`mico inspect SOURCE --images` lists them all. To go on without them: "
             f"--tolerance {min(1, max(0.05, 2 * total / self._plan.rows)):.2f}"

@@ -4,6 +4,7 @@ import sys
 
 import pyarrow as pa
 
+from mico_150k.cli import clock
 from mico_150k.cli.streams import close_streams, prepare_streams
 from mico_150k.cli.terminal import say, told
 from mico_150k.cli.unused import refuse_old
@@ -15,8 +16,12 @@ STOPPED = 130
 """What a shell and typer say of Ctrl-C."""
 
 
-def main() -> None:
-    """Run `mico`; an error that is foreseen is a message, and no traceback."""
+def main(started: float | None = None) -> None:
+    """Run `mico`; an error that is foreseen is a message, and no traceback.
+
+    `started` is when the process began, by `time.monotonic`.
+    """
+    clock.start(started)
     prepare_streams()
     try:
         status = _run()

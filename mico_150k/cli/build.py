@@ -1,5 +1,6 @@
 """`mico build`."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from enum import Enum
 from typing import Annotated
@@ -13,7 +14,8 @@ from mico_150k.build.drop_limit import TOLERANCE
 from mico_150k.build.partition import PartitionResult
 from mico_150k.build.plan import SHARD_BYTES
 from mico_150k.card.file import License
-from mico_150k.cli.build_result import first_rows, say_built, say_published
+from mico_150k.cli.build_result import first_rows, say_built, say_next, say_published
+from mico_150k.cli.clock import elapsed
 from mico_150k.cli.hub import say_transfer, say_wait
 from mico_150k.cli.options import (
     AllowOutside,
@@ -29,6 +31,7 @@ from mico_150k.cli.options import (
 from mico_150k.cli.push import say_progress
 from mico_150k.cli.terminal import duration, progress, say, show, show_json, showing
 from mico_150k.cli.unused import is_given, refuse
+from mico_150k.core.plural import counted
 from mico_150k.hub.push_forecast import PushForecast
 from mico_150k.images.header import Verify
 from mico_150k.io.machine import gigabytes
@@ -36,7 +39,7 @@ from mico_150k.io.places import HUB
 from mico_150k.io.storage import is_url
 from mico_150k.sources import DEMO, Source, is_demo, open_source
 
-_OF_A_FOLDER = ("partition", "finish", "overwrite", "recheck")
+_OF_A_FOLDER = ("partition", "finish", "overwrite", "recheck", "show_rows")
 _OF_WORKERS = ("workers", "max_memory")
 AROUND = "auto"
 """Ray's word for the cluster that this machine belongs to."""
@@ -140,6 +143,14 @@ def build(
             rich_help_panel=TO_THE_HUB,
         ),
     ] = None,
+    show_rows: Annotated[
+        bool,
+        typer.Option(
+            "--show-rows",
+            help="At the end, print the first row of each configuration, as "
+            "`load_dataset` reads it.",
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Build a dataset that `load_dataset`, the Hub's viewer and the trainers read.
@@ -183,7 +194,8 @@ def build(
             on_transfer=say_progress,
             on_wait=say_wait,
         )
-    _show(result, partition, as_json=as_json)
+    configs = tuple(config or CONFIGS)
+    _show(result, configs, partition, show_rows=show_rows, as_json=as_json)
 
 
 def _refuse_unused(context: typer.Context, out: str, *, is_ray: bool) -> None:
@@ -196,7 +208,10 @@ def _refuse_unused(context: typer.Context, out: str, *, is_ray: bool) -> None:
         if is_url(out):
             refuse(context, _OF_A_FOLDER, f"a folder on this machine, and --out {out} is none.")
     if is_given(context, "partition"):
-        refuse(context, ("finish", "overwrite"), "a build that no other machine has a part in.")
+        alone = ("finish", "overwrite", "show_rows")
+        refuse(context, alone, "a build that no other machine has a part in.")
+    if is_given(context, "as_json"):
+        refuse(context, ("show_rows",), "people, and --json is for a program.")
     if is_given(context, "finish"):
         of_work = (*_OF_WORKERS, "executor", "ray_address", "overwrite")
         refuse(context, of_work, "a build that reads: --finish writes no shard.")
@@ -211,11 +226,11 @@ def _refuse_unused(context: typer.Context, out: str, *, is_ray: bool) -> None:
 def _say_outlook(outlook: BuildOutlook) -> None:
     planned = outlook.build
     say(
-        "{} rows of {} files, {} of images → {} shards, {} in {}; {}, about {} memory and {}",
-        planned.forecast.rows,
-        len(planned.plan.files),
+        "{} from {}, {} of images → {}, {} in {}; {}, about {} memory and {}",
+        counted(planned.forecast.rows, "row"),
+        counted(len(planned.plan.files), "file"),
         gigabytes(planned.forecast.images),
-        planned.plan.shards,
+        counted(planned.plan.shards, "shard"),
         gigabytes(planned.forecast.output),
         planned.location or planned.out,
         outlook.executor,
@@ -227,29 +242,35 @@ def _say_outlook(outlook: BuildOutlook) -> None:
 
 
 def _say_forecast(forecast: PushForecast) -> None:
-    say_transfer(forecast, f"about {forecast.files} shards to send")
+    say_transfer(forecast, f"about {counted(forecast.files, 'shard')} to send")
 
 
 def _show(
-    result: BuildResult | PartitionResult | HubBuildResult, partition: str | None, *, as_json: bool
+    result: BuildResult | PartitionResult | HubBuildResult,
+    configs: Sequence[str],
+    partition: str | None,
+    *,
+    show_rows: bool,
+    as_json: bool,
 ) -> None:
     with showing():
         if as_json:
             show_json(asdict(result))
-        elif isinstance(result, BuildResult) and not is_url(result.location):
+        elif show_rows and isinstance(result, BuildResult):
             show(first_rows(result.folder))
     if isinstance(result, BuildResult):
         say_built(result)
-        return
-    if isinstance(result, HubBuildResult):
+    elif isinstance(result, HubBuildResult):
         say_published(result)
-        return
-    say(
-        "[green]done[/green]: partition {}, {} shards ({} were there), {} s; "
-        "`--finish` completes {} when all partitions are done",
-        partition,
-        result.shards,
-        result.resumed,
-        f"{result.seconds:.1f}",
-        result.location,
-    )
+    else:
+        say(
+            "[green]done[/green]: partition {}, {} ({} finished before), {}; "
+            "`--finish` completes {} when all partitions are done",
+            partition,
+            counted(result.shards, "shard"),
+            result.resumed,
+            elapsed(),
+            result.location,
+        )
+    if not as_json and not isinstance(result, PartitionResult):
+        say_next(result, configs)

@@ -1,6 +1,8 @@
-"""What `mico build` shows at its end: what became of the rows, and the first of them."""
+"""What `mico build` says at its end: what became of the rows, and what to do next."""
 
-from collections.abc import Mapping
+import json
+import shlex
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -8,10 +10,14 @@ from rich.table import Table
 
 from mico_150k.api.build_to_hub import HubBuildResult
 from mico_150k.build.build import BuildResult
+from mico_150k.builders import TRAINERS
+from mico_150k.cli.clock import elapsed
 from mico_150k.cli.terminal import say
+from mico_150k.core.plural import counted
 from mico_150k.dataset import layout
 from mico_150k.dataset.folder import DatasetFolder
 from mico_150k.io.machine import gigabytes
+from mico_150k.io.storage import is_url
 from mico_150k.loaders.first_row import FirstRows
 
 _SECONDS = 60.0
@@ -19,40 +25,72 @@ _SECONDS = 60.0
 
 
 def say_built(result: BuildResult) -> None:
-    """The last line of a build."""
+    """The end of a build: what became of the rows."""
     report = result.report
     say(
-        "[green]done[/green]: {}; {} files, {} in {}, {} s{}",
+        "[green]done[/green]: {}; {}, {} in {}, {}{}",
         rows_in_words(report.rows_read, report.rows, report.reasons),
-        result.files,
+        counted(result.files, "file"),
         gigabytes(result.bytes),
         result.location,
-        f"{result.seconds:.1f}",
-        f" ({result.resumed} of {result.shards} shards were there)" if result.resumed else "",
+        elapsed(),
+        resumed_in_words(result.resumed, result.shards),
     )
+    if report.reasons:
+        say("      {}/{} lists the skipped rows", result.location, layout.QUARANTINE)
 
 
 def say_published(result: HubBuildResult) -> None:
-    """The last line of a build to the Hub."""
+    """The end of a build to the Hub."""
     if result.was_published:
         say("[green]done[/green]: {} holds this very build already", result.url)
         return
     say(
-        "[green]done[/green]: {}; {} shards, {}; verified, {} at {}, {} s{}",
+        "[green]done[/green]: {}; {}, {}; verified, {} at {}, {}{}",
         rows_in_words(result.rows_read, result.rows, result.skipped),
-        result.files,
+        counted(result.files, "shard"),
         gigabytes(result.bytes),
         result.url,
         result.commit[:8],
-        f"{result.seconds:.1f}",
-        f" ({result.resumed} of {result.shards} shards were there)" if result.resumed else "",
+        elapsed(),
+        resumed_in_words(result.resumed, result.shards),
     )
+
+
+def say_next(result: BuildResult | HubBuildResult, configs: Sequence[str]) -> None:
+    """What to do with the dataset; `configs` are the configurations that were written."""
+    config = next((config for config in configs if config in TRAINERS), configs[0])
+    if isinstance(result, HubBuildResult):
+        place = "/".join(result.url.rsplit("/", 2)[1:])
+        commands = [f"mico preview {place}"]
+    else:
+        place = result.location
+        here = shlex.quote(place)
+        commands = [f"mico check {here}", f"mico preview {here}"]
+        if config in TRAINERS and not is_url(place):
+            out = shlex.quote(f"{place}-{config}")
+            commands.append(f"mico export {config} {here} --out {out}")
+    if not is_url(place):
+        named = ", ".join(json.dumps(text, ensure_ascii=False) for text in (place, config))
+        commands.append(f"load_dataset({named})  # in Python")
+    for number, command in enumerate(commands):
+        say("{} {}", "     " if number else "next:", command)
 
 
 def rows_in_words(read: int, written: int, skipped: Mapping[str, int]) -> str:
     """What became of a source's rows; `skipped` are rows by reason."""
-    reasons = "".join(f", {count} {reason}" for reason, count in skipped.items())
-    return f"{read} rows read, {written} written, {read - written} skipped{reasons}"
+    reasons = ", ".join(f"{count:,} {reason}" for reason, count in skipped.items())
+    total = f"{read - written:,} skipped" + (f" ({reasons})" if reasons else "")
+    return f"{counted(read, 'row')} read, {written:,} written, {total}"
+
+
+def resumed_in_words(resumed: int, shards: int) -> str:
+    """How much of a build was finished by an earlier run; empty where nothing was."""
+    if not resumed:
+        return ""
+    if resumed == shards:
+        return " (it was finished before)"
+    return f" ({resumed} of {counted(shards, 'shard')} were finished before)"
 
 
 def first_rows(folder: Path) -> Table:

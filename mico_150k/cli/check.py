@@ -10,6 +10,7 @@ from mico_150k.cli.hub import say_wait
 from mico_150k.cli.options import AsJson
 from mico_150k.cli.terminal import say, show_json, show_line
 from mico_150k.cli.unused import is_given, refuse
+from mico_150k.core.plural import counted
 from mico_150k.hub.repository import DEFAULT_BRANCH
 
 
@@ -54,6 +55,6 @@ def check(
     faults = sum(finding.fault for finding in findings)
     if as_json:
         show_json({"faults": faults, "findings": [asdict(finding) for finding in findings]})
-    say("{}: {}", remote or dataset, f"{faults} faults" if faults else "all is well")
+    say("{}: {}", remote or dataset, counted(faults, "fault") if faults else "all is well")
     if faults:
         raise typer.Exit(1)

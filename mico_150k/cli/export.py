@@ -17,6 +17,7 @@ from mico_150k.cli.options import AsJson
 from mico_150k.cli.terminal import progress, say, show_json, showing
 from mico_150k.cli.unused import is_given, refuse
 from mico_150k.core.errors import UsageError
+from mico_150k.core.plural import counted
 from mico_150k.core.trainer import (
     CodesTrainer,
     Exported,
@@ -224,7 +225,7 @@ for _trainer in TRAINERS.values():
 
 
 def _say_forecast(forecast: ExportForecast) -> None:
-    say("{} rows chosen, {} to export", forecast.chosen, forecast.rows)
+    say("{} chosen, {} to export", counted(forecast.chosen, "row"), f"{forecast.rows:,}")
     fetched = f"{gigabytes(forecast.fetched)} to fetch, " if forecast.fetched else ""
     free = "" if forecast.free is None else f", which has {gigabytes(forecast.free)} free"
     say("about {}{} to write to {}{}", fetched, gigabytes(forecast.written), forecast.folder, free)
@@ -251,19 +252,19 @@ def _report(exported: Exported, *, as_json: bool) -> None:
         if as_json:
             show_json(asdict(exported))
     for name, rows in exported.skipped.items():
-        say("left out: {} rows ({})", rows, name)
+        say("skipped: {} ({})", counted(rows, "row"), name)
     for remark in (*trainer.remarks, *trainer.limits):
         if remark.name in exported.remarks:
-            say("{} rows with {}", exported.remarks[remark.name], remark.why)
+            say("{} with {}", counted(exported.remarks[remark.name], "row"), remark.why)
     for note in trainer.notes(exported):
         say("{}", note)
     most = exported.identity["max_inputs"]
     say(
-        "[green]done[/green]: {} of {} rows for {}{}{}; {} says how to start",
-        exported.rows,
-        exported.rows_chosen,
+        "[green]done[/green]: {} of {} for {}{}{}; {} says how to start",
+        f"{exported.rows:,}",
+        counted(exported.rows_chosen, "row"),
         trainer.title,
-        f", {exported.truncated} cut to {most} inputs" if exported.truncated else "",
-        f", {exported.unique_images} images" if exported.unique_images else "",
+        f", {exported.truncated:,} cut to {counted(most, 'input')}" if exported.truncated else "",
+        f", {counted(exported.unique_images, 'image')}" if exported.unique_images else "",
         Path(exported.root) / START,
     )

@@ -23,6 +23,7 @@ from mico_150k.cli.options import (
 from mico_150k.cli.terminal import duration, make_table, progress, say, show, show_json
 from mico_150k.cli.unused import refuse, refuse_others
 from mico_150k.core.errors import SourceError
+from mico_150k.core.plural import counted
 from mico_150k.dataset.records import ImageCounts
 from mico_150k.images.header import Verify
 from mico_150k.inspection.source import ImageInspection, SourceInspection
@@ -105,16 +106,18 @@ def inspect(
     for problem in inspection.problems:
         say("[red]wrong[/red]  {}", problem)
     if inspection.problems:
-        msg = f"{len(inspection.problems)} problems that a build would stop at."
+        msg = f"{counted(len(inspection.problems), 'problem')} that a build would stop at."
         raise SourceError(msg)
 
 
 def _show_source(inspection: SourceInspection) -> None:
-    show(f"{inspection.location}: {inspection.kind}, {len(inspection.files)} files, "
-         f"{inspection.rows} rows, {gigabytes(inspection.image_bytes)} of images")  # fmt: skip
+    show(
+        f"{inspection.location}: {inspection.kind}, {counted(len(inspection.files), 'file')}, "
+        f"{counted(inspection.rows, 'row')}, {gigabytes(inspection.image_bytes)} of images"
+    )
     show(_task_table(inspection))
     for shape, files in _by_shape(inspection.files).items():
-        show(f"{len(files)} files with {shape}")
+        show(f"{counted(len(files), 'file')} with {shape}")
         for line in folded(files[0].get("columns", {})):
             show(f"    {line}")
         show(f"    such as {files[0]['file']}")
@@ -122,7 +125,7 @@ def _show_source(inspection: SourceInspection) -> None:
     if forecast := inspection.forecast:
         free = "" if forecast.free is None else f" ({gigabytes(forecast.free)} are free here)"
         show(
-            f"a build of all configurations: {inspection.shards} shards, "
+            f"a build of all configurations: {counted(inspection.shards, 'shard')}, "
             f"{gigabytes(forecast.output)} on disk{free}, about "
             f"{gigabytes(forecast.memory)} memory and {duration(forecast.seconds)} of one worker"
         )
@@ -187,11 +190,13 @@ def _show_images(found: ImageInspection) -> None:
     show(table)
     same = found.duplicates
     show(
-        f"{same.images} image places hold {same.unique_images} different images, "
-        f"{same.shared_images} of them more than once; {same.identical_rows} rows repeat another"
+        f"{counted(same.images, 'image')}, {same.unique_images:,} of them different, "
+        f"{same.shared_images:,} used more than once; "
+        f"{counted(same.identical_rows, 'row repeats', 'rows repeat')} another"
     )
     reasons = "".join(f", {rows} {reason}" for reason, rows in found.reasons.items())
-    show(f"{found.rows} rows read, {len(found.skipped)} would be skipped{reasons}")
+    read = counted(found.rows, "row")
+    show(f"{read} read, {len(found.skipped):,} would be skipped{reasons}")
     for row in found.skipped[:MOST_LISTED]:
         image = f", image {row['image']}" if row["image"] is not None else ""
         show(f"    {row['file']}, row {row['row']}{image}: {row['reason']} {row['detail']}")

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from mico_150k.cli.terminal import make_table, say, show, show_json
 from mico_150k.core.errors import DamagedDataset, MicoError, UnsafeFile, UsageError
+from mico_150k.core.plural import counted
 from mico_150k.dataset.configurations import CONFIGS
 from mico_150k.dataset.folder import DatasetFolder
 from mico_150k.dataset.layout import MANIFEST
@@ -72,10 +73,10 @@ def show_dataset(dataset: "Dataset", *, plots: bool, as_json: bool) -> None:
         say("`mico card {}` shows them", dataset.location)
     statistics = found.statistics
     say(
-        "{}: {} rows, {} images",
+        "{}: {}, {}",
         dataset.location,
-        f"{statistics.rows:,}",
-        f"{statistics.input_images.images + statistics.output_images.images:,}",
+        counted(statistics.rows, "row"),
+        counted(statistics.input_images.images + statistics.output_images.images, "image"),
     )
 
 
@@ -91,14 +92,16 @@ def _show(found: "DatasetInspection") -> None:
     show(_limits(found))
     reuse = statistics.reuse
     show(
-        f"reuse: {reuse.inputs:,} input places hold {reuse.different_inputs:,} different images, "
-        f"{reuse.mean:g} places each, {reuse.most:,} at most; "
-        f"{reuse.repeated_outputs:,} outputs repeat another row's"
+        f"reuse: {counted(reuse.inputs, 'input')}, {reuse.different_inputs:,} different images, "
+        f"each used {reuse.mean:g} times on average and {reuse.most:,} at most; "
+        f"{counted(reuse.repeated_outputs, 'output repeats', 'outputs repeat')} another row's"
     )
     causes = ", ".join(f"{images:,} {cause}" for cause, images in statistics.re_encoded.items())
-    show(f"re-encoded: {statistics.re_encoded_images:,} images{f' ({causes})' if causes else ''}")
+    show(f"re-encoded: {counted(statistics.re_encoded_images, 'image')}{causes and f' ({causes})'}")
     if statistics.in_bench:
-        show(f"in the benchmark: {statistics.in_bench:,} rows, marked in the column overlap")
+        show(
+            f"in the benchmark: {counted(statistics.in_bench, 'row')}, marked in the column overlap"
+        )
     reasons = ", ".join(f"{rows} {reason}" for reason, rows in found.skipped.items())
     show(f"skipped by the build: {reasons or 'no row'}")
     show(_configs(found))

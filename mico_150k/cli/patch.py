@@ -7,6 +7,7 @@ import typer
 
 from mico_150k.api.patch import patch_clone
 from mico_150k.cli.terminal import say, show_bytes
+from mico_150k.core.plural import counted
 from mico_150k.trainers.patches import PATCHES, get_patch
 
 
@@ -32,4 +33,4 @@ def patch(
     if not changes:
         say("nothing to change: {} has it all", clone)
     files = len(get_patch(trainer).files)
-    say("[green]done[/green]: {} of {} files of {}", len(changes), files, clone)
+    say("[green]done[/green]: {} of {} of {}", len(changes), counted(files, "file"), clone)

@@ -14,6 +14,7 @@ from mico_150k.cli.build import AROUND, ExecutorName
 from mico_150k.cli.options import AsJson, RayAddress
 from mico_150k.cli.terminal import say, show, show_json, showing, tally
 from mico_150k.cli.unused import refuse
+from mico_150k.core.plural import counted
 from mico_150k.dataset import layout
 from mico_150k.pretokenize.run import Lengths, Pretokenization, PretokenizeResult
 from mico_150k.pretokenize.vq import DTYPES
@@ -75,10 +76,10 @@ def pretokenize(
         if not as_json:
             show(_table(lengths))
         say(
-            "{} images of {} records → {} encodings; tokens of text are estimated",
-            len(work.inputs.pictures),
-            len(work.inputs.records),
-            work.plan.encodings,
+            "{} of {} → {}; tokens of text are estimated",
+            counted(len(work.inputs.pictures), "image"),
+            counted(len(work.inputs.records), "record"),
+            counted(work.plan.encodings, "encoding"),
         )
 
     say("reading the index of {}", dataset)
@@ -122,12 +123,11 @@ def _say_done(result: PretokenizeResult) -> None:
         )
     say("next: mico export dimoo {} --out DIR", result.dataset)
     say(
-        "[green]done[/green]: {} records read, {} with codes{}; {} encodings{}, {} s; the "
-        "configuration {} of {}",
-        result.records_read,
-        result.records,
+        "[green]done[/green]: {} read, {} with codes{}; {}{}, {} s; the configuration {} of {}",
+        counted(result.records_read, "record"),
+        f"{result.records:,}",
         skipped,
-        result.encodings,
+        counted(result.encodings, "encoding"),
         before,
         f"{result.seconds:.1f}",
         layout.CODES,

@@ -9,6 +9,7 @@ import typer
 from mico_150k.api.preview import PAGE, ROWS, preview_dataset
 from mico_150k.cli.options import Where
 from mico_150k.cli.terminal import progress, say
+from mico_150k.core.plural import counted
 from mico_150k.io.machine import gigabytes
 
 
@@ -33,9 +34,9 @@ def preview(
             dataset, out, rows=rows, where=where, seed=seed, on_progress=on_progress
         )
     say(
-        "[green]done[/green]: {} of {} rows in {}, {}, {} s",
-        written.rows,
-        f"{written.total:,}",
+        "[green]done[/green]: {} of {} in {}, {}, {} s",
+        f"{written.rows:,}",
+        counted(written.total, "row"),
         written.path,
         gigabytes(written.bytes),
         f"{time.monotonic() - started:.1f}",

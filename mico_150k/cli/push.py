@@ -19,6 +19,7 @@ from mico_150k.cli.options import (
 )
 from mico_150k.cli.terminal import say, show_json, showing
 from mico_150k.core.errors import NoLicense
+from mico_150k.core.plural import counted
 from mico_150k.hub.push import Push, PushOptions, PushProgress, PushResult, PushStrategy
 from mico_150k.hub.repository import DEFAULT_BRANCH
 from mico_150k.io.machine import gigabytes
@@ -102,15 +103,17 @@ def _say_outlook(planned: Push) -> None:
         return
     new = "a new repository, " if planned.creates else ""
     say("{}: {}{}", planned.repository.name, new, planned.way.value)
-    say_transfer(forecast, f"{forecast.files} of {forecast.total_files} shards to send")
+    say_transfer(
+        forecast, f"{forecast.files:,} of {counted(forecast.total_files, 'shard')} to send"
+    )
 
 
 def say_progress(progress: PushProgress) -> None:
     """How much of it the Hub holds."""
     say(
-        "{}/{} shards on the Hub, {} of {}",
-        progress.files,
-        progress.total_files,
+        "{} of {} on the Hub, {} of {}",
+        f"{progress.files:,}",
+        counted(progress.total_files, "shard"),
         gigabytes(progress.bytes),
         gigabytes(progress.total_bytes),
     )
@@ -122,8 +125,8 @@ def say_pushed(result: PushResult, way: PushStrategy) -> None:
         say("[green]done[/green]: nothing to send; {} is up to date", result.url)
         return
     say(
-        "[green]done[/green]: {} shards sent, {}{}; verified, {} at {}, {} s",
-        result.files,
+        "[green]done[/green]: {} sent, {}{}; verified, {} at {}, {} s",
+        counted(result.files, "shard"),
         gigabytes(result.bytes),
         f", {result.removed} removed" if result.removed else "",
         result.url,

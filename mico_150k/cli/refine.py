@@ -13,9 +13,12 @@ from rich.table import Table
 from mico_150k.api.refine import refine_dataset
 from mico_150k.build.build import BuildResult
 from mico_150k.build.drop_limit import TOLERANCE
+from mico_150k.cli.build_result import resumed_in_words, rows_in_words
+from mico_150k.cli.clock import elapsed
 from mico_150k.cli.options import AsJson, Where
 from mico_150k.cli.terminal import progress, say, show, show_json, showing, tally
 from mico_150k.cli.unused import is_given, refuse
+from mico_150k.core.plural import counted
 from mico_150k.dataset import layout
 from mico_150k.dataset.folder import DatasetFolder
 from mico_150k.io.machine import gigabytes
@@ -129,12 +132,11 @@ def refine(
 def _say_outlook(planned: Refinement) -> None:
     assignments = planned.decision.assignments
     say(
-        "{} of {} rows stay, {} of them for validation → {} shards, {} of them links; "
-        "about {} to write in {}",
-        len(assignments.kept()),
-        len(assignments.rows),
-        len(assignments.kept(layout.VALIDATION)),
-        len(planned.shards),
+        "{} of {} stay, {} of them for validation → {}, {} of them links; about {} to write in {}",
+        f"{len(assignments.kept()):,}",
+        counted(len(assignments.rows), "row"),
+        f"{len(assignments.kept(layout.VALIDATION)):,}",
+        counted(len(planned.shards), "shard"),
         planned.linked,
         gigabytes(planned.bytes_to_write()),
         planned.out,
@@ -181,19 +183,15 @@ def _say_refined(result: BuildResult, planned: Refinement) -> None:
     skipped = Counter(reason.value for _, reason, _ in assignments.reasons())
     marked = len(assignments.overlaps)
     say(
-        "[green]done[/green]: {} rows read, {} written, {} skipped{}{}; {} of {} shards linked, "
-        "{} in {}, {} s{}",
-        len(assignments.rows),
-        result.report.rows,
-        skipped.total(),
-        "".join(f", {rows} {reason}" for reason, rows in skipped.items()),
-        f", {marked} marked" if marked else "",
+        "[green]done[/green]: {}{}; {} of {} linked, {} in {}, {}{}",
+        rows_in_words(len(assignments.rows), result.report.rows, skipped),
+        f", {marked:,} marked" if marked else "",
         planned.linked,
-        result.shards,
+        counted(result.shards, "shard"),
         gigabytes(result.bytes),
         result.location,
-        f"{result.seconds:.1f}",
-        f" ({result.resumed} of {result.shards} shards were there)" if result.resumed else "",
+        elapsed(),
+        resumed_in_words(result.resumed, result.shards),
     )
     if layout.CODES in planned.dataset.configs:
         say(

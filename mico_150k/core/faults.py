@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from mico_150k.core.excerpt import excerpt
+from mico_150k.core.plural import counted
 
 MOST_OF_A_KIND = 5
 """A stranger's file may be wrong in every row."""
@@ -52,7 +53,7 @@ class Faults:
 def summary(faults: Iterable[Fault], way_out: str) -> str:
     """The first fault, how many others there are, and the way out: two lines."""
     first, *others = faults
-    more = f" (and {len(others)} more faults)" if others else ""
+    more = f" (and {counted(len(others), 'more fault')})" if others else ""
     return f"{first}{more}\n{way_out}"
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from mico_150k.core.errors import MicoError
 from mico_150k.core.excerpt import excerpt
+from mico_150k.core.plural import counted
 from mico_150k.core.sample import Image
 from mico_150k.images.thumbnail import make_thumbnail
 from mico_150k.io.machine import gigabytes
@@ -29,12 +30,14 @@ _SHOWN = 200
 def summary(dataset: "Dataset") -> str:
     """A dataset in one line."""
     rows = dataset.manifest["rows"]
-    return f"<Dataset {dataset.location}: {rows:,} rows; {', '.join(dataset.configs)}>"
+    return f"<Dataset {dataset.location}: {counted(rows, 'row')}; {', '.join(dataset.configs)}>"
 
 
 def to_html(dataset: "Dataset") -> str:
     """A dataset as HTML. From a place elsewhere, nothing is fetched for it."""
-    parts = [f"<p><b>{escape(dataset.location)}</b>, {dataset.manifest['rows']:,} rows</p>"]
+    parts = [
+        f"<p><b>{escape(dataset.location)}</b>, {counted(dataset.manifest['rows'], 'row')}</p>"
+    ]
     parts.append(_configs(dataset))
     if dataset.folder is not None:
         try:

@@ -10,6 +10,7 @@ import pyarrow as pa
 import xxhash
 
 from mico_150k.core.errors import BrokenFile, OutputRefused, UsageError
+from mico_150k.core.plural import counted
 from mico_150k.core.progress import Progress
 from mico_150k.core.trainer import CodesTrainer, Exported, Readers, ShardTrainer, Trainer
 from mico_150k.dataset import layout
@@ -88,8 +89,8 @@ class ExportJob:
             fitted = fitted.with_all(chosen)
         if not fitted.index.num_rows:
             msg = (
-                f"none of {fitted.chosen} rows is left for {trainer.title}: {fitted.skipped}. "
-                "Choose others with --where, or see --over-limit."
+                f"none of {counted(fitted.chosen, 'row')} is left for {trainer.title}: "
+                f"{fitted.skipped}. Choose others with --where, or see --over-limit."
             )
             raise UsageError(msg)
         return cls(dataset, trainer, fitted, options, place, in_place=to is None)

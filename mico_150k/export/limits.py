@@ -8,6 +8,7 @@ from enum import Enum
 import pyarrow as pa
 
 from mico_150k.core.errors import OverLimit, UsageError
+from mico_150k.core.plural import counted
 from mico_150k.core.references import named_images
 from mico_150k.core.trainer import Candidate, Trainer
 from mico_150k.io.arrow import array_of
@@ -67,7 +68,9 @@ def fit(
     """
     own = trainer.max_inputs
     if max_inputs is not None and own is not None and max_inputs >= own:
-        msg = f"{trainer.title} takes {own} inputs and no more: --max-inputs is for fewer."
+        msg = (
+            f"{trainer.title} takes {counted(own, 'input')} and no more: --max-inputs is for fewer."
+        )
         raise UsageError(msg)
     skipped: Counter[str] = Counter()
     remarks: Counter[str] = Counter()
@@ -88,8 +91,8 @@ def fit(
     if policy is OverLimitPolicy.ERROR and exceeding:
         more = "" if len(exceeding) <= _MOST_NAMED else ", …"
         msg = (
-            f"{len(exceeding)} of {chosen.num_rows} rows are over a limit for {trainer.title}: "
-            f"{', '.join(exceeding[:_MOST_NAMED])}{more}\n"
+            f"{len(exceeding):,} of {counted(chosen.num_rows, 'row')} are over a limit for "
+            f"{trainer.title}: {', '.join(exceeding[:_MOST_NAMED])}{more}\n"
             "--over-limit drop leaves them out; --over-limit truncate keeps the first inputs of "
             "those with too many."
         )

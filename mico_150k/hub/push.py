@@ -13,6 +13,7 @@ from enum import Enum
 
 from mico_150k.card.file import License, make_card, read_card
 from mico_150k.core.errors import HubError, UsageError
+from mico_150k.core.plural import counted
 from mico_150k.dataset.folder import DatasetFolder
 from mico_150k.hub import preflight
 from mico_150k.hub.card_conflicts import refuse_to_lose
@@ -275,7 +276,7 @@ def _check_tag(repository: Repository, tag: str, commit: str, way: PushStrategy)
 
 def _message(publication: Publication) -> str:
     version = publication.manifest["build"]["versions"]["mico-150k"]
-    return f"{publication.manifest['rows']} rows, built by mico-150k {version}"
+    return f"{counted(publication.manifest['rows'], 'row')}, built by mico-150k {version}"
 
 
 _ADD_SHARDS = "Add shards"

@@ -19,6 +19,7 @@ from mico_150k.core.columns import arrow_schema, card_features
 from mico_150k.core.errors import MicoError
 from mico_150k.core.excerpt import excerpt
 from mico_150k.core.pattern import misread
+from mico_150k.core.plural import counted
 from mico_150k.dataset import layout
 from mico_150k.dataset.configurations import COLUMNS
 from mico_150k.dataset.folder import DatasetFolder
@@ -26,6 +27,7 @@ from mico_150k.dataset.manifest_rules import manifest_faults
 from mico_150k.dataset.report_rules import report_faults
 from mico_150k.inspection.dataset_files import DatasetFiles, FolderFiles, configs_of, shards_of
 from mico_150k.io.json_lines import parse_json
+from mico_150k.io.machine import gigabytes
 
 VIEWER_READ_BYTES = 300_000_000
 """The viewer reads no more of one row group for a page of 100 rows."""
@@ -144,7 +146,9 @@ def _check_files(
                 yield Finding(True, config, what)
     if not wrong:
         compared = "SHA-256" if hashes else "size"
-        yield Finding(False, layout.MANIFEST, f"{len(known)} files, each with its {compared}")
+        yield Finding(
+            False, layout.MANIFEST, f"{counted(len(known), 'file')}, each with its {compared}"
+        )
 
 
 def _file_fault(files: DatasetFiles, name: str, record: dict[str, Any], *, hashes: bool) -> str:
@@ -173,7 +177,7 @@ def check_header(header: dict[str, Any] | None, manifest: dict[str, Any]) -> Ite
     yield from (Finding(True, layout.CARD, what) for what in faults)
     if not faults:
         count = len(header["configs"])
-        what = f"{count} configurations, their files, features and counts hold"
+        what = f"{counted(count, 'configuration')}: files, features and counts agree"
         yield Finding(False, layout.CARD, what)
 
 
@@ -265,7 +269,8 @@ def _check_config(config: str, footers: list[_Footer]) -> Iterator[Finding]:
         groups = [group for footer in footers for group in footer.groups]
         rows = sum(rows for rows, _ in groups)
         largest = max((size for _, size in groups), default=0)
-        what = f"{rows} rows in {len(groups)} row groups, the largest of {largest / 1e6:.1f} MB"
+        cuts = counted(len(groups), "row group")
+        what = f"{counted(rows, 'row')} in {cuts}, the largest of {gigabytes(largest)}"
         yield Finding(False, config, what)
 
 
@@ -311,9 +316,9 @@ def _check_names(files: DatasetFiles) -> Iterator[Finding]:
         count = len(shards_of(files, config))
         total += count
         if count > HUB_MAX_FOLDER_FILES:
-            yield Finding(True, config, f"{count} files; the Hub takes {HUB_MAX_FOLDER_FILES}")
+            yield Finding(True, config, f"{count:,} files; the Hub takes {HUB_MAX_FOLDER_FILES:,}")
     if total > HUB_MAX_FILES:
-        yield Finding(True, ".", f"{total} files; the Hub takes {HUB_MAX_FILES}")
+        yield Finding(True, ".", f"{total:,} files; the Hub takes {HUB_MAX_FILES:,}")
 
 
 def _check_rests(files: DatasetFiles) -> Iterator[Finding]:

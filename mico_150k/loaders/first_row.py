@@ -198,6 +198,8 @@ def _short(value: Any) -> str:  # noqa: ANN401 - any column's value
     """A picture by its format and size, a text by its beginning."""
     if hasattr(value, "size") and hasattr(value, "format"):
         return f"{value.format} {value.size[0]}×{value.size[1]}"
+    if value == "":
+        return '""'  # or a list of such would be brackets and commas
     text = f"[{', '.join(map(_short, value))}]" if isinstance(value, list) else str(value)
     return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}…"
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from mico_150k.build.drop_limit import TOLERANCE
 from mico_150k.core.errors import BadSelection, UsageError
+from mico_150k.core.plural import counted
 from mico_150k.core.reasons import Reason
 from mico_150k.dataset import layout
 from mico_150k.dataset.index import OVERLAP_KINDS
@@ -80,7 +81,8 @@ def decide(
         _set_apart(dataset, options, assignments)
     if not assignments.kept(layout.SPLIT):
         msg = (
-            f"of {len(assignments.rows)} rows of {dataset.location} none would be left to train on."
+            f"none of {counted(len(assignments.rows), 'row')} of {dataset.location} would be left "
+            "to train on."
         )
         raise UsageError(msg)
     return Decision(assignments, removal, bench, {kind: overlaps[kind] for kind in OVERLAP_KINDS})
@@ -136,7 +138,10 @@ def _set_apart(dataset: Dataset, options: RefineOptions, assignments: RowAssignm
         raise UsageError(msg)
     rows = [(place, assignments.rows[place]) for place in assignments.kept(layout.SPLIT)]
     if options.validation >= len(rows):
-        msg = f"--validation {options.validation} of {len(rows)} rows leaves none to train on."
+        msg = (
+            f"--validation {options.validation} of {counted(len(rows), 'row')} leaves none to "
+            "train on."
+        )
         raise UsageError(msg)
     taken, lost = choose_validation(
         rows, options.validation, seed=options.seed, max_loss=options.max_loss

@@ -6,6 +6,7 @@ from pathlib import Path
 from mico_150k.core.errors import BrokenFile, EmptySource, SourceError, UsageError
 from mico_150k.core.excerpt import excerpt
 from mico_150k.core.pattern import leave_out
+from mico_150k.core.plural import counted
 from mico_150k.core.recognize import TO_PARQUET, recognize_name
 from mico_150k.core.sample import is_text
 from mico_150k.io.storage import Storage
@@ -48,7 +49,7 @@ def open_source(
         return DemoSource()
     source = _open(location, reading, problems)
     if not problems and not any(file.rows for file in source.files):
-        msg = f"{location}: no row in its {len(source.files)} files."
+        msg = f"{location}: no row in its {counted(len(source.files), 'file')}."
         raise EmptySource(msg)
     return source
 
