@@ -13,7 +13,7 @@ from rich.progress import (
     ProgressColumn,
     TaskID,
     TextColumn,
-    TimeRemainingColumn,
+    TimeElapsedColumn,
 )
 
 from mico_150k.core.progress import Progress as RowProgress
@@ -36,8 +36,9 @@ def row_bar(
     title: str, console: Console | None = None, on_line: OnLine | None = None
 ) -> Iterator[OnProgress]:
     """Yield what takes a run's progress in rows."""
-    with _bar(title, console, on_line, TimeRemainingColumn()) as update:
-        yield lambda done: update(done.rows, done.total_rows, _row_state(done), "")
+    speed = _Speed()
+    with _bar(title, console, on_line, TimeElapsedColumn()) as update:
+        yield lambda done: update(done.rows, done.total_rows, _row_state(done), speed.state(done))
 
 
 @contextmanager
@@ -59,7 +60,10 @@ def default_row_bar(title: str, on_progress: OnProgress | None) -> ContextManage
 
 def _row_state(done: RowProgress) -> str:
     skipped = f", {done.skipped} skipped" if done.skipped else ""
-    return f"{done.rows}/{done.total_rows} rows, {gigabytes(done.written)} of images{skipped}"
+    images = f"{gigabytes(done.written)} of images"
+    if done.read:
+        images = f"{gigabytes(done.read)} of {gigabytes(done.total_bytes)} read"
+    return f"{done.rows}/{done.total_rows} rows, {images}{skipped}"
 
 
 @contextmanager
@@ -89,6 +93,36 @@ def _bar(
             bar.stop()
 
 
+class _Speed:
+    """How fast a run is since its first word, and how long the rest takes at that speed."""
+
+    def __init__(self) -> None:
+        self._first: RowProgress | None = None
+        self._start = 0.0
+
+    def state(self, done: RowProgress) -> str:
+        """`, 310 MB/s, 0:02:31 left`; empty until there is a speed."""
+        now = time.monotonic()
+        if self._first is None:
+            self._first, self._start = done, now
+        seconds = now - self._start
+        if not seconds:
+            return ""
+        rows = done.total_rows - done.rows
+        if not (done.read and done.total_bytes):
+            return _left(rows, (done.rows - self._first.rows) / seconds)
+        rate = (done.read - self._first.read) / seconds
+        # Rows that an earlier run has written are not read again.
+        ahead = done.read - done.written
+        left = max(0.0, done.total_bytes * rows / (done.total_rows or 1) - ahead)
+        return f", {gigabytes(rate)}/s{_left(left, rate)}"
+
+
+def _left(amount: float, rate: float) -> str:
+    """`, 0:02:31 left` at so much a second; empty where nothing moves."""
+    return f", {timedelta(seconds=round(amount / rate))} left" if rate > 0 else ""
+
+
 class _Rate:
     """The rate since the first call: what was done before that took no time of this run."""
 
@@ -104,8 +138,7 @@ class _Rate:
 
     def left(self, done: int, total: int) -> str:
         """`, 0:02:31 left`; empty until there is a rate."""
-        rate = self._per_second(done)
-        return f", {timedelta(seconds=round((total - done) / rate))} left" if rate else ""
+        return _left(total - done, self._per_second(done))
 
     def _per_second(self, done: int) -> float:
         if self._first is None:

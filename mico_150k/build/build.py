@@ -342,6 +342,7 @@ class Build:
             self.options.verify,
             threaded=False,
         )
+        watch.begin()
         with closing(executor.build(builder, units, set(records), watch.on_group)) as built:
             for record in built:
                 sink.take(record)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from mico_150k.build.plan import Plan
-from mico_150k.build.worker import GroupProgress
+from mico_150k.build.worker import GroupProgress, ReadProgress
 from mico_150k.core.errors import TooManyLeftOut
 from mico_150k.core.plural import counted
 from mico_150k.core.progress import Progress
@@ -30,7 +30,7 @@ class DropLimit:
         self._plan = plan
         self._tolerance = tolerance
         self._on_progress = on_progress
-        self._rows = self._written = 0
+        self._rows = self._written = self._read = 0
         self._reasons: Counter[str] = Counter()
         self._examples: dict[str, dict[str, Any]] = {}
         for record in finished:
@@ -38,16 +38,36 @@ class DropLimit:
             self._reasons.update(row["reason"] for row in record.skipped)
             self._examples.update({row["reason"]: row for row in record.skipped})
 
-    def on_group(self, group: GroupProgress) -> None:
-        """Count one row group; raises `TooManyLeftOut`."""
+    def begin(self) -> None:
+        """Tell that the work begins: the first row group may take long to read."""
+        self._tell()
+
+    def on_group(self, group: GroupProgress | ReadProgress) -> None:
+        """Count one row group, or what is read of one; raises `TooManyLeftOut`."""
+        if isinstance(group, ReadProgress):
+            self._read += group.image_bytes
+            self._tell()
+            return
         self._rows += group.rows_read
         self._written += group.image_bytes
         self._reasons.update(row.reason.value for row in group.skipped)
         self._examples.update({row.reason.value: row.to_dict() for row in group.skipped})
         self.check()
-        total = self._reasons.total()
+        self._tell()
+
+    def _tell(self) -> None:
+        """Tell the caller how far the build is."""
+        # Images of skipped rows are read and not written, and the last words of a reader may lack.
+        self._read = max(self._read, self._written)
         self._on_progress(
-            Progress(self._rows, self._plan.rows, self._written, self._plan.image_bytes, total)
+            Progress(
+                rows=self._rows,
+                total_rows=self._plan.rows,
+                written=self._written,
+                total_bytes=self._plan.image_bytes,
+                skipped=self._reasons.total(),
+                read=self._read,
+            )
         )
 
     def check(self) -> None:

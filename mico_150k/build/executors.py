@@ -10,6 +10,7 @@ from typing import Protocol
 from mico_150k.build.plan import Unit
 from mico_150k.build.worker import OnGroup, UnitBuilder
 from mico_150k.dataset.records import ShardRecord
+from mico_150k.io.prefetch import one_at_a_time
 
 SHARDS_AT_ONCE = 2
 """Of each worker, on the disk: one is written, and one hashed or waiting to be taken."""
@@ -49,7 +50,7 @@ class InProcess:
     ) -> Generator[ShardRecord, None, None]:
         """As `Executor` says."""
         builder = replace(builder, threaded=True, image_room=self._image_room)
-        yield from builder.build_all(units, finished, on_group)
+        yield from builder.build_all(units, finished, one_at_a_time(on_group))
 
 
 class ShardSink(Protocol):

@@ -6,9 +6,10 @@ from dataclasses import replace
 from functools import partial
 
 from mico_150k.build.plan import Unit
-from mico_150k.build.worker import GroupProgress, OnGroup, UnitBuilder
+from mico_150k.build.worker import GroupProgress, OnGroup, ReadProgress, UnitBuilder
 from mico_150k.dataset.records import ShardRecord
 from mico_150k.io.machine import cores
+from mico_150k.io.prefetch import one_at_a_time
 from mico_150k.io.worker_pool import Work, Worker, run_workers
 
 CORES_WITH_THREADS = 2
@@ -16,6 +17,10 @@ CORES_WITH_THREADS = 2
 SECONDS_TO_END = 10.0
 """For a worker to finish its row group and remove what it has half written, before it is killed.
 What one that is killed has left, the next run removes."""
+
+
+_Told = GroupProgress | ReadProgress | ShardRecord
+"""What a worker says."""
 
 
 class Processes:
@@ -60,18 +65,20 @@ class Processes:
         )
         with closing(results):
             for result in results:
-                if isinstance(result, GroupProgress):
+                if isinstance(result, GroupProgress | ReadProgress):
                     on_group(result)
                 else:
                     yield result
 
 
-def _start(builder: UnitBuilder, finished: set[int]) -> Work[Unit, GroupProgress | ShardRecord]:
+def _start(builder: UnitBuilder, finished: set[int]) -> Work[Unit, _Told]:
     """What a worker does with each unit."""
 
-    def build(unit: Unit, tell: Callable[[GroupProgress | ShardRecord], None]) -> None:
-        for record in builder.build(unit, finished, tell):
-            tell(record)
+    def build(unit: Unit, tell: Callable[[_Told], None]) -> None:
+        # A thread of its own reads, and says how far it is.
+        tell_alone = one_at_a_time(tell)
+        for record in builder.build(unit, finished, tell_alone):
+            tell_alone(record)
 
     return build
 

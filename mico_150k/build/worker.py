@@ -1,5 +1,6 @@
 """One unit of a plan: read once, forwards, and written as shards in all configurations."""
 
+import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
@@ -33,8 +34,18 @@ class GroupProgress:
     skipped: list[SkippedRow]
 
 
-OnGroup = Callable[[GroupProgress], None]
-"""Called when a row group is written."""
+@dataclass(frozen=True, slots=True)
+class ReadProgress:
+    """Bytes of images that were read since it was last told."""
+
+    image_bytes: int
+
+
+OnGroup = Callable[[GroupProgress | ReadProgress], None]
+"""Called when a row group is written, and every moment while rows are read; by one thread at once.
+"""
+TELL_SECONDS = 0.5
+"""Between two words on what is read: a row group may take a minute over a network."""
 
 
 def unit_rows(
@@ -164,7 +175,7 @@ class UnitBuilder:
         """
         with (
             BackgroundTask[ShardRecord](threaded=self.threaded) as background,
-            closing(self._row_groups(units, finished)) as read,
+            closing(self._row_groups(units, finished, on_group)) as read,
         ):
             with closing(prefetch(read, GROUPS_AHEAD) if self.threaded else read) as groups:
                 for unit in units:
@@ -173,14 +184,16 @@ class UnitBuilder:
             yield from background.wait()
 
     def _row_groups(
-        self, units: Iterable[Unit], finished: set[int]
+        self, units: Iterable[Unit], finished: set[int], on_group: OnGroup
     ) -> Generator["_ValidatedRows", None, None]:
         """The row groups of all shards that `build_all` writes, in order."""
         for unit in units:
             start = sum(shard.rows for shard in unit.finished(finished))
             rows = unit_rows(self.source, self.plan, unit, start, threaded=self.threaded)
             with closing(rows):
-                validated = RowValidator(self.verify, self.image_room).examine(rows)
+                validated = RowValidator(self.verify, self.image_room).examine(
+                    _told(rows, on_group)
+                )
                 for shard in unit.missing(finished):
                     yield from _cut(islice(validated, shard.rows))
 
@@ -235,6 +248,18 @@ class _ValidatedRows:
     def image_bytes(self) -> int:
         """Bytes of the images of its samples."""
         return sum(sample.num_bytes for sample in self.samples)
+
+
+def _told(rows: Iterable[RawSample], tell: OnGroup) -> Iterator[RawSample]:
+    """The same rows; now and then, how much was read of them is told."""
+    size, last = 0, time.monotonic()
+    for row in rows:
+        size += row.num_bytes
+        now = time.monotonic()
+        if now - last >= TELL_SECONDS:
+            tell(ReadProgress(size))
+            size, last = 0, now
+        yield row
 
 
 def _cut(rows: Iterable[Sample | SkippedRow]) -> Iterator[_ValidatedRows]:

@@ -72,6 +72,12 @@ class RawSample:
         """`<task>/<source id>`: source ids repeat between tasks."""
         return f"{self.task}/{self.source_id}"
 
+    @property
+    def num_bytes(self) -> int:
+        """Bytes of its images."""
+        images = (*self.inputs, self.output)
+        return sum(len(image) for image in images if not isinstance(image, Missing))
+
 
 @dataclass(frozen=True, slots=True)
 class Image:

@@ -3,6 +3,7 @@
 pyarrow and hashlib let go of the interpreter while they work, so that threads are enough.
 """
 
+import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -43,6 +44,17 @@ def map_ordered(calls: Iterable[Callable[[], T]], ahead: int) -> Generator[T, No
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
+
+
+def one_at_a_time(call: Callable[[T], None]) -> Callable[[T], None]:
+    """The same call, which another thread waits for while one is in it."""
+    lock = threading.Lock()
+
+    def locked(argument: T) -> None:
+        with lock:
+            call(argument)
+
+    return locked
 
 
 class BackgroundTask(Generic[T]):

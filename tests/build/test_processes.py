@@ -117,10 +117,13 @@ from pathlib import Path
 from mico_150k.build.build import Build, BuildOptions
 from mico_150k.build.processes import Processes
 from mico_150k.sources import open_source
+def tell(done):
+    if done.rows:  # workers are there
+        print(done.rows, flush=True)
 if __name__ == "__main__":
     options = BuildOptions(configs=("bagel", "default", "sample"), shard_bytes=60_000)
     build = Build.prepare(open_source(sys.argv[1]), Path(sys.argv[2]), options)
-    build.run(executor=Processes(2), on_progress=lambda done: print(done.rows, flush=True))
+    build.run(executor=Processes(2), on_progress=tell)
 """
 
 
