@@ -1,4 +1,4 @@
-"""What docs/TRAIN.md says to type works, block after block; links of all pages lead to files."""
+"""What docs/training.md says to type works, block after block; links of all pages lead to files."""
 
 import os
 import re
@@ -16,7 +16,7 @@ from mico_150k.trainers.patches import PATCHES
 from .clones import CLONES, launch, write_clone
 from .pretokenize.material import add_codes
 
-GUIDE = Path(__file__).parent.parent / "docs" / "TRAIN.md"
+GUIDE = Path(__file__).parent.parent / "docs" / "training.md"
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 SECTIONS = {
     "BAGEL": "bagel",

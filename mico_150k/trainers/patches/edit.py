@@ -34,7 +34,7 @@ class Edit:
         if len(found) != 1:
             msg = (
                 f"{where} is not as expected: {len(found)} times, and not once, it has\n"
-                f"{self.old}\nNothing is changed. docs/TRAIN.md says what the change would be."
+                f"{self.old}\nNothing is changed. docs/training.md says what the change would be."
             )
             raise CloneRefused(msg)
         start = found[0]
