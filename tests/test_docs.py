@@ -1,35 +1,58 @@
-"""What docs/training.md says to type works, block after block; links of all pages lead to files."""
+"""What the documents say holds: commands work, names are in the code, links lead somewhere."""
 
 import os
 import re
+import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import typer
+import yaml
+from mico_150k.builders import TRAINERS
 
 from mico_150k.build.build import Build, BuildOptions
+from mico_150k.cli.app import app
+from mico_150k.core.reasons import Reason
+from mico_150k.core.task import Task
+from mico_150k.dataset import layout
+from mico_150k.dataset.configurations import COLUMNS
 from mico_150k.dataset.folder import DatasetFolder
+from mico_150k.images.rules import CAUSES
 from mico_150k.sources import DEMO, open_source
 from mico_150k.trainers.patches import PATCHES
 
 from .clones import CLONES, launch, write_clone
 from .pretokenize.material import add_codes
 
-GUIDE = Path(__file__).parent.parent / "docs" / "training.md"
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+GUIDE = DOCS / "training.md"
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.md"))]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.DOTALL | re.MULTILINE)
-SECTIONS = {
-    "BAGEL": "bagel",
-    "BLIP3o-Next": "blip3o",
-    "Lumina-DiMOO": "dimoo",
-    "OmniGen2": "omnigen2",
-}
+MODELS = list(PATCHES)
+"""Trainers whose clones are patched: these have a recipe of commands that are run here."""
 
 
-@pytest.mark.parametrize("page", [*GUIDE.parent.glob("*.md"), GUIDE.parent.parent / "README.md"])
-def test_every_link_to_a_file_leads_to_one(page: Path) -> None:
-    for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text()):
-        assert (page.parent / target).is_file(), target
+def name_of(page: Path) -> str:
+    """A page as a person names it."""
+    return page.relative_to(ROOT).as_posix()
+
+
+def anchors(page: Path) -> set[str]:
+    """What a link into a page may name: its headings, as GitHub spells them."""
+    titles = re.findall(r"^#+ (.*)$", BLOCK.sub("", page.read_text()), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_link_leads_to_a_file_and_a_heading(page: Path) -> None:
+    for target, anchor in re.findall(r"\]\((?!https?:)([^)#]*)(?:#([^)]+))?\)", page.read_text()):
+        file = page.parent / target if target else page
+        assert file.is_file(), target
+        assert not anchor or anchor in anchors(file), f"{target}#{anchor}"
 
 
 def section(title: str) -> str:
@@ -37,12 +60,17 @@ def section(title: str) -> str:
     return re.split(r"^## ", GUIDE.read_text().split(f"\n## {title}\n")[1], flags=re.MULTILINE)[0]
 
 
+def recipe(model: str) -> str:
+    """A trainer's page."""
+    return (DOCS / "examples" / f"{model}.md").read_text()
+
+
 def blocks(text: str, language: str) -> list[str]:
     return [code for of, code in BLOCK.findall(text) if of == language]
 
 
-def lines(title: str) -> list[str]:
-    return [line for block in blocks(section(title), "sh") for line in block.splitlines()]
+def lines(model: str) -> list[str]:
+    return [line for block in blocks(recipe(model), "sh") for line in block.splitlines()]
 
 
 def run(command: str, folder: Path) -> str:
@@ -65,16 +93,20 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_the_guide_has_a_section_for_each_trainer_that_can_be_patched() -> None:
-    assert list(SECTIONS.values()) == list(PATCHES)
-    titles = re.findall(r"^## (.*)$", GUIDE.read_text(), re.MULTILINE)
-    assert titles == [*SECTIONS, "Any other trainer", "What was wrong"]
+def test_every_trainer_has_a_recipe_and_the_guide_names_it() -> None:
+    recipes = {page.stem for page in (DOCS / "examples").glob("*.md")}
+    assert recipes == set(TRAINERS)
+    assert set(re.findall(r"\(examples/(\w+)\.md\)", GUIDE.read_text())) == recipes
+    for name in recipes:
+        assert f"mico export {name} " in recipe(name)
+        for known in ("hardware", "disk", "time", "tested"):
+            assert f"\n| {known} | " in recipe(name), f"{name}: {known}"
 
 
-@pytest.mark.parametrize(("title", "model"), SECTIONS.items())
-def test_its_commands_work_one_after_the_other(title: str, model: str, place: Path) -> None:
+@pytest.mark.parametrize("model", MODELS)
+def test_its_commands_work_one_after_the_other(model: str, place: Path) -> None:
     launched = ""
-    for line in lines(title):
+    for line in lines(model):
         words = line.split()
         if words[0] == "git":
             # The clone that the patch knows, under the name that git would give it.
@@ -99,9 +131,8 @@ def test_its_commands_work_one_after_the_other(title: str, model: str, place: Pa
 
 
 @pytest.mark.parametrize("model", CLONES)
-def test_the_patch_is_in_the_clone_as_its_section_names_it(model: str, tmp_path: Path) -> None:
-    title = next(title for title, name in SECTIONS.items() if name == model)
-    patch = next(line.split() for line in lines(title) if line.startswith("mico patch"))
+def test_the_patch_is_in_the_clone_as_its_recipe_names_it(model: str, tmp_path: Path) -> None:
+    patch = next(line.split() for line in lines(model) if line.startswith("mico patch"))
     assert patch[2] == model
     write_clone(tmp_path / patch[3], model)
     diff = run(" ".join([*patch, "--dry-run"]), tmp_path)
@@ -109,13 +140,13 @@ def test_the_patch_is_in_the_clone_as_its_section_names_it(model: str, tmp_path:
     assert diff.count("\n--- a/") + 1 == len(PATCHES[model].files)
 
 
-@pytest.mark.parametrize(("title", "model"), SECTIONS.items())
-def test_flags_of_the_trainer_that_the_guide_names_are_in_the_launch_script(
-    title: str, model: str, place: Path
+@pytest.mark.parametrize("model", MODELS)
+def test_flags_of_the_trainer_that_the_recipe_names_are_in_the_launch_script(
+    model: str, place: Path
 ) -> None:
-    run(f"mico export {model} --out {place}/named-{model}", place)
+    run(f"mico export {model} mico-150k --out {place}/named-{model}", place)
     script = (place / f"named-{model}" / "train.sh").read_text()
-    for setting in re.findall(r"`(--\w+_\w+(?: \w+)?)`", section(title)):
+    for setting in re.findall(r"`(--\w+_\w+(?: \w+)?)`", recipe(model)):
         assert setting in script, setting
 
 
@@ -132,3 +163,94 @@ def test_the_python_of_any_other_trainer_runs(place: Path, monkeypatch: pytest.M
     second: dict[str, object] = {}
     exec(compile(shown[1], str(GUIDE), "exec"), second)
     assert len(second["batch"]["instruction"]) == 4
+
+
+def test_the_python_of_its_page_runs_in_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {}
+    for block in blocks((DOCS / "python.md").read_text(), "python"):
+        exec(compile(block, "docs/python.md", "exec"), names)
+
+
+def test_the_python_page_has_every_function() -> None:
+    import mico_150k
+
+    page = (DOCS / "python.md").read_text()
+    for name in mico_150k.__all__:
+        if name.islower() and not name.startswith("_"):
+            assert re.search(rf"\b{name}\b", page), name
+
+
+def shell_commands(page: Path) -> Iterator[list[str]]:
+    """Each `mico` command in a page's blocks of shell, as words."""
+    for block in blocks(page.read_text(), "sh"):
+        for line in block.replace("\\\n", " ").splitlines():
+            found = re.search(r"(?:^|&& |--wrap ')(mico [^#&']*(?:'[^']*'[^#&']*)*)", line)
+            if found:
+                yield shlex.split(found[1].replace("$SLURM", "SLURM"))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_commands_and_options_of_every_page_exist(page: Path) -> None:
+    for words in shell_commands(page):
+        command, rest = typer.main.get_command(app), words[1:]
+        while hasattr(command, "commands"):
+            assert rest[0] in command.commands, words
+            command, rest = command.commands[rest[0]], rest[1:]
+        known = {option for parameter in command.params for option in parameter.opts}
+        for word in rest:
+            assert not word.startswith("--") or word.partition("=")[0] in known, (words, word)
+
+
+DATA = (DOCS / "data.md").read_text()
+
+
+def cells(text: str) -> set[str]:
+    """The words in code style in the first cells of a page's tables."""
+    rows = re.findall(r"^\| (`[^|]*) \|", text, re.MULTILINE)
+    return {name for row in rows for name in re.findall(r"`([^`]+)`", row)}
+
+
+@pytest.mark.parametrize("config", COLUMNS)
+def test_the_data_dictionary_has_every_column(config: str) -> None:
+    title = next(t for t in re.findall(r"^### (.*)$", DATA, re.MULTILINE) if f"`{config}`" in t)
+    text = re.split(r"^##", DATA.split(f"### {title}\n")[1], flags=re.MULTILINE)[0]
+    own = cells(text)
+    if config == layout.INDEX:
+        own |= {name for name in COLUMNS[layout.DEFAULT] if "image" not in name}
+    assert own == set(COLUMNS[config])
+
+
+def test_the_data_dictionary_has_every_task_and_reason() -> None:
+    assert {task.value for task in Task} - {"unknown"} <= cells(DATA)
+    assert {reason.value for reason in Reason} <= cells(DATA)
+
+
+def test_the_page_on_images_has_every_cause() -> None:
+    assert cells((DOCS / "images.md").read_text().split("##")[0]) == {c.name for c in CAUSES}
+
+
+UNWANTED = (
+    "picture", "colour", "licence", "grey", "behaviour", "normalis", "left out", "leaves out",
+    "left away", "goes on", "told by", "once more", "for want of", "who works", "mended",
+    "bytes of no image", "stopped by anything", "1 files", "1 rows",
+)  # fmt: skip
+"""Words that a reader stumbled over, and spellings that are not American."""
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_words_that_readers_stumbled_over_do_not_come_back(page: Path) -> None:
+    text = re.sub(r"`[^`]*`", "", BLOCK.sub("", page.read_text())).lower()
+    assert [word for word in UNWANTED if re.search(rf"\b{word}", text)] == []
+
+
+def test_the_citation_is_what_the_readme_says() -> None:
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    paper = cited["preferred-citation"]
+    bibtex = " ".join(blocks((ROOT / "README.md").read_text(), "bibtex")[0].split())
+    assert paper["title"] in bibtex
+    for author in paper["authors"]:
+        assert f"{author['family-names']}, {author['given-names']}" in bibtex
+    assert cited["license"] == "Apache-2.0"
