@@ -1,5 +1,6 @@
 """What the documents say holds: commands work, names are in the code, links lead somewhere."""
 
+import json
 import os
 import re
 import shlex
@@ -165,13 +166,24 @@ def test_the_python_of_any_other_trainer_runs(place: Path, monkeypatch: pytest.M
     assert len(second["batch"]["instruction"]) == 4
 
 
-def test_the_python_of_its_page_runs_in_order(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    names: dict[str, object] = {}
-    for block in blocks((DOCS / "python.md").read_text(), "python"):
-        exec(compile(block, "docs/python.md", "exec"), names)
+def run_python(program: str, folder: Path) -> None:
+    """Run a program in a process of its own: `register()` changes the one it is called in."""
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=folder, capture_output=True, text=True, check=False,
+        env={**os.environ, "HF_DATASETS_CACHE": str(folder / ".cache")},
+    )  # fmt: skip
+    assert not done.returncode, done.stderr
+
+
+def test_the_python_of_its_page_runs_in_order(tmp_path: Path) -> None:
+    run_python("\n".join(blocks((DOCS / "python.md").read_text(), "python")), tmp_path)
+
+
+def test_the_notebook_runs(tmp_path: Path) -> None:
+    cells = json.loads((DOCS / "examples" / "demo.ipynb").read_text())["cells"]
+    code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    assert not any(cell.get("outputs") for cell in cells)
+    run_python("\n".join(code), tmp_path)
 
 
 def test_the_python_page_has_every_function() -> None:
