@@ -263,6 +263,6 @@ def test_the_citation_is_what_the_readme_says() -> None:
     paper = cited["preferred-citation"]
     bibtex = " ".join(blocks((ROOT / "README.md").read_text(), "bibtex")[0].split())
     assert paper["title"] in bibtex
-    for author in paper["authors"]:
-        assert f"{author['family-names']}, {author['given-names']}" in bibtex
+    authors = (f"{one['family-names']}, {one['given-names']}" for one in paper["authors"])
+    assert f"{{{' and '.join(authors)}}}" in bibtex
     assert cited["license"] == "Apache-2.0"
