@@ -67,7 +67,8 @@ def test_no_odd_format_or_digest_names_an_image(digest: str, image_format: str) 
 
 
 EXPORTED: dict[str, Any] = {
-    "trainer": "omnigen2", "root": "/a", "images": "/a/images", "dataset": "d", "identity": {"options": {}},
+    "trainer": "omnigen2", "root": "/a", "images": "/a/images", "dataset": "d",
+    "identity": {"options": {}},
     "rows_chosen": 1, "rows": 1, "truncated": 0, "skipped": {}, "remarks": {},
 }  # fmt: skip
 
