@@ -3,11 +3,13 @@
 import io
 import re
 
+import pytest
 from PIL import Image, ImageChops
 
+from mico_150k.build.plan import make_plan
 from mico_150k.core.sample import Sample
 from mico_150k.core.task import Task
-from mico_150k.sources.demo import DemoFile, _sample
+from mico_150k.sources.demo import DemoFile, DemoSource, _sample
 from mico_150k.sources.drawing import SCENE_SIDES
 from mico_150k.sources.validate import RowValidator
 
@@ -24,6 +26,20 @@ def test_instructions_name_every_input_by_its_number() -> None:
     for row in DemoFile().read():
         named = {int(number) for number in re.findall(r"image (\d+)", row.instruction or "")}
         assert named == set(range(1, len(row.inputs) + 1))
+
+
+def test_a_plan_draws_nothing_and_knows_how_large_all_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = sum(row.num_bytes for row in DemoFile().read())
+    assert DemoFile().image_bytes == pytest.approx(drawn, rel=0.1)
+    content = DemoFile().content_hash
+
+    def draw(*_: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr("mico_150k.sources.demo._sample", draw)
+    plan = make_plan(DemoSource())
+    assert (plan.rows, plan.image_bytes) == (40, DemoFile().image_bytes)
+    assert plan.files[0].content_hash == content
 
 
 def test_every_sample_is_clean() -> None:
