@@ -11,8 +11,9 @@ from typing import Any
 import yaml
 
 from mico_150k.builders import BUILDERS, TRAINERS
+from mico_150k.card.dictionary import TASKS, dictionary
 from mico_150k.card.figures import Figures
-from mico_150k.card.header import built_configs, by_hand, join_by_hand, make_header
+from mico_150k.card.header import built_configs, by_hand, is_demo, join_by_hand, make_header
 from mico_150k.card.markdown import code, markdown_template
 from mico_150k.card.text import CardText
 from mico_150k.core.reasons import Reason
@@ -24,17 +25,19 @@ from mico_150k.io.machine import gigabytes
 
 PURPOSES = {
     **{name: builder.purpose for name, builder in BUILDERS.items()},
-    layout.SAMPLE: "trying things on: some rows of `default`, of all tasks",
-    layout.INDEX: "filtering: `default` without the images, and where each row lies",
-    layout.BENCH: "evaluating: MICo-Bench, in the split `test`",
-    layout.CODES: "training Lumina-DiMOO: VQ codes in place of the images",
+    layout.SAMPLE: "a first look: some rows of `default`, of all tasks",
+    layout.INDEX: "searching: the metadata of every row, without images",
+    layout.BENCH: "evaluation: MICo-Bench, in the split `test`",
+    layout.CODES: "Lumina-DiMOO: VQ codes instead of images",
 }
 _PICTURES = ("*.png", "*.jpg", "*.webp")
 _CAPTIONS = {
-    layout.COLLAGE: "Rows of the dataset: the inputs, and the image composed of them",
+    layout.COLLAGE: "Rows of the dataset: the inputs, the instruction and the composed image",
     layout.PLOTS: "Tasks, numbers of inputs, what trainers take, instructions, reuse and sizes",
 }
-"""Of the pictures that `mico inspect --plots` makes."""
+"""Captions of the images that `mico inspect --plots` makes."""
+_APART = (layout.SAMPLE, layout.BENCH, layout.CODES)
+"""Configurations whose row n is another sample than row n of the rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,8 @@ class Card:
     """A card, from a manifest, a report and the figures of an index.
 
     `name` is what `load_dataset` is to be given. `written` are YAML keys that a person has
-    added, the license among them, and `sections` the texts. `pictures` are names in `assets/`.
+    added, the license among them, and `sections` the texts. `pictures` are
+    names of images in `assets/`.
     """
 
     manifest: dict[str, Any]
@@ -80,7 +84,7 @@ class Card:
         )
 
     def with_license(self, keys: Mapping[str, str]) -> "Card":
-        """The same with these keys as its licence; itself where there are none."""
+        """The same with these keys as its license; itself where there are none."""
         return replace(self, written=join_by_hand(keys, self.written))
 
     def joined_with(self, other: CardText) -> "Card":
@@ -98,21 +102,27 @@ class Card:
         commands = self.manifest.get("commands", [])
         command = code("\n".join(shlex.join(words) for words in commands))
         configs = self._configs()
+        names = [config["name"] for config in configs]
+        trainers = [name for name in names if name in TRAINERS] or list(TRAINERS)
         text = markdown_template("mico_150k.card", "card.md").render(
             header=yaml.safe_dump(header, sort_keys=False, allow_unicode=True, width=100),
             name=self.name,
             configs=configs,
             files=sum(config["files"] for config in configs),
             size=gigabytes(sum(config["bytes"] for config in configs)),
-            trainer=next(
-                (config["name"] for config in configs if config["name"] in TRAINERS),
-                next(iter(TRAINERS)),
-            ),
+            root=f"hf://datasets/{self.name}" if "/" in self.name else self.name,
+            shard=configs[names.index(trainers[0]) if trainers[0] in names else 0],
+            trainer=trainers[0],
+            trainers=_joined([TRAINERS[name].title for name in trainers], "or"),
+            unlike=_unlike(names),
+            tasks=TASKS,
+            dictionary=dictionary(names),
             license=self.written.get("license"),
             report=self.report,
             figures=self.figures,
             pictures={name: _CAPTIONS.get(name) for name in self.pictures},
             build=self.manifest["build"],
+            is_demo=is_demo(self.manifest),
             command=command,
             fence=_fence(command),
             source_files=len(self.manifest["source"]),
@@ -132,6 +142,8 @@ class Card:
                 if name in TRAINERS
                 else PURPOSES[name],
                 "columns": ", ".join(f"`{column}`" for column in COLUMNS[name]),
+                "split": layout.main_split(name),
+                "file": min(shards),
                 "rows": sum(file["rows"] for file in shards.values()),
                 "bytes": size,
                 "size": gigabytes(size),
@@ -141,6 +153,17 @@ class Card:
             for shards in [self.manifest["configs"][name]]
             for size in [sum(file["bytes"] for file in shards.values())]
         ]
+
+
+def _joined(words: list[str], last: str) -> str:
+    """`A, B or C`."""
+    return f" {last} ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
+
+
+def _unlike(configs: list[str]) -> str:
+    """The configurations whose rows are others, to end a sentence with; "" where there are none."""
+    apart = [f"`{name}`" for name in configs if name in _APART]
+    return f" except {_joined(apart, 'and')}" if apart else ""
 
 
 def _is_plain(name: str) -> bool:

@@ -14,15 +14,19 @@ from mico_150k.dataset.configurations import COLUMNS
 
 LICENSE_KEYS = ("license", "license_name", "license_link")
 _NAME = "pretty_name"
+_SOURCE = "source_datasets"
 _PRETTY_NAME = "MICo-150K"
+_DEMO = "demo"
 _LISTS = {
     "language": ["en"],
-    "task_categories": ["image-to-image"],
+    "annotations_creators": ["machine-generated"],
+    "task_categories": ["image-text-to-image", "image-to-image"],
     "tags": [
         "multi-image-composition", "image-editing", "image-generation", "arxiv:2512.07348",
     ],
+    _SOURCE: ["kr-cen/MICo-150K"],
 }  # fmt: skip
-"""What we say, to which a person may add."""
+"""What we say, to which a person may add. The demo's rows have no source."""
 
 # The Hub's size categories: the first whose bound is above the number of rows.
 _SIZES = (
@@ -34,7 +38,7 @@ _SIZES = (
 
 
 def by_hand(header: Mapping[str, Any] | None) -> dict[str, Any]:
-    """What a person may have written of a header, the licence among it."""
+    """What a person may have written of a header, the license among it."""
     kept = {str(key): value for key, value in (header or {}).items() if key not in GENERATED_KEYS}
     if kept.get(_NAME) == _PRETTY_NAME:
         del kept[_NAME]
@@ -42,7 +46,7 @@ def by_hand(header: Mapping[str, Any] | None) -> dict[str, Any]:
 
 
 def join_by_hand(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> dict[str, Any]:
-    """Both: lists are united, and of all else ours goes first. A licence is one whole."""
+    """Both: lists are united, and of all else ours goes first. A license is one whole."""
     if any(key in ours for key in LICENSE_KEYS):
         theirs = {key: value for key, value in theirs.items() if key not in LICENSE_KEYS}
     lists = {key: _united(ours.get(key), theirs[key]) for key in _LISTS if key in theirs}
@@ -62,7 +66,11 @@ def make_header(manifest: Mapping[str, Any], written: Mapping[str, Any]) -> dict
     return {
         _NAME: written.get(_NAME, _PRETTY_NAME),
         **{key: written[key] for key in LICENSE_KEYS if key in written},
-        **{key: _united(own, written.get(key)) for key, own in _LISTS.items()},
+        **{
+            key: _united(own, written.get(key))
+            for key, own in _LISTS.items()
+            if key != _SOURCE or key in written or not is_demo(manifest)
+        },
         "size_categories": [next((name for most, name in _SIZES if rows < most), "1M<n<10M")],
         **{key: value for key, value in written.items() if key not in first},
         "configs": [
@@ -83,6 +91,14 @@ def make_header(manifest: Mapping[str, Any], written: Mapping[str, Any]) -> dict
 def built_configs(manifest: Mapping[str, Any]) -> list[str]:
     """The configurations in the card's order; a manifest that was read has lost it."""
     return [name for name in COLUMNS if name in manifest["configs"]]
+
+
+def is_demo(manifest: Mapping[str, Any]) -> bool:
+    """Whether `mico build` drew the rows itself, also where they were refined since."""
+    build: Any = manifest["build"]
+    while isinstance(build, Mapping) and isinstance(build.get("of"), Mapping):
+        build = build["of"].get("build")
+    return isinstance(build, Mapping) and build.get("source") == _DEMO
 
 
 def _info(manifest: Mapping[str, Any], config: str) -> dict[str, Any]:

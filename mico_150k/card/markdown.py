@@ -6,6 +6,8 @@ from importlib.resources import files
 
 import jinja2
 
+from mico_150k.core.plural import counted
+
 SHOWN = 240
 """Characters of a text that are shown at most."""
 
@@ -57,4 +59,5 @@ def markdown_template(package: str, name: str) -> jinja2.Template:
     )
     environment.filters["quoted"] = quoted
     environment.filters["word"] = word
+    environment.filters["counted"] = counted
     return environment.from_string(files(package).joinpath(f"{name}.jinja").read_text())

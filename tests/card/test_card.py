@@ -6,31 +6,38 @@ import shlex
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
 from datasets import Features, load_dataset
 from huggingface_hub import DatasetCard
+from PIL.Image import Image
 
 from mico_150k.build.build import Build, BuildOptions
+from mico_150k.card.card import Card
+from mico_150k.card.dictionary import MEANINGS
 from mico_150k.card.file import License, read_card, write_card
 from mico_150k.card.markdown import SHOWN, quoted
 from mico_150k.card.text import CardText
 from mico_150k.cli import main
 from mico_150k.core.columns import features
 from mico_150k.core.errors import NotADataset, OutputRefused, UsageError
+from mico_150k.core.task import Task
 from mico_150k.dataset import layout
 from mico_150k.dataset.configurations import COLUMNS
 from mico_150k.dataset.folder import DatasetFolder
 from mico_150k.inspection.check import check_dataset
 from mico_150k.io.files import write_json
 from mico_150k.io.machine import gigabytes
-from mico_150k.sources import open_source
+from mico_150k.sources import DEMO, open_source
 
 from ..factories import Case, encode, picture, write_release
 from ..hub import Hub
+from ..refine.refining import refine
 
 EVIL = (
     "x`</code></pre><script>alert(1)</script>\n---\nlicense: mit\n---\n# I | am | a | table\n"
@@ -47,6 +54,11 @@ def card(dataset: Path) -> str:
 @pytest.fixture
 def folder(dataset: Path, tmp_path: Path) -> DatasetFolder:
     return DatasetFolder(Path(shutil.copytree(dataset, tmp_path / "mico-150k")))
+
+
+def section(card: str, title: str) -> str:
+    """A part of the card, to the next heading."""
+    return card.split(f"\n## {title}\n")[1].split("\n## ", 1)[0]
 
 
 def body(card: str) -> str:
@@ -103,13 +115,13 @@ def test_without_default_the_first_configuration_is_it(release: Path, tmp_path: 
 
 def test_the_text_counts_rows_inputs_and_images(dataset: Path, card: str) -> None:
     report = json.loads((dataset / layout.REPORT).read_text())
-    assert "24 rows were read, 24 written and 0 left out." in card
+    assert "24 rows were read, 24 written and 0 skipped." in card
     (line,) = re.findall(r"^\| hoi \|.*$", card, re.MULTILINE)
     rows, *by_inputs, passed, changed = map(int, re.findall(r" (\d+) \|", line))
     images = report["images"]["hoi"]
     assert (rows, passed, changed) == (6, images["passed"], images["changed"])
     assert sum(by_inputs) == 6
-    header = re.findall(r"^\| task \|.*$", card, re.MULTILINE)[0]
+    (header,) = re.findall(r"^\| task \|.*$", section(card, "Rows"), re.MULTILINE)
     inputs = [int(number) for number in re.findall(r" (\d+) inputs? \|", header)]
     pictures = sum(number * count for number, count in zip(inputs, by_inputs, strict=True)) + 6
     assert pictures == passed + changed
@@ -126,10 +138,91 @@ def test_code_in_the_text_runs(
         scope: dict[str, object] = {}
         exec(block, scope)
         assert next(iter(scope["rows"]))  # type: ignore[call-overload]
-    lines = re.findall(r"`(load_dataset\(.*?\))`", card)
-    assert len(lines) == 7
-    for line in lines:
-        assert next(iter(eval(line, {"load_dataset": load_dataset})["train"]))
+    (line,) = re.findall(r"^rows = (load_dataset\(.*streaming=True\))$", card, re.MULTILINE)
+    names = re.findall(r"^\| `([\w-]+)` \|.*\|$", section(card, "Configurations"), re.MULTILINE)
+    assert len(names) == 7
+    for name in names:
+        given = line.replace('"default"', f'"{name}"')
+        assert next(iter(eval(given, {"load_dataset": load_dataset})))
+
+
+def test_one_shard_of_many_loads_with_its_images(
+    release: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", str(tmp_path / "cache"))
+    made = tmp_path / "mico-150k"
+    Build.prepare(open_source(str(release)), made, BuildOptions(shard_bytes=1)).run()
+    shards = DatasetFolder(made).manifest["configs"]["bagel"]
+    assert len(shards) > 1
+    (recipe,) = re.findall(
+        r"```python\n(.*?)```", section((made / layout.CARD).read_text(), "Load"), re.DOTALL
+    )
+    for config, column in (("bagel", "image_list"), ("omnigen2", "input_images")):
+        scope: dict[str, Any] = {}
+        exec(recipe.replace("bagel", config), scope)
+        assert len(scope["rows"]) == shards["train-00000.parquet"]["rows"] < 24
+        assert all(isinstance(image, Image) for image in scope["rows"][0][column])
+
+
+def test_the_query_in_the_text_runs(
+    dataset: Path, card: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(dataset.parent)
+    (query,) = re.findall(r"```sql\n(.*?)```", card, re.DOTALL)
+    found = duckdb.sql(query).fetchall()
+    assert found
+    for identifier, instruction, shard, row in found:
+        file = dataset / "default" / layout.shard_name(shard)
+        there = pq.read_table(file, columns=["id", "instruction"]).slice(row, 1).to_pylist()
+        assert there == [{"id": identifier, "instruction": instruction}]
+
+
+def test_on_the_hub_the_text_names_the_repository(folder: DatasetFolder, card: str) -> None:
+    named = Card.of_folder(
+        folder.path,
+        folder.manifest,
+        json.loads((folder.path / layout.REPORT).read_text()),
+        before=CardText(card),
+        name="some/data",
+    )
+    text = named.render().text
+    assert "FROM 'hf://datasets/some/data/index/*.parquet'" in text
+    assert 'file = "hf://datasets/some/data/bagel/train-00000.parquet"' in text
+
+
+def test_every_column_is_in_the_dictionary(card: str) -> None:
+    used = {name for columns in COLUMNS.values() for name in columns}
+    assert MEANINGS.keys() == used
+    lines = re.findall(
+        r"^\| `(\w+)` \| ([\w ]+) \| (.*?) \| .+ \|$", section(card, "Columns"), re.MULTILINE
+    )
+    configs = ["default", "bagel", "blip3o", "dimoo", "omnigen2", "sample", "index"]
+    told = {(config, name) for name, _, of in lines for config in re.findall(r"[\w-]+", of)}
+    assert told == {(config, name) for config in configs for name in COLUMNS[config]}
+    assert ("image_list", "list of images", "`bagel`") in lines
+
+
+def test_every_task_is_explained(card: str) -> None:
+    names = re.findall(r"^\| `(\w+)` \|", section(card, "Tasks"), re.MULTILINE)
+    assert names == [task.value for task in Task if task is not Task.UNKNOWN]
+
+
+def test_the_header_says_what_the_hub_filters_by_and_the_demo_has_no_source(
+    card: str, tmp_path: Path
+) -> None:
+    header = CardText(card).header
+    assert header is not None
+    assert header["task_categories"] == ["image-text-to-image", "image-to-image"]
+    assert header["annotations_creators"] == ["machine-generated"]
+    assert header["source_datasets"] == ["kr-cen/MICo-150K"]
+    Build.prepare(open_source(DEMO), tmp_path / "demo", BuildOptions(configs=("bagel",))).run()
+    refine(tmp_path / "demo", tmp_path / "less", sample=9)
+    for name in ("demo", "less"):
+        text = (tmp_path / name / layout.CARD).read_text()
+        assert "source_datasets" not in (CardText(text).header or {})
+        assert "These rows are a demo" in text
+    assert "demo" not in card
 
 
 def mico(line: str, monkeypatch: pytest.MonkeyPatch, *words: str) -> None:
@@ -305,7 +398,7 @@ def test_what_is_added_by_hand_stays_when_the_card_is_written_again(folder: Data
     text = path.read_text().replace(
         "<!-- by hand: notes -->\n", f"<!-- by hand: notes -->\n{added}"
     )
-    text = text.replace("---\n", "---\nviewer: false\nannotations_creators:\n- machine\n", 1)
+    text = text.replace("---\n", "---\nviewer: false\nmultilinguality:\n- monolingual\n", 1)
     own = "<!-- by hand: mine -->\nA section of its own.\n<!-- end: mine -->\n"
     text = text.replace("<!-- end: about -->", f"<!-- end: about -->\n\n{own}")
     path.write_text(text)
@@ -314,7 +407,7 @@ def test_what_is_added_by_hand_stays_when_the_card_is_written_again(folder: Data
     assert again.sections == {"notes": added, "mine": "A section of its own.\n"}
     assert again.header is not None
     assert again.header["viewer"] is False
-    assert again.header["annotations_creators"] == ["machine"]
+    assert again.header["multilinguality"] == ["monolingual"]
     assert again.header["license"] == "mit"
     assert "Published here under `mit`" in again.text
     assert write_card(folder).text == again.text
@@ -356,6 +449,7 @@ def test_what_a_person_adds_to_our_keys_stays(folder: DatasetFolder) -> None:
     path = folder.path / layout.CARD
     text = path.read_text().replace("pretty_name: MICo-150K", "pretty_name: Ours")
     text = text.replace("- multi-image-composition", "- art\n- multi-image-composition")
+    text = text.replace("- machine-generated", "- expert-generated")
     path.write_text(text.replace("language:\n- en", "language: de"))
     header = write_card(folder).header
     assert header is not None
@@ -364,6 +458,7 @@ def test_what_a_person_adds_to_our_keys_stays(folder: DatasetFolder) -> None:
         "multi-image-composition", "image-editing", "image-generation", "arxiv:2512.07348", "art",
     ]  # fmt: skip
     assert header["language"] == ["en", "de"]
+    assert header["annotations_creators"] == ["machine-generated", "expert-generated"]
     assert write_card(folder).header == header
 
 
@@ -381,7 +476,7 @@ def test_pictures_in_assets_are_shown_and_odd_names_are_not(folder: DatasetFolde
         (assets / name).write_bytes(encode(picture()))
     text = write_card(folder).text
     assert "![tasks by inputs](assets/tasks_by-inputs.png)" in text
-    caption = "Rows of the dataset: the inputs, and the image composed of them"
+    caption = "Rows of the dataset: the inputs, the instruction and the composed image"
     assert f"![{caption}](assets/{layout.COLLAGE})\n\n*{caption}.*\n" in text
     assert text.count("](assets/") == 2
 
@@ -389,7 +484,7 @@ def test_pictures_in_assets_are_shown_and_odd_names_are_not(folder: DatasetFolde
 def test_the_sizes_of_all_configurations_together_are_said(dataset: Path, card: str) -> None:
     files = list(dataset.glob("*/*.parquet"))
     size = gigabytes(sum(file.stat().st_size for file in files))
-    assert f"All together {size} in {len(files)} files" in card
+    assert f"The configurations take {size} in {len(files)} files" in card
 
 
 def test_without_a_report_there_is_no_card(folder: DatasetFolder) -> None:
@@ -398,7 +493,7 @@ def test_without_a_report_there_is_no_card(folder: DatasetFolder) -> None:
         write_card(folder)
 
 
-@pytest.mark.parametrize("identifier", ["", "CC-BY", "mit\nviewer: false", "my licence"])
+@pytest.mark.parametrize("identifier", ["", "CC-BY", "mit\nviewer: false", "my license"])
 def test_a_license_that_the_hub_would_not_know_is_wrong_usage(identifier: str) -> None:
     with pytest.raises(UsageError, match="no license that the Hub knows"):
         License(identifier)
