@@ -4,12 +4,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mico_150k.core.task import Task
-from mico_150k.inspection.statistics import CHARACTERS_STEP, Images, Statistics
+from mico_150k.inspection.statistics import (
+    CHARACTERS_STEP,
+    MOST_CHARACTERS,
+    Images,
+    Statistics,
+)
 
 TASKS = tuple(task.value for task in Task)
 """A task's colour goes by its place here; any other task is drawn as `unknown`."""
 
 _LABELS = 8
+"""Labels of standing bars that there is room for."""
+_TICKS = 4
+_NBSP = "\N{NO-BREAK SPACE}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +46,8 @@ class Bar:
 class Chart:
     """Bars with a title and a sentence; `lying` where the labels are words.
 
-    `axis` is what the labels of standing bars say; `full` is the value at the end of the bars.
+    `axis` says what the labels of standing bars are, `unit` what their lengths count; `full` is
+    the value at the end of the bars.
     """
 
     title: str
@@ -47,6 +56,22 @@ class Chart:
     lying: bool = False
     full: int = 0
     axis: str = ""
+    unit: str = "rows"
+
+    @property
+    def ticks(self) -> list[int]:
+        """Round values to label the axis at, at most `_TICKS` besides 0."""
+        step = next(
+            step for power in range(19) for step in (10**power, 2 * 10**power, 5 * 10**power)
+            if self.most <= _TICKS * step
+        )  # fmt: skip
+        return list(range(0, self.most + 1, step))
+
+    @property
+    def tasks(self) -> list[int]:
+        """The places of the tasks' colors in its bars, each once."""
+        found = {part.colour for bar in self.bars for part in bar.parts if part.value}
+        return sorted(place for place in found if place is not None)
 
     @property
     def most(self) -> int:
@@ -72,7 +97,7 @@ def colour_of(task: str) -> int:
 
 def task_words(task: str) -> str:
     """A task for people: "object centric"."""
-    return {"hoi": "human–object", "de_re": "decompose & recompose"}.get(
+    return {"hoi": "human–object interaction", "de_re": "decompose & recompose"}.get(
         task, task.replace("_", " ")
     )
 
@@ -80,8 +105,6 @@ def task_words(task: str) -> str:
 def make_charts(statistics: Statistics) -> list[Chart]:
     """The charts in the order of the page."""
     instructions, reuse = statistics.instructions, statistics.reuse
-    # There is room for so many labels below standing bars.
-    step = CHARACTERS_STEP * (1 if len(instructions.histogram) <= _LABELS else 5)
     return [
         Chart(
             "Tasks",
@@ -94,51 +117,71 @@ def make_charts(statistics: Statistics) -> list[Chart]:
         ),
         Chart(
             "Inputs",
-            "Rows by how many pictures go in.",
+            "Rows by number of input images.",
             _inputs(statistics.inputs),
-            axis="inputs of a row",
+            axis="input images of a row",
         ),
         _takes(statistics),
         Chart(
             "Instructions",
-            f"Rows by characters; half have up to {instructions.characters['median']:,.0f}. "
-            f"{_percent(instructions.naming, statistics.rows)} name an input by its number.",
-            tuple(
-                Bar(start if int(start) % step == 0 else "", (Part(rows),))
-                for start, rows in instructions.histogram.items()
-            ),
-            axis="characters",
+            "Rows by length. "
+            f"Half have up to {instructions.characters['median']:,.0f} characters. "
+            f"{_percent(instructions.naming, statistics.rows, _NBSP)} name an input by its number.",
+            _lengths(instructions.histogram),
+            axis="characters of the instruction, by hundreds",
         ),
         Chart(
             "Reuse",
-            f"Different input pictures by how many places they stand in; {reuse.mean:g} on "
-            f"average, {reuse.most:,} at most.",
+            f"Input images by how often each occurs: {reuse.mean:g} times on average, "
+            f"{reuse.most:,} at most.",
             tuple(Bar(uses, (Part(images),)) for uses, images in reuse.uses.items()),
-            axis="places of one input picture",
+            axis="occurrences of an input image",
+            unit="different images",
         ),
     ]
 
 
-def _takes(statistics: Statistics) -> Chart:
-    """What each trainer's limits keep; the rarer limits only where they leave something out."""
-    rows = statistics.rows
+def _lengths(histogram: Mapping[str, int]) -> tuple[Bar, ...]:
+    """Rows by length, from the first length that occurs; few bars are labeled with their range."""
+    starts = [int(start) for start, rows in histogram.items() if rows]
+    shown = range(min(starts, default=0), max(starts, default=0) + 1, CHARACTERS_STEP)
+    few = len(shown) <= _LABELS // 2
     bars = []
+    for place, start in enumerate(shown):
+        label = f"{start}–{start + CHARACTERS_STEP - 1}" if few else f"{start}"
+        if start >= MOST_CHARACTERS:
+            label = f"{MOST_CHARACTERS}+"
+        if len(shown) > _LABELS and place % 5:
+            label = ""
+        bars.append(Bar(label, (Part(histogram.get(str(start), 0)),)))
+    return tuple(bars)
+
+
+def _takes(statistics: Statistics) -> Chart:
+    """What each trainer's limits keep: every trainer, and the limits that leave something out."""
+    rows = statistics.rows
+    bars: dict[str, list[Bar]] = {}
     for limit in statistics.over_limits:
+        of_trainer = bars.setdefault(limit.trainer, [])
         kept = rows - limit.rows
         if limit.rows or limit.limit.endswith("inputs"):
             label = f"{limit.trainer}, {limit.limit}"
-            bars.append(Bar(label, (Part(kept),), _percent(kept, rows)))
+            of_trainer.append(Bar(label, (Part(kept),), _percent(kept, rows)))
     return Chart(
         "What trainers take",
-        "Rows within each trainer's limits. Export leaves the others out; BAGEL skips them.",
-        tuple(bars),
+        "Rows within each trainer's limits. An export skips the others.",
+        tuple(
+            bar
+            for trainer, of_trainer in bars.items()
+            for bar in of_trainer or [Bar(trainer, (Part(rows),), _percent(rows, rows))]
+        ),
         lying=True,
         full=rows,
     )
 
 
 def bubbles(inputs: Images, outputs: Images) -> list[Bubble]:
-    """The commonest sizes of both sides, the largest bubbles first, so that none is hidden."""
+    """The most common sizes of both sides, the largest bubbles first, so that none is hidden."""
     found = [
         Bubble(width, height, images, images / side.images, output)
         for side, output in ((inputs, False), (outputs, True))
@@ -160,7 +203,7 @@ def _inputs(by_task: Mapping[str, Mapping[str, int]]) -> tuple[Bar, ...]:
     return tuple(bars)
 
 
-def _percent(part: int, whole: int) -> str:
+def _percent(part: int, whole: int, space: str = " ") -> str:
     if not whole:
         return "–"
     share = part / whole
@@ -169,4 +212,4 @@ def _percent(part: int, whole: int) -> str:
         share = min(share, 0.999)
     if part:
         share = max(share, 0.001)
-    return f"{share:.1%}".replace(".0%", "%").replace("%", " %")
+    return f"{share:.1%}".replace(".0%", "%").replace("%", f"{space}%")

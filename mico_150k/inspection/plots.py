@@ -1,11 +1,11 @@
-"""The statistics as one picture for the card, drawn by matplotlib (the extra `plot`)."""
+"""The statistics as one image for the card, drawn by matplotlib (the extra `plot`)."""
 
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from mico_150k.core.errors import MissingPackage
-from mico_150k.inspection.charts import TASKS, Bubble, Chart
+from mico_150k.inspection.charts import TASKS, Bubble, Chart, task_words
 from mico_150k.io.files import written_whole
 
 if TYPE_CHECKING:
@@ -17,7 +17,11 @@ _COLOURS = ("#3787d8", "#e5744a", "#36a976", "#9466c8", "#999999")
 _PLAIN, _TRACK, _INK, _SOFT = "#5577ac", "#efebe4", "#1d1b18", "#6d685f"
 _INPUTS, _OUTPUTS = "#3aa0d0", "#ef8a4a"
 _ROOM = 1.15
-_INCHES, _DPI = (13.0, 7.4), 110
+_INCHES, _DPI = (13.5, 8.2), 110
+_SLOTS = 5
+"""Bars that an axis has room for at least, so that one or two do not fill it."""
+_COUNTED = 10
+"""Bars above which their values do not fit."""
 
 
 def require_matplotlib() -> None:
@@ -58,11 +62,16 @@ def _missing() -> MissingPackage:
 
 
 def _frame(axes: "Axes", title: str) -> None:
-    axes.set_title(title, loc="left", color=_INK, fontsize=12, fontweight="bold")
+    axes.set_title(title, loc="left", color=_INK, fontsize=12, fontweight="bold", pad=12)
     axes.tick_params(colors=_SOFT, labelsize=9, length=0)
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
     axes.spines["bottom"].set_color(_SOFT)
+
+
+def _label(axes: "Axes", across: str, up: str = "") -> None:
+    axes.set_xlabel(across, color=_SOFT, fontsize=9)
+    axes.set_ylabel(up, color=_SOFT, fontsize=9)
 
 
 def _colour(colour: int | None) -> str:
@@ -72,16 +81,19 @@ def _colour(colour: int | None) -> str:
 def _lying(axes: "Axes", chart: Chart) -> None:
     for place, bar in enumerate(chart.bars):
         if chart.full:
-            axes.barh(place, chart.full, color=_TRACK, height=0.2)
+            axes.barh(place, chart.full, color=_TRACK, height=0.26)
         left = 0
         for part in bar.parts:
-            axes.barh(place, part.value, left=left, color=_colour(part.colour), height=0.2)
+            axes.barh(place, part.value, left=left, color=_colour(part.colour), height=0.26)
             left += part.value
         label: dict[str, Any] = {"color": _INK, "fontsize": 9, "va": "bottom"}
-        axes.text(0, place - 0.17, bar.label, **label)
-        axes.text(chart.most, place - 0.17, bar.words, ha="right", **label)
-    axes.set_ylim(len(chart.bars) - 0.5, -0.8)
-    axes.set_axis_off()
+        axes.text(0, place - 0.19, bar.label, **label)
+        axes.text(chart.most, place - 0.19, bar.words, ha="right", **label)
+    axes.set_xlim(0, chart.most)
+    axes.set_ylim(max(len(chart.bars), _SLOTS - 1) - 0.6, -0.7)
+    axes.set_xticks(chart.ticks, [f"{tick:,}" for tick in chart.ticks])
+    axes.set_yticks([])
+    _label(axes, chart.unit)
 
 
 def _standing(axes: "Axes", chart: Chart) -> None:
@@ -90,11 +102,30 @@ def _standing(axes: "Axes", chart: Chart) -> None:
         for part in bar.parts:
             axes.bar(place, part.value, bottom=bottom, color=_colour(part.colour), width=0.74)
             bottom += part.value
+        if bar.value and len(chart.bars) <= _COUNTED:
+            above = bar.value + 0.015 * chart.most
+            axes.text(place, above, f"{bar.value:,}", ha="center", color=_SOFT, fontsize=9)
     axes.set_xticks(range(len(chart.bars)), [bar.label for bar in chart.bars])
-    axes.set_xlabel(chart.axis, color=_SOFT, fontsize=9)
-    axes.set_ylim(top=1.05 * chart.most)
+    middle, half = (len(chart.bars) - 1) / 2, max(len(chart.bars), _SLOTS) / 2
+    axes.set_xlim(middle - half, middle + half)
+    axes.set_yticks(chart.ticks, [f"{tick:,}" for tick in chart.ticks])
+    axes.set_ylim(0, 1.12 * chart.most)
     axes.yaxis.grid(True, color=_TRACK)
     axes.set_axisbelow(True)
+    _label(axes, chart.axis, chart.unit)
+    if chart.tasks:
+        _key(axes, chart.tasks)
+
+
+def _key(axes: "Axes", places: list[int]) -> None:
+    """Name the tasks' colors, where the bars leave the most room."""
+    from matplotlib.patches import Patch
+
+    handles = [Patch(color=_colour(place), label=task_words(TASKS[place])) for place in places]
+    axes.legend(
+        handles=handles, frameon=True, framealpha=0.85, edgecolor="none", fontsize=8.5,
+        labelcolor=_SOFT, handlelength=0.9, handleheight=0.9, loc="best",
+    )  # fmt: skip
 
 
 def _sizes(axes: "Axes", bubbles: list[Bubble]) -> None:
@@ -111,7 +142,7 @@ def _sizes(axes: "Axes", bubbles: list[Bubble]) -> None:
         )
     axes.grid(True, color=_TRACK)
     axes.set_axisbelow(True)
-    axes.set_xlabel("width and height, pixels", color=_SOFT, fontsize=9)
+    _label(axes, "width in pixels", "height in pixels")
     # Room for the largest bubble at the edge; the legend stands above, where none is.
     axes.set_xlim(0, _ROOM * max((bubble.width for bubble in bubbles), default=1))
     axes.set_ylim(0, _ROOM * max((bubble.height for bubble in bubbles), default=1))

@@ -17,7 +17,7 @@ from mico_150k.core.task import Task
 from mico_150k.dataset import layout
 from mico_150k.dataset.reader import Dataset, open_dataset
 from mico_150k.export.limits import OverLimitPolicy, fit
-from mico_150k.inspection.charts import Bar, Part, make_charts
+from mico_150k.inspection.charts import Bar, Chart, Part, _lengths, make_charts
 from mico_150k.inspection.collage import make_collage
 from mico_150k.inspection.dataset import inspect_dataset, write_assets
 from mico_150k.inspection.statistics import Statistics, make_statistics
@@ -93,7 +93,27 @@ def test_charts_hold_all_rows(dataset: Path) -> None:
     assert takes["Lumina-DiMOO, 19 inputs"].parts == (Part(index.num_rows),)
     assert takes["Lumina-DiMOO, 19 inputs"].words == "100 %"
     assert takes["BLIP3o-Next, 4 inputs"].words != "100 %"
+    for trainer in TRAINERS.values():
+        assert any(label.startswith(trainer.title) for label in takes)
+    assert takes["Qwen-Image-Edit by musubi-tuner"].words == "100 %"
     assert Bar("x", (Part(1), Part(2))).value == 3
+
+
+@pytest.mark.parametrize(
+    ("most", "ticks"),
+    [(1, [0, 1]), (3, [0, 1, 2, 3]), (7, [0, 2, 4, 6]), (45, [0, 20, 40]), (100, [0, 50, 100])],
+)
+def test_axes_are_labeled_at_whole_and_round_numbers(most: int, ticks: list[int]) -> None:
+    assert Chart("", "", (Bar("x", (Part(most),)),)).ticks == ticks
+
+
+def test_a_few_lengths_are_told_as_ranges_without_empty_bars_before() -> None:
+    bars = _lengths({"0": 0, "100": 2, "200": 0, "300": 1})
+    assert [(bar.label, bar.value) for bar in bars] == [
+        ("100–199", 2), ("200–299", 0), ("300–399", 1),
+    ]  # fmt: skip
+    many = _lengths({str(start): 1 for start in range(0, 1600, 100)})
+    assert [bar.label for bar in many if bar.label] == ["0", "500", "1000", "1500+"]
 
 
 def test_plots_and_a_collage_for_the_card(copy: Path) -> None:
