@@ -1,9 +1,9 @@
-"""A picture for the card: some rows of the dataset, inputs on the left and their output."""
+"""An image for the card: some rows of the dataset, each with inputs, output and instruction."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from PIL import Image as Pillow
-from PIL import ImageDraw
+from PIL import ImageDraw, ImageFont
 
 from mico_150k.core.sample import Buffer, Sample
 from mico_150k.images.thumbnail import shrink
@@ -11,7 +11,7 @@ from mico_150k.images.thumbnail import shrink
 COLUMNS, ROWS = 2, 4
 SAMPLES = COLUMNS * ROWS
 CANDIDATES = 4 * SAMPLES
-"""Rows among which those with few inputs are taken: on a small picture they are seen best."""
+"""Rows among which those with few inputs are taken: on a small image they are seen best."""
 QUALITY = 88
 """JPEG's."""
 HEIGHT = 240
@@ -20,7 +20,12 @@ WIDTH = 760
 GAP = 12
 MARGIN = 28
 ARROW = 46
-_PAPER, _INK = (250, 248, 245), (120, 114, 104)
+LINES, LINE_HEIGHT, FONT_SIZE = 2, 27, 20
+"""Of an instruction below its images; a longer one ends in "…"."""
+TEXT = 10 + LINES * LINE_HEIGHT
+_MOST_CHARACTERS = 1000
+"""Of an instruction that are looked at: it may be of any length."""
+_PAPER, _INK, _TEXT_INK = (250, 248, 245), (120, 114, 104), (46, 43, 38)
 
 
 def make_collage(samples: Sequence[Sample]) -> Pillow.Image:
@@ -28,13 +33,14 @@ def make_collage(samples: Sequence[Sample]) -> Pillow.Image:
     rows = -(-len(samples) // COLUMNS)
     size = (
         COLUMNS * WIDTH + (COLUMNS + 1) * MARGIN,
-        rows * HEIGHT + (rows + 1) * MARGIN,
+        rows * (HEIGHT + TEXT) + (rows + 1) * MARGIN,
     )
     sheet = Pillow.new("RGB", size, _PAPER)
     for place, sample in enumerate(samples):
         left = MARGIN + (place % COLUMNS) * (WIDTH + MARGIN)
-        top = MARGIN + (place // COLUMNS) * (HEIGHT + MARGIN)
+        top = MARGIN + (place // COLUMNS) * (HEIGHT + TEXT + MARGIN)
         _draw(sheet, sample, left, top)
+        _write(sheet, sample.instruction, left, top + HEIGHT + 10)
     return sheet
 
 
@@ -66,7 +72,7 @@ _ONE_LINE = 2
 
 
 def _paste(sheet: Pillow.Image, data: Buffer, at: tuple[int, int], side: int) -> None:
-    """The middle square of a picture, with round corners."""
+    """The middle square of an image, with round corners."""
     picture = shrink(data, side * 3)
     short = min(picture.size)
     left, top = (picture.width - short) // 2, (picture.height - short) // 2
@@ -77,6 +83,36 @@ def _paste(sheet: Pillow.Image, data: Buffer, at: tuple[int, int], side: int) ->
     mask = Pillow.new("L", (side * 4, side * 4))
     ImageDraw.Draw(mask).rounded_rectangle((0, 0, side * 4 - 1, side * 4 - 1), 48, fill=255)
     sheet.paste(square, at, mask.resize((side, side), Pillow.Resampling.LANCZOS))
+
+
+def _write(sheet: Pillow.Image, instruction: str, left: int, top: int) -> None:
+    draw = ImageDraw.Draw(sheet)
+    font = ImageFont.load_default(FONT_SIZE)  # Pillow's own: the same bytes on every machine
+    for number, line in enumerate(wrapped(instruction, font.getlength)):
+        draw.text((left, top + number * LINE_HEIGHT), line, _TEXT_INK, font)
+
+
+def wrapped(text: str, length: Callable[[str], float]) -> list[str]:
+    """The text in `LINES` lines of `WIDTH` pixels at most; `length` measures a line."""
+    start = text[:_MOST_CHARACTERS]
+    words = "".join(letter if letter.isprintable() else " " for letter in start).split()
+    lines: list[str] = []
+    for number in range(LINES):
+        line = ""
+        while words and length(f"{line} {words[0]}".strip()) <= WIDTH:
+            line = f"{line} {words.pop(0)}".strip()
+        if words and (number == LINES - 1 or not line):
+            return [*lines, _cut(line or words[0], length)]
+        if line:
+            lines.append(line)
+    return lines
+
+
+def _cut(line: str, length: Callable[[str], float]) -> str:
+    """The line with "…" at its end: without its last words, or letters where it is one word."""
+    while length(f"{line}…") > WIDTH:
+        line = line.rpartition(" ")[0] or line[:-1]
+    return f"{line}…"
 
 
 def _arrow(sheet: Pillow.Image, x: int, y: int) -> None:

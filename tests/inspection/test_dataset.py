@@ -18,7 +18,7 @@ from mico_150k.dataset import layout
 from mico_150k.dataset.reader import Dataset, open_dataset
 from mico_150k.export.limits import OverLimitPolicy, fit
 from mico_150k.inspection.charts import Bar, Chart, Part, _lengths, make_charts
-from mico_150k.inspection.collage import make_collage
+from mico_150k.inspection.collage import HEIGHT, LINES, MARGIN, WIDTH, make_collage, wrapped
 from mico_150k.inspection.dataset import inspect_dataset, write_assets
 from mico_150k.inspection.statistics import Statistics, make_statistics
 from mico_150k.inspection.trainer_limits import exceeded_limits, trainer_limits
@@ -155,3 +155,26 @@ def test_a_collage_shows_every_input_and_the_output(inputs: int) -> None:
     areas = [int((abs(pixels - colour).sum(axis=1) < 6).sum()) for colour in colours]
     assert min(areas) > 3000
     assert max(areas) == areas[-1]
+
+
+def test_a_collage_shows_the_instruction() -> None:
+    white = Picture(encode(Image.new("RGB", (64, 64), "white")), "PNG", 64, 64, "")
+
+    def ink(instruction: str) -> int:
+        sample = Sample("1", Task.HOI, "", instruction, (white,), white)
+        below = np.asarray(make_collage([sample])).astype(int)[MARGIN + HEIGHT :]
+        return int((below.sum(axis=2) < 300).sum())
+
+    assert ink("") == 0
+    assert 0 < ink("Put it there.") < ink("Put it there. " * 9)
+    assert ink("\0\n\u202e \u2028") == 0
+
+
+@pytest.mark.parametrize("text", ["word " * 1000, "w" * 10_000, "a " + "w" * 10_000, "", "one"])
+def test_an_instruction_takes_two_lines_of_the_width_at_most(text: str) -> None:
+    lines = wrapped(text, lambda line: 10.0 * len(line))
+    assert len(lines) <= LINES
+    assert all(0 < 10 * len(line) <= WIDTH for line in lines)
+    shown = " ".join(lines)
+    assert shown == text.strip() or shown.endswith("…")
+    assert text.startswith(lines[0].rstrip("…") if lines else "")
