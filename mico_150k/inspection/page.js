@@ -1,5 +1,5 @@
 "use strict";
-// What the page does: filter, light up inputs, show pictures larger, keys. It reads and sets
+// What the page does: filter, highlight inputs, show images larger, keys. It reads and sets
 // attributes and text, and never makes HTML of a text.
 const all = (selector, within = document) => [...within.querySelectorAll(selector)];
 const one = (selector, within = document) => within.querySelector(selector);
@@ -12,7 +12,7 @@ const rows = all(".row").map((element) => ({
   text: ["header", ".instruction"].map((part) => one(part, element).textContent).join(" ")
     .toLowerCase().replace(/\s+/g, " "),
 }));
-const leftOut = all(".left-out tbody tr");
+const skipped = all(".skipped tbody tr");
 
 // On a phone, the rows come first.
 if (matchMedia("(max-width: 560px)").matches) one(".stats").open = false;
@@ -33,13 +33,13 @@ function filter() {
     row.element.hidden = !fits;
     shown += fits;
   }
-  for (const row of leftOut) {
+  for (const row of skipped) {
     const text = row.textContent.toLowerCase();
     row.hidden = (tasks.length && !tasks.includes(row.dataset.task)) ||
       !words.every((word) => text.includes(word));
   }
   one("#count").textContent =
-    shown === rows.length ? `${shown} rows` : `${shown} of ${rows.length} rows`;
+    `${shown === rows.length ? "" : `${shown} of `}${rows.length} row${rows.length === 1 ? "" : "s"}`;
   one("#nothing").hidden = shown > 0;
   mark(words);
 }
@@ -124,7 +124,7 @@ document.addEventListener("click", (event) => {
   }
 });
 
-// ---- a picture, larger
+// ---- an image, larger
 let pictures = [], place = 0;
 
 function show(at) {

@@ -20,6 +20,7 @@ import pyarrow as pa
 from markupsafe import Markup
 
 from mico_150k.core.errors import OutputRefused
+from mico_150k.core.plural import counted
 from mico_150k.core.progress import Progress
 from mico_150k.core.references import Span, named_images, spans
 from mico_150k.core.sample import Image, Sample
@@ -27,7 +28,7 @@ from mico_150k.dataset.folder import DatasetFolder
 from mico_150k.dataset.reader import Dataset
 from mico_150k.images.rules import CAUSES
 from mico_150k.images.thumbnail import Thumbnail, make_thumbnail
-from mico_150k.inspection.charts import bubbles, colour_of, make_charts, task_words
+from mico_150k.inspection.charts import TASKS, bubbles, colour_of, make_charts, task_words
 from mico_150k.inspection.page_rows import Choice, Chosen, rows_to_show
 from mico_150k.inspection.page_skipped import count_skipped, read_skipped
 from mico_150k.inspection.statistics import make_statistics
@@ -39,15 +40,15 @@ from mico_150k.version import __version__
 
 INPUT_SIDE = 320
 OUTPUT_SIDE = 560
-"""Pixels of the longest side of a small picture: twice what a page shows on most screens."""
+"""Pixels of the longest side of a thumbnail: twice what a page shows on most screens."""
 KINDS = {
     "overlap": "in the benchmark",
     "limit": "over a limit",
-    "normalised": "normalised",
-    "dangling": "speaks of a missing image",
+    "re-encoded": "re-encoded",
+    "dangling": "names a missing image",
     "broken": "cannot be shown",
 }
-"""Ways to be odd, in the words of the page's filter."""
+"""What a row may be marked as, in the words of the page's filter."""
 GENERATOR = "mico-150k"
 """Stands in the page, by which `mico preview` knows a page of its own and replaces it."""
 _HEAD_BYTES = 2000
@@ -55,7 +56,7 @@ _HEAD_BYTES = 2000
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """A picture on the page. `changes` says what was normalised, and is empty where nothing was."""
+    """An image on the page. `changes` says why it was re-encoded, and is empty if it was not."""
 
     thumbnail: Thumbnail
     width: int
@@ -68,7 +69,7 @@ class Tile:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Something odd about a row. `kind` is what the page filters by."""
+    """Something unusual about a row. `kind` is what the page filters by."""
 
     kind: str
     words: str
@@ -178,7 +179,7 @@ def _row(split: str, sample: Sample, marks: list[Mark]) -> Row:
     for place, tile in enumerate(tiles, start=1):
         where = "output" if place == len(tiles) else f"image {place}"
         if tile.changes:
-            marks.append(Mark("normalised", f"{where} normalised: {', '.join(tile.changes)}"))
+            marks.append(Mark("re-encoded", f"{where} re-encoded: {', '.join(tile.changes)}"))
         if tile.thumbnail.fault:
             marks.append(Mark("broken", f"{where} cannot be shown: {tile.thumbnail.fault}"))
     return Row(
@@ -201,13 +202,13 @@ def _tile(image: Image, side: int) -> Tile:
 
 
 def _changes(actions: Iterable[str]) -> tuple[str, ...]:
-    """The causes for which an image was normalised, in words."""
+    """The causes for which an image was re-encoded, in words."""
     known = {cause.name: f"{cause.name} → {cause.done}" for cause in CAUSES}
     return tuple(known.get(cause, cause) for cause in actions)
 
 
 def _marks(index: pa.Table) -> Iterator[list[Mark]]:
-    """What the metadata alone shows to be odd, row by row."""
+    """What the metadata alone shows to be unusual, row by row."""
     texts = index.select(["instruction", "num_inputs", "overlap"]).to_pylist()
     for row, exceeded in zip(texts, exceeded_limits(index), strict=True):
         marks = [Mark("overlap", f"in the benchmark: {row['overlap']}")] if row["overlap"] else []
@@ -217,7 +218,7 @@ def _marks(index: pa.Table) -> Iterator[list[Mark]]:
         named = named_images(row["instruction"])
         if missing := sorted(number for number in named if number > row["num_inputs"]):
             numbers = ", ".join(map(str, missing))
-            marks.append(Mark("dangling", f"speaks of image {numbers} of {row['num_inputs']}"))
+            marks.append(Mark("dangling", f"names image {numbers} of {row['num_inputs']}"))
         yield marks
 
 
@@ -237,7 +238,9 @@ def _render(
     )
     environment.filters["size"] = gigabytes
     environment.filters["task"] = task_words
+    environment.filters["counted"] = counted
     environment.globals["colour_of"] = colour_of
+    environment.globals["task_names"] = TASKS
     reasons = count_skipped(dataset)
     template = environment.from_string(folder.joinpath("page.html.jinja").read_text())
     return template.render(

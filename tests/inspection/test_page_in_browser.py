@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mico_150k.builders import TRAINERS
 
 from mico_150k.build.build import Build, BuildOptions
 from mico_150k.dataset.reader import open_dataset
@@ -28,7 +29,7 @@ DESKTOP = {"width": 1280, "height": 900}
 
 @pytest.fixture(scope="module")
 def odd_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Rows of all tasks: one with evil words, one with six inputs and alpha, one left out."""
+    """Rows of all tasks: one with evil words, one with six inputs and alpha, one skipped."""
     folder = tmp_path_factory.mktemp("odd")
     samples = cases(3)
     samples[0] = replace(samples[0], instruction=EVIL)
@@ -92,6 +93,37 @@ def test_every_row_is_shown_with_all_its_pictures(page: Any) -> None:
     assert page.locator(".charts svg").count() == 6
 
 
+def test_axes_have_units_and_every_trainer_is_in_the_chart(page: Any) -> None:
+    charts = {
+        figure.locator("b").inner_text(): figure.locator("svg").text_content()
+        for figure in page.locator(".charts figure").all()
+    }
+    for title, units in {
+        "Tasks": ["rows"],
+        "Inputs": ["rows", "input images of a row"],
+        "What trainers take": ["rows", *(trainer.title for trainer in TRAINERS.values())],
+        "Instructions": ["rows", "characters of the instruction"],
+        "Reuse": ["different images", "occurrences of an input image"],
+        "Sizes": ["width in pixels", "height in pixels"],
+    }.items():
+        assert all(unit in charts[title] for unit in units), title
+    key = page.locator(".charts figure", has_text="Rows by number").locator(".keys")
+    assert "human–object interaction" in key.inner_text()
+
+
+def test_the_instruction_stands_between_two_inputs_and_the_output(page: Any) -> None:
+    rows = page.locator(".row.two")
+    assert rows.count() > 2
+    for row in rows.all():
+        row.scroll_into_view_if_needed()
+        tiles = [tile.bounding_box() for tile in row.locator(".inputs .tile").all()]
+        text = row.locator(".instruction").bounding_box()
+        output = row.locator(".output").bounding_box()
+        right = max(tile["x"] + tile["width"] for tile in tiles)
+        assert right < text["x"] < right + 60 or tiles[0]["y"] < tiles[-1]["y"]
+        assert text["x"] + text["width"] < output["x"] < text["x"] + text["width"] + 60
+
+
 def test_tasks_and_oddities_filter(page: Any) -> None:
     hoi = of_task(page, "hoi")
     assert 0 < hoi < 11
@@ -103,12 +135,12 @@ def test_tasks_and_oddities_filter(page: Any) -> None:
     page.click(".chip[data-task=hoi]")
     page.click(".chip[data-task=de_re]")
     assert shown(page) == 11
-    page.click(".chip[data-kind=normalised]")
+    page.click(".chip[data-kind=re-encoded]")
     assert shown(page) == 1
     marks = page.locator(".row:visible .marks").text_content()  # also of what is not drawn yet
     assert "BLIP3o-Next: 6 inputs, at most 4" in marks
     assert "OmniGen2: 6 inputs, at most 5" in marks
-    assert "image 6 normalised: alpha → on white" in marks
+    assert "image 6 re-encoded: alpha → on white" in marks
 
 
 def test_search_finds_words_in_any_order_and_ids_and_marks_them(page: Any) -> None:
@@ -124,7 +156,7 @@ def test_search_finds_words_in_any_order_and_ids_and_marks_them(page: Any) -> No
     assert page.locator("#nothing").is_visible()
     page.click("#reset")
     assert shown(page) == 11
-    page.fill("#search", "normalised")  # a mark's word and no row's
+    page.fill("#search", "re-encoded")  # a mark's word and no row's
     assert shown(page) == 0
     page.fill("#search", "hoi/1")
     assert shown(page) == 1
@@ -202,8 +234,8 @@ def test_words_of_strangers_are_shown_and_never_run(page: Any) -> None:
     assert row.locator(".instruction").text_content() == EVIL
     assert "owned" not in page.title()
     assert page.locator("script").count() == 1
-    assert "starts with b'no <b>im'" in page.inner_text("#left-out")
-    assert page.locator("#left-out td b").count() == 0
+    assert "starts with b'no <b>im'" in page.inner_text("#skipped")
+    assert page.locator("#skipped td b").count() == 0
 
 
 def test_what_got_in_all_the_same_would_neither_run_nor_load(
@@ -236,9 +268,9 @@ def test_what_got_in_all_the_same_would_neither_run_nor_load(
     context.close()
 
 
-def test_rows_left_out_are_listed_with_their_reason(page: Any) -> None:
-    table = page.locator("#left-out")
-    assert "1 rows left out" in table.inner_text()
+def test_skipped_rows_are_listed_with_their_reason(page: Any) -> None:
+    table = page.locator("#skipped")
+    assert "1 skipped row" in table.inner_text().splitlines()
     assert table.locator(".reasons li").all_inner_texts() == ["1 bytes that are no image"]
     assert table.locator("tbody tr").count() == 1
     assert "bytes that are no image" in table.locator("tbody").inner_text()
