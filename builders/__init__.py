@@ -52,9 +52,9 @@ def _defined(kind: type[Defined]) -> Iterator[type[Defined]]:
 
 
 def _by_name(kind: type[Defined]) -> dict[str, Defined]:
-    """One of every class of a kind, by its name.
+    """Return an instance of each class of a kind, by name.
 
-    Raises `BuilderRefused` where a class lacks something, or has the name of another.
+    Raises `BuilderRefused` if a class is incomplete, or its name is taken.
     """
     found: dict[str, Defined] = {}
     for each in _defined(kind):
@@ -63,11 +63,14 @@ def _by_name(kind: type[Defined]) -> dict[str, Defined]:
             msg = f"{where} has no {', '.join(missing)}; see docs/adding-a-trainer.md."
             raise BuilderRefused(msg)
         if taken := _taken(each):
-            msg = f"{where} has an option {', '.join(taken)}, which every export has: rename it."
+            msg = (
+                f"{where} has an option {', '.join(taken)}, which all exports already have: "
+                "rename it."
+            )
             raise BuilderRefused(msg)
         if each.name in found:
             other = inspect.getfile(type(found[each.name]))
-            msg = f"{where} is named {each.name!r}, as is a class in {other}."
+            msg = f"{where} has the name {each.name!r}, which a class in {other} has, too."
             raise BuilderRefused(msg)
         found[each.name] = each()
     return found
@@ -87,27 +90,27 @@ def _taken(defined: type) -> list[str]:
 
 
 BUILDERS = _by_name(Builder)
-"""Configuration name → its builder, in the order of the card."""
+"""Configuration name → builder, in the order of the card."""
 
 TRAINERS = _by_name(Trainer)  # type: ignore[type-abstract] # concrete ones are found
-"""Trainer's name on the command line → what an export has to know of it."""
+"""Trainer name on the command line → trainer."""
 
 
 def get_builder(name: str) -> Builder:
-    """The builder of a configuration. Raises `UnknownConfig`."""
+    """Return the builder of a configuration. Raises `UnknownConfig`."""
     if name not in BUILDERS:
-        msg = f"{name!r} is no configuration; there are {', '.join(BUILDERS)}."
+        msg = f"{name!r} is not a configuration; there are {', '.join(BUILDERS)}."
         raise UnknownConfig(msg)
     return BUILDERS[name]
 
 
 def get_trainer(name: str, file_format: str = "", **options: Any) -> Trainer:  # noqa: ANN401
-    """A trainer with its own options, and of the kinds of files that it reads the one asked for.
+    """Return a trainer with its own options, for one of the kinds of files that it reads.
 
-    Raises `UnknownConfig`, and `UsageError` for an option that it does not take.
+    Raises `UnknownConfig`, and `UsageError` for an option that it does not have.
     """
     if name not in TRAINERS:
-        msg = f"{name!r} is no trainer that is known here; there are {', '.join(TRAINERS)}."
+        msg = f"{name!r} is not a known trainer; there are {', '.join(TRAINERS)}."
         raise UnknownConfig(msg)
     trainer = TRAINERS[name]
     for kind in trainer.formats():
@@ -116,5 +119,5 @@ def get_trainer(name: str, file_format: str = "", **options: Any) -> Trainer:  #
     formats = [kind.format for kind in trainer.formats()]
     msg = f"format={file_format!r}: {trainer.title} has {' or '.join(filter(None, formats))}."
     if not trainer.format:
-        msg = f"format={file_format!r}: {trainer.title} reads one kind of files, and has none."
+        msg = f"format={file_format!r}: {trainer.title} reads one kind of files and has no formats."
     raise UnknownConfig(msg)

@@ -83,7 +83,7 @@ ENOUGH = 0.99
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """Tokens of a sample, and of a batch as it is aimed at and at most; and who has them so."""
+    """Tokens of a sample, and expected and most tokens of a batch, with their source."""
 
     sample: int
     expected: int
@@ -94,7 +94,7 @@ class Budget:
 BUDGETS = (
     Budget(10_240, 10_240, 11_520, "upstream's recipe for fine-tuning"),
     Budget(16_384, 32_768, 36_864, "upstream's defaults"),
-    Budget(36_864, 32_768, 36_864, "upstream's defaults, a sample as long as a batch"),
+    Budget(36_864, 32_768, 36_864, "upstream's defaults, with samples as long as a batch"),
 )
 
 
@@ -113,11 +113,11 @@ def sample_tokens(row: Candidate, transform: Transform) -> int:
 
 
 def _too_long(budget: Budget) -> Limit:
-    """Over a budget even with the smallest pictures that an export sets."""
+    """Return the limit for samples over a budget even with the smallest images of an export."""
     small = VAE[-1]
     return Limit(
         f"{budget.sample:,} tokens",
-        f"a sample of about {budget.sample:,} tokens or more, its pictures at "
+        f"a sample of about {budget.sample:,} tokens or more, with its images at "
         f"{small.longest}/{small.shortest}",
         "data/dataset_base.py skips it",
         lambda row: sample_tokens(row, small) >= budget.sample,
@@ -131,8 +131,10 @@ class BagelTrainer(ShardTrainer):
     title = "BAGEL"
     url = "https://github.com/ByteDance-Seed/Bagel"
     options = (
-        Option("ranks", int, 0, "GPUs that will train: each gets as many row groups.", minimum=0),
-        Option("num_workers", int, 0, "Reading processes for each GPU.", minimum=0, needs="ranks"),
+        Option(
+            "ranks", int, 0, "GPUs that train: each gets the same number of row groups.", minimum=0
+        ),
+        Option("num_workers", int, 0, "Reader processes per GPU.", minimum=0, needs="ranks"),
     )
     limits = (_too_long(BUDGETS[-1]),)
     skips = tuple(map(_too_long, BUDGETS[:-1]))
@@ -143,23 +145,23 @@ class BagelTrainer(ShardTrainer):
             "--expected_num_tokens, --max_num_tokens, --max_num_tokens_per_sample", "see above",
             "upstream's TRAIN.md has 10240, 11520, 10240, and its code 32768, 36864, 16384",
         ),
-        Setting("--num_shard", "GPUS", "train/fsdp_utils.py wants one for each GPU; 8 as it is"),
+        Setting("--num_shard", "GPUS", "train/fsdp_utils.py needs one per GPU; the default is 8"),
         Setting(
             "--total_steps, --warmup_steps, --lr_scheduler", "500000, 2000, constant",
-            "the defaults of train/pretrain_unified_navit.py; add others to the command",
+            "the defaults of train/pretrain_unified_navit.py; append others to the command",
         ),
         Setting(
             "--text_cond_dropout_prob, --vae_…, --vit_…", "0.1, 0.3, 0.3",
-            "the defaults of the same file, of each text and each input by itself",
+            "the defaults of the same file, for each text and each input separately",
         ),
         Setting(
             "--wandb_offline", "True",
-            "ours: upstream logs to wandb.ai at once; with WANDB_MODE=online this does, too",
+            "ours: upstream logs to wandb.ai by default; set WANDB_MODE=online for that",
         ),
     )  # fmt: skip
     steps = (
         (
-            "Get the trainer, in an environment of its own with Python 3.10:",
+            "Install the trainer in an environment of its own with Python 3.10:",
             (
                 'export BAGEL="$PWD/Bagel"\n'
                 'git clone https://github.com/ByteDance-Seed/Bagel "$BAGEL"\n'
@@ -169,25 +171,25 @@ class BagelTrainer(ShardTrainer):
         ),
         INSTALL_STEP,
         (
-            "Patch the trainer's clone, to read these rows (`--dry-run` shows how):",
+            "Patch the trainer's clone to read these rows (`--dry-run` shows the changes):",
             'mico patch bagel "$BAGEL"',
         ),
         (
             (
-                "Start, with the folder of the published model. `GPUS` and `WORKERS` are as below "
-                "unless set."
+                "Start the training with the folder of the published model. The defaults of "
+                "`GPUS` and `WORKERS` are below."
             ),
             "MODEL=models/BAGEL-7B-MoT bash {root}/train.sh",
         ),
     )
 
     def readers(self) -> Readers | None:
-        """The ranks and workers that the options tell of."""
+        """Return the ranks and workers of the options."""
         ranks, workers = self.chosen["ranks"], self.chosen["num_workers"]
         return Readers(int(ranks or 0), int(workers or 0)) if ranks else None
 
     def measure(self, rows: Iterable[Candidate]) -> dict[str, Any]:
-        """Rows by setting that are no longer than each budget, and rows in all."""
+        """Count the rows within each budget at each image size, and all rows."""
         kept = [[0] * len(BUDGETS) for _ in VAE]
         total = 0
         for row in rows:
@@ -199,16 +201,19 @@ class BagelTrainer(ShardTrainer):
         return {"rows": total, "kept": kept}
 
     def tables(self, exported: Exported) -> Sequence[str]:
-        """What each setting keeps, and how row groups are shared out."""
+        """Return what each setting keeps, and how row groups are distributed."""
         transform, budget = _fitting(exported)
         total = exported.measured["rows"]
         lines = [
             (
-                "BAGEL skips a sample that has `--max_num_tokens_per_sample` tokens or more. "
-                f"Samples kept, text estimated at {BYTES_PER_TOKEN} bytes a token:"
+                "BAGEL skips samples with `--max_num_tokens_per_sample` tokens or more. Samples "
+                f"kept, with text estimated at {BYTES_PER_TOKEN} bytes per token:"
             ),
             "",
-            f"| pictures, longest/shortest | {' | '.join(f'{each.sample}' for each in BUDGETS)} |",
+            (
+                "| images, longest/shortest side | "
+                f"{' | '.join(f'{each.sample}' for each in BUDGETS)} |"
+            ),
             f"|---|{'--:|' * len(BUDGETS)}",
         ]
         for of_vae, kept in zip(VAE, exported.measured["kept"], strict=True):
@@ -218,23 +223,23 @@ class BagelTrainer(ShardTrainer):
             "",
             (
                 f"`mico-150k.yaml` has {transform.longest}/{transform.shortest} and `train.sh` "
-                f"{budget.sample}: the largest pictures with which {ENOUGH:.0%} of the samples "
-                f"stay below {BUDGETS[-2].sample}, and the smallest budget that skips none, "
-                "if one does."
+                f"{budget.sample}: the largest images at which {ENOUGH:.0%} of the samples stay "
+                f"below {BUDGETS[-2].sample} tokens, and the smallest budget that skips no "
+                "sample, if there is one."
             ),
         ]
         gpus, workers = _readers(exported)
         is_said = bool(exported.options["ranks"])
         sharing = (
             f"{len(exported.row_groups)} files with {sum(exported.row_groups.values())} row "
-            "groups. BAGEL gives each of `GPUS` × `WORKERS` readers the same number of row groups, "
-            f"and never reads the rest. `train.sh` has {gpus} GPUs and {workers} workers for each "
-            + ("as was said with --ranks and --num-workers." if is_said else "by default.")
+            "groups. BAGEL gives each of `GPUS` × `WORKERS` readers the same number of row "
+            f"groups and never reads the rest. `train.sh` has {gpus} GPUs and {workers} workers "
+            "per GPU, " + ("from --ranks and --num-workers." if is_said else "by default.")
         )
         return ["\n".join(lines), sharing, *self.notes(exported)]
 
     def notes(self, exported: Exported) -> Sequence[str]:
-        """Rows that will not be read."""
+        """Return warnings about rows that will not be read."""
         found = []
         transform, budget = _fitting(exported)
         kept = exported.measured["kept"][VAE.index(transform)][BUDGETS.index(budget)]
@@ -242,7 +247,7 @@ class BagelTrainer(ShardTrainer):
         if skipped:
             found.append(
                 f"{skipped} of {exported.measured['rows']} samples are longer than train.sh's "
-                f"{budget.sample:,} tokens, and BAGEL skips them."
+                f"{budget.sample:,} tokens: BAGEL skips them."
             )
         groups = sum(exported.row_groups.values())
         gpus, workers = _readers(exported)
@@ -251,15 +256,15 @@ class BagelTrainer(ShardTrainer):
         # Where nobody said how many read, a few of very many are no news.
         if rest > (0 if is_said else (1 - ENOUGH) * groups):
             lost = (
-                f"{groups} row groups are fewer than train.sh's {gpus} GPUs × {workers} workers, "
-                "and it would not start"
+                f"{groups} row groups are fewer than train.sh's {gpus} GPUs × {workers} workers: "
+                "it would not start"
                 if rest == groups
                 else f"{rest} of {groups} row groups are never read by {gpus * workers} readers"
             )
             how = "the same --ranks and --num-workers" if is_said else "--ranks and --num-workers"
             found.append(
                 f"{lost}; `mico export bagel DATASET --out DIR` with {how} splits some, so that "
-                "each gets as many."
+                "each reader gets the same number."
             )
         return found
 
@@ -305,8 +310,8 @@ def _fitting(exported: Exported) -> tuple[Transform, Budget]:
 
 
 _DATA = """\
-# For --dataset_config_file. `num_used_data` is the number of files: fewer leaves some out, by the
-# order in which the file system lists them; more reads some twice.
+# For --dataset_config_file. `num_used_data` is the number of files: fewer skip some, in the
+# order in which the file system lists them; more read some twice.
 mico-150k:
   dataset_names: [mico-150k]
   image_transform_args:
@@ -324,9 +329,9 @@ mico-150k:
 
 _LAUNCH = """\
 #!/usr/bin/env bash
-# Trains BAGEL on this export. BAGEL is the patched clone, MODEL the folder of the published model,
-# GPUS how many there are here, WORKERS how many processes read for each. WANDB_MODE=online sends
-# the log to wandb.ai. Further arguments go to the trainer; paths in them are relative to the clone.
+# Trains BAGEL on this export. BAGEL: the patched clone. MODEL: the folder of the published model.
+# GPUS: the number of GPUs. WORKERS: reader processes per GPU. WANDB_MODE=online sends
+# the log to wandb.ai. Other arguments go to the trainer; their paths are relative to the clone.
 set -euo pipefail
 : "${BAGEL:?set BAGEL to a clone of ByteDance-Seed/Bagel, after mico patch bagel}"
 : "${MODEL:?set MODEL to the folder of BAGEL-7B-MoT}"
@@ -337,7 +342,7 @@ MODEL=$(cd "$MODEL" && pwd)
 offline=True
 if [ "${WANDB_MODE:-offline}" = online ]; then offline=False; fi
 cd "$BAGEL"
-# torchrun puts the script's folder on Python's path, and the script imports from the clone's.
+# torchrun puts the script's folder on Python's path, but the script imports from the clone.
 export PYTHONPATH="$PWD${PYTHONPATH:+:$PYTHONPATH}"
 torchrun --nnodes=1 --nproc_per_node="$GPUS" --master_port="${PORT:-29501}" \\
     train/pretrain_unified_navit.py \\

@@ -44,11 +44,11 @@ class Blip3oTrainer(PathTrainer):
     branch = "BLIP3o-NEXT-edit"
     records = FILE
     max_inputs = MOST_INPUTS
-    max_inputs_source = "blip3o/data/dataset.py keeps the first four, without a word"
+    max_inputs_source = "blip3o/data/dataset.py keeps the first four silently"
     limits = (
         Limit(
             "marker",
-            "a marker of the chat or an image in the instruction",
+            "a chat or image marker in the instruction",
             "blip3o/data/dataset.py replaces each `<image>` in a text",
             lambda row: any(marker in row.instruction for marker in MARKERS),
         ),
@@ -56,8 +56,7 @@ class Blip3oTrainer(PathTrainer):
     remarks = (
         Limit(
             "non-square",
-            "a target that is not square: its sides are cut off for the pixels, and it is "
-            "squashed for the tokens",
+            "a target that is not square: it is cropped for the pixels and squashed for the tokens",
             "blip3o/data/dataset.py: CenterCrop(1024); SigLIP's 384 × 384",
             lambda row: row.output[0] != row.output[1],
         ),
@@ -72,30 +71,30 @@ class Blip3oTrainer(PathTrainer):
         Setting("--num_train_epochs", "1", "the same script"),
         Setting(
             "--gradient_accumulation_steps", "96 / GPUS",
-            "the same script has 8 GPUs with 12 rows each: 96 rows are one step here as well",
+            "the same script has 8 GPUs with 12 rows each, so a step has 96 rows here as well",
         ),
         Setting(
             "--model_max_length", "5120",
-            "MICo's guide; 730 tokens an image and 730 for the target: at upstream's 2048, even "
-            "two inputs lose a part of the target",
+            "MICo's guide; each image and the target have 730 tokens: at upstream's 2048, even "
+            "two inputs truncate the target",
         ),
         Setting(
             "--per_device_train_batch_size", "1",
-            "blip3o_qwen.py takes the last 730 positions of the padded batch as the condition: "
-            "with several lengths in a batch these are padding",
+            "blip3o_qwen.py uses the last 730 positions of the padded batch as the condition, "
+            "which are padding if lengths differ",
         ),
         Setting(
             "--use_und_image_vae_as_noise", "False",
-            "blip3o_qwen.py asserts exactly one input where it is True",
+            "if it is True, blip3o_qwen.py asserts exactly one input",
         ),
         Setting(
             "WANDB_MODE", "offline",
-            "ours: upstream logs to wandb.ai at once; with WANDB_MODE=online this does, too",
+            "ours: upstream logs to wandb.ai by default; set WANDB_MODE=online for that",
         ),
     )  # fmt: skip
     steps = (
         (
-            "Get the trainer, in an environment of its own with Python 3.11:",
+            "Install the trainer in an environment of its own with Python 3.11:",
             (
                 'export BLIP3O="$PWD/BLIP3o"\n'
                 'git clone -b BLIP3o-NEXT-edit https://github.com/JiuhaiChen/BLIP3o "$BLIP3O"\n'
@@ -104,10 +103,10 @@ class Blip3oTrainer(PathTrainer):
         ),
         INSTALL_STEP,
         (
-            "Patch the trainer's clone, to read these files (`--dry-run` shows how):",
+            "Patch the trainer's clone to read these files (`--dry-run` shows the changes):",
             'mico patch blip3o "$BLIP3O"',
         ),
-        ("Start, with `GPUS` GPUs:", "GPUS=8 bash {root}/train.sh"),
+        ("Start the training on `GPUS` GPUs:", "GPUS=8 bash {root}/train.sh"),
     )
 
     def record(self, inputs: list[str], output: str, instruction: str) -> dict[str, Any]:
@@ -122,9 +121,9 @@ class Blip3oTrainer(PathTrainer):
 
 _LAUNCH = """\
 #!/usr/bin/env bash
-# Trains BLIP3o-Next on this export. BLIP3O is the patched clone, GPUS how many there are here,
-# MODEL and DIFFUSION the models, folders or names on the Hub. WANDB_MODE=online sends the log to
-# wandb.ai. Further arguments go to the trainer; paths in them are relative to the clone.
+# Trains BLIP3o-Next on this export. BLIP3O: the patched clone. GPUS: the number of GPUs.
+# MODEL, DIFFUSION: the models, as folders or names on the Hub. WANDB_MODE=online sends the log to
+# wandb.ai. Other arguments go to the trainer; their paths are relative to the clone.
 set -euo pipefail
 : "${BLIP3O:?set BLIP3O to a clone of branch BLIP3o-NEXT-edit, after mico patch blip3o}"
 MICO_150K_DATA=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -132,12 +131,12 @@ export MICO_150K_DATA WANDB_MODE="${WANDB_MODE:-offline}"
 GPUS=${GPUS:-8}
 MODEL=${MODEL:-BLIP3o/BLIP3o-NEXT-SFT-3B}
 DIFFUSION=${DIFFUSION:-Efficient-Large-Model/SANA1.5_1.6B_1024px_diffusers}
-# From here on, folders are seen from the clone.
+# Paths become absolute before the working folder changes to the clone.
 if [ -e "$MODEL" ]; then MODEL=$(realpath "$MODEL"); fi
 if [ -e "$DIFFUSION" ]; then DIFFUSION=$(realpath "$DIFFUSION"); fi
 if [ -n "${OUTPUT:-}" ]; then mkdir -p "$OUTPUT" && OUTPUT=$(realpath "$OUTPUT"); fi
 cd "$BLIP3O"
-# torchrun puts the script's folder on Python's path, and the script imports from the clone's.
+# torchrun puts the script's folder on Python's path, but the script imports from the clone.
 export PYTHONPATH="$PWD${PYTHONPATH:+:$PYTHONPATH}"
 torchrun --nproc_per_node="$GPUS" --nnodes=1 --master_port="${PORT:-16556}" \\
     blip3o/train/train.py \\

@@ -1,14 +1,14 @@
-"""Whole samples with their metadata, for looking and for every other trainer."""
+"""Complete samples with their metadata, for inspection and other trainers."""
 
 from mico_150k.core.columns import Column, ColumnType
 from mico_150k.core.configuration import Builder
 
 
 class Default(Builder):
-    """All that a sample has. Lists over images: inputs in order, then the output."""
+    """All columns of a sample. Lists over images have the inputs in order, then the output."""
 
     name = "default"
-    purpose = "looking, and any other trainer"
+    purpose = "inspection and other trainers"
     columns = {
         "id": Column(ColumnType.TEXT, "id"),
         "source_id": Column(ColumnType.TEXT, "source_id"),

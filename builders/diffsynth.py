@@ -20,21 +20,23 @@ class DiffSynthTrainer(PathTrainer):
     settings = (
         Setting("--learning_rate", "1e-5; 1e-4 for LoRA", "upstream's full/ and lora/ scripts"),
         Setting("--num_epochs", "2", "upstream's full/Qwen-Image-Edit-2511.sh"),
-        Setting(
-            "--dataset_repeat", "1", "upstream's 50 is for its example of a handful of pictures"
-        ),
-        Setting("--max_pixels", "1048576", "upstream's scripts; larger pictures are scaled down"),
+        Setting("--dataset_repeat", "1", "upstream's 50 is for its example with a few images"),
+        Setting("--max_pixels", "1048576", "upstream's scripts; larger images are scaled down"),
         Setting("--lora_rank", "32", "upstream's lora/Qwen-Image-Edit-2511.sh"),
         Setting(
             "--save_steps",
             "5000",
-            "ours: upstream saves once an epoch, days here; each is 40 GB, and all stay",
+            "ours: upstream saves once per epoch, which takes days here; each checkpoint has 40 "
+            "GB, and all are kept",
         ),
-        Setting("batch", "GPUS × ACCUMULATION, which is 1", "runner.py: one row a GPU and step"),
+        Setting("batch", "GPUS × ACCUMULATION (1 by default)", "runner.py: a row per GPU and step"),
     )
     steps = (
         (
-            "Get the trainer, in an environment of its own. It reads these files as they are.",
+            (
+                "Install the trainer in an environment of its own. It reads these files without "
+                "changes."
+            ),
             (
                 'export DIFFSYNTH="$PWD/DiffSynth-Studio"\n'
                 'git clone https://github.com/modelscope/DiffSynth-Studio "$DIFFSYNTH"\n'
@@ -43,18 +45,19 @@ class DiffSynthTrainer(PathTrainer):
         ),
         (
             (
-                "Start, with `GPUS` GPUs. `TRAIN` is `full` or `lora`, `VERSION` 2511 or 2509, and "
-                "`ACCUMULATION` how many rows each GPU takes before the weights change. They are "
-                "written to `OUTPUT`, `models/train/mico-150k` if that is not set; a relative path "
-                "is one in the clone. The model is fetched from ModelScope at the first start, or "
-                "from the Hub with `DIFFSYNTH_DOWNLOAD_SOURCE=huggingface`."
+                "Start the training on `GPUS` GPUs. `TRAIN` is `full` or `lora`, `VERSION` is "
+                "2511 or 2509, and `ACCUMULATION` is the number of rows per GPU and optimizer "
+                "step. `OUTPUT` is the folder for the weights, by default "
+                "`models/train/mico-150k`; a relative path is relative to the clone. The first "
+                "start downloads the model from ModelScope, or from the Hub with "
+                "`DIFFSYNTH_DOWNLOAD_SOURCE=huggingface`."
             ),
             "TRAIN=full VERSION=2511 GPUS=8 bash {root}/train.sh",
         ),
     )
 
     def record(self, inputs: list[str], output: str, instruction: str) -> dict[str, Any]:
-        """`edit_image` is a list even of one, as the models from 2509 on want it."""
+        """Return the record; `edit_image` is always a list, as the models from 2509 on need it."""
         return {"image": output, "edit_image": inputs, "prompt": instruction}
 
     def files(self, exported: Exported) -> Mapping[str, str]:
@@ -65,16 +68,16 @@ class DiffSynthTrainer(PathTrainer):
 
 _LAUNCH = """\
 #!/usr/bin/env bash
-# Trains Qwen-Image-Edit on this export with DiffSynth-Studio. DIFFSYNTH is a clone, TRAIN full or
-# lora, VERSION the model's, 2511 or 2509, GPUS how many there are here, ACCUMULATION how many rows
-# each takes before the weights change, and OUTPUT the folder that they are written to.
+# Trains Qwen-Image-Edit on this export with DiffSynth-Studio. DIFFSYNTH: a clone. TRAIN: full or
+# lora. VERSION: the model's, 2511 or 2509. GPUS: the number of GPUs. ACCUMULATION: rows per GPU
+# and optimizer step. OUTPUT: the folder for the weights.
 set -euo pipefail
 : "${DIFFSYNTH:?set DIFFSYNTH to a clone of modelscope/DiffSynth-Studio}"
 MICO_150K_DATA=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 VERSION=${VERSION:-2511}
 GPUS=${GPUS:-8}
 ACCUMULATION=${ACCUMULATION:-1}
-# The trainer opens its records in the locale's encoding; they are UTF-8.
+# The trainer reads its records in the locale's encoding; they are UTF-8.
 export PYTHONUTF8=1
 qwen=Qwen/Qwen-Image
 models="$qwen-Edit-$VERSION:transformer/diffusion_pytorch_model*.safetensors"
@@ -85,7 +88,7 @@ launch=(--num_processes="$GPUS")
 case "${TRAIN:-full}" in
 full)
     launch+=(--config_file "$examples/full/accelerate_config_zero2offload.yaml")
-    # The config has a number of its own, which wins over the trainer's option, not over this one.
+    # The config's own number overrides the trainer's option, but not this one.
     launch+=(--gradient_accumulation_steps "$ACCUMULATION")
     train=(--learning_rate 1e-5 --trainable_models dit)
     ;;

@@ -53,9 +53,9 @@ class Dimoo(Builder):
 
 @dataclass(frozen=True, slots=True)
 class DimooRecords:
-    """What decides the records that training reads, besides rows and codes.
+    """The settings of the records that the training reads.
 
-    `sizes` are those that the images were encoded at; `text_length` counts a text's tokens.
+    `sizes` are the sizes of the encoded images; `text_length` counts the tokens of a text.
     """
 
     sizes: SizeTable = field(default_factory=SizeTable.parse)
@@ -64,11 +64,11 @@ class DimooRecords:
     text_length: TextLength = estimate
 
     def tokens(self, prompt: str, grids: Sequence[tuple[int, int]]) -> int:
-        """A record's length in training, of its text and its images' columns and rows."""
+        """Return a record's tokens in training; `grids` are its images' columns and rows."""
         return record_tokens(self.text_length(instruction(self.system_prompt, prompt)), grids)
 
     def tokens_of(self, row: Candidate) -> int:
-        """The same of a row as the index knows it, before any code is read."""
+        """Return the tokens of a row of the index, before any code is read."""
         size = self.sizes.of_inputs(len(row.inputs))
         shapes = [shape_for(*image, size) for image in row.inputs]
         shapes.append(shape_for(*row.output, self.sizes.output))
@@ -86,7 +86,7 @@ class _Dimoo(Trainer):
     title = "Lumina-DiMOO"
     url = "https://github.com/Alpha-VLLM/Lumina-DiMOO"
     settings = (
-        Setting("--lr, --min_lr", "2e-5, so that it stays", "upstream's train/train.sh"),
+        Setting("--lr, --min_lr", "2e-5 (constant)", "upstream's train/train.sh"),
         Setting("--warmup_epochs", "0.001", "the same script"),
         Setting("--wd", "0.1", "the same script"),
         Setting("--clip_grad", "4", "the same script"),
@@ -95,20 +95,20 @@ class _Dimoo(Trainer):
         Setting("--epochs", "2", "the same script"),
         Setting(
             "--accum_iter", "4",
-            "the same script, which is for 64 GPUs; GPUs × batch_size × accum_iter records are one "
-            "step, and what is left over at the end of the file is never trained on",
+            "the same script, which is for 64 GPUs; a step has GPUs × batch_size × accum_iter "
+            "records, and an incomplete step at the end of the file is dropped",
         ),
         Setting(
             "--max_seq_len", "5120",
-            "MICo's guide; the trainer stores and never reads it: lengths are decided when images "
-            "are pre-tokenized",
+            "MICo's guide; the trainer stores it but never reads it: lengths are fixed when "
+            "images are pre-tokenized",
         ),
     )  # fmt: skip
 
 
 _CLONE_STEPS = (
     (
-        "Get the trainer, in an environment of its own with Python 3.10:",
+        "Install the trainer in an environment of its own with Python 3.10:",
         (
             'export DIMOO="$PWD/Lumina-DiMOO"\n'
             'git clone https://github.com/Alpha-VLLM/Lumina-DiMOO "$DIMOO"\n'
@@ -117,11 +117,11 @@ _CLONE_STEPS = (
     ),
     INSTALL_STEP,
     (
-        "Patch the trainer's clone, to read several inputs (`--dry-run` shows how):",
+        "Patch the trainer's clone to read several inputs (`--dry-run` shows the changes):",
         'mico patch dimoo "$DIMOO"',
     ),
 )
-_START_STEP = ("Start, with `GPUS` GPUs:", "GPUS=8 bash {root}/train.sh")
+_START_STEP = ("Start the training on `GPUS` GPUs:", "GPUS=8 bash {root}/train.sh")
 
 
 def _limits_of_codes(rules: DimooRecords) -> tuple[Limit, ...]:
@@ -134,7 +134,7 @@ def _limits_of_codes(rules: DimooRecords) -> tuple[Limit, ...]:
         ),
         Limit(
             NO_CODES,
-            "no codes: `mico pretokenize` could not use an image of theirs",
+            "no codes: `mico pretokenize` could not use one of their images",
             "quarantine.jsonl in dimoo-codes",
             lambda _: False,
         ),
@@ -142,23 +142,23 @@ def _limits_of_codes(rules: DimooRecords) -> tuple[Limit, ...]:
 
 
 class _DimooCodes(_Dimoo, CodesTrainer):
-    """Trains on the codes that `mico pretokenize` has made."""
+    """Trains on the codes of `mico pretokenize`."""
 
     format = "codes"
     records = "all_records.json"
     options = (
         Option(
             "max_seq_len", int, MAX_SEQ_LEN,
-            "Tokens a record may have; training has no limit.", minimum=1,
+            "The most tokens of a record; training itself has no limit.", minimum=1,
         ),
         Option(
             "system_prompt", str, SYSTEM_PROMPT,
-            "Text before every prompt; by default what inference says.", metavar="TEXT",
+            "Text before every prompt; by default the one used at inference.", metavar="TEXT",
         ),
         Option(
             "tokenizer", str, None,
-            "A folder with tokenizer.json or a Hub id, to count a text's tokens; without, a third "
-            "of its bytes, which is more than there are.", metavar="FOLDER|ID",
+            "A folder with tokenizer.json, or a Hub id, to count tokens of texts; by default "
+            "they are estimated as a third of the bytes, which is too many.", metavar="FOLDER|ID",
         ),
     )  # fmt: skip
     steps = (*_CLONE_STEPS, _START_STEP)
@@ -175,7 +175,7 @@ class _DimooCodes(_Dimoo, CodesTrainer):
         self.limits = _limits_of_codes(self.rules)
 
     def on_codes(self, told: Mapping[str, Any]) -> "_DimooCodes":
-        """The same trainer for images of the sizes that they were encoded at."""
+        """Return this trainer for images of the sizes at which they were encoded."""
         sizes = SizeTable.parse(str(told.get("sizes")), int(told.get("output_size", 0)))
         other = copy(self)
         other.rules = replace(self.rules, sizes=sizes)
@@ -216,7 +216,7 @@ class _DimooCodes(_Dimoo, CodesTrainer):
         return {LAUNCH: _launch("", "export again"), "data.yaml": _CONFIG.format(records=records)}
 
     def tables(self, exported: Exported) -> Sequence[str]:
-        """What the codes were made with. It comes from anywhere, so only plain words are shown."""
+        """Return how the codes were made; the values are foreign, so only plain words are shown."""
         codes = exported.identity.get("codes")
         told = codes if isinstance(codes, dict) else {}
         lines = ["| the codes | |", "|---|---|"]
@@ -232,16 +232,18 @@ class DimooTrainer(_Dimoo, PathTrainer):
     format = "images"
     other_formats = (_DimooCodes,)
     format_help = (
-        "`codes`, which `mico pretokenize` makes and training reads; or `images`, for upstream's "
-        "own pre-tokenizer. A dataset that has codes is exported as `codes` by default."
+        "`codes` from `mico pretokenize`, which the training reads, or `images` for upstream's "
+        "own pre-tokenizer. The default is `codes` if the dataset has them."
     )
     records = "dimoo-mico.json"
     max_inputs = 19
-    max_inputs_source = "pre_tokenizer/pre_tokenize.py tells one image from many by 20 tokens"
+    max_inputs_source = (
+        "pre_tokenizer/pre_tokenize.py distinguishes one image from many by 20 tokens"
+    )
     remarks = (
         Limit(
             "length",
-            f"more than about {MAX_SEQ_LEN:,} tokens where every image has {OUTPUT_SIZE} pixels a "
+            f"more than about {MAX_SEQ_LEN:,} tokens if every image has {OUTPUT_SIZE} pixels per "
             "side",
             "train/train.sh: `max_seq_len`; longer records take more memory",
             lambda row: _UPSTREAM.tokens_of(row) > MAX_SEQ_LEN,
@@ -251,18 +253,18 @@ class DimooTrainer(_Dimoo, PathTrainer):
         *_CLONE_STEPS,
         (
             (
-                "In `pre_tokenizer/run_pre_token.sh`, say `edit` as the type, `dimoo-mico.json` of "
-                "this folder as the input, and a folder `codes` in this one as the output. Then "
-                "run it. As released, it fails on every record with inputs, writes nothing and "
-                "says that it has finished, so its code has to be corrected first; `mico "
-                "pretokenize` and `mico export dimoo --format codes` need none of this."
+                "In `pre_tokenizer/run_pre_token.sh`, set the type to `edit`, the input to "
+                "`dimoo-mico.json` of this folder, and the output to a folder `codes` in it. "
+                "Then run it. The released code fails on every record with inputs, writes "
+                "nothing and reports success, so correct it first. `mico pretokenize` and `mico "
+                "export dimoo --format codes` avoid all this."
             ),
             '(cd "$DIMOO" && bash pre_tokenizer/run_pre_token.sh)',
         ),
         (
             (
-                "It joins its records before its processes have ended: when they have, join them "
-                "again, and name them to the trainer:"
+                "It joins its records before its processes have finished. Wait for them, join "
+                "the records again, and name them to the trainer:"
             ),
             (
                 "printf 'META:\\n- path: \"%s\"\\n' {root}/codes/all_records.json "
@@ -285,13 +287,13 @@ class DimooTrainer(_Dimoo, PathTrainer):
 NO_CODES = "no codes"
 _TOLD = {
     "vq_sha256": "VQ checkpoint, SHA-256",
-    "sizes": "pixels a side, by the number of inputs",
-    "output_size": "pixels a side of the output",
+    "sizes": "pixels per side, by number of inputs",
+    "output_size": "pixels per side of the output",
 }
 _PLAIN = re.compile(r"[\w:,]{1,99}", re.ASCII)
 _CONFIG = """\
 # For Lumina-DiMOO's train.sh. With --cache_ann_on_disk, remove ./xllmx_data_cache whenever
-# the records have changed: it goes by this file's path alone.
+# the records have changed: the cache depends only on this file's path.
 META:
 - path: {records}
 """
@@ -304,21 +306,21 @@ def _launch(folder: str, way_out: str) -> str:
 
 _LAUNCH = """\
 #!/usr/bin/env bash
-# Trains Lumina-DiMOO on this export. DIMOO is the patched clone, GPUS how many there are here,
-# MODEL the model, a folder or a name on the Hub, CODES another folder with data.yaml. Further
-# arguments go to the trainer; paths in them are relative to the clone.
+# Trains Lumina-DiMOO on this export. DIMOO: the patched clone. GPUS: the number of GPUs.
+# MODEL: the model, a folder or a name on the Hub. CODES: another folder with data.yaml. Other
+# arguments go to the trainer; their paths are relative to the clone.
 set -euo pipefail
 : "${DIMOO:?set DIMOO to a clone of Lumina-DiMOO, after mico patch dimoo}"
 MICO_150K_DATA=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 CODES=${CODES:-$MICO_150K_DATA@FOLDER@}
 [ -f "$CODES/data.yaml" ] || { echo "no $CODES/data.yaml: @WAY_OUT@" >&2; exit 1; }
-# From here on, folders are seen from the clone.
+# Paths become absolute before the working folder changes to the clone.
 CODES=$(realpath "$CODES")
 MODEL=${MODEL:-Alpha-VLLM/Lumina-DiMOO}
 if [ -e "$MODEL" ]; then MODEL=$(realpath "$MODEL"); fi
 if [ -n "${OUTPUT:-}" ]; then mkdir -p "$OUTPUT" && OUTPUT=$(realpath "$OUTPUT"); fi
 cd "$DIMOO"
-# The trainer keeps a copy of the records by the name of data.yaml, and would read it for ever.
+# The trainer caches the records by the name of data.yaml, and would never update them.
 rm -rf xllmx_data_cache
 mkdir -p "${OUTPUT:-output/mico-150k}"
 torchrun --nproc_per_node="${GPUS:-8}" --nnodes=1 --master_port="${PORT:-16558}" \\

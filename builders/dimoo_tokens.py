@@ -107,13 +107,13 @@ class SizeTable:
             above = int(last)
         except ValueError as error:
             msg = (
-                f"{text!r} is no list of sizes; write INPUTS:PIXELS,…,PIXELS, such as "
-                f"{DEFAULT_SIZES}: up to 3 inputs 512 pixels, and so on, 320 for more."
+                f"{text!r} is not a list of sizes; write INPUTS:PIXELS,…,PIXELS, such as "
+                f"{DEFAULT_SIZES}: 512 pixels for up to 3 inputs, and so on, and 320 for more."
             )
             raise UsageError(msg) from error
         counts = [inputs for inputs, _ in steps]
         if counts != sorted(set(counts)) or any(inputs < 1 for inputs in counts):
-            msg = f"{text!r}: the numbers of inputs must be ascending, from 1 on."
+            msg = f"{text!r}: the numbers of inputs must be ascending, from 1."
             raise UsageError(msg)
         for size in (*(size for _, size in steps), above, output):
             if size % PATCH or not PATCH <= size <= MAX_SIZE:
@@ -124,7 +124,7 @@ class SizeTable:
         return cls(steps, above, output)
 
     def of_inputs(self, inputs: int) -> int:
-        """The size of each input where there are so many."""
+        """Return the size of each input of a row with this number of inputs."""
         return next((size for most, size in self.steps if inputs <= most), self.above)
 
     def __str__(self) -> str:
@@ -164,7 +164,7 @@ def load_tokenizer(where: str) -> TextLength:
         file = place / _TOKENIZER if place.is_dir() else place
         tokenizer = Tokenizer.from_file(str(file))
     except Exception as error:  # the library raises bare ones, the Hub's client a dozen types
-        msg = f"--tokenizer {where}: no {_TOKENIZER} could be read: {error}"
+        msg = f"--tokenizer {where}: {_TOKENIZER} cannot be read: {error}"
         raise SourceNotFound(msg) from error
     tokenizer.no_truncation()
     tokenizer.no_padding()

@@ -72,13 +72,13 @@ def positions(row: Candidate) -> int:
 
 
 def cache_bytes(row: Candidate) -> float:
-    """What a row takes in the caches: a latent of each picture, and the text's embedding."""
+    """Return the bytes of a row in the caches: a latent per image, and the text's embedding."""
     pixels = len(row.inputs) * SIDE**2 + min(row.output[0] * row.output[1], SIDE**2)
     return LATENT_BYTES_PER_PIXEL * pixels + EMBEDDING_BYTES * _text_tokens(row)
 
 
 class MusubiTrainer(PathTrainer):
-    """Trains a LoRA by `qwen_image_train_network.py`, on caches that are made first."""
+    """Trains a LoRA with `qwen_image_train_network.py`, on caches that `cache.sh` writes."""
 
     name = "musubi"
     title = "Qwen-Image-Edit by musubi-tuner"
@@ -94,8 +94,8 @@ class MusubiTrainer(PathTrainer):
         ),
         Limit(
             "positions",
-            "text and inputs together need more positions than the table has, by an estimate",
-            "qwen_image/qwen_image_model.py: 4,096, beyond which shapes do not match",
+            "text and inputs need more positions than the table has (an estimate)",
+            "qwen_image/qwen_image_model.py: 4,096; with more, shapes do not match",
             lambda row: positions(row) > POSITIONS,
         ),
     )
@@ -103,7 +103,7 @@ class MusubiTrainer(PathTrainer):
         MANY_INPUTS,
         Limit(
             "cut-target",
-            f"a large target more than {WIDEST_TARGET} times as long as wide: its ends are cut off",
+            f"a large target more than {WIDEST_TARGET} times as long as wide: its ends are cropped",
             "dataset/bucket.py: buckets from 512 × 2048 to 2048 × 512",
             lambda row: (
                 row.output[0] * row.output[1] > SIDE**2 and _aspect(row.output) > WIDEST_TARGET
@@ -115,19 +115,20 @@ class MusubiTrainer(PathTrainer):
         Setting("bucket_no_upscale (musubi-mico.toml)", "true", "ours: small targets stay small"),
         Setting(
             "control_resolution (musubi-mico.toml)", "[1024, 1024]",
-            "upstream's docs/dataset_config.md; without it inputs are cut to the target's shape",
+            "upstream's docs/dataset_config.md; without it, inputs are cropped to the target's "
+            "shape",
         ),
         Setting("--learning_rate", "5e-5", "upstream's docs/qwen_image.md"),
         Setting("--network_dim", "16", "the same"),
         Setting("--discrete_flow_shift", "2.2", "the same"),
         Setting(
-            "--max_train_epochs", "1", "ours: upstream's 16 is for some dozens of pictures"
+            "--max_train_epochs", "1", "ours: upstream's 16 is for some dozens of images"
         ),
-        Setting("--save_every_n_steps", "1000", "ours: an epoch is days"),
+        Setting("--save_every_n_steps", "1000", "ours: an epoch takes days"),
     )  # fmt: skip
     steps = (
         (
-            "Get the trainer, in an environment of its own (Python 3.10 to 3.12).",
+            "Install the trainer in an environment of its own (Python 3.10 to 3.12).",
             (
                 'export MUSUBI="$PWD/musubi-tuner"\n'
                 'git clone https://github.com/kohya-ss/musubi-tuner "$MUSUBI"\n'
@@ -135,7 +136,7 @@ class MusubiTrainer(PathTrainer):
             ),
         ),
         (
-            "Get three files of the model: huggingface.co/Comfy-Org has them, in bf16.",
+            "Download three files of the model in bf16 from huggingface.co/Comfy-Org.",
             (
                 "export DIT=qwen_image_edit_2511_bf16.safetensors VERSION=2511\n"
                 "export VAE=qwen_image_vae.safetensors "
@@ -143,13 +144,16 @@ class MusubiTrainer(PathTrainer):
             ),
         ),
         (
-            "Encode all pictures and texts, once, on a GPU (stopped by anything, it goes on):",
+            (
+                "Encode all images and texts once, on a GPU. After an interruption, re-run it to "
+                "resume:"
+            ),
             "bash {root}/cache.sh",
         ),
         (
             (
-                "Start, with `GPUS` GPUs. The LoRA is written to `OUTPUT`, `output/mico-150k` if "
-                "that is not set; a relative path is one in the folder that you are in."
+                "Start the training on `GPUS` GPUs. `OUTPUT` is the folder for the LoRA, by "
+                "default `output/mico-150k`; a relative path is relative to the current folder."
             ),
             "GPUS=1 bash {root}/train.sh",
         ),
@@ -165,20 +169,20 @@ class MusubiTrainer(PathTrainer):
         return {"image_path": output, **controls, "caption": instruction}
 
     def record_file(self, repeat: int) -> str:
-        """Caches go by the target's name: in one dataset, a row would overwrite another's."""
+        """Put rows with the same target into different files: the target names the caches."""
         return f"musubi-mico-{repeat + 1}.jsonl" if repeat else self.records
 
     def measure(self, rows: Iterable[Candidate]) -> dict[str, Any]:
-        """The bytes of the caches, by an estimate."""
+        """Estimate the bytes of the caches."""
         return {"cache_bytes": round(sum(map(cache_bytes, rows)))}
 
     def tables(self, exported: Exported) -> Sequence[str]:
-        """What the caches will take."""
+        """Return the size of the caches."""
         gigabytes = exported.measured["cache_bytes"] / 1e9
         return (
             (
-                f"The caches will take about {gigabytes:,.1f} GB, in `{_cache(exported)}` here; it "
-                "may be a link to a larger disk. Another export has caches of its own."
+                f"The caches need about {gigabytes:,.1f} GB in `{_cache(exported)}` here, which "
+                "may be a link to a larger disk. Each export has its own caches."
             ),
         )
 
@@ -204,7 +208,7 @@ def _cache(exported: Exported) -> str:
 
 
 _CONFIG = """\
-# For --dataset_config. Rows with one target are in different datasets: caches go by its name.
+# For --dataset_config. Rows with the same target are in different datasets: it names the caches.
 [general]
 resolution = [1024, 1024]
 batch_size = 1
@@ -236,10 +240,10 @@ config=$MICO_150K_DATA/musubi-mico.toml
 
 _CACHE = f"""\
 #!/usr/bin/env bash
-# Encodes all pictures and texts of this export for musubi-tuner. MUSUBI is a clone; DIT, VAE and
-# TEXT_ENCODER are files of the model, and VERSION is its version, 2511 or 2509.
+# Encodes all images and texts of this export for musubi-tuner. MUSUBI: a clone. DIT, VAE and
+# TEXT_ENCODER: files of the model. VERSION: its version, 2511 or 2509.
 {_HEAD}\
-# What was being written when an earlier run was stopped is broken: the newest file is made again.
+# The newest file may be incomplete after an interruption: it is removed and written again.
 for folder in "$MICO_150K_DATA"/cache-*/*/; do
     [ -d "$folder" ] || continue
     newest=$(ls -t "$folder" | sed -n 1p)
@@ -260,9 +264,9 @@ python "$scripts/qwen_image_cache_text_encoder_outputs.py" \\
 
 _LAUNCH = f"""\
 #!/usr/bin/env bash
-# Trains a LoRA of Qwen-Image-Edit on this export with musubi-tuner, after cache.sh. MUSUBI is a
-# clone; DIT, VAE and TEXT_ENCODER are files of the model, VERSION is its version, 2511 or 2509,
-# GPUS how many there are here, and OUTPUT the folder that the LoRA is written to.
+# Trains a LoRA of Qwen-Image-Edit on this export with musubi-tuner, after cache.sh. MUSUBI: a
+# clone. DIT, VAE and TEXT_ENCODER: files of the model. VERSION: its version, 2511 or 2509.
+# GPUS: the number of GPUs. OUTPUT: the folder for the LoRA.
 {_HEAD}\
 GPUS=${{GPUS:-1}}
 launch=(--num_processes="$GPUS" --num_cpu_threads_per_process=1 --mixed_precision=bf16)

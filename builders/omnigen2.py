@@ -70,7 +70,7 @@ class OmniGen2Trainer(PathTrainer):
     limits = (
         Limit(
             "too-thin",
-            "a picture of which less than 16 pixels of one side are left after scaling",
+            "an image with a side of less than 16 pixels after scaling",
             "omnigen2/dataset: sides are rounded down to multiples of 16",
             lambda row: (
                 min(min(size) for size in [*_inputs(row), _resized(row.output, MAX_OUTPUT_PIXELS)])
@@ -79,14 +79,14 @@ class OmniGen2Trainer(PathTrainer):
         ),
         Limit(
             "text",
-            "an instruction of more than 888 tokens, by an estimate of 3 bytes a token",
-            "options/ft.yml: `maximum_text_tokens`; the rest is cut without a word",
+            "an instruction of more than 888 tokens, estimated at 3 bytes per token",
+            "options/ft.yml: `maximum_text_tokens`; the rest is cut silently",
             lambda row: _text_tokens(row) > MAX_TEXT_TOKENS,
         ),
         Limit(
             "positions",
             "text and inputs together need more positions than the model has",
-            "the pretrained position table has 1,024 rows; beyond them a CUDA assert",
+            "the pretrained position table has 1,024 rows; with more, a CUDA assert fails",
             lambda row: _positions(row) >= POSITIONS,
         ),
     )
@@ -100,25 +100,25 @@ class OmniGen2Trainer(PathTrainer):
         Setting("train.max_train_steps", "4000", "the same file"),
         Setting("train.batch_size", "2", "the same file"),
         Setting(
-            "train.global_batch_size", "16, or as near as GPUS allows",
+            "train.global_batch_size", "16, or as close as GPUS allows",
             "the same file; it must be batch_size × gradient_accumulation_steps × GPUs, and "
-            "train.sh sets the second of these for that",
+            "train.sh sets gradient_accumulation_steps accordingly",
         ),
         Setting(
             "data.max_input_pixels", str(list(MAX_INPUT_PIXELS)),
-            "upstream's four, and a fifth: without it a sample with five inputs is an error, "
-            "which the loader hides by taking another sample",
+            "upstream's four, and a fifth: without it, a sample with five inputs fails, and the "
+            "loader silently replaces it with another",
         ),
         Setting(
             "WANDB_MODE", "offline",
-            "ours: upstream logs to wandb.ai at once; with WANDB_MODE=online this does, too",
+            "ours: upstream logs to wandb.ai by default; set WANDB_MODE=online for that",
         ),
     )  # fmt: skip
     steps = (
         (
             (
-                "Get the trainer, in an environment of its own with Python 3.11. It needs three "
-                "packages that it does not list:"
+                "Install the trainer in an environment of its own with Python 3.11. It needs "
+                "three packages that it does not list:"
             ),
             (
                 'export OMNIGEN2="$PWD/OmniGen2"\n'
@@ -128,20 +128,20 @@ class OmniGen2Trainer(PathTrainer):
         ),
         (
             (
-                "Start, with `GPUS` GPUs. The loader reads these files as they are; `mico patch "
-                "omnigen2` only adds the pixels of a fifth input to its options, which `train.sh` "
-                "does by itself."
+                "Start the training on `GPUS` GPUs. The loader reads these files without "
+                "changes. `train.sh` adds the pixels of a fifth input to its options, so `mico "
+                "patch omnigen2` is not needed."
             ),
             "GPUS=8 bash {root}/train.sh",
         ),
     )
 
     def misreads(self, place: str) -> str:
-        """It gives `load_dataset` the path of its records, as a pattern."""
+        """Return why not: it gives `load_dataset` the path of its records as a pattern."""
         return misread(place)
 
     def record(self, inputs: list[str], output: str, instruction: str) -> dict[str, Any]:
-        """A line of the jsonl."""
+        """Return a line of the JSON lines."""
         return {
             "task_type": "edit",
             "instruction": instruction,
@@ -150,7 +150,7 @@ class OmniGen2Trainer(PathTrainer):
         }
 
     def files(self, exported: Exported) -> Mapping[str, str]:
-        """The data yml, which must name a file: a folder would pull in every JSON in it."""
+        """Return the data yml, which names a file: a folder would include every JSON in it."""
         # JSON's strings are YAML's, whatever is in the path.
         path = json.dumps(f"{exported.root}/{self.records}", ensure_ascii=False)
         launch = _LAUNCH.replace("@max_input_pixels@", str(list(MAX_INPUT_PIXELS)))
@@ -158,7 +158,7 @@ class OmniGen2Trainer(PathTrainer):
 
 
 _DATA = """\
-# The loader wants a ratio and makes no use of it: every row is read once an epoch.
+# The loader requires a ratio but ignores it: every row is read once per epoch.
 data:
   - path: {path}
     type: edit
@@ -167,8 +167,8 @@ data:
 
 _LAUNCH = """\
 #!/usr/bin/env bash
-# Trains OmniGen2 on this export. OMNIGEN2 is a clone, GPUS how many there are here.
-# WANDB_MODE=online sends the log to wandb.ai. Further arguments go to the trainer.
+# Trains OmniGen2 on this export. OMNIGEN2: a clone. GPUS: the number of GPUs.
+# WANDB_MODE=online sends the log to wandb.ai. Other arguments go to the trainer.
 set -euo pipefail
 : "${OMNIGEN2:?set OMNIGEN2 to a clone of VectorSpaceLab/OmniGen2}"
 MICO_150K_DATA=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)

@@ -42,7 +42,7 @@ SIZE = 512
 def main() -> None:
     """Parse, make pictures and a VQ, measure."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=40, help="records, of two pictures")
+    parser.add_argument("--rows", type=int, default=40, help="records, with two images each")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--batch-size", type=int, default=1)
     parser.add_argument("--readers", type=int, default=2)
@@ -73,7 +73,7 @@ def main() -> None:
         encoder.close()
     medians = {way: statistics.median(times) for way, times in seconds.items()}
     for way, median in medians.items():
-        print(f"{way}: {len(paths) / median:.2f} pictures a second")
+        print(f"{way}: {len(paths) / median:.2f} images per second")
     ratio = medians["upstream's way"] / medians["mico pretokenize"]
     print(f"ratio: {ratio:.2f}")
 

@@ -131,8 +131,8 @@ ALIKE: dict[str, Callable[[Row], Row]] = {
     "an input of another's": lambda case: replace(
         own(), inputs=[*case.inputs[:-1], *own(1).inputs]
     ),
-    "an output in other colours": lambda case: replace(own(), output=recolour(case.output)),
-    "inputs in other colours": lambda case: replace(
+    "an output in other colors": lambda case: replace(own(), output=recolour(case.output)),
+    "inputs in other colors": lambda case: replace(
         own(), inputs=[recolour(data) for data in case.inputs]
     ),
 }

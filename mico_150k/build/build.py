@@ -62,7 +62,7 @@ class BuildOptions:
         """Raise `UnknownConfig` for a name that none has."""
         for name in self.configs:
             if name not in CONFIGS:
-                msg = f"{name!r} is no configuration; there are {', '.join(CONFIGS)}."
+                msg = f"{name!r} is not a configuration; there are {', '.join(CONFIGS)}."
                 raise UnknownConfig(msg)
 
     @property
@@ -373,9 +373,10 @@ class Build:
         named = ", ".join(layout.shard_name(number) for number in missing[:_MOST_NAMED])
         more = ", …" if len(missing) > _MOST_NAMED else ""
         return ShardsMissing(
-            f"{self.out}: {len(missing)} of {self.plan.shards} shards are missing: {named}{more}\n"
-            "Run `mico build --partition I/N` again for each I, with the same N or another: "
-            "finished shards are not built again."
+            f"{self.out}: {len(missing)} of {self.plan.shards} shards are missing: "
+            f"{named}{more}\n"
+            "Re-run `mico build --partition I/N` for each I, with the same N or another: "
+            "finished shards are kept."
         )
 
     def identity(self) -> dict[str, Any]:

@@ -86,6 +86,6 @@ class DropLimit:
             f"Most often: {reason} ({Reason(reason).meaning}), {counted(count, 'row')}; the "
             f"latest is {example['file']}, row {example['row']}{image}: "
             f"{example['detail'] or example['reason']}\n"
-            "`mico inspect SOURCE --images` lists them all. To go on without them: "
+            "`mico inspect SOURCE --images` lists them all. To continue without them: "
             f"--tolerance {min(1, max(0.05, 2 * total / self._plan.rows)):.2f}"
         )

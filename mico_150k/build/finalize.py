@@ -97,7 +97,7 @@ def _damaged_parts(config: str) -> Iterator[None]:
             raise
         msg = (
             f"a part of {config} is damaged: {error}\n"
-            "The same command with --recheck finds it, and builds its shard again."
+            "Re-run the command with --recheck: it finds the shard and rebuilds it."
         )
         raise BrokenFile(msg) from error
 
@@ -108,8 +108,8 @@ def _check_counts(plan: Plan, records: list[ShardRecord]) -> None:
     skipped = sum(len(record.skipped) for record in records)
     if not plan.rows == read == written + skipped or len(records) != plan.shards:
         msg = (
-            f"the source has {plan.rows} rows; {read} were read, {written} written and "
-            f"{skipped} left out, in {len(records)} of {plan.shards} shards. "
-            "This is a fault in mico-150k: please report it."
+            f"the source has {plan.rows} rows; {read} were read, {written} written and {skipped} "
+            f"skipped, in {len(records)} of {plan.shards} shards. This is a bug in mico-150k: "
+            "please report it."
         )
         raise CountMismatch(msg)

@@ -55,7 +55,7 @@ class Forecast:
             needed,
             free_space(folder),
             "the build will need {} more",
-            "\nFewer configurations need less: --config bagel writes that one alone.",
+            "\nFewer configurations need less: --config bagel writes only that one.",
         )
 
 
@@ -128,9 +128,9 @@ def _too_little(
         (n for n in range(workers - 1, 0, -1) if building_memory(source, plan, n) <= limit), 0
     )
     way_out = (
-        f"--workers {fitting} would do."
+        f"Use --workers {fitting}."
         if fitting
-        else f"One worker alone needs {gigabytes(building_memory(source, plan, 1))}."
+        else f"A single worker needs {gigabytes(building_memory(source, plan, 1))}."
     )
     return MemoryTooSmall(
         f"a build with --workers {workers} needs "

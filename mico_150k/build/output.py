@@ -35,7 +35,7 @@ def checked_folder(out: str) -> Path:
     """The folder on this machine that `--out` names. Raises as `checked_out`."""
     place = checked_out(out)
     if not isinstance(place, LocalFolder):
-        msg = f"--out {out}: this command writes to a folder on this machine."
+        msg = f"--out {out}: this command writes only to a local folder."
         raise UsageError(msg)
     return place.path
 
@@ -44,7 +44,7 @@ def checked_work(work: str) -> Path:
     """The folder on this machine that `--work` names. Raises `UsageError` where it is none."""
     place = _parsed("--work", work)
     if not isinstance(place, LocalFolder):
-        msg = f"--work {work}: name a folder on this machine."
+        msg = f"--work {work}: name a local folder."
         raise UsageError(msg)
     return place.path
 
@@ -72,7 +72,7 @@ def refuse_misread(out: Path) -> None:
     place = str(out.resolve())
     why = misread(place)
     if not is_text(place):
-        why = "takes no name that is not UTF-8"
+        why = "reads no name that is not UTF-8"
     if why:
         msg = f"--out {excerpt(out)} is {excerpt(place)}: `load_dataset` {why}. Choose another."
         raise OutputRefused(msg)
@@ -86,5 +86,5 @@ def refuse_source(out: Path, source: Source) -> None:
     place, here = out.resolve(), Path(path).resolve()
     if place == here or place in here.parents:
         what = "is the source itself" if place == here else f"contains the source, {here}"
-        msg = f"--out {out} {what}. Choose another folder: one within the source will do."
+        msg = f"--out {out} {what}. Choose another folder; one inside the source is fine."
         raise OutputRefused(msg)

@@ -18,7 +18,7 @@ class Partition:
         """`3/8`. Raises `UsageError`."""
         number, _, of = text.partition("/")
         if not (number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of)):
-            msg = f"--partition {text}: one of N partitions is 1/N to N/N, such as 3/8."
+            msg = f"--partition {text} is not a partition, such as 3/8: I/N with I from 1 to N."
             raise UsageError(msg)
         return cls(int(number), int(of))
 

@@ -241,8 +241,9 @@ def _read_identities(
             tasks[task] += 1
         if tasks.total() != file.rows:
             msg = (
-                f"{file.name}: its column of ids has {tasks.total()} rows where the header "
-                f"promises {file.rows}.\n{leave_out(file.name)}"
+                f"{file.name}: its id column has {tasks.total()} rows, and its header says "
+                f"{file.rows}.\n"
+                f"{leave_out(file.name)}"
             )
             raise BrokenFile(msg)
         files.append(
@@ -278,9 +279,9 @@ def _hash(sample_id: str) -> int:
 def _duplicate(sample_id: str, *places: tuple[str, int]) -> DuplicateIds:
     where = " and ".join(f"{file}, row {row}" for file, row in places)
     return DuplicateIds(
-        f"the id {excerpt(repr(sample_id))} comes twice: {where}.\n"
-        "If another column is the id: --map id=COLUMN. "
-        "If none is, a row's place serves: --map id=@row"
+        f"the id {excerpt(repr(sample_id))} appears twice: {where}.\n"
+        "If another column is the id: --map id=COLUMN. If none is, number the rows: --map "
+        "id=@row"
     )
 
 

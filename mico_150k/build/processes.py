@@ -84,6 +84,6 @@ def _start(builder: UnitBuilder, finished: set[int]) -> Work[Unit, _Told]:
 
 
 _WHEN_LOST = (
-    "If memory ran out, and the system chose it: try fewer --workers, or --max-memory.\n"
-    "Finished shards are kept: the same command goes on from there."
+    "If the system has killed it because memory ran out, use fewer --workers, or --max-memory.\n"
+    "Finished shards are kept: re-run the command to resume."
 )

@@ -143,8 +143,8 @@ class RayCluster:
             return
         msg = (
             f"{_files(builder, hungriest)} needs {gigabytes(_memory(builder, hungriest))} of "
-            f"memory to be built, and no node of the cluster gives Ray more than "
-            f"{gigabytes(most)}: a reader must hold the largest pages of a file.\n"
+            f"memory, and no node of the cluster gives Ray more than {gigabytes(most)}: a reader "
+            "must hold the largest pages of a file.\n"
             "Add a larger node, or give it more: `ray start --memory BYTES`."
         )
         raise MemoryTooSmall(msg)
@@ -163,9 +163,9 @@ class RayCluster:
         if not others or len(task.troubles) > RETRIES:
             said = "\n".join(f"  {one.address}: {one.reason}" for one in task.troubles)
             msg = (
-                f"{_files(builder, task.unit)} could not be built by the nodes that tried:\n"
+                f"{_files(builder, task.unit)} could not be built on these nodes:\n"
                 f"{said}\n"
-                "Finished shards are kept: the same command goes on from there."
+                "Finished shards are kept: re-run the command to resume."
             )
             raise NodesFailed(msg)
         moved[others[0]] += 1
@@ -183,7 +183,7 @@ class RayCluster:
         except self._ray.exceptions.RayError as error:
             msg = (
                 f"a task died {RETRIES + 1} times, with its process or its node: {error}\n"
-                "Finished shards are kept: the same command goes on from there."
+                "Finished shards are kept: re-run the command to resume."
             )
             raise WorkerLost(msg) from error
         return result
@@ -194,7 +194,7 @@ def _build(builder: UnitBuilder, unit: Unit, finished: set[int]) -> "list[ShardR
     numbers = [shard.number for shard in unit.shards]
     try:
         if not builder.sees_output:
-            msg = f"{builder.workspace.folder} is not the build's folder there."
+            msg = f"{builder.workspace.folder} is not the build's folder on this node."
             raise OutputRefused(msg)
         done = list(builder.records(numbers))
         built = builder.build(unit, {record.number for record in done} | finished, lambda _: None)

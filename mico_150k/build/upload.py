@@ -78,13 +78,16 @@ class RemoteFolder:
         """Fetch what is to be joined of a shard whose files are there."""
         if not self.holds(record):
             name = layout.shard_name(record.number, record.split)
-            msg = f"{self.location} lacks files of {name}, which is finished: who removes them?"
+            msg = (
+                f"{self.location} lacks files of {name}, which was finished: something has "
+                "removed them."
+            )
             raise RemoteError(msg)
         for path, part in self._here.parts(record).items():
             if not path.exists():
                 self._get(path)
             if not path.exists() or path.stat().st_size != part.bytes:
-                msg = f"{self.location}: {self._name(path)} is not there as it was sent."
+                msg = f"{self.location}: {self._name(path)} differs from what was uploaded."
                 raise RemoteError(msg)
         self._here.keep(record)
 
@@ -96,7 +99,7 @@ class RemoteFolder:
         for name, size in _sizes(record).items():
             self._put(workspace.folder / name, workspace)
             if self._size(name) != size:
-                msg = f"{self.location}: {name} has another size there than what was sent."
+                msg = f"{self.location}: {name} has another size there than what was uploaded."
                 raise RemoteError(msg)
             (workspace.folder / name).unlink()
         for path in workspace.parts(record):
@@ -212,7 +215,7 @@ class RemoteFolder:
         except Exception as error:  # every file system has its own way to say no
             msg = (
                 f"{self.location}: {type(error).__name__}: {error}\n"
-                "What is finished is kept there: the same command goes on from it."
+                "Finished shards are kept there: re-run the command to resume."
             )
             raise RemoteError(msg) from error
 

@@ -1,4 +1,4 @@
-"""Columns of a configuration: what each holds of a `Sample`, and its type in four languages.
+"""Columns of a configuration: their values in a `Sample`, and their types in four formats.
 
 Arrow (in the file), the JSON that `datasets` keeps in a Parquet schema, the YAML of a card, and
 `datasets.Features`. Lists are written as `Sequence` in the JSON: `datasets` 3.6 cannot read the
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from datasets import Features
 
 IMAGE_STRUCT = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
-"""How `datasets` stores an image; `path` stays null, since the bytes are here."""
+"""How `datasets` stores an image; `path` is always null, since the file has the bytes."""
 
 Json = dict[str, Any]
 
@@ -28,7 +28,7 @@ def _list_of(values: pa.DataType) -> pa.ListType:
 
 
 class ColumnType(Enum):
-    """A column's type: in Arrow, and as a feature of `datasets`."""
+    """The type of a column, in Arrow and as a feature of `datasets`."""
 
     TEXT = (pa.string(), "string", 0)
     INTEGER = (pa.int32(), "int32", 0)
@@ -38,7 +38,7 @@ class ColumnType(Enum):
     IMAGE = (IMAGE_STRUCT, "image", 0)
     IMAGES = (_list_of(IMAGE_STRUCT), "image", 1)
     RAW_IMAGES = (_list_of(pa.binary()), "image", 1)
-    """Images to `datasets` and the viewer, bare bytes to a reader of Parquet such as BAGEL's."""
+    """Images for `datasets` and the viewer, plain bytes for readers of Parquet such as BAGEL's."""
 
     def __init__(self, arrow: pa.DataType, dtype: str, depth: int) -> None:
         self.arrow = arrow
@@ -47,12 +47,12 @@ class ColumnType(Enum):
 
     @property
     def is_list(self) -> bool:
-        """Whether a row holds several."""
+        """Whether a row has a list of values."""
         return self.depth > 0
 
     @property
     def holds_images(self) -> bool:
-        """Whether it is one of the large ones."""
+        """Whether the values are images."""
         return self.dtype == "image"
 
     def feature(self) -> Json:
@@ -73,7 +73,7 @@ class ColumnType(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column: its type, and the attribute of `Sample` that it holds, or the one text it has."""
+    """A column: its type, and its attribute of `Sample` or its constant text."""
 
     type: ColumnType
     attribute: str = ""
@@ -84,7 +84,7 @@ Columns = Mapping[str, Column]
 
 
 def arrow_schema(columns: Columns) -> pa.Schema:
-    """The Arrow schema of these columns, with the features that `datasets` looks for."""
+    """Return the Arrow schema of the columns, with the features that `datasets` reads."""
     features = {name: column.type.feature() for name, column in columns.items()}
     metadata = {"huggingface": json.dumps({"info": {"features": features}})}
     fields = [pa.field(name, column.type.arrow) for name, column in columns.items()]
@@ -92,12 +92,12 @@ def arrow_schema(columns: Columns) -> pa.Schema:
 
 
 def features(columns: Columns) -> "Features":
-    """The features of these columns, in the form of the `datasets` that is installed."""
+    """Return the features of the columns, for the installed version of `datasets`."""
     from datasets import Features
 
     return Features.from_dict({name: column.type.feature() for name, column in columns.items()})
 
 
 def card_features(columns: Columns) -> list[Json]:
-    """The features of these columns, as a card's `dataset_info` lists them."""
+    """Return the features of the columns, as a card's `dataset_info` lists them."""
     return [{"name": name, **column.type.card()} for name, column in columns.items()]

@@ -1,6 +1,6 @@
-"""What a configuration is: its name and its columns. All else follows from these.
+"""A configuration: its name and its columns, from which everything else follows.
 
-A builder lies in a file of its own in `builders/`, where `builders/__init__.py` finds it.
+Each builder has a file in `builders/`, where `builders/__init__.py` finds it.
 """
 
 from collections.abc import Mapping
@@ -17,14 +17,14 @@ class Builder:
     """Turns samples into the rows of one configuration."""
 
     name: ClassVar[str]
-    """The configuration's name, and its folder's."""
+    """The name of the configuration and its folder."""
     purpose: ClassVar[str]
-    """What it is for: a line in the card."""
+    """The purpose, for the card."""
     columns: ClassVar[Mapping[str, Column]]
-    """Column name → what it holds, in order."""
+    """Column name → column, in order."""
 
     def row(self, sample: Sample) -> Row:
-        """The sample as a row of plain values; an image is `{"bytes": …, "path": None}`."""
+        """Return the sample as a row of plain values; an image is `{"bytes": …, "path": None}`."""
         return {name: _plain(column, sample) for name, column in self.columns.items()}
 
 

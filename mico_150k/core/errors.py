@@ -1,251 +1,251 @@
 """Every error this package raises on purpose.
 
-MicoError                      the message says what is wrong, where, and the way out
-├── UsageError                 what was asked for cannot be (exit status 2)
-│   ├── UnknownConfig          no configuration of that name
-│   ├── BadSelection           a `--where` that is no SQL over the index, or that finds nothing
-│   ├── BuilderRefused         a class in builders/ that lacks something, or has another's name
-│   ├── CloneRefused           a trainer's clone that is not as `mico patch` knows it
-│   ├── MissingPackage         a package that only this needs is not installed
-│   ├── OutputRefused          the output folder is somebody else's, or another build's
-│   ├── NoLicense              a card is to be published, and states no license
-│   └── ExecutorMissing        the executor asked for is not installed, or does not answer
-├── SourceError                the source cannot be read as it is
-│   ├── SourceNotFound         no such file, folder or repository
-│   ├── SourceLost             a file that was there at the start, and cannot be read any more
-│   ├── SourceChanged          a file that is no longer what was planned
-│   ├── EmptySource            nothing in it that a source is made of
-│   ├── BrokenFile             a file that is damaged, or not what its name says
-│   ├── UnknownShape           a file whose columns fit nothing that is known
-│   ├── UnknownTask            a file that belongs to none of the tasks
-│   ├── DuplicateIds           two rows with one id
-│   └── PathOutsideSource      a path that leaves the folder it may point into
-├── BuildError                 a build had to stop; what is finished is kept
-│   ├── TooManyLeftOut         more rows are unusable than is tolerated
-│   ├── TooManyLost            a validation split would cost more training rows than is allowed
-│   ├── DiskTooSmall           the forecast does not fit, or the disk has filled up
-│   ├── WorkerLost             a process that did a part of the work has ended
-│   ├── MemoryTooSmall         what was asked for needs more than there is, or than is allowed
-│   ├── NodesFailed            nodes of a cluster that tried a part of a build lack something
-│   ├── ShardsMissing          a build on many machines is not complete yet
-│   ├── RemoteError            the storage that a build writes to did not do what was asked
-│   └── CountMismatch          rows read are not rows written plus rows left out
-├── NotADataset                no dataset folder, or a damaged one
-│   ├── DamagedDataset         one of ours, of which something cannot be relied on
-│   └── OtherFormat            one of ours that another version of mico-150k has written
-├── UnsafeFile                 a file that must not be read
-│   ├── NotRegular             a FIFO, socket, device or folder in a file's place, or far too large
-│   └── OutsideRoot            a path that leads out of the folder that it belongs to
-├── RowUnreadable              `load_dataset` gives no row of what was built or pushed
-│   └── RowUnreadableNow       the same, where another moment may cure it
-├── OverLimit                  rows that a trainer cannot take, where none may be left out
-├── NotAnExport                no folder that `mico export` has finished
-├── ExportRefused              inside a trainer: an export that it would misread, or none
-├── HubError                   the Hub did not do what was asked; what it has is kept
-│   ├── NoAccess               no token, or one that may not do this
-│   ├── NoRepository           no such repository, or one that the token cannot see
-│   ├── PushRefused            what lies here or there is not fit to be pushed
-│   └── NotSent                the Hub failed too often in a row
-└── UnusableImage              one image; caught, and its row is left out
+MicoError                      the message says what is wrong, where, and how to fix it
+├── UsageError                 the command asks for something impossible (exit status 2)
+│   ├── UnknownConfig          no configuration or trainer has that name
+│   ├── BadSelection           `--where` is not SQL over the index, or matches no row
+│   ├── BuilderRefused         a class in builders/ is incomplete, or its name is taken
+│   ├── CloneRefused           a trainer's clone is not in a state that `mico patch` knows
+│   ├── MissingPackage         an optional package is not installed
+│   ├── OutputRefused          the output folder holds other files, or another build
+│   ├── NoLicense              a card without a license cannot be published
+│   └── ExecutorMissing        the executor is not installed, or does not respond
+├── SourceError                the source cannot be read
+│   ├── SourceNotFound         the file, folder or repository does not exist
+│   ├── SourceLost             a file can no longer be read
+│   ├── SourceChanged          a file has changed since the work was planned
+│   ├── EmptySource            it has no file that a source consists of
+│   ├── BrokenFile             a file is damaged, or not what its name says
+│   ├── UnknownShape           the columns of a file match no known layout
+│   ├── UnknownTask            the task of a file cannot be detected
+│   ├── DuplicateIds           two rows have the same id
+│   └── PathOutsideSource      a path leads out of the source
+├── BuildError                 a build had to stop; finished shards are kept
+│   ├── TooManyLeftOut         more rows are unusable than `--tolerance` allows
+│   ├── TooManyLost            a validation split costs more training rows than `--max-loss` allows
+│   ├── DiskTooSmall           the disk is full, or too small for the forecast
+│   ├── WorkerLost             a worker process has died
+│   ├── MemoryTooSmall         the work needs more memory than is free or allowed
+│   ├── NodesFailed            nodes of a cluster could not build a part
+│   ├── ShardsMissing          a build in partitions is not complete yet
+│   ├── RemoteError            the storage that a build writes to has failed
+│   └── CountMismatch          rows written and skipped do not add up to the rows read
+├── NotADataset                not a dataset folder, or a damaged one
+│   ├── DamagedDataset         a file of a dataset is damaged
+│   └── OtherFormat            another version of mico-150k has written the dataset
+├── UnsafeFile                 a file must not be read
+│   ├── NotRegular             a FIFO, socket, device or folder, or a file far too large
+│   └── OutsideRoot            a path leads out of its folder
+├── RowUnreadable              `load_dataset` cannot read a row of the dataset
+│   └── RowUnreadableNow       the same, for a reason that may pass
+├── OverLimit                  rows are over a trainer's limits, and none may be skipped
+├── NotAnExport                not a folder that `mico export` has finished
+├── ExportRefused              in a trainer: an export is missing, or would be misread
+├── HubError                   a request to the Hub failed; what is uploaded is kept
+│   ├── NoAccess               no token, or one without permission
+│   ├── NoRepository           the repository does not exist, or the token cannot see it
+│   ├── PushRefused            the dataset or the repository is not in a state to push
+│   └── NotSent                a request failed too often in a row
+└── UnusableImage              an image is unusable; caught, and its row is skipped
 """
 
 from mico_150k.core.reasons import Reason
 
 
 class MicoError(Exception):
-    """The base of all; its text is meant for a person and stands alone."""
+    """The base of all errors; its text is written for users and is complete."""
 
 
 class UsageError(MicoError):
-    """What was asked for cannot be."""
+    """The command asks for something impossible."""
 
 
 class UnknownConfig(UsageError):
-    """No configuration of that name."""
+    """No configuration or trainer has that name."""
 
 
 class BadSelection(UsageError):
-    """A `--where` that is no SQL over the index, or that finds nothing."""
+    """`--where` is not SQL over the index, or matches no row."""
 
 
 class MissingPackage(UsageError):
-    """A package that only this needs is not installed."""
+    """An optional package is not installed."""
 
 
 class ExecutorMissing(UsageError):
-    """The executor asked for is not installed, or does not answer."""
+    """The executor is not installed, or does not respond."""
 
 
 class OutputRefused(UsageError):
-    """The output folder is somebody else's, or another build's."""
+    """The output folder holds other files, or another build."""
 
 
 class BuilderRefused(UsageError):
-    """A class in builders/ that lacks something, or has another's name."""
+    """A class in builders/ is incomplete, or its name is taken."""
 
 
 class CloneRefused(UsageError):
-    """A trainer's clone that is not as `mico patch` knows it."""
+    """A trainer's clone is not in a state that `mico patch` knows."""
 
 
 class NoLicense(UsageError):
-    """A card is to be published, and states no license."""
+    """A card without a license cannot be published."""
 
 
 class SourceError(MicoError):
-    """The source cannot be read as it is."""
+    """The source cannot be read."""
 
 
 class SourceNotFound(SourceError):
-    """No such file, folder or repository."""
+    """The file, folder or repository does not exist."""
 
 
 class SourceLost(SourceError):
-    """A file that was there at the start, and cannot be read any more."""
+    """A file can no longer be read."""
 
 
 class SourceChanged(SourceError):
-    """A file that is no longer what the work was planned with."""
+    """A file has changed since the work was planned."""
 
 
 class EmptySource(SourceError):
-    """Nothing in it that a source is made of."""
+    """The place has no file that a source consists of."""
 
 
 class BrokenFile(SourceError):
-    """A file that is damaged, or not what its name says."""
+    """A file is damaged, or not what its name says."""
 
 
 class UnknownShape(SourceError):
-    """A file whose columns fit nothing that is known."""
+    """The columns of a file match no known layout."""
 
 
 class UnknownTask(SourceError):
-    """A file that belongs to none of the tasks."""
+    """The task of a file cannot be detected."""
 
 
 class DuplicateIds(SourceError):
-    """Two rows with one id."""
+    """Two rows have the same id."""
 
 
 class PathOutsideSource(SourceError):
-    """A path that leaves the folder it may point into."""
+    """A path leads out of the source."""
 
 
 class BuildError(MicoError):
-    """A build had to stop; what is finished is kept."""
+    """A build had to stop; finished shards are kept."""
 
 
 class TooManyLeftOut(BuildError):
-    """More rows are unusable than is tolerated."""
+    """More rows are unusable than `--tolerance` allows."""
 
 
 class TooManyLost(BuildError):
-    """A validation split would cost more training rows than is allowed."""
+    """A validation split costs more training rows than `--max-loss` allows."""
 
 
 class DiskTooSmall(BuildError):
-    """The forecast does not fit, or the disk has filled up."""
+    """The disk is full, or too small for the forecast."""
 
 
 class WorkerLost(BuildError):
-    """A process that did a part of the work has ended."""
+    """A worker process has died."""
 
 
 class MemoryTooSmall(BuildError):
-    """What was asked for needs more memory than there is, or than is allowed."""
+    """The work needs more memory than is free or allowed."""
 
 
 class NodesFailed(BuildError):
-    """The nodes of a cluster that tried a part of a build lack something for it."""
+    """The nodes of a cluster could not build a part for it."""
 
 
 class ShardsMissing(BuildError):
-    """A build on many machines is not complete yet."""
+    """A build in partitions is not complete yet."""
 
 
 class RemoteError(BuildError):
-    """The storage that a build writes to did not do what was asked."""
+    """The storage that a build writes to has failed."""
 
 
 class CountMismatch(BuildError):
-    """Rows read are not rows written plus rows left out."""
+    """Rows written and skipped do not add up to the rows read."""
 
 
 class NotADataset(MicoError):
-    """No dataset folder, or a damaged one."""
+    """Not a dataset folder, or a damaged one."""
 
 
 class DamagedDataset(NotADataset):
-    """One of ours, of which something cannot be relied on."""
+    """A file of a dataset is damaged."""
 
 
 class OtherFormat(NotADataset):
-    """One of ours that another version of mico-150k has written, with other keys."""
+    """Another version of mico-150k has written the dataset, with other keys."""
 
 
 class UnsafeFile(MicoError):
-    """A file that must not be read."""
+    """A file must not be read."""
 
 
 class NotRegular(UnsafeFile):
-    """A FIFO, socket, device or folder in a file's place, or a file far too large for its kind."""
+    """A FIFO, socket, device or folder, or a file far too large for its kind."""
 
 
 class OutsideRoot(UnsafeFile):
-    """A path that leads out of the folder that it belongs to."""
+    """A path leads out of its folder."""
 
 
 class RowUnreadable(MicoError):
-    """`load_dataset` gives no row of what was built or pushed."""
+    """`load_dataset` cannot read a row of the dataset."""
 
     def __init__(self, said: str, response: object = None) -> None:
-        """`said` is what it said, and `response` the Hub's answer, if there was one."""
+        """Keep `said`, the message, and `response`, the Hub's answer if there was one."""
         super().__init__(said)
         self.response = response
 
 
 class RowUnreadableNow(RowUnreadable, ConnectionError):
-    """The same, where another moment may cure it."""
+    """`load_dataset` cannot read a row, for a reason that may pass."""
 
 
 class OverLimit(MicoError):
-    """Rows that a trainer cannot take, where none may be left out."""
+    """Rows are over a trainer's limits, and none may be skipped."""
 
 
 class NotAnExport(MicoError):
-    """No folder that `mico export` has finished."""
+    """Not a folder that `mico export` has finished."""
 
 
 class ExportRefused(MicoError):
-    """Inside a trainer: an export that it would misread, or none."""
+    """In a trainer: an export is missing, or would be misread."""
 
 
 class HubError(MicoError):
-    """The Hub did not do what was asked; what it has is kept."""
+    """A request to the Hub failed; what is uploaded is kept."""
 
 
 class NoAccess(HubError):
-    """No token, or one that may not do this."""
+    """No token, or one without permission."""
 
 
 class NoRepository(HubError):
-    """No such repository, or one that the token cannot see."""
+    """The repository does not exist, or the token cannot see it."""
 
 
 class PushRefused(HubError):
-    """What lies here or there is not fit to be pushed."""
+    """The dataset or the repository is not in a state to push."""
 
 
 class NotSent(HubError):
-    """The Hub failed too often in a row."""
+    """A request failed too often in a row."""
 
 
 class UnusableImage(MicoError):
-    """One image that no trainer could use; caught, and its row is left out."""
+    """An image is unusable; caught, and its row is skipped."""
 
     def __init__(self, reason: Reason, detail: str = "") -> None:
-        """`detail` says what is wrong in this very image."""
+        """Keep `reason`, and `detail`: what is wrong with this image."""
         super().__init__(f"{reason}: {detail}" if detail else str(reason))
         self.reason = reason
         self.detail = detail

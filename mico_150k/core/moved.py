@@ -31,7 +31,7 @@ class _Moved(MetaPathFinder):
         """Raise ModuleNotFoundError, with the new name, for a module that has moved."""
         del path, target
         if fullname in MOVED:
-            msg = f"{fullname} is {MOVED[fullname]} since version 0.2.0: import that."
+            msg = f"{fullname} moved to {MOVED[fullname]} in version 0.2.0: import that."
             raise ModuleNotFoundError(msg, name=fullname)
         return None
 

@@ -17,16 +17,16 @@ def matches(name: str, pattern: str) -> bool:
 def leave_out(name: str) -> str:
     """The way out where a file is no part of a source."""
     pattern = shlex.quote(_HALVES.sub("?", name))
-    return f"If it is no part of the source, leave it out: --exclude {pattern}"
+    return f"If it is not part of the source, exclude it: --exclude {pattern}"
 
 
 def globbed(place: str) -> str:
     """Why a path that is taken for a pattern would find other files; "" where it would not."""
-    return "takes *, ? and [ in a path for a pattern" if glob.has_magic(place) else ""
+    return "reads *, ? and [ in a path as a pattern" if glob.has_magic(place) else ""
 
 
 def misread(place: str) -> str:
     """Why `datasets` would look for a path somewhere else; "" where it would not."""
     if "::" in place:
-        return "takes :: in a path for a chain of file systems"
+        return "reads :: in a path as a chain of file systems"
     return globbed(place)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 HEAD_BYTES = 4096
 """So many of the first bytes tell all kinds; more is not looked at."""
 
-TO_PARQUET = "`datasets.load_from_disk(FOLDER).to_parquet(FILE)` writes what can be read"
+TO_PARQUET = "`datasets.load_from_disk(FOLDER).to_parquet(FILE)` converts it"
 _TO_IMAGE = "convert it to JPEG, PNG or WebP"
 _TO_ROWS = "write its rows as Parquet or JSON lines"
 _UNPACK = "unpack it"
@@ -145,7 +145,9 @@ def _by_structure(start: bytes) -> Kind | None:
         return Kind("PPM")
     if start[_TAR_PLACE : _TAR_PLACE + len(_TAR_MAGIC)] == _TAR_MAGIC:
         return Kind("a tar archive", _UNPACK)
-    return Kind("nothing but zeros", "fetch it again") if start and not start.strip(b"\0") else None
+    return (
+        Kind("only zero bytes", "download it again") if start and not start.strip(b"\0") else None
+    )
 
 
 def _by_brands(start: bytes) -> Kind:
@@ -182,9 +184,9 @@ def _by_markup(text: bytes) -> Kind | None:
     if _SVG.match(text) or (prolog and not _HTML.match(text) and _SVG.search(text)):
         return Kind("SVG", _TO_IMAGE)
     if _HTML.match(text) or (prolog and _HTML.search(text)):
-        return Kind("HTML", "a page, such as a login or an error, in the file's place")
+        return Kind("HTML", "a page (a login or an error) instead of the file")
     if _REFUSAL.match(text) or (prolog and _REFUSAL.search(text)):
-        return Kind("XML", "a storage service's error message in the file's place")
+        return Kind("XML", "a storage service's error message instead of the file")
     return Kind("XML") if prolog else None
 
 
@@ -217,12 +219,12 @@ _BY_ENDING: tuple[tuple[tuple[str, ...], NamedKind], ...] = (
     ),
     (
         (".csv", ".tsv", ".xlsx"),
-        NamedKind("a table", "tables (.csv)", "write its rows as JSON lines, an object a line"),
+        NamedKind("a table", "tables (.csv)", "write its rows as JSON lines, one object per line"),
     ),
     ((".arrow",), NamedKind("an Arrow file", "Arrow files", TO_PARQUET)),
     (
         (".zip", ".7z", ".rar", ".gz", ".xz", ".bz2", ".zst"),
-        NamedKind("an archive", "archives", "unpack, and name the folder of what was in it"),
+        NamedKind("an archive", "archives", "unpack it and name the folder"),
     ),
     (
         (".tfrecord", ".mdb", ".npz", ".npy", ".pkl", ".h5", ".beton", ".mds"),
@@ -235,8 +237,8 @@ _BY_ENDING: tuple[tuple[tuple[str, ...], NamedKind], ...] = (
         NamedKind(
             "an image",
             "images",
-            "a manifest (JSON lines of input_images, output_image and instruction) has to say "
-            "which belong together",
+            "a manifest (JSON lines of input_images, output_image and instruction) must say "
+            "which images belong together",
         ),
     ),
 )

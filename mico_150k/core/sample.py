@@ -1,7 +1,7 @@
 """The one data model: a sample, its images, and where it came from.
 
-A source yields `RawSample`s, in which nothing is checked. `sources/validate` turns each into a
-`Sample`, which every trainer reads alike, or into a `SkippedRow` that says why not.
+A source yields unchecked `RawSample`s. `sources/validate` turns each into a
+`Sample`, which every trainer reads in the same way, or into a `SkippedRow` with the reason.
 """
 
 from dataclasses import asdict, dataclass, replace
@@ -14,13 +14,13 @@ Buffer = bytes | memoryview
 """Encoded bytes. A view into an Arrow buffer wherever it can be, since copying a terabyte costs."""
 
 MAX_ROW_BYTES = 1 << 30
-"""Of a row's images: an Arrow list of binary holds less than 2 GiB."""
+"""The most bytes of a row's images: an Arrow list of binary holds less than 2 GiB."""
 MAX_INPUTS = 1024
-"""Of a row: no trainer takes ten, and an image each has to be read before the row is told."""
+"""The most inputs of a row: no trainer takes ten, and all are read before the row is checked."""
 
 
 def as_view(data: Buffer) -> memoryview:
-    """The bytes as a flat view of unsigned ones: Arrow's own views are signed.
+    """Return a flat view of unsigned bytes: Arrow's own views are signed.
 
     C code refuses signed ones, and `data == b"..."` does not hold for them.
     """
@@ -28,7 +28,7 @@ def as_view(data: Buffer) -> memoryview:
 
 
 def is_text(value: str) -> bool:
-    """Whether it can be written: JSON's escapes and damaged files give halves of characters."""
+    """Whether it can be encoded: JSON's escapes and damaged files give lone surrogates."""
     try:
         value.encode()
     except UnicodeEncodeError:
@@ -38,7 +38,7 @@ def is_text(value: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """An image that a source names and does not have: its reason, and the path or nothing."""
+    """An image that a source names but does not have: the reason, and the path if there is one."""
 
     reason: Reason
     detail: str = ""
@@ -46,7 +46,7 @@ class Missing:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """The place of a row: a file of the source, relative to its root, and the row in it from 0."""
+    """Where a row comes from: a file, relative to the source's root, and the row in it from 0."""
 
     file: str
     row: int
@@ -57,7 +57,7 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class RawSample:
-    """A row as its source has it. `subtask` is "" where the source knows none."""
+    """An unchecked row of a source. `subtask` is "" if the source has none."""
 
     origin: Origin
     task: Task
@@ -69,7 +69,7 @@ class RawSample:
 
     @property
     def id(self) -> str:
-        """`<task>/<source id>`: source ids repeat between tasks."""
+        """The id `<task>/<source id>`: source ids repeat between tasks."""
         return f"{self.task}/{self.source_id}"
 
     @property
@@ -81,10 +81,10 @@ class RawSample:
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """An encoded picture that every trainer sees alike.
+    """An encoded image that every trainer sees in the same way.
 
     `digest` is the XXH3-128 of `data` in hex, `width` and `height` are pixels, `format` is
-    Pillow's name, and `actions` are the causes for which it was normalised: empty where the
+    Pillow's name, and `actions` are the causes for which it was re-encoded: empty if the
     bytes are the source's own.
     """
 
@@ -98,10 +98,10 @@ class Image:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Images in, an instruction, and the picture composed of them.
+    """Input images, an instruction, and the output image composed of them.
 
-    The order of `inputs` is meaning ("the bag from image 2") and is the source's. The
-    properties are what the configurations' columns hold; where they are lists over images,
+    The order of `inputs` has a meaning ("the bag from image 2") and is the source's. The
+    properties are the values of the configurations' columns; where they are lists over images,
     inputs come in order, then the output.
     """
 
@@ -124,16 +124,16 @@ class Sample:
 
     @property
     def num_inputs(self) -> int:
-        """How many pictures go in."""
+        """The number of input images."""
         return len(self.inputs)
 
     def first(self, inputs: int) -> "Sample":
-        """The same with its first inputs only."""
+        """Return a copy with the first inputs only."""
         return replace(self, inputs=self.inputs[:inputs])
 
     @property
     def num_bytes(self) -> int:
-        """Bytes of all images; what row groups are cut by."""
+        """The bytes of all images, by which row groups are cut."""
         return sum(len(image.data) for image in self.images)
 
     @property
@@ -158,16 +158,16 @@ class Sample:
 
     @property
     def actions(self) -> list[str]:
-        """Causes of normalisation joined by "+", "" for the source's own bytes."""
+        """The causes of each re-encoding joined by "+"; "" for the source's own bytes."""
         return ["+".join(image.actions) for image in self.images]
 
 
 @dataclass(frozen=True, slots=True)
 class SkippedRow:
-    """A row that was not written, and why: one line of the quarantine file.
+    """A row that was skipped, and why: one line of the quarantine file.
 
-    `images` is how many images the row has. `image` is the place of the unusable one, from 1 in
-    the order of the inputs, or "output"; None where the row as a whole is to blame. `size` is
+    `images` is the number of the row's images. `image` is the unusable one, from 1 in
+    the order of the inputs, or "output"; None if the row as a whole is unusable. `size` is
     its bytes and `digest` the XXH3-128 of them in hex; 0 and "" where there are none.
     """
 
@@ -183,10 +183,10 @@ class SkippedRow:
     digest: str = ""
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
+        """Return plain values for JSON."""
         return {**asdict(self), "task": self.task.value, "reason": self.reason.value}
 
     @classmethod
     def from_dict(cls, plain: dict[str, Any]) -> "SkippedRow":
-        """What `to_dict` made."""
+        """Return the row that `to_dict` wrote."""
         return cls(**{**plain, "task": Task(plain["task"]), "reason": Reason(plain["reason"])})

@@ -14,14 +14,14 @@ from mico_150k.core.pattern import matches
 
 
 class Task(str, Enum):
-    """A group of sub-tasks in the paper (arXiv 2512.07348, section 3)."""
+    """A group of sub-tasks, as in the paper (arXiv 2512.07348, section 3)."""
 
     OBJECT_CENTRIC = "object_centric"
     HUMAN_CENTRIC = "human_centric"
     HOI = "hoi"
     DE_RE = "de_re"
     UNKNOWN = "unknown"
-    """Never guessed: only where a person says so, for data that has lost its folders."""
+    """Never guessed. The user sets it for data whose folder names are lost."""
 
     def __str__(self) -> str:
         return self.value
@@ -39,7 +39,7 @@ _SPELLINGS: tuple[tuple[Task, re.Pattern[str]], ...] = (
 
 
 def task_from_spelling(name: str) -> Task | None:
-    """The task that a folder's or file's name speaks of, if any.
+    """Detect the task from the name of a folder or file; None if it names no task.
 
     >>> task_from_spelling("Decompose&Recompose")
     <Task.DE_RE: 'de_re'>
@@ -52,31 +52,31 @@ def task_from_spelling(name: str) -> Task | None:
 
 
 def task_by_rule(path: str, rules: Mapping[str, Task]) -> Task | None:
-    """The task that a rule (`--task-map FOLDER=task`) gives a path.
+    """Return the task that a `--task-map FOLDER=task` rule gives to a path, or None.
 
-    A rule speaks for every path with that folder, file name or stem in it, for all below a
-    folder, and for what matches it as a pattern.
+    A rule applies to every path with that folder, file name or stem in it, to all below a
+    folder, and to what matches it as a pattern.
     """
     return next((task for pattern, task in rules.items() if speaks_of(pattern, path)), None)
 
 
 def speaks_of(rule: str, path: str) -> bool:
-    """Whether the FOLDER of a rule speaks for a path."""
+    """Whether the FOLDER of a rule applies to a path."""
     names = (path, *PurePosixPath(path).parts, PurePosixPath(path).stem)
     return path.startswith(f"{rule}/") or any(matches(name, rule) for name in names)
 
 
 def task_by_spelling(path: str, root_name: str = "") -> Task | None:
-    """The task that a path speaks of: the file's stem, folders from the deepest, the root's name.
+    """Detect the task from a path: the file's stem, then its folders, then the root's name.
 
-    What lies deeper says more: a folder above may be called after anything.
+    The deepest folder comes first: a folder above may have any name.
     """
     names = (PurePosixPath(path).stem, *reversed(PurePosixPath(path).parts[:-1]), root_name)
     return next((task for name in names if (task := task_from_spelling(name))), None)
 
 
 def parse_task_map(rules: list[str]) -> dict[str, Task]:
-    """`["People=human_centric"]` → `{"People": Task.HUMAN_CENTRIC}`."""
+    """Parse `--task-map`: `["People=human_centric"]` → `{"People": Task.HUMAN_CENTRIC}`."""
     parsed: dict[str, Task] = {}
     for rule in rules:
         folder, separator, task = rule.rpartition("=")
@@ -88,19 +88,18 @@ def parse_task_map(rules: list[str]) -> dict[str, Task]:
             raise UsageError(msg)
         folder = folder.rstrip("/")
         if folder in parsed:
-            msg = f"--task-map {rule!r}: the task of {folder!r} is {parsed[folder]} already."
+            msg = f"--task-map {rule!r}: {folder!r} already has the task {parsed[folder]}."
             raise UsageError(msg)
         parsed[folder] = Task(task)
     return parsed
 
 
 def unknown_task(place: str, folders: list[str]) -> UnknownTask:
-    """The error for rows that nothing gives a task, with the `--task-map` to try."""
+    """Return the error for rows without a detectable task, with a `--task-map` to try."""
     example = folders[0] if folders else "*"
     return UnknownTask(
-        f"{place}: nothing tells its task: no folder or file name on its path "
-        f"({', '.join(folders) or 'none'}) speaks of one.\n"
-        f"Say which it is: --task-map '{example}={Task.OBJECT_CENTRIC}' "
-        f"(or {Task.HUMAN_CENTRIC}, {Task.HOI}, {Task.DE_RE}; '{example}={Task.UNKNOWN}' "
-        "where nobody knows)."
+        f"{place}: its task cannot be detected: no folder or file name on its path "
+        f"({', '.join(folders) or 'none'}) names one.\n"
+        f"Name it: --task-map '{example}={Task.OBJECT_CENTRIC}' (or {Task.HUMAN_CENTRIC}, "
+        f"{Task.HOI}, {Task.DE_RE}; '{example}={Task.UNKNOWN}' if it is unknown)."
     )

@@ -1,6 +1,6 @@
-"""What an export has to know of a trainer: its options, limits, and the files that it reads.
+"""What an export needs to know about a trainer: its options, limits and files.
 
-A trainer stands in `builders/`, beside the configuration that has its rows.
+Trainers are defined in `builders/`, beside the configurations with their rows.
 """
 
 from abc import ABC, abstractmethod
@@ -23,12 +23,12 @@ Size = tuple[int, int]
 _MOST = 2**53  # whole numbers beyond it are not those of a float
 
 Value = bool | int | float | str | None
-"""What an option may have: it is kept in `export.json`."""
+"""The value of an option, as `export.json` stores it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A row as the index knows it: what limits are tested on, before any image is fetched."""
+    """A row of the index, on which limits are tested before any image is read."""
 
     id: str
     instruction: str
@@ -38,9 +38,9 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """Something that a trainer cannot take, or does something to that a person should know.
+    """A kind of row that a trainer cannot take, or changes in a way that users should know.
 
-    `source` is where in the trainer's code it stands.
+    `source` names the place in the trainer's code.
     """
 
     name: str
@@ -51,7 +51,7 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A hyper-parameter, and where its value is from."""
+    """A hyperparameter, and where its value comes from."""
 
     name: str
     value: str
@@ -59,7 +59,7 @@ class Setting:
 
 
 def flag(name: str) -> str:
-    """An option's name on the command line."""
+    """Return the name of an option on the command line."""
     return f"--{name.replace('_', '-')}"
 
 
@@ -67,7 +67,7 @@ def flag(name: str) -> str:
 class Option:
     """An option of one trainer: `--num-workers` on the command line, `num_workers=` in Python.
 
-    `needs` names another option of the trainer, without which this one has no effect. A `bool` is
+    `needs` names another option of the trainer that must be set, too. A `bool` is
     a flag. The default may be None, for a value that was not given.
     """
 
@@ -82,24 +82,24 @@ class Option:
 
     @property
     def flag(self) -> str:
-        """Its name on the command line."""
+        """The name on the command line."""
         return flag(self.name)
 
     def check(self, value: object) -> Value:
-        """Return the value where the option takes it. Raises `UsageError`."""
+        """Return the value if it is valid; raise `UsageError` if it is not."""
         if value is None and self.default is None:
             return None
         if self.type is float and type(value) is int:
             value = float(value) if abs(value) <= _MOST else inf
         why = ""
         if not isinstance(value, bool | int | float | str) or type(value) is not self.type:
-            why = f"is no {self.type.__name__}"
+            why = f"is not of type {self.type.__name__}"
         elif isinstance(value, str) and not is_text(value):
             why = "is not UTF-8"
         elif self.choices and value not in self.choices:
             why = f"must be {' or '.join(self.choices)}"
         elif isinstance(value, float) and not isfinite(value):
-            why = "is no number"
+            why = "is not a finite number"
         elif self.minimum is not None and not isinstance(value, str) and value < self.minimum:
             why = f"must be at least {self.minimum}"
         else:
@@ -110,14 +110,14 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class Readers:
-    """Who reads an export of shards at once: each rank with so many workers, 0 for itself."""
+    """The processes that read an export of shards: ranks, and workers for each (0: the rank)."""
 
     ranks: int
     workers: int
 
     @property
     def count(self) -> int:
-        """How many these are."""
+        """The number of readers."""
         return self.ranks * max(1, self.workers)
 
     def __str__(self) -> str:
@@ -159,31 +159,31 @@ class Exported:
 
 
 INSTALL_STEP = (
-    "Install mico-150k's clone there, without what it needs itself; no version moves:",
+    "Install mico-150k there without its dependencies, so that no package version changes:",
     "pip install --no-deps PATH/TO/mico-150k",
 )
 """For a trainer whose patched clone calls this package."""
 
 
 class Trainer(ABC):
-    """A trainer. Its limits and files rest on its code, not on its documentation."""
+    """A trainer. Its limits and files follow its code, not its documentation."""
 
     name: ClassVar[str]
     """Its subcommand of `mico export`."""
     title: ClassVar[str]
-    """What people call it."""
+    """The name that people use."""
     url: ClassVar[str]
     """The repository with its code."""
     reads: ClassVar[str]
-    """The kind of files, for its line in `mico export --help`."""
+    """The kind of files, for `mico export --help`."""
     options: ClassVar[Sequence[Option]] = ()
-    """Its own options, besides those that every export has; `self.chosen` holds their values."""
+    """The trainer's own options; `self.chosen` holds their values."""
     format: ClassVar[str] = ""
-    """What `--format` calls the files that it reads, where there are several kinds of them."""
+    """The name of its kind of files in `--format`, if there are several kinds."""
     other_formats: ClassVar[Sequence[type["Trainer"]]] = ()
-    """The same trainer with other kinds; their names begin with an underscore."""
+    """Classes for the trainer's other kinds of files; their names begin with an underscore."""
     format_help: ClassVar[str] = ""
-    """What `--format` decides, where there are several kinds."""
+    """The help of `--format`, if there are several kinds."""
     branch: ClassVar[str] = ""
     """The branch of it, where that is not the usual one."""
     max_inputs: ClassVar[int | None] = None
@@ -218,7 +218,7 @@ class Trainer(ABC):
         own = {option.name: option for option in cls.options}
         if unknown := [name for name in given if name not in own]:
             kind = f" with format={cls.format!r}" if cls.format else ""
-            has = f"its options are {', '.join(own)}." if own else "it has none of its own."
+            has = f"its options are {', '.join(own)}." if own else "it has none."
             msg = f"{cls.title}{kind} has no option {excerpt(', '.join(unknown))}: {has}"
             raise UsageError(msg)
         chosen = {
@@ -227,18 +227,18 @@ class Trainer(ABC):
         are_set = {name for name, option in own.items() if chosen[name] != option.default}
         for option in cls.options:
             if option.name in are_set and option.needs and option.needs not in are_set:
-                msg = f"{option.name} is for {option.needs}, which is not given."
+                msg = f"{option.name} needs {option.needs}."
                 raise UsageError(msg)
         return chosen
 
     @classmethod
     def formats(cls) -> Sequence[type["Trainer"]]:
-        """This class, and those of its other kinds of files."""
+        """Return this class and those of its other kinds of files."""
         return (cls, *cls.other_formats)
 
     @classmethod
     def all_options(cls) -> Sequence[Option]:
-        """The options of all kinds of files, each once; the first is the kind itself."""
+        """Return the options of all kinds of files; `--format` comes first."""
         found = {option.name: option for kind in cls.formats() for option in kind.options}
         if cls.other_formats:
             kinds = sorted(kind.format for kind in cls.formats())
@@ -247,38 +247,35 @@ class Trainer(ABC):
         return tuple(found.values())
 
     def misreads(self, place: str) -> str:
-        """Why it would look for a path somewhere else; "" where it opens it as it is."""
+        """Return why the trainer cannot open a path, or "" if it can."""
         del place
         return ""
 
     def check_place(self, root: Path) -> None:
-        """Raise `OutputRefused` where the trainer would not find what lies in this folder."""
+        """Raise `OutputRefused` if the trainer would not find the files in this folder."""
         if not is_text(str(root)):
-            msg = f"{excerpt(root)}: this name is not UTF-8, and no record could state it."
+            msg = f"{excerpt(root)}: this path is not UTF-8 and cannot be written into a record."
             raise OutputRefused(msg)
         if why := self.misreads(str(root)):
-            msg = (
-                f"{root}: {self.title} {why}, and would find other files or none. "
-                "Choose another path."
-            )
+            msg = f"{root}: {self.title} {why} and would not find these files. Choose another path."
             raise OutputRefused(msg)
 
     @abstractmethod
     def files(self, exported: Exported) -> Mapping[str, str]:
-        """The small files: name → text. All paths in them follow from `exported`."""
+        """Return the small files: name → text. Their paths are absolute, from `exported`."""
 
     def measure(self, rows: Iterable[Candidate]) -> dict[str, Any]:
-        """What is to be known of the rows that are exported; becomes `Exported.measured`."""
+        """Measure the exported rows; the result becomes `Exported.measured`."""
         del rows
         return {}
 
     def tables(self, exported: Exported) -> Sequence[str]:
-        """Markdown that START.md shows below the counts."""
+        """Return Markdown that START.md shows below the counts."""
         del exported
         return ()
 
     def notes(self, exported: Exported) -> Sequence[str]:
-        """What a person should know at once, a line each; START.md shows it as well."""
+        """Return warnings, one line each, for the terminal and START.md."""
         del exported
         return ()
 
@@ -288,33 +285,33 @@ class PathTrainer(Trainer):
 
     reads = "JSON and image files"
     records: ClassVar[str]
-    """The file of records: one array where it ends in `.json`, a line each in `.jsonl`."""
+    """The file of records: an array in `.json`, one record per line in `.jsonl`."""
 
     @abstractmethod
     def record(self, inputs: list[str], output: str, instruction: str) -> dict[str, Any]:
-        """A row with absolute paths, with exactly the keys that the trainer reads."""
+        """Return a row's record: absolute paths, and exactly the keys that the trainer reads."""
 
     def record_file(self, repeat: int) -> str:
-        """The file that a row's record goes to, where `repeat` rows before it have its output.
+        """Return the file for a row's record; `repeat` rows before it have the same output.
 
-        A trainer that tells rows apart by their outputs puts repeated ones in other files.
+        A trainer that identifies rows by their outputs puts repeated ones into other files.
         """
         del repeat
         return self.records
 
 
 class ShardTrainer(Trainer):
-    """A trainer that reads a configuration's Parquet files, and shares out their row groups."""
+    """A trainer that reads a configuration's Parquet files and distributes their row groups."""
 
     reads = "Parquet shards"
 
     def readers(self) -> Readers | None:
-        """Who reads at once, where an option tells: each then gets as many row groups."""
+        """Return the readers that the options set; each then gets the same number of row groups."""
         return None
 
 
 class CodesTrainer(Trainer):
-    """A trainer that reads JSON records with paths of pickles, each an image's VQ codes."""
+    """A trainer that reads JSON records with paths to pickles, each with an image's VQ codes."""
 
     reads = "JSON and VQ codes"
     records: ClassVar[str]
@@ -322,17 +319,17 @@ class CodesTrainer(Trainer):
 
     @abstractmethod
     def on_codes(self, told: Mapping[str, Any]) -> "CodesTrainer":
-        """The same trainer on a dataset's codes, of which the manifest tells this.
+        """Return this trainer for a dataset's codes, as the manifest describes them.
 
-        Raises `UsageError`, `ValueError`, `TypeError` where it tells nothing that can be.
+        Raises `UsageError`, `ValueError` or `TypeError` if the description is not valid.
         """
 
     @abstractmethod
     def pickle(self, codes: Sequence[int], columns: int, rows: int) -> dict[str, Any]:
-        """What the file of an image says; `codes` are its grid's, row by row."""
+        """Return the content of an image's file; `codes` are its grid, row by row."""
 
     @abstractmethod
     def record(
         self, id_: str, prompt: str, paths: Sequence[str], grids: Sequence[tuple[int, int]]
     ) -> dict[str, Any]:
-        """A row with its images' absolute paths, and their columns and rows of codes."""
+        """Return a row's record with its images' absolute paths and grids (columns, rows)."""

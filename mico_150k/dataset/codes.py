@@ -150,7 +150,7 @@ class CodesFolder:
         folder = place / layout.CODES if (place / layout.CODES).is_dir() else place
         files = tuple(sorted(folder.glob(f"{layout.SPLIT}-*.parquet")))
         if not files:
-            msg = f"{place}: no {layout.CODES} in it. `mico pretokenize` writes them."
+            msg = f"{place} has no {layout.CODES}. `mico pretokenize` writes them."
             raise NotADataset(msg)
         root = Root.at(folder)
         for path in files:
@@ -160,15 +160,15 @@ class CodesFolder:
             other, more = _told(path)
             rows += more
             if other != told:
-                msg = f"{path}: its codes were made with something else than those of {files[0]}."
+                msg = f"{path}: its codes have other settings than those of {files[0]}."
                 raise BrokenFile(msg)
         most = min(told["shards"], len(files) + 1)  # the number comes from a stranger
         wanted = {layout.shard_name(number) for number in range(most)}
         if absent := sorted(wanted - {path.name for path in files}):
-            msg = f"{folder}: {absent[0]} is missing, of {told['shards']} shards."
+            msg = f"{folder}: {absent[0]} of {told['shards']} shards is missing."
             raise BrokenFile(msg)
         if rows != told["rows"]:
-            msg = f"{folder}: {rows} rows in its shards, where {told['rows']} were written."
+            msg = f"{folder}: {rows} rows in its shards, but {told['rows']} were written."
             raise BrokenFile(msg)
         about_files = {"format", "rows", "shards"}
         made_with = {key: value for key, value in told.items() if key not in about_files}
@@ -197,7 +197,7 @@ def _groups(path: Path) -> Iterator[tuple[pa.Table, int]]:
                 yield table, first
                 first += table.num_rows
     except (OSError, pa.ArrowException) as error:
-        msg = f"{path}, from row {first} on: it is damaged: {error}"
+        msg = f"{path} is damaged from row {first}: {error}"
         raise BrokenFile(msg) from error
 
 
@@ -222,13 +222,13 @@ class _Seen:
     def fault(self, row: _Row) -> str:
         """What in a row cannot be beside those before it, "" for nothing."""
         if row.id in self.ids:
-            return f"the id {row.id} for the second time"
+            return f"the id {row.id} appears twice"
         self.ids.add(row.id)
         lists = zip(row.codes, row.columns, row.digests, row.sizes, strict=True)
         for codes, columns, digest, size in lists:
             found = xxhash.xxh3_64_intdigest(codes.to_numpy(), seed=columns)
             if self.codes.setdefault((digest, size), found) != found:
-                return f"other codes of the picture {digest} than in a row before"
+                return f"other codes for the image {digest} than in an earlier row"
         return ""
 
 
@@ -244,16 +244,16 @@ def _fault(row: _Row) -> str:
     """What is wrong with a row, "" for nothing."""
     lists = (row.columns, row.rows, row.sizes, row.digests)
     if None in (row.id, row.prompt, *lists) or any(None in values for values in lists):
-        return "a null where a value must be"
+        return "a null instead of a value"
     if {len(values) for values in lists} != {len(row.codes)} or len(row.codes) < _LEAST:
-        return "lists over its pictures are not of one length, or too short"
+        return "the lists over its images differ in length, or are too short"
     for codes, columns, rows in zip(row.codes, row.columns, row.rows, strict=True):
         if codes is None or codes.null_count:
-            return "a null where a value must be"
+            return "a null instead of a value"
         if min(columns, rows) < 1 or columns * rows != len(codes):
             return f"{len(codes)} codes in a grid of {columns} × {rows}"
         if (largest := codes.to_numpy().max()) >= CODEBOOK:
-            return f"a code of {largest}, where there are {CODEBOOK}"
+            return f"the code {largest}, but there are only {CODEBOOK}"
     return ""
 
 
@@ -274,16 +274,16 @@ def _told(path: Path) -> tuple[dict[str, Any], int]:
         raise BrokenFile(msg) from error
     named = found.get("format") if isinstance(found, dict) else None
     if why := other_format(path, named, found, FORMAT):
-        msg = f"{why}\nMake the codes again: `mico pretokenize`"
+        msg = f"{why}\nEncode the images again: `mico pretokenize`"
         raise BrokenFile(msg)
     if named != FORMAT:
-        msg = f"{path}: not a file of {layout.CODES} that this version can read."
+        msg = f"{path}: this version cannot read this file of {layout.CODES}."
         raise BrokenFile(msg)
     if not schema.equals(_SCHEMA):
-        msg = f"{path}: other columns than {layout.CODES} has."
+        msg = f"{path}: its columns are not those of {layout.CODES}."
         raise BrokenFile(msg)
     if not all(isinstance(found.get(key), int) for key in ("rows", "shards")):
-        msg = f"{path}: it does not tell how many rows and shards there are."
+        msg = f"{path}: it does not state the number of rows and shards."
         raise BrokenFile(msg)
     return found, footer.num_rows
 

@@ -52,17 +52,17 @@ def _of_identities(present: dict[str, Any], wanted: dict[str, Any]) -> Iterator[
     if present.get("columns") != wanted.get("columns"):
         yield "the columns that are read: --map"
     if present.get("of") != wanted.get("of"):
-        yield "the dataset that it is made of"
+        yield "the dataset that it is derived from"
 
 
 def _of_files(present: dict[str, str], wanted: dict[str, str]) -> Iterator[str]:
     for name in sorted({*present, *wanted}):
         if name not in wanted:
-            yield f"{name} of the source is gone"
+            yield f"{name} is no longer in the source"
         elif name not in present:
-            yield f"{name} of the source is new"
+            yield f"{name} is new in the source"
         elif present[name] != wanted[name]:
-            yield f"{name} of the source has been written again"
+            yield f"{name} of the source has been rewritten"
 
 
 def _option(key: str) -> str:

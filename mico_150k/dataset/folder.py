@@ -26,7 +26,7 @@ from mico_150k.io.hold import hold
 from mico_150k.io.json_lines import parse_json
 from mico_150k.io.regular import Root, read_small
 
-WAY_OUT = "`mico check` tells all that is wrong. Fetch it again, or build again."
+WAY_OUT = "`mico check` lists everything that is wrong. Download the dataset again, or rebuild it."
 
 A_DATASET = "A dataset is a folder that `mico build` has finished, or USER/NAME on the Hub."
 
@@ -143,7 +143,7 @@ def damage(shard: Path) -> Iterator[None]:
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         msg = (
             f"{shard} cannot be read: {excerpt(error)}\n"
-            "`mico check` tells which files of a dataset folder are damaged or missing."
+            "`mico check` lists damaged and missing files."
         )
         raise BrokenFile(msg) from error
 
@@ -169,7 +169,7 @@ def why_no_manifest(folder: Path, error: OSError, location: str = "") -> str:
             f"{layout.MANIFEST}.\nRe-run its `mico build` to resume it."
         )
     return (
-        f"{known_as}: this folder has no {layout.MANIFEST} of a finished build, so it is no "
+        f"{known_as}: this folder has no {layout.MANIFEST} of a finished build, so it is not a "
         f"dataset.\n{A_DATASET}"
     )
 
@@ -191,12 +191,12 @@ def parse_manifest(data: bytes, location: str) -> dict[str, Any]:
         found = parse_json(data)
     except ValueError as error:
         msg = (
-            f"{location}: its {layout.MANIFEST} is damaged, and not of a finished `mico build`: "
+            f"{location}: its {layout.MANIFEST} is damaged, or not from a finished `mico build`: "
             f"{excerpt(error)}"
         )
         raise NotADataset(msg) from error
     if not is_manifest(found):
-        msg = f"{location}: its {layout.MANIFEST} is not of a finished `mico build`."
+        msg = f"{location}: its {layout.MANIFEST} is not from a finished `mico build`."
         raise NotADataset(msg)
     manifest: dict[str, Any] = found
     require_format(manifest, location)

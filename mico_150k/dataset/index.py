@@ -1,7 +1,7 @@
-"""The configuration `index`: all that `default` has but the images, with each row's place.
+"""The configuration `index`: all columns of `default` except images, and each row's shard.
 
-It is for filtering and for looking: a few hundred bytes a row. Each shard leaves its part while
-it is written; the parts are joined at the end, so that nothing is read again.
+It is for filtering and inspection, with a few hundred bytes per row. Each shard writes its
+part while it is built; the parts are joined at the end, so nothing is read twice.
 """
 
 from collections import Counter
@@ -114,10 +114,10 @@ def _no_rows() -> pa.Table:
 
 @dataclass(frozen=True, slots=True)
 class Duplicates:
-    """What stands more than once, by the images' digests.
+    """Repeated images and rows, by digests.
 
-    `images` are all image places, `unique_images` different pictures, `shared_images` those
-    pictures that more than one place has, `identical_rows` rows that repeat an earlier row's
+    `images` counts all occurrences, `unique_images` different images, `shared_images` those
+    that occur more than once, `identical_rows` rows that repeat an earlier row's
     images, in order, and instruction.
     """
 

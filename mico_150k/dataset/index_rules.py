@@ -86,10 +86,10 @@ class _Index:
         for name, column in zip(table.column_names, table.columns, strict=True):
             sound &= _without(_nulls(column), f"{name} is null", file)
         wanted = _ints(table["num_inputs"]) + 1
-        sound &= _without(wanted < 2, "num_inputs is no number of inputs", file)  # noqa: PLR2004
+        sound &= _without(wanted < 2, "num_inputs is not a number of inputs", file)  # noqa: PLR2004
         for name in _LISTS:
             lengths = _ints(pc.list_value_length(table[name]))
-            what = f"{name} has not one value for each input and the output"
+            what = f"{name} does not have one value for each input and the output"
             sound &= _without(sound & (lengths != wanted), what, file)
         whole = table if sound.all() else table.filter(pa.array(sound))
         return cls(whole, np.flatnonzero(sound), file)
@@ -115,13 +115,13 @@ def _check_columns(table: pa.Table, file: _File) -> bool:
     """Whether the columns are an index's, and their texts are valid Unicode."""
     if not table.schema.equals(arrow_schema(INDEX_COLUMNS)):
         columns = ", ".join(INDEX_COLUMNS)
-        what = f"has other columns, or of other types, than an index: {columns}"
+        what = f"has columns or types that an index does not have: {columns}"
         file.faults.add("columns", file.name, what)
         return False
     try:
         table.validate(full=True)
     except pa.ArrowException as error:
-        file.faults.add("text", file.name, f"holds what is no valid text or list: {shown(error)}")
+        file.faults.add("text", file.name, f"has an invalid text or list: {shown(error)}")
         return False
     return True
 
@@ -133,20 +133,22 @@ _SLASH = array_of(["/"], pa.string())[0]
 def _check_values(index: _Index) -> None:
     """The values of each column by itself."""
     table = index.table
-    index.add("task", ~_is_in(table["task"], _TASKS), f"which is none of {', '.join(_TASKS)}")
+    index.add("task", ~_is_in(table["task"], _TASKS), f"which is not one of {', '.join(_TASKS)}")
     ids = pc.binary_join_element_wise(table["task"], table["source_id"], _SLASH)
     index.add("id", ~_bools(pc.equal(table["id"], ids)), "which is not its task and source_id")
     formats = ", ".join(PLAIN_FORMATS)
     wrong = ~_is_in(index.values("formats"), PLAIN_FORMATS)
-    index.add("formats", wrong, f"which is none of {formats}")
+    index.add("formats", wrong, f"which is not one of {formats}")
     wrong = ~_bools(pc.match_substring_regex(index.values("digests"), DIGEST))
-    index.add("digests", wrong, "which is no digest of an image")
+    index.add("digests", wrong, "which is not the digest of an image")
     actions = index.values("actions")
     known = [words for words in pc.unique(actions).to_pylist() if _are_causes(words)]
-    index.add("actions", ~_is_in(actions, known), f"which are none of {', '.join(sorted(_CAUSES))}")
+    index.add(
+        "actions", ~_is_in(actions, known), f"which are not among {', '.join(sorted(_CAUSES))}"
+    )
     widths, heights = _ints(index.values("widths")), _ints(index.values("heights"))
-    index.add("widths", widths < 1, "which is no side of an image")
-    index.add("heights", heights < 1, "which is no side of an image")
+    index.add("widths", widths < 1, "which is not the side of an image")
+    index.add("heights", heights < 1, "which is not the side of an image")
     index.add("widths", widths * heights > MAX_PIXELS, f"with more than {MAX_PIXELS} pixels")
 
 
@@ -162,7 +164,7 @@ def _check_places(
         return
     shard, row = _ints(table["shard"]), _ints(table["row"])
     outside = (shard < 0) | (shard > MOST_SHARD)
-    file.add("shard", np.flatnonzero(outside), f"shard is none from 0 to {MOST_SHARD}")
+    file.add("shard", np.flatnonzero(outside), f"shard is not from 0 to {MOST_SHARD}")
     file.add("row", np.flatnonzero(row < 0), "row is negative")
     starts = np.flatnonzero(np.diff(shard, prepend=shard[:1] - 1))
     lengths = np.diff(starts, append=len(shard))
@@ -194,9 +196,8 @@ def _differences(
     for number in sorted({*found, *said}):
         if found.get(number, 0) != said.get(number, 0):
             yield (
-                f"tells of {found.get(number, 0)} rows of "
-                f"{config}/{layout.shard_name(number, split)}, where {layout.MANIFEST} has "
-                f"{said.get(number, 'no such file')}"
+                f"has {found.get(number, 0)} rows of {config}/{layout.shard_name(number, split)}, "
+                f"but {layout.MANIFEST} has {said.get(number, 'no such file')}"
             )
 
 
@@ -214,7 +215,7 @@ def _check_ids(indexes: Mapping[str, _Index]) -> None:
         found = np.flatnonzero(_is_in(index.table["id"], first))
         if len(found):
             value = shown(index.table["id"][int(found[0])].as_py())
-            what = f"id is not this row's alone: {value} (of {len(repeated)} that are repeated)"
+            what = f"id appears twice: {value} (of {len(repeated)} repeated ids)"
             index.file.add("ids", index.places[found], what)
 
 

@@ -39,11 +39,11 @@ def manifest_faults(manifest: dict[str, Any]) -> list[Fault]:
     if wrong.unless(isinstance(manifest.get("configs"), dict), "configs", "names no files"):
         _check_configs(manifest["configs"], faults)
     counts = [
-        wrong.unless(is_count(manifest.get(key), MOST_ROWS), key, "is no number of rows")
+        wrong.unless(is_count(manifest.get(key), MOST_ROWS), key, "is not a number of rows")
         for key in ("rows", "rows_read")
     ]
     skipped = manifest.get("skipped")
-    counts.append(wrong.unless(_are_reasons(skipped), "skipped", "is no rows by reason"))
+    counts.append(wrong.unless(_are_reasons(skipped), "skipped", "does not give rows by reason"))
     if all(counts):
         _check_sums(manifest, wrong)
     _check_build(manifest.get("build"), wrong)
@@ -107,9 +107,11 @@ def _check_plain(manifest: dict[str, Any], faults: Faults) -> bool:
             elif isinstance(value, list):
                 inner += value
             elif isinstance(value, str) and not is_text(value):
-                faults.add("text", layout.MANIFEST, f"holds {shown(value)}, which is no valid text")
+                faults.add(
+                    "text", layout.MANIFEST, f"holds {shown(value)}, which is not valid text"
+                )
             elif isinstance(value, float) and not math.isfinite(value):
-                faults.add("number", layout.MANIFEST, f"holds {value}, which is no JSON")
+                faults.add("number", layout.MANIFEST, f"holds {value}, which is not JSON")
         level = inner
     return len(faults.found) == before
 
@@ -119,7 +121,7 @@ def _check_configs(configs: dict[str, Any], faults: Faults) -> None:
         faults.add("none", layout.MANIFEST, "has no configuration")
     for config, files in configs.items():
         if not _CONFIG.fullmatch(config):
-            what = f"names {shown(config)}, which is no name of a build's"
+            what = f"names {shown(config)}, a name that no build writes"
             faults.add("config", layout.MANIFEST, what)
         elif not isinstance(files, dict):
             faults.add("files", layout.MANIFEST, f"names no files of {config}")
@@ -133,12 +135,12 @@ def _check_files(config: str, files: dict[str, Any], faults: Faults) -> None:
     there = set()
     for name, record in files.items():
         if not layout.is_shard(name) or layout.split_of(name) not in splits:
-            what = f"names {shown(name)} in {config}, which is no name of a build's"
+            what = f"names {shown(name)} in {config}, a name that no build writes"
             faults.add("file", layout.MANIFEST, what)
             continue
         there.add(layout.split_of(name))
         if config == layout.INDEX and layout.number_of(name):
-            what = f"names {name}, where each split has one file"
+            what = f"names {name}, but each split has one file"
             faults.add("index", layout.MANIFEST, what)
         for what in _record_faults(
             record, extra=frozenset(layout.CODES_TOLD) if config == layout.CODES else None
@@ -169,8 +171,9 @@ def _check_sums(manifest: dict[str, Any], wrong: _Wrong) -> None:
     """The rows of every configuration that has them all, and those that were read."""
     rows, skipped = manifest["rows"], sum(manifest["skipped"].values())
     if manifest["rows_read"] != rows + skipped:
-        wrong("sum", f"tells of {manifest['rows_read']} rows read, {rows} written and "
-                     f"{skipped} left out, which do not add up")  # fmt: skip
+        wrong("sum",
+            f"states {manifest['rows_read']} rows read, {rows} written and {skipped} skipped, "
+            "which do not add up")  # fmt: skip
     configs = manifest.get("configs")
     for config in (*BUILDERS, layout.INDEX):
         files = configs.get(config) if isinstance(configs, dict) else None
@@ -180,15 +183,15 @@ def _check_sums(manifest: dict[str, Any], wrong: _Wrong) -> None:
             file.get("rows") if isinstance(file, dict) else None for file in files.values()
         ]
         if all(is_count(count, MOST_ROWS) for count in counts) and sum(counts) != rows:
-            wrong("total", f"tells of {rows} rows, and its files of {config} have {sum(counts)}")
+            wrong("total", f"states {rows} rows, but its files of {config} have {sum(counts)}")
 
 
 def _check_build(build: object, wrong: _Wrong) -> None:
     if not wrong.unless(isinstance(build, dict), "build", "does not say how it was built"):
         return
     assert isinstance(build, dict)
-    wrong.unless(is_count(build.get("version"), MOST_ROWS), "build.version", "is no number")
-    wrong.unless(isinstance(build.get("source"), str), "build.source", "is no text")
+    wrong.unless(is_count(build.get("version"), MOST_ROWS), "build.version", "is not a number")
+    wrong.unless(isinstance(build.get("source"), str), "build.source", "is not a text")
     versions = build.get("versions")
     programs = ("mico-150k", "pyarrow", "pillow")
     holds = isinstance(versions, dict) and all(
@@ -197,13 +200,13 @@ def _check_build(build: object, wrong: _Wrong) -> None:
     )
     wrong.unless(holds, "build.versions", f"does not give the versions of {', '.join(programs)}")
     options = build.get("options")
-    if wrong.unless(isinstance(options, dict), "build.options", "is no object"):
+    if wrong.unless(isinstance(options, dict), "build.options", "is not an object"):
         assert isinstance(options, dict)
         size = options.get("shard_bytes")
-        what = "is no number of bytes"
+        what = "is not a number of bytes"
         wrong.unless(is_count(size, MOST_BYTES) and size != 0, "build.options.shard_bytes", what)
         seeds = [options.get("seed"), options.get("sample_seed", 0)]
-        what = "is no whole number of 64 bits"
+        what = "is not an integer of 64 bits"
         holds = all(type(seed) is int and abs(seed) < 2**64 for seed in seeds)
         wrong.unless(holds, "build.options.seed", what)
 
@@ -217,7 +220,7 @@ def _check_lists(manifest: dict[str, Any], wrong: _Wrong) -> None:
         and is_count(file.get("rows"), MOST_ROWS)
         for file in source
     )
-    wrong.unless(holds, "source", "is no list of files with name, content_hash and rows")
+    wrong.unless(holds, "source", "is not a list of files with name, content_hash and rows")
     shards = manifest.get("shards")
     holds = isinstance(shards, list) and all(
         isinstance(shard, dict)
@@ -226,13 +229,13 @@ def _check_lists(manifest: dict[str, Any], wrong: _Wrong) -> None:
         and all(is_count(shard[key], MOST_ROWS) for key in shard.keys() - {"name"})
         for shard in shards
     )
-    if wrong.unless(holds, "shards", "is no list of shards with their rows") and shards:
+    if wrong.unless(holds, "shards", "is not a list of shards with their rows") and shards:
         name, times = Counter(shard["name"] for shard in shards).most_common(1)[0]
         wrong.unless(times == 1, "shards", f"has {name} more than once")
     commands = manifest.get("commands", [])
     holds = isinstance(commands, list) and all(map(_are_texts, commands))
-    wrong.unless(holds, "commands", "is no list of commands in words")
-    wrong.unless(_are_texts(manifest.get("removed", [])), "removed", "is no list of texts")
+    wrong.unless(holds, "commands", "is not a list of commands, each a list of words")
+    wrong.unless(_are_texts(manifest.get("removed", [])), "removed", "is not a list of texts")
 
 
 def _are_texts(value: object) -> bool:

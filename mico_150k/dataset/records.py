@@ -63,7 +63,7 @@ class ShardRecord:
         """What `to_dict` made. Raises KeyError, TypeError and ValueError on anything else."""
         for config in (*plain["files"], *plain["parts"]):
             if not _CONFIG.fullmatch(config):  # it becomes a folder's name
-                msg = f"no configuration is called {config!r}"
+                msg = f"there is no configuration {config!r}"
                 raise ValueError(msg)
         return cls(
             number=plain["number"],

@@ -28,7 +28,9 @@ _BENCH_KEYS = frozenset({"cases", "skipped", "overlaps"})
 _ROW_KEYS = frozenset({"file", "row", "id", "task", "reason", "images", "image", "detail", "size",
                        "digest", "config"})  # fmt: skip
 
-WAY_OUT = "`mico check` tells all that is wrong. Fetch the file again, or build the dataset again."
+WAY_OUT = (
+    "`mico check` lists everything that is wrong. Download the file again, or rebuild the dataset."
+)
 
 
 def read_report(folder: Path, manifest: dict[str, Any]) -> dict[str, Any]:
@@ -37,7 +39,7 @@ def read_report(folder: Path, manifest: dict[str, Any]) -> dict[str, Any]:
     try:
         found = parse_json(read_small(Root.at(folder).file(layout.REPORT)))
     except (OSError, ValueError) as error:
-        msg = f"{path}: no report of a finished build ({shown(error)}).\n{WAY_OUT}"
+        msg = f"{path}: not the report of a finished build ({shown(error)}).\n{WAY_OUT}"
         raise NotADataset(msg) from error
     if faults := report_faults(found, manifest):
         msg = f"{folder}: {summary(faults, WAY_OUT)}"
@@ -49,7 +51,7 @@ def read_report(folder: Path, manifest: dict[str, Any]) -> dict[str, Any]:
 def report_faults(report: object, manifest: dict[str, Any] | None) -> list[Fault]:
     """All that is wrong with a report; `manifest` keeps its own rules, or is None."""
     if not isinstance(report, dict):
-        return [Fault(layout.REPORT, "is no JSON object")]
+        return [Fault(layout.REPORT, "is not a JSON object")]
     faults = Faults()
     keys = report.keys()
     if lacking := sorted(_KEYS - _LATER_KEYS - keys):
@@ -140,23 +142,23 @@ def _is_bench(bench: object) -> bool:
 def _sums(report: dict[str, Any], manifest: dict[str, Any] | None) -> Iterator[str]:
     for key in ("rows", "rows_read"):
         if manifest and report[key] != manifest[key]:
-            yield f"tells of {report[key]} {key}, and {layout.MANIFEST} of {manifest[key]}"
+            yield f"states {report[key]} {key}, and {layout.MANIFEST} {manifest[key]}"
     skipped = sum(sum(reasons.values()) for reasons in report["skipped"].values())
     if report["rows_read"] != report["rows"] + skipped:
         yield (
-            f"tells of {report['rows_read']} rows read, {report['rows']} written and {skipped} "
-            "left out, which do not add up"
+            f"states {report['rows_read']} rows read, {report['rows']} written and {skipped} "
+            "skipped, which do not add up"
         )
     if sum(report["tasks"].values()) != report["rows"]:
-        yield "gives its tasks other rows than it has in all"
+        yield "has rows by task that do not add up to its rows"
     if lacking := sorted(report["tasks"].keys() - report["images"].keys()):
-        yield f"tells nothing of the images of {', '.join(lacking)}"
+        yield f"has nothing about the images of {', '.join(lacking)}"
 
 
 def _row_fault(row: object) -> str:
     """What is wrong with a line of the quarantine file; "" where nothing is."""
     if not isinstance(row, dict):
-        return "no JSON object"
+        return "not a JSON object"
     if unknown := sorted(row.keys() - _ROW_KEYS):
         return f"has the key {shown(unknown[0])}, which no build writes"
     texts = [row.get(key, "") for key in ("file", "id", "detail", "digest", "config")]
@@ -168,7 +170,7 @@ def _row_fault(row: object) -> str:
         or not all(is_count(number, MOST_BYTES) for number in numbers)
         or not (image is None or image == "output" or is_count(image, MOST_ROWS))
     ):
-        return f"is no row that was left out: {shown(row)}"
+        return f"is not a skipped row: {shown(row)}"
     if not isinstance(row.get("reason"), str) or not is_reason(row["reason"]):
         return f"its reason cannot be {shown(row.get('reason'))}"
     return ""

@@ -1,4 +1,4 @@
-"""Chooses rows on `index`: by SQL, by a seeded sample, by number. No image is read for it."""
+"""Selects rows of `index` by SQL, a seeded sample or a number. It reads no image."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -16,10 +16,14 @@ Places = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which rows: those where `where` holds, `sample` of these at random, the first `limit`.
+    """Rows to select: those that match `where`, then a random sample, then the first `limit`.
 
-    `where` is a DuckDB SQL expression over the columns of `index`, such as
-    `task = 'hoi' and num_inputs <= 5`. The sample is the same for the same rows and `seed`.
+    Args:
+        where: A DuckDB SQL expression over the columns of `index`, such as
+            `task = 'hoi' and num_inputs <= 5`.
+        sample: The number of rows to draw at random.
+        limit: The number of rows to keep.
+        seed: Decides the sample: the same rows and seed give the same one.
     """
 
     where: str | None = None
@@ -29,11 +33,11 @@ class Selection:
 
     @property
     def is_all(self) -> bool:
-        """Whether nothing is asked for, so that every row is chosen."""
+        """Whether every row is selected."""
         return self.where is None and self.sample is None and self.limit is None
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, for the identity of what is made of the rows."""
+        """Return plain values, for the identity of a result."""
         return {
             "where": self.where,
             "sample": self.sample,
@@ -42,16 +46,16 @@ class Selection:
         }
 
     def of(self, index: pa.Table) -> pa.Table:
-        """The chosen rows of an index, in its order. Raises `BadSelection`."""
+        """Return the selected rows of an index, in its order. Raises `BadSelection`."""
         return index if self.is_all else index.take(_array(self.places(index)))
 
     def places(self, index: pa.Table) -> Places:
-        """The places of the chosen rows, in order. Raises `BadSelection`."""
+        """Return the row numbers of the selection, in order. Raises `BadSelection`."""
         chosen = np.arange(index.num_rows, dtype=np.int64)
         if self.where is not None:
             chosen = _where(index, self.where)
             if not len(chosen):
-                msg = f"no row of {index.num_rows} fits --where {self.where!r}."
+                msg = f"none of {index.num_rows} rows matches --where {self.where!r}."
                 raise BadSelection(msg)
         if self.sample is not None and self.sample < len(chosen):
             chosen = chosen[_sample(index["id"].take(_array(chosen)), self.sample, self.seed)]
@@ -78,8 +82,9 @@ def _where(index: pa.Table, where: str) -> Places:
         columns = ", ".join(index.column_names)
         what = str(error).partition("\n")[0]  # the rest shows the query, and a column of ours
         msg = (
-            f"--where {where!r} is no SQL expression over the index: {what}\n"
-            f"Its columns are {columns}. For example: --where \"task = 'hoi' and num_inputs <= 5\""
+            f"--where {where!r} is not an SQL expression over the index: {what}\n"
+            f"Its columns are {columns}. For example: --where \"task = 'hoi' and num_inputs <= "
+            '5"'
         )
         raise BadSelection(msg) from error
     return np.sort(np.array(places.to_pylist(), np.int64))

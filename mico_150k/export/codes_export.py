@@ -127,7 +127,7 @@ class CodesExport:
         if self._is_begun():
             return
         if folder.exists() and any(folder.iterdir()):
-            msg = f"{folder} holds files that no export has written. Choose another --out."
+            msg = f"{folder} has files that no export has written. Choose another --out."
             raise OutputRefused(msg)
         write_json(folder / MADE_OF, self._job.identity())
 
@@ -160,10 +160,10 @@ def _fetch(dataset: Dataset, name: str, record: dict[str, Any], path: Path) -> N
         try:
             storage.again(bind(storage.fs.get_file, storage.path(name), str(temporary)))
         except Exception as error:  # every file system has its own way to say no
-            msg = f"{dataset.location}: {name} cannot be fetched: {error}"
+            msg = f"{dataset.location}: {name} cannot be downloaded: {error}"
             raise BrokenFile(msg) from error
         if not _is(temporary, record):
-            msg = f"{dataset.location}: {name} is not the file that its {layout.MANIFEST} tells of."
+            msg = f"{dataset.location}: {name} differs from the file in its {layout.MANIFEST}."
             raise BrokenFile(msg)
 
 

@@ -44,7 +44,7 @@ class ExportFolder(ClaimedFolder):
     AGAIN: ClassVar[str] = "Export it again"
     OPTION: ClassVar[str] = "--out"
     WORK: ClassVar[str] = WORK
-    OVERWRITE: ClassVar[str] = "--overwrite it: images stay, and are used again"
+    OVERWRITE: ClassVar[str] = "use --overwrite, which keeps the images"
     STAYS: ClassVar[frozenset[str]] = frozenset({IMAGES})
 
     def part(self, name: str) -> Path:
@@ -109,7 +109,7 @@ class ExportFolder(ClaimedFolder):
             msg = f"{why}\nExport it again."
             raise NotAnExport(msg)
         if named != _FORMAT:
-            msg = f"{self.folder}: no {EXPORT} of a finished export in it."
+            msg = f"{self.folder} has no {EXPORT} of a finished export."
             raise NotAnExport(msg)
         return parse_exported(found, self.folder)
 
@@ -132,17 +132,17 @@ def check_folder(path: Path, option: str) -> None:
     In a dataset folder it could put its own shards in the place of those that it reads.
     """
     if str(path).startswith("~"):
-        msg = f"{path}: the shell has left its ~ as it is; write your home folder in {option}."
+        msg = f"{path}: the shell has not expanded ~; write your home folder in {option}."
         raise OutputRefused(msg)
     there = existing(path)
     if not there.is_dir():
-        msg = f"{there} is no folder. Choose another place than {path} with {option}."
+        msg = f"{there} is not a folder. Choose another place than {path} with {option}."
         raise OutputRefused(msg)
     place = path.resolve()
     for folder in (place, *place.parents):
         if is_manifest(read_json(folder / layout.MANIFEST)):
             msg = (
-                f"{path} lies in the dataset folder {folder}. "
-                f"Choose a place outside of it with {option}."
+                f"{path} is inside the dataset folder {folder}. Choose a place outside of it with "
+                f"{option}."
             )
             raise OutputRefused(msg)

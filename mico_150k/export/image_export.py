@@ -228,10 +228,10 @@ def _read_records(path: Path) -> list[dict[str, Any]]:
         with open_regular(path) as file:
             found = parse_json(file.read())
     except ValueError as error:
-        msg = f"{path}: no JSON that can be read: {excerpt(error)}"
+        msg = f"{path}: not valid JSON: {excerpt(error)}"
         raise BrokenFile(msg) from error
     if not isinstance(found, list) or not all(isinstance(record, dict) for record in found):
-        msg = f"{path}: no list of records, as an export writes it."
+        msg = f"{path}: not a list of records as an export writes it."
         raise BrokenFile(msg)
     return found
 
@@ -239,7 +239,7 @@ def _read_records(path: Path) -> list[dict[str, Any]]:
 def _read_lines(path: Path) -> Iterator[dict[str, Any]]:
     for number, record in read_json_lines(path):
         if not isinstance(record, dict):
-            msg = f"{path}, line {number}: no record, as an export writes it."
+            msg = f"{path}, line {number}: not a record as an export writes it."
             raise BrokenFile(msg)
         yield record
 

@@ -55,8 +55,8 @@ class ImageStore:
         ending = _ENDINGS.get(image_format)
         if ending is None or not _DIGEST.fullmatch(digest):
             msg = (
-                f"no image is called {shown(digest)} and of the format {shown(image_format)}: "
-                "`mico check` tells what is wrong with the dataset."
+                f"no image is called {shown(digest)} and of the format {shown(image_format)}: run "
+                "`mico check` to see what is wrong with the dataset."
             )
             raise BrokenFile(msg)
         return f"{digest[:2]}/{digest}.{ending}"
@@ -70,7 +70,7 @@ class ImageStore:
         path = self.root / self.name(image.digest, image.format)
         size = len(image.data)
         if xxhash.xxh3_128_hexdigest(image.data) != image.digest:
-            msg = f"an image is not the one that the index names ({image.digest}): `mico check`."
+            msg = f"an image differs from the one in the index ({image.digest}): run `mico check`."
             raise BrokenFile(msg)
         self._put[image.digest] = size
         if _size_of(path) == size:

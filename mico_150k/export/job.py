@@ -167,14 +167,14 @@ class ExportJob:
 def _check_options(trainer: Trainer, options: ExportOptions) -> None:
     """Raise `UsageError` where an option says nothing to the trainer."""
     if isinstance(trainer, ShardTrainer) and options.images is not None:
-        msg = f"{trainer.title} reads images from Parquet: there are none for --images."
+        msg = f"{trainer.title} reads images from Parquet: --images does not apply."
         raise UsageError(msg)
     if isinstance(trainer, CodesTrainer):
         if options.images is not None:
-            msg = f"{trainer.title} reads codes: there are no images for --images."
+            msg = f"{trainer.title} reads codes: --images does not apply."
             raise UsageError(msg)
         if options.over_limit is OverLimitPolicy.TRUNCATE:
-            msg = "--over-limit truncate: with --format codes it is drop or error."
+            msg = "--over-limit truncate: with --format codes, only drop or error."
             raise UsageError(msg)
 
 
@@ -197,10 +197,10 @@ def codes_records(dataset: Dataset) -> dict[str, dict[str, Any]]:
 def _place_of(dataset: Dataset, trainer: Trainer, options: ExportOptions) -> Path:
     """The configuration's own folder. Raises `UsageError` where it will not do."""
     if not isinstance(trainer, ShardTrainer):
-        msg = f"{trainer.title} reads files of its own: say where with --out."
+        msg = f"{trainer.title} needs files of its own: choose a folder with --out."
         raise UsageError(msg)
     if dataset.folder is None:
-        msg = f"{dataset.location} is not on this machine: say where with --out."
+        msg = f"{dataset.location} is not on this machine: choose a folder with --out."
         raise UsageError(msg)
     if not options.selection.is_all or options.max_inputs is not None:
         msg = "--in-place exports every row: choose rows with --out."
@@ -213,11 +213,11 @@ def _place_of(dataset: Dataset, trainer: Trainer, options: ExportOptions) -> Pat
     if others:
         msg = (
             f"{trainer.title} reads every Parquet file in a folder, and {dataset.location} has "
-            f"{others[0]} there, of another split: say where with --out."
+            f"{others[0]} of another split: choose a folder with --out."
         )
         raise UsageError(msg)
     place = absolute(dataset.folder / trainer.name)
     if not Root.at(dataset.folder).holds(place):
-        msg = f"{place} is a link that leads out of {dataset.location}: say where with --out."
+        msg = f"{place} is a link that leads out of {dataset.location}: choose a folder with --out."
         raise OutputRefused(msg)
     return place

@@ -93,7 +93,7 @@ def fit(
         msg = (
             f"{len(exceeding):,} of {counted(chosen.num_rows, 'row')} are over a limit for "
             f"{trainer.title}: {', '.join(exceeding[:_MOST_NAMED])}{more}\n"
-            "--over-limit drop leaves them out; --over-limit truncate keeps the first inputs of "
+            "--over-limit drop skips them; --over-limit truncate keeps the first inputs of "
             "those with too many."
         )
         raise OverLimit(msg)

@@ -54,14 +54,14 @@ class ShardsExport:
             return
         if job.in_place:
             there = sum(file["row_groups"] for file in self._records().values())
-            what, way_out = "row groups", "Split them in a copy with --out DIR, or take"
+            what, way_out = "row groups", "Split them in a copy with --out DIR, or use"
         else:
             there = job.fitted.index.num_rows
             what, way_out = "rows", "Choose more rows, or"
         if there < readers.count:
             msg = (
-                f"{there} {what} are fewer than {readers}: some would wait for ever. "
-                f"{way_out} fewer ranks or workers."
+                f"{there} {what} are fewer than {readers}: some would wait forever. {way_out} "
+                "fewer ranks or workers."
             )
             raise OverLimit(msg)
 

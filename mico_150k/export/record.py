@@ -24,7 +24,7 @@ def parse_exported(plain: dict[str, Any], where: object) -> Exported:
     try:
         exported = Exported(**plain)
     except TypeError as error:
-        msg = f"{where}: its export.json is not as an export writes it: export again."
+        msg = f"{where}: its export.json is damaged: export again."
         raise NotAnExport(msg) from error
     for key, holds in _rules(exported):
         if not holds:

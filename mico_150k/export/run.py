@@ -82,7 +82,7 @@ def _relocate(old: Exported, place: Path, trainer: Trainer, images: Path | None)
     try:
         return _finish(trainer, new)
     except (LookupError, StopIteration) as error:
-        msg = f"{place}: its {EXPORT} does not tell what {trainer.title} needs: export again."
+        msg = f"{place}: its {EXPORT} lacks what {trainer.title} needs: export again."
         raise NotAnExport(msg) from error
 
 
@@ -93,7 +93,7 @@ def _images_of(old: Exported, place: Path, images: Path | None) -> str:
     is_own = name in {IMAGES, PICKLES} and old.images == str(Path(old.root) / name)
     new = images or (place / name if is_own else Path(old.images))
     if not new.is_dir():
-        msg = f"{new}: the export's images are not there; say where with --images."
+        msg = f"{new}: the export's images are not there; name their folder with --images."
         raise NotAnExport(msg)
     return str(absolute(new))
 

@@ -38,6 +38,6 @@ def _reason(trainer: Trainer, exported: Exported, name: str) -> tuple[str, str]:
     if name == MORE_THAN_ASKED:
         return f"more than {exported.identity['max_inputs']} inputs", "`--max-inputs` asked for it"
     if name == DANGLING:
-        return "cut to fewer inputs, its instruction would name one that is gone", ""
+        return "truncated, its instruction would name an input that is gone", ""
     limit = next(limit for limit in trainer.limits if limit.name == name)
     return limit.why, limit.source

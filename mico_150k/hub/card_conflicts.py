@@ -25,9 +25,9 @@ def refuse_to_lose(
         lost = [what for what in lost if what not in LICENSE_KEYS]
     if lost:
         msg = (
-            f"{layout.CARD} of {repository.url} was written or changed by hand, and this push "
-            f"would lose what it says there: {', '.join(lost)}.\n"
-            f"Take over what is to stay into {folder.path / layout.CARD}, or lose it with "
+            f"{layout.CARD} of {repository.url} was edited by hand, and this push would discard: "
+            f"{', '.join(lost)}.\n"
+            f"Copy what you want to keep into {folder.path / layout.CARD}, or discard it with "
             "--overwrite."
         )
         raise PushRefused(msg)
@@ -52,7 +52,7 @@ def lost_edits(here: CardText, there: CardText) -> list[str]:
         if here.sections.get(name, text).strip() != text.strip()
     ]
     return [
-        *(["its text outside of kept sections"] if text_is_lost else []),
+        *(["text outside of kept sections"] if text_is_lost else []),
         *sections,
         *differing_by_hand(by_hand(here.header), by_hand(there.header)),
     ]

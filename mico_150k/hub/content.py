@@ -65,7 +65,7 @@ def _manifest(repository: Repository, snapshot: Snapshot) -> dict[str, Any] | No
         versions = build.get("versions") if isinstance(build, dict) else None
         return {"format": found["format"], "build": {"versions": versions}}
     if faults := manifest_faults(found):
-        way_out = "Remove it on the Hub, and push again: `hf repos delete-files` does that."
+        way_out = "Remove it on the Hub with `hf repos delete-files`, and push again."
         msg = f"{repository.name} on the Hub: {summary(faults, way_out)}"
         raise PushRefused(msg)
     manifest: dict[str, Any] = found

@@ -16,12 +16,12 @@ from mico_150k.hub.sync import sync_until_equal
 CONFIG = "not-finished"
 _NO_FILE = "this-dataset-is-being-pushed-and-not-whole-yet.parquet"
 """Part of the error that a reader gets."""
-_TITLE = "A placeholder for the card, while shards are sent"
+_TITLE = "Placeholder for the card while shards are uploaded"
 _BODY = """
 # MICo-150K
 
-**This dataset is being pushed, and not whole yet**: until it is, `load_dataset` stops with an
-error. A push that was interrupted goes on when the same command is run again.
+**This dataset is being uploaded and is not complete yet.** Until it is, `load_dataset` stops with
+an error. After an interruption, re-run the push to resume it.
 """
 
 

@@ -22,15 +22,15 @@ def check_account(account: dict[str, Any], repository: Repository) -> None:
     if token.get("role") == "read":
         msg = (
             f"The token {token.get('displayName', '')!r} of {account['name']} may only read. "
-            "Make one that may write: huggingface.co/settings/tokens."
+            "Create one that may write: huggingface.co/settings/tokens."
         )
         raise NoAccess(msg)
     owner = repository.name.partition("/")[0]
     owners = [account["name"], *(found["name"] for found in account.get("orgs", []))]
     if owner not in owners:
         msg = (
-            f"The token is {account['name']}'s, who is no member of {owner!r}: it can push to "
-            f"{', '.join(owners)}."
+            f"The token belongs to {account['name']}, who is not a member of {owner!r}: it can "
+            f"push to {', '.join(owners)}."
         )
         raise NoAccess(msg)
 
@@ -39,7 +39,7 @@ def check_visibility(repository: Repository, *, is_private: bool, asked: bool) -
     """Raise `PushRefused` where a private repository is asked for, and this one is public."""
     if asked and not is_private:
         msg = (
-            f"{repository.url} is public, and a private one is asked for. Make it private "
+            f"{repository.url} is public, and --private asks for a private one. Make it private "
             f"({repository.url}/settings), or push without --private."
         )
         raise PushRefused(msg)
@@ -56,9 +56,9 @@ def check_remote_files(repository: Repository, revision: str, there: Iterable[st
     found = [*(path for path in paths if path == script_of(repository)), *foreign_files(paths)]
     if found:
         msg = (
-            f"{repository.url} holds {shown(found)}: a script named like "
-            "the repository stops load_dataset from datasets 4 on, and the folders of "
-            "configurations are for their shards alone. Remove them first:\n"
+            f"{repository.url} holds {shown(found)}: load_dataset fails from datasets 4 on with a "
+            "script named like the repository, and folders of configurations may only have "
+            "shards. Remove these files first:\n"
             f"    hf repos delete-files {repository.name} --type dataset --revision {revision} "
             f"{' '.join(map(repr, found[:MOST_SHOWN]))}"
         )
@@ -74,9 +74,9 @@ def check_folder(folder: DatasetFolder, publication: Publication, missing: list[
     lost = [path for path in missing if not (folder.path / path).is_file()]
     if lost:
         msg = (
-            f"{shown(lost)}: neither in {folder.path} nor on the Hub. Build it again into another "
-            "folder, and push that: the same source and options give the same bytes, and what "
-            "the Hub has is not sent again."
+            f"{shown(lost)}: neither in {folder.path} nor on the Hub. Build it into another "
+            "folder, and push that: the same source and options give the same bytes, and files "
+            "that the Hub has are not uploaded again."
         )
         raise PushRefused(msg)
     needed = set(missing)
@@ -86,7 +86,7 @@ def check_folder(folder: DatasetFolder, publication: Publication, missing: list[
         if finding.fault and not _is_sent(finding.where, publication, needed)
     ]
     faults += [
-        f"{path}: larger than the Hub takes ({gigabytes(FILE_BYTES)})"
+        f"{path}: larger than the Hub accepts ({gigabytes(FILE_BYTES)})"
         for path in missing
         if publication.shards[path].bytes > FILE_BYTES
     ]
@@ -97,7 +97,7 @@ def check_folder(folder: DatasetFolder, publication: Publication, missing: list[
     ]
     if faults:
         lines = shown(faults, "\n    ")
-        msg = f"{folder.path} is not fit to be pushed (`mico check` says more):\n    {lines}"
+        msg = f"{folder.path} cannot be pushed (run `mico check` for details):\n    {lines}"
         raise PushRefused(msg)
 
 
@@ -115,9 +115,8 @@ def check_license(publication: Publication) -> None:
     """Raise `NoLicense` where the card states none: nobody may guess it."""
     if not (publication.card.header or {}).get("license"):
         msg = (
-            f"{layout.CARD} states no licence, and a dataset without one can be used by nobody in "
-            "good faith. Say which, by the Hub's identifier: --license cc-by-nc-4.0 "
-            "(`unknown` is one of them)."
+            f"{layout.CARD} states no license, and without one nobody may use the dataset. Choose "
+            "one of the Hub's identifiers: --license cc-by-nc-4.0 (`unknown` is one of them)."
         )
         raise NoLicense(msg)
 
@@ -129,5 +128,5 @@ def check_metadata(publication: Publication) -> None:
     try:
         DatasetCard(publication.card.text).validate(repo_type="dataset")
     except ValueError as error:
-        msg = f"The Hub does not take the card's header: {error}"
+        msg = f"The Hub rejects the card's header: {error}"
         raise PushRefused(msg) from error

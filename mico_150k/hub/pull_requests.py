@@ -13,7 +13,9 @@ TITLE = "Update by mico push"
 """By it, and by its author, an interrupted push finds its own again."""
 
 _UNFINISHED = {"open", "draft"}
-_OUTDATED = "What it was opened for has changed meanwhile; `mico push` opens another."
+_OUTDATED = (
+    "The branch or the dataset has changed since this was opened; `mico push` opens another."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +66,8 @@ def merge(repository: Repository, number: int) -> None:
             return
         if pull.conflicts:
             raise PushRefused(
-                f"{repository.url}/discussions/{number} conflicts with what was committed "
-                "meanwhile. Push again: that opens another, and sends little anew."
+                f"{repository.url}/discussions/{number} conflicts with a newer commit. Push "
+                "again: that opens another, and uploads only what is missing."
             )
         if pull.status == "draft":
             api.change_discussion_status(repository.name, number, "open", repo_type=KIND)

@@ -1,8 +1,8 @@
-"""A push: what is missing is sent, and readers see the state before it or the one after it.
+"""Pushes a dataset: uploads what is missing; readers see the old state or the new one.
 
     look ──► compare ──► check the folder ──► shards ──► compare ──► card, last ──► read it back
 
-A first push goes to the branch, behind a placeholder for the card at which `load_dataset` stops. A
+A first push goes to the branch, with a placeholder card at which `load_dataset` stops. A
 later one goes to a pull request, is read back there, and is merged.
 """
 
@@ -40,15 +40,15 @@ class PushStrategy(str, Enum):
 
     NOTHING = "nothing to do"
     FIRST = "to the branch, card last"
-    REPLACE = "to the branch, with a placeholder for its card meanwhile"
+    REPLACE = "to the branch, with a placeholder card until it is finished"
     PULL_REQUEST = "to a pull request, which is merged"
 
 
 @dataclass(frozen=True, slots=True)
 class PushOptions:
-    """`configs` are those to push, all where there are none. `tag` names the result.
+    """Options of a push. `configs` are those to push (empty: all). `tag` tags the result.
 
-    `license` is another one than the folder's card states. `overwrite` lets go what people have
+    `license` replaces the one on the folder's card. `overwrite` discards what people have
     written into the card on the Hub.
     """
 
@@ -62,7 +62,7 @@ class PushOptions:
 
 @dataclass(frozen=True, slots=True)
 class PushProgress:
-    """Shards that are on the Hub, of how many."""
+    """The shards that are already on the Hub, and all of them."""
 
     files: int
     total_files: int
@@ -72,9 +72,9 @@ class PushProgress:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class PushResult:
-    """A finished push. `files` and `bytes` are of shards that were sent.
+    """The result of a push. `files` and `bytes` count the uploaded shards.
 
-    `commit` is the state that was compared with the folder.
+    `commit` is the one that was compared with the folder.
     """
 
     url: str
@@ -86,7 +86,7 @@ class PushResult:
     seconds: float
 
     def __repr__(self) -> str:
-        """The push in one line."""
+        """Describe the push in one line."""
         return (
             f"<{type(self).__name__} {self.url} at {self.commit[:8]}: {self.files} shards sent, "
             f"{gigabytes(self.bytes)}, verified, {self.seconds:.1f} s>"
@@ -95,7 +95,7 @@ class PushResult:
 
 @dataclass(frozen=True, slots=True)
 class Push:
-    """A push that is planned, and may start."""
+    """A planned push that can start."""
 
     repository: Repository
     options: PushOptions
@@ -106,7 +106,7 @@ class Push:
 
     @classmethod
     def prepare(cls, folder: DatasetFolder, repository: Repository, options: PushOptions) -> "Push":
-        """Look at what is here and there; sends nothing, and writes nothing.
+        """Compare the folder with the Hub; uploads and writes nothing.
 
         Raises `UsageError`, `HubError` in all its kinds, `NotADataset`, and `UnsafeFile`.
         """
@@ -140,11 +140,11 @@ class Push:
 
     @property
     def creates(self) -> bool:
-        """Whether the repository is made by it."""
+        """Whether the push creates the repository."""
         return self.state.private is None
 
     def run(self, on_progress: Callable[[PushProgress], None] = lambda _: None) -> PushResult:
-        """Send what is missing. Raises `HubError` in all its kinds; what is sent is kept."""
+        """Upload what is missing. Raises every kind of `HubError`; what is uploaded is kept."""
         started = time.monotonic()
         if self.creates:
             create(self.repository, private=self.options.private)
@@ -236,7 +236,7 @@ class Push:
         if faults:
             lines = preflight.shown(faults, "\n    ")
             commit = snapshot.commit[:8]
-            msg = f"{self.repository.url} at {commit}: not what was sent:\n    {lines}"
+            msg = f"{self.repository.url} at {commit}: differs from what was uploaded:\n    {lines}"
             raise HubError(msg)
         return findings
 
@@ -251,8 +251,8 @@ class Push:
         ]
         if left:
             msg = (
-                f"{self.repository.url}: the pull request is merged, and {left[0]} is not what it "
-                "should be: somebody has committed meanwhile. Push again."
+                f"{self.repository.url}: the pull request is merged, but {left[0]} differs: "
+                "somebody else has committed. Push again."
             )
             raise HubError(msg)
         return snapshot.commit
@@ -270,7 +270,7 @@ def _way(revision: str, *, published: bool, changes: bool) -> PushStrategy:
 def _check_tag(repository: Repository, tag: str, commit: str, way: PushStrategy) -> None:
     there = repository.tags().get(tag)
     if there is not None and (way is not PushStrategy.NOTHING or there != commit):
-        msg = f"{repository.name} has a tag {tag!r} already, of another state. Choose another name."
+        msg = f"{repository.name} already has a tag {tag!r} of another commit. Choose another name."
         raise UsageError(msg)
 
 

@@ -20,8 +20,8 @@ them (`scripts/measure_xet.py`): 1 % in the mean with images of 1.2 MB, 8 % with
 _LIMITS = {
     "a free account": (10**12, 100 * 10**9),
     "a PRO account": (10 * 10**12, 10**12),
-    "a free organisation": (10**12, 100 * 10**9),
-    "an organisation of one seat": (12 * 10**12, 10**12),
+    "a free organization": (10**12, 100 * 10**9),
+    "an organization with one seat": (12 * 10**12, 10**12),
 }
 """Bytes that may be counted on: public ones, private ones."""
 _GRANT = "a plan or a grant (datasets@huggingface.co)"
@@ -109,7 +109,7 @@ def storage_warnings(
         kind = "private" if private else "public"
         yield (
             f"{gigabytes(total)} of {kind} storage is more than the {gigabytes(limit)} that "
-            f"{owner} may count on: the Hub wants {_GRANT}"
+            f"{owner} can rely on: the Hub requires {_GRANT}"
         )
 
 
@@ -119,4 +119,4 @@ def _kind_of_owner(account: dict[str, Any], repository: Repository) -> str:
         return "a PRO account" if account.get("isPro") else "a free account"
     organisation = next(found for found in account["orgs"] if found["name"] == owner)
     paid = bool(organisation.get("isEnterprise"))
-    return "an organisation of one seat" if paid else "a free organisation"
+    return "an organization with one seat" if paid else "a free organization"

@@ -68,7 +68,7 @@ class Repository:
         try:
             validate_repo_id(name)
         except HFValidationError as error:
-            raise UsageError(f"{name!r} is no repository's name: {error}") from error
+            raise UsageError(f"{name!r} is not the name of a repository: {error}") from error
         if "/" not in name:
             msg = f"{name!r}: name the repository with its owner, as in `user/{name}`."
             raise UsageError(msg)
@@ -92,13 +92,13 @@ class Repository:
 
     def account(self) -> dict[str, Any]:
         """Whose the token is. Raises `NoAccess`."""
-        found: dict[str, Any] = self.ask("asking whose the token is", lambda api: api.whoami())
+        found: dict[str, Any] = self.ask("checking the token", lambda api: api.whoami())
         return found
 
     def is_private(self) -> bool | None:
         """Whether it is for its owner's eyes alone; None where it is not there for this token."""
         try:
-            info = self.ask("looking for it", lambda api: api.dataset_info(self.name))
+            info = self.ask("looking for the repository", lambda api: api.dataset_info(self.name))
         except NoRepository:
             return None
         return bool(info.private)
@@ -106,7 +106,7 @@ class Repository:
     def create(self, *, private: bool) -> None:
         """Create it; no error where it is there. If not private, it is as its owner's are."""
         self.ask(
-            "creating it",
+            "creating the repository",
             lambda api: api.create_repo(
                 self.name, repo_type=KIND, private=private or None, exist_ok=True
             ),
@@ -115,7 +115,7 @@ class Repository:
     def check_writable(self) -> None:
         """Raise `NoAccess` where the token may not write to it."""
         self.ask(
-            "asking whether the token may write",
+            "checking for write access",
             lambda api: api.auth_check(self.name, repo_type=KIND, write=True),
         )
 
@@ -148,7 +148,7 @@ class Repository:
         )
         there = self.tags().get(name)
         if there != commit:
-            msg = f"{self.name} has a tag {name!r} of another state. Choose another name."
+            msg = f"{self.name} has a tag {name!r} of another commit. Choose another name."
             raise UsageError(msg)
 
     def snapshot(self, revision: str) -> Snapshot:
@@ -159,12 +159,13 @@ class Repository:
             tree = api.list_repo_tree(self.name, recursive=True, revision=commit, repo_type=KIND)
             return _files(tree)
 
-        return Snapshot(commit, self.ask("listing its files", list_files))
+        return Snapshot(commit, self.ask("listing files", list_files))
 
     def commit_of(self, revision: str) -> str:
         """The commit that a revision is at. Raises `NoRepository` where there is none."""
         info = self.ask(
-            f"looking at {revision}", lambda api: api.dataset_info(self.name, revision=revision)
+            f"reading the commit {revision}",
+            lambda api: api.dataset_info(self.name, revision=revision),
         )
         return str(info.sha)
 
@@ -177,7 +178,7 @@ class Repository:
             def look(api: "HfApi", some: list[str] = some) -> dict[str, RemoteFile]:
                 return _files(api.get_paths_info(self.name, some, revision=commit, repo_type=KIND))
 
-            files |= self.ask("looking at what was sent", look)
+            files |= self.ask("checking the upload", look)
         return Snapshot(commit, files)
 
     def read(self, path: str, commit: str) -> bytes:
@@ -253,7 +254,7 @@ def _check_endpoint() -> None:
     except ValueError:
         valid = False
     if not valid:
-        msg = f"HF_ENDPOINT is {endpoint!r}, and no address such as https://huggingface.co."
+        msg = f"HF_ENDPOINT is {endpoint!r}, not an address such as https://huggingface.co."
         raise UsageError(msg)
 
 
@@ -265,7 +266,7 @@ def require_client() -> None:
     if int(version.partition(".")[0]) < MIN_CLIENT:
         msg = (
             f"Pushing needs huggingface_hub {MIN_CLIENT}.0 or later, and {version} is installed: "
-            f"pip install 'huggingface_hub>={MIN_CLIENT}'. Nothing else here needs it, so that an "
-            "environment of its own may be best."
+            f"pip install 'huggingface_hub>={MIN_CLIENT}'. No other command needs it, so a "
+            "separate environment may be best."
         )
         raise UsageError(msg)

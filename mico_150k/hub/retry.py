@@ -61,13 +61,15 @@ class RetryPolicy:
         Raises `NotSent` at the end of all patience.
         """
         failed = f"{repository}: {doing} failed"
-        kept = "What is there is kept: the same command goes on from there."
+        kept = "What is uploaded is kept: re-run the command to resume."
         asked = _asked_to_wait(error)
         if failures == self.tries:
             msg = f"{failed} {failures} times in a row, at last with {_said(error)}.\n{kept}"
             raise NotSent(msg) from error
         if asked > MOST_ASKED:
-            msg = f"{failed} with {_said(error)}: not before {asked / 60:.0f} minutes.\n{kept}"
+            msg = (
+                f"{failed} with {_said(error)}, and asks to wait {asked / 60:.0f} minutes.\n{kept}"
+            )
             raise NotSent(msg) from error
         most = min(self.longest, self.first * 2 ** (failures - 1))
         jittered = most * random.uniform(0.5, 1.0)  # noqa: S311 - so that clients do not march in step
@@ -83,7 +85,7 @@ def plain_error(error: BaseException, repository: str, doing: str) -> BaseExcept
     if isinstance(error, LocalTokenNotFoundError):
         return NoAccess(f"No token for the Hub. {_LOG_IN}")
     if isinstance(error, OfflineModeIsEnabled):
-        return HubError("HF_HUB_OFFLINE is set: the Hub may not be asked.")
+        return HubError("HF_HUB_OFFLINE is set, which forbids requests to the Hub.")
     if status_of(error):
         return _of_status(error, repository, doing)
     return error
@@ -98,12 +100,12 @@ def _of_status(error: BaseException, repository: str, doing: str) -> HubError:
         if isinstance(error, RevisionNotFoundError):
             return NoRepository(f"{repository} has no such revision ({doing}).")
         return NoRepository(
-            f"{repository}: there is no such dataset on the Hub, or the token may not see it."
+            f"{repository}: the dataset does not exist on the Hub, or the token cannot see it."
         )
     hints = {
-        UNAUTHORISED: "the Hub wants a valid token: there is none, it has expired, or the "
-        f"repository is another's. {_LOG_IN}",
-        FORBIDDEN: "the token needs write access to this very repository, or its owner.",
+        UNAUTHORISED: "the Hub requires a valid token: yours is missing, expired or not for this "
+        f"repository. {_LOG_IN}",
+        FORBIDDEN: "the token needs write access to this repository or its owner.",
         PAYMENT: "the account's plan does not allow it: huggingface.co/docs/hub/storage-limits.",
     }
     if status in hints:

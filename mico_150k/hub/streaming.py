@@ -62,8 +62,9 @@ class HubTarget:
         if self.state.content.is_published:
             name = self.repository.name
             msg = (
-                f"{self.repository.url} is published already, and its readers would see half of "
-                "each build. Build into a folder and push that, which goes by a pull request:\n"
+                f"{self.repository.url} is already published, and its readers would see "
+                "unfinished builds. Build into a folder and push it, which uses a pull "
+                "request:\n"
                 f"mico build SOURCE --out FOLDER && mico push FOLDER {name}"
             )
             raise PushRefused(msg)

@@ -30,8 +30,8 @@ def sync_until_equal(
         wrong = [path for path in paths if path in sent]
         if wrong:
             msg = (
-                f"{wrong[0]} is not what the manifest says: it was changed or is damaged. "
-                "`mico check` tells which files are."
+                f"{wrong[0]} differs from the manifest: it was changed, or is damaged. `mico "
+                "check` lists such files."
             )
             raise PushRefused(msg)
         sent = []
@@ -41,7 +41,7 @@ def sync_until_equal(
         try:
             commit = send(paths, snapshot)
         except Exception as error:
-            doing = f"sending {paths[0]} to {revision}"
+            doing = f"uploading {paths[0]} to {revision}"
             if not is_transient(error) and not _is_transfer(error):
                 told = error.__cause__ if type(error) is RuntimeError else error
                 raise plain_error(told or error, repository.name, doing) from error

@@ -137,7 +137,7 @@ def check_own_files(folder: DatasetFolder) -> None:
     for name in shards:
         if not _is_shard(name):
             msg = (
-                f"{folder.path}: its {layout.MANIFEST} names {excerpt(name)}, which is no shard's."
+                f"{folder.path}: its {layout.MANIFEST} names {excerpt(name)}, which is not a shard."
             )
             raise PushRefused(msg)
     for name in (layout.CARD, *_small_files(folder.path), *shards):
@@ -158,7 +158,7 @@ def _small_files(folder: Path) -> Iterator[str]:
         if _PICTURE.fullmatch(path.name):
             yield f"{layout.ASSETS}/{path.name}"
         elif not path.name.startswith("."):
-            logger.warning("%s/%s is no image: it is not sent", layout.ASSETS, excerpt(path.name))
+            logger.warning("%s/%s is not an image: not uploaded", layout.ASSETS, excerpt(path.name))
 
 
 def _is_shard(path: str) -> bool:
@@ -206,9 +206,8 @@ def _joined(
         others.pop(layout.CODES, None)
     if others and not is_same:
         msg = (
-            f"{repository} also holds {', '.join(others)} of another build, whose rows would no "
-            "longer be those of the rest. Build and push these as well, or remove their folders "
-            "on the Hub first."
+            f"{repository} also holds {', '.join(others)} of another build, whose rows would not "
+            "match. Build and push these as well, or remove their folders on the Hub first."
         )
         raise PushRefused(msg)
     joined = {**others, **{config: manifest["configs"][config] for config in wanted}}

@@ -12,6 +12,7 @@ def token_fault() -> str:
     if token.isascii() and token.isprintable():
         return ""
     return (
-        "The token for the Hub (HF_TOKEN, or what `hf auth login` has kept) has a character that "
-        "no token has.\nCopy it again from huggingface.co/settings/tokens."
+        "The token for the Hub (HF_TOKEN, or what `hf auth login` has kept) has an invalid "
+        "character.\n"
+        "Copy it again from huggingface.co/settings/tokens."
     )

@@ -72,7 +72,7 @@ def _difference(shard: Shard, remote: RemoteFile | None) -> str:
         return "is missing on the Hub"
     if remote.size != shard.bytes:
         return f"has {remote.size} bytes on the Hub, and {shard.bytes} in the manifest"
-    return "has another SHA-256 on the Hub than in the manifest"
+    return "has a SHA-256 on the Hub that differs from the manifest"
 
 
 def _check_small(publication: Publication, there: Content) -> Iterator[Finding]:
@@ -81,21 +81,21 @@ def _check_small(publication: Publication, there: Content) -> Iterator[Finding]:
     changed = [path for path in publication.changed_small(there.files) if path in small]
     for path in changed:
         if path not in there.files:
-            unfinished = ": no push was finished" if path == layout.MANIFEST else ""
+            unfinished = ": no push has finished" if path == layout.MANIFEST else ""
             yield Finding(True, path, f"is missing on the Hub{unfinished}")
         elif path == layout.MANIFEST:
             yield Finding(True, path, _manifest_fault(publication.manifest, there.manifest))
         else:
-            yield Finding(True, path, "has another content on the Hub than here")
+            yield Finding(True, path, "differs on the Hub from the local file")
     if not changed:
-        yield Finding(False, ", ".join(small), "with the content that they have here")
+        yield Finding(False, ", ".join(small), "with the same content as the local files")
 
 
 def _manifest_fault(here: Mapping[str, Any], there: Mapping[str, Any] | None) -> str:
     if there is None:
-        return "on the Hub is no manifest of ours"
+        return "on the Hub is not a manifest of mico-150k"
     keys = [key for key in {**here, **there} if there.get(key) != here.get(key)]
-    return f"on the Hub differs in {', '.join(keys) or 'how it is written'}"
+    return f"on the Hub differs in {', '.join(keys) or 'formatting'}"
 
 
 def _check_others(
@@ -104,16 +104,18 @@ def _check_others(
     """What is there besides: faults where readers might take it for the dataset."""
     stale = [*publication.stale(there), *foreign_files(there)]
     for path in stale:
-        yield Finding(True, path, "is on the Hub, and no part of this dataset")
+        yield Finding(True, path, "is on the Hub, but not part of this dataset")
     script = script_of(repository)
     if script in there:
         yield Finding(
-            True, script, "a script named like the repository stops load_dataset from datasets 4 on"
+            True,
+            script,
+            "a script named like the repository makes load_dataset fail from datasets 4 on",
         )
     known = {*publication.shards, *publication.small, *stale, script, _OF_THE_HUB}
     others = [path for path in there if path not in known]
     if others:
-        yield Finding(False, shown(others), "somebody's own, and no part of this dataset")
+        yield Finding(False, shown(others), "added by hand, not part of this dataset")
 
 
 def _check_card(publication: Publication, there: Content) -> Iterator[Finding]:
@@ -122,9 +124,9 @@ def _check_card(publication: Publication, there: Content) -> Iterator[Finding]:
         return
     yield from check_header(there.card.header, publication.manifest)
     if there.card.says(publication.card):
-        yield Finding(False, layout.CARD, "with the text that a push gives it")
+        yield Finding(False, layout.CARD, "with the expected text")
     elif there.card.is_untouched:
-        yield Finding(False, layout.CARD, "is ours, and not as a push would write it now")
+        yield Finding(False, layout.CARD, "is not what a push would write now")
     else:
         yield Finding(True, layout.CARD, "was changed on the Hub outside of its kept sections")
 
@@ -143,5 +145,5 @@ def _read_row(repository: Repository, rows: FirstRows, config: str) -> Finding:
         told = f"{type(error).__name__}: {error}".splitlines()[0]
         return Finding(True, config, f"load_dataset fails: {told}")
     if row is None:
-        return Finding(True, config, "load_dataset gives no row")
-    return Finding(False, config, f"load_dataset gives a row, {row.pictures} pictures decoded")
+        return Finding(True, config, "load_dataset returns no row")
+    return Finding(False, config, f"load_dataset returns a row with {row.pictures} decoded images")

@@ -32,7 +32,7 @@ class HubWorkFolder(ClaimedFolder):
     AGAIN: ClassVar[str] = "Build again"
     OPTION: ClassVar[str] = "--work"
     WORK: ClassVar[str] = ".hub"
-    OVERWRITE: ClassVar[str] = "remove that folder to start over"
+    OVERWRITE: ClassVar[str] = "remove the folder to start over"
 
     @property
     def dataset(self) -> Path:

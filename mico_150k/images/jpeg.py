@@ -65,7 +65,7 @@ def read_jpeg(data: memoryview, verify: Verify) -> Coding:
         elif marker == _DQT:
             tables.update(_tables(body))
         elif marker in _EXTENSIONS or (marker == _DRI and len(body) != _LENGTH.size):
-            raise UnusableImage(Reason.CORRUPT, f"JPEG with a segment {marker:X} that is none")
+            raise UnusableImage(Reason.CORRUPT, f"JPEG with an invalid segment {marker:X}")
         elif marker == SOS:
             if frame is None:
                 raise UnusableImage(Reason.CORRUPT, "JPEG scan before its frame")
@@ -152,14 +152,14 @@ def _tables(body: memoryview) -> Iterator[int]:
         width, number = 1 + (body[position] >> 4), body[position] & 0x0F
         position += 1 + width * _TABLE_VALUES
         if position > len(body):
-            raise UnusableImage(Reason.CORRUPT, "JPEG with a broken quantisation table")
+            raise UnusableImage(Reason.CORRUPT, "JPEG with a broken quantization table")
         yield number
 
 
 def _check_tables(frame: memoryview, tables: set[int]) -> None:
     wanted = frame[_FRAME.size + 2 :: _COMPONENT_BYTES]
     if not tables.issuperset(wanted):
-        raise UnusableImage(Reason.CORRUPT, "JPEG without a quantisation table that it needs")
+        raise UnusableImage(Reason.CORRUPT, "JPEG without a quantization table that it needs")
 
 
 def _refuse_second_end(rest: memoryview) -> None:
@@ -169,7 +169,9 @@ def _refuse_second_end(rest: memoryview) -> None:
     """
     after = bytes(rest)
     if after.rstrip(b"\0").endswith(END) and after.strip(END + b"\0") and SIGNATURE not in after:
-        raise UnusableImage(Reason.CORRUPT, "JPEG with an end-of-image marker in mid-picture")
+        raise UnusableImage(
+            Reason.CORRUPT, "JPEG with an end-of-image marker within its image data"
+        )
 
 
 def _marker(data: memoryview, position: int) -> tuple[int, int]:
@@ -191,7 +193,7 @@ def _segment(data: memoryview, position: int) -> tuple[memoryview, int]:
         raise UnusableImage(Reason.TRUNCATED, "JPEG ends within a segment")
     end = position + _LENGTH.unpack_from(data, position)[0]
     if end < position + _LENGTH.size:
-        raise UnusableImage(Reason.CORRUPT, f"JPEG segment of no length at byte {position}")
+        raise UnusableImage(Reason.CORRUPT, f"JPEG segment without a length at byte {position}")
     if end > len(data):
         raise UnusableImage(Reason.TRUNCATED, "JPEG ends within a segment")
     return data[position + _LENGTH.size : end], end

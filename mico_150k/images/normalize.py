@@ -100,7 +100,7 @@ def _eight_bits(image: Pillow.Image, header: Header) -> tuple[Pillow.Image, Pill
     transparency = image.info.get("transparency")
     if image.mode == "RGB" and transparency is not None and header.coding.bits > _BITS:
         # Pillow has dropped the low bytes, by which the transparent colour is told from others.
-        raise UnusableImage(Reason.UNDECODABLE, "16-bit RGB with one transparent colour")
+        raise UnusableImage(Reason.UNDECODABLE, "16-bit RGB with one transparent color")
     if image.mode in {"PA", "RGBA", "RGBa"} or transparency is not None:
         whole = image if image.mode == "RGBA" else image.convert("RGBA")
         return whole.convert("RGB"), whole.getchannel("A")

@@ -127,7 +127,7 @@ def check_png_pixels(data: memoryview) -> None:
         for unpacked in _unpacked(data):
             missing -= unpacked
             if missing < -_SURPLUS:
-                detail = "PNG's image data goes on after its last line"
+                detail = "PNG's image data continues after its last line"
                 raise UnusableImage(Reason.UNDECODABLE, detail)
     except zlib.error as error:
         raise UnusableImage(Reason.UNDECODABLE, f"PNG's image data: {error}") from error
@@ -185,7 +185,7 @@ def _read_ihdr(kind: bytes, body: memoryview) -> tuple[int, int, int, int, int, 
     width, height, bits, colour_type, packing, filtering, interlacing = _IHDR.unpack(body)
     _, _, possible_bits = _COLOUR_TYPES.get(colour_type, (0, 0, set[int]()))
     if bits not in possible_bits or packing or filtering or interlacing > 1:
-        raise UnusableImage(Reason.CORRUPT, f"PNG coded as no PNG is: {tuple(body[8:])}")
+        raise UnusableImage(Reason.CORRUPT, f"PNG with an invalid header: {tuple(body[8:])}")
     return width, height, bits, colour_type, packing, filtering, interlacing
 
 

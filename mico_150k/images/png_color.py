@@ -82,7 +82,7 @@ def _of_code_points(body: bytes) -> ColorSpace | None:
         return None
     if curve in _NO_ONE_FORM or (primaries == _XYZ and curve in _CURVES):
         said = _NO_ONE_FORM.get(curve, "CIE XYZ")
-        detail = f"PNG in {said} (cICP), which has no one form in 8-bit sRGB"
+        detail = f"PNG in {said} (cICP), which has no unique form in 8-bit sRGB"
         raise UnusableImage(Reason.UNDECODABLE, detail)
     if primaries not in _PRIMARIES or curve not in _CURVES:
         return None

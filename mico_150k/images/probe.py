@@ -155,7 +155,7 @@ def _other_header(view: memoryview) -> Header:
             detail = f"{kind.name} starts with {start[:8]!r}".strip()
         else:
             advice = kind.advice and f"; {kind.advice}"
-            detail = f"{kind.name}: not an image format that is read{advice}"
+            detail = f"{kind.name}: this image format is not supported{advice}"
         raise UnusableImage(Reason.UNKNOWN_FORMAT, detail) from error
 
 

@@ -57,7 +57,7 @@ class ImageReader:
             check_pixels(data, header)
         if not actions:
             return Image(data, header.format, header.width, header.height, digest)
-        with blaming_the_image(Reason.UNDECODABLE, "cannot be normalised: "):
+        with blaming_the_image(Reason.UNDECODABLE, "cannot be re-encoded: "):
             picture = normalise(data, header)
         normal = probe(picture, Verify.HEADER)
         image = Image(

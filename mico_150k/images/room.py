@@ -29,9 +29,9 @@ def check_room(room: int | None, image_format: str, sides: tuple[int, int], size
     if room is None or need <= room:
         return
     msg = (
-        f"an image of {sides[0]} × {sides[1]} pixels needs about {need // _MB} MB to be decoded, "
-        f"and --max-memory leaves {room // _MB} MB for one.\n"
-        "Run the same command again with a larger --max-memory, or with fewer --workers, which "
-        "leave more for each; what is finished is kept."
+        f"an image of {sides[0]} × {sides[1]} pixels needs about {need // _MB} MB of memory to "
+        f"decode, and --max-memory leaves {room // _MB} MB.\n"
+        "Re-run the command with a larger --max-memory, or with fewer --workers, which leaves "
+        "more for each. Finished work is kept."
     )
     raise MemoryTooSmall(msg)

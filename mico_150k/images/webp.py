@@ -94,7 +94,7 @@ def _lossy(body: memoryview) -> tuple[int, int]:
     """Sides of a VP8 key frame that is shown, and whose partitions fit (RFC 6386, section 9.1)."""
     tag = body[0] if len(body) >= _LOSSY_HEADER else 1
     if tag & 1 or not tag & _SHOWN or bytes(body[3:6]) != b"\x9d\x01\x2a":
-        raise UnusableImage(Reason.CORRUPT, "WebP's image data is no VP8 key frame")
+        raise UnusableImage(Reason.CORRUPT, "WebP's image data is not a VP8 key frame")
     if tag >> 1 & 7 > _MOST_PROFILE or _uint24(body, 0) >> 5 > len(body) - _LOSSY_HEADER:
         raise UnusableImage(Reason.CORRUPT, "WebP's VP8 frame is longer than its chunk")
     width, height = _SIDES.unpack_from(body, 6)
@@ -105,7 +105,7 @@ def _lossless(body: memoryview) -> tuple[int, int]:
     """Sides of a VP8L image (RFC 9649, section 3.4)."""
     packed = _SIZE.unpack_from(body, 1)[0] if len(body) >= _LOSSLESS_HEADER else 0
     if not packed or body[0] != _LOSSLESS_SIGNATURE or packed >> _LOSSLESS_VERSION_SHIFT:
-        raise UnusableImage(Reason.CORRUPT, "WebP's image data is no VP8L stream")
+        raise UnusableImage(Reason.CORRUPT, "WebP's image data is not a VP8L stream")
     return (packed & _SIDE_MASK) + 1, (packed >> _SIDE_BITS & _SIDE_MASK) + 1
 
 

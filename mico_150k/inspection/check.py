@@ -142,7 +142,7 @@ def _check_files(
         for split, rows in _rows_by_split(records).items():
             if not rows:
                 wrong += 1
-                what = f"no row in {split}: load_dataset takes no split without one"
+                what = f"no row in {split}: load_dataset rejects an empty split"
                 yield Finding(True, config, what)
     if not wrong:
         compared = "SHA-256" if hashes else "size"
@@ -161,7 +161,7 @@ def _file_fault(files: DatasetFiles, name: str, record: dict[str, Any], *, hashe
     if size != record["bytes"]:
         return f"has {size} bytes, and {record['bytes']} in the manifest"
     if hashes and files.sha256(name) != record["sha256"]:
-        return "has another SHA-256 than in the manifest: it was changed or is damaged"
+        return "has another SHA-256 than in the manifest: it was changed, or is damaged"
     return ""
 
 
@@ -173,7 +173,7 @@ def check_header(header: dict[str, Any] | None, manifest: dict[str, Any]) -> Ite
     try:
         faults = [*_header_faults(header, manifest)]
     except (AttributeError, KeyError, TypeError) as error:
-        faults = [f"has configs or dataset_info of another form than a card's: {error!r}"]
+        faults = [f"has configs or dataset_info of an unknown form: {error!r}"]
     yield from (Finding(True, layout.CARD, what) for what in faults)
     if not faults:
         count = len(header["configs"])
@@ -204,10 +204,10 @@ def _header_faults(header: dict[str, Any], manifest: dict[str, Any]) -> Iterator
         for split, patterns in _data_files(cards[config], rows).items():
             of_split = {f"{config}/{name}" for name in files if layout.split_of(name) == split}
             if of_split != _named_by(patterns, manifest):
-                yield f"gives {config}, {split} the files {patterns}, which are others than it has"
+                yield f"gives {config}, {split} the files {patterns}, which are not its files"
     for config in cards:
         if config not in manifest["configs"]:
-            yield f"names the configuration {config}, which is not there"
+            yield f"names the configuration {config}, which does not exist"
 
 
 def _data_files(config: dict[str, Any], splits: Iterable[str]) -> dict[str, list[str]]:
@@ -276,11 +276,11 @@ def _check_config(config: str, footers: list[_Footer]) -> Iterator[Finding]:
 
 def _footer_faults(footer: _Footer, schema: pa.Schema) -> Iterator[str]:
     if footer.schema is None:
-        yield f"is no whole Parquet file: {footer.error}"
+        yield f"is not a complete Parquet file: {footer.error}"
         return
     features = (footer.schema.metadata or {}).get(_FEATURES)
     if not footer.schema.equals(schema) or features != schema.metadata[_FEATURES]:
-        yield "has another schema than the configuration's"
+        yield "does not have the configuration's schema"
     for group, (_, size) in enumerate(footer.groups):
         if size > VIEWER_READ_BYTES:
             yield (
@@ -300,7 +300,9 @@ def _check_cuts(footers: dict[str, list[_Footer]]) -> Iterator[Finding]:
     for name, shard in cuts.items():
         for (one, cut), (other, other_cut) in itertools.pairwise(shard.items()):
             if cut != other_cut:
-                yield Finding(True, f"{other}/{name}", f"is not cut into row groups as {one} is")
+                yield Finding(
+                    True, f"{other}/{name}", f"does not have the same row groups as {one}"
+                )
 
 
 def _check_names(files: DatasetFiles) -> Iterator[Finding]:
@@ -308,8 +310,9 @@ def _check_names(files: DatasetFiles) -> Iterator[Finding]:
     scripts = (name for name in files.names if name.endswith(".py") and "/" not in name)
     for script in scripts:
         yield Finding(
-            True, script, "a script in a dataset folder stops load_dataset from datasets 4 "
-            "on where it is named like the folder; it has no use here"
+            True, script,
+                "a script in a dataset folder stops load_dataset from datasets 4 on if it has "
+                "the folder's name; it is not needed"
         )  # fmt: skip
     total = 0
     for config in configs_of(files):
@@ -327,8 +330,8 @@ def _check_rests(files: DatasetFiles) -> Iterator[Finding]:
     partial = (name for name in files.names if name.rstrip("/").endswith(".partial"))
     outside = [name for name in partial if posixpath.dirname(name) != layout.WORK]
     for name in [*sorted({layout.WORK} & tops), *outside]:
-        what = "is left of a run that was stopped: re-run the command, or remove it"
+        what = "is left over from a stopped run: re-run the command, or remove it"
         yield Finding(True, excerpt(name), what)
     if layout.CODES_WORK in tops:
-        what = "holds codes that are not finished: run `mico pretokenize` again, or remove it"
+        what = "has unfinished codes: re-run `mico pretokenize`, or remove it"
         yield Finding(False, layout.CODES_WORK, what)

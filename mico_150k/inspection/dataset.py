@@ -62,7 +62,9 @@ def require_assets(dataset: Dataset) -> Path:
     Raises `UsageError` where the dataset is not on this machine, `MissingPackage`.
     """
     if dataset.folder is None:
-        msg = f"{dataset.location}: plots are written into the dataset's folder; it is not here."
+        msg = (
+            f"{dataset.location}: plots are written into the dataset's folder, which must be local."
+        )
         raise UsageError(msg)
     require_matplotlib()
     return dataset.folder
@@ -80,7 +82,7 @@ def write_assets(
     here = DatasetFolder(folder)
     with here.held():
         if here.manifest != dataset.manifest:
-            msg = f"{folder} was changed since its index was read. Run the same command again."
+            msg = f"{folder} has changed since its index was read. Re-run the command."
             raise OutputRefused(msg)
         plots = folder / ASSETS / PLOTS
         sizes = bubbles(statistics.input_images, statistics.output_images)

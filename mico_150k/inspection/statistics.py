@@ -1,4 +1,4 @@
-"""What is in a dataset, counted over its `index` alone: no image is read.
+"""Statistics of a dataset, counted from its `index` alone: no image is read.
 
 A number of inputs, a picture's size and an instruction's length decide what a trainer can take;
 how often a picture is used decides how two splits must be cut.
@@ -52,10 +52,10 @@ class Images:
 
 @dataclass(frozen=True, slots=True)
 class Instructions:
-    """Lengths of the instructions: quantiles, and rows by length; and what they speak of.
+    """Lengths of the instructions (quantiles and a histogram), and the inputs that they name.
 
-    `histogram` goes from a length in characters, a multiple of 100, to rows. `naming` are rows
-    that name an input ("image 2"), `dangling` those that name one that is not there.
+    `histogram` maps a length in characters, a multiple of 100, to rows. `naming` counts rows
+    that name an input ("image 2"), `dangling` those that name an input that does not exist.
     """
 
     characters: dict[str, float]
@@ -67,10 +67,10 @@ class Instructions:
 
 @dataclass(frozen=True, slots=True)
 class Reuse:
-    """How often the same picture stands in the dataset; told by digests of encoded bytes.
+    """How often the same image occurs in the dataset, by digests of encoded bytes.
 
-    `uses` goes from a number of places to different input pictures in so many. `repeated_outputs`
-    are output places whose picture is another row's output as well.
+    `uses` maps a number of occurrences to the different input images with it. `repeated_outputs`
+    counts outputs that are another row's output as well.
     """
 
     inputs: int
@@ -83,7 +83,7 @@ class Reuse:
 
 @dataclass(frozen=True, slots=True)
 class OverLimit:
-    """Rows that one limit of one trainer leaves out, in all and by task."""
+    """Rows that one limit of one trainer skips, in total and by task."""
 
     trainer: str
     limit: str
@@ -96,8 +96,8 @@ class OverLimit:
 class Statistics:
     """Counts over all rows. `inputs` are rows by task, then by number of inputs.
 
-    `re_encoded` are images by cause, and `re_encoded_images` the images that have any. `in_bench`
-    are rows that are marked as being in the benchmark.
+    `re_encoded` counts images by cause, `re_encoded_images` images with any cause. `in_bench`
+    counts rows that are marked as being in the benchmark.
     """
 
     rows: int
@@ -150,8 +150,8 @@ def _check_lists(index: pa.Table, inputs: Array) -> None:
         if wrong.size:
             row = int(wrong[0])
             msg = (
-                f"index, row {row}: {name} has {lengths[row]} values, and there are "
-                f"{inputs[row]} inputs and an output. Build the dataset again."
+                f"index, row {row}: {name} has {lengths[row]} values, but {inputs[row]} inputs "
+                "and an output. Rebuild the dataset."
             )
             raise BrokenFile(msg)
 

@@ -187,8 +187,8 @@ def disk_errors(path: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno in {errno.ENOSPC, errno.EDQUOT}:
             msg = (
-                f"{path}: the disk is full. Finished shards are kept: "
-                "make room and run the same command again, and it goes on from there."
+                f"{path}: the disk is full. Finished shards are kept: free some space and re-run "
+                "the command to resume."
             )
             raise DiskTooSmall(msg) from error
         if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:

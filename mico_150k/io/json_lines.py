@@ -58,7 +58,7 @@ def parse_json_lines(file: BinaryIO, name: str) -> Iterator[tuple[int, Any]]:
                 raise ValueError(msg)  # noqa: TRY301 - one message for all that a line can be
             yield number, parse_json(line)
         except ValueError as error:
-            msg = f"{excerpt(name)}, line {number}: no JSON that can be read: {excerpt(error)}"
+            msg = f"{excerpt(name)}, line {number}: not valid JSON: {excerpt(error)}"
             raise BrokenFile(msg) from error
 
 

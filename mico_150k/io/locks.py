@@ -55,7 +55,7 @@ def lock_folder(
         with disk_errors(folder):
             handle = _take_folder(folder, shared=shared)
     except (FileExistsError, NotADirectoryError) as error:
-        msg = f"{name}: there is a file in its place. Choose another folder."
+        msg = f"{name} is a file. Choose another folder."
         raise OutputRefused(msg) from error
     if handle is None:
         raise _refusal(name, work)
@@ -120,13 +120,13 @@ def _take_file(path: Path, *, shared: bool) -> int | None:
     def opened() -> int:
         for place in (path.parent, path):
             if place.is_symlink():
-                msg = f"{place} is a link, which no run has made. Remove it."
+                msg = f"{place} is a link that mico has not made. Remove it."
                 raise OutputRefused(msg)
         path.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(path, _FLAGS, 0o666)
         if not stat.S_ISREG(os.fstat(handle).st_mode):
             os.close(handle)
-            msg = f"{path} is no regular file. Remove it."
+            msg = f"{path} is not a regular file. Remove it."
             raise OutputRefused(msg)
         return handle
 
@@ -160,7 +160,9 @@ def _is_at(path: Path, handle: int) -> bool:
 
 def _refusal(name: str, work: Path | None) -> OutputRefused:
     who = (_signature(work / LOCK) if work else "") or "another run"
-    return OutputRefused(f"{name}: {who} is writing in it. Wait for its end, or choose another.")
+    return OutputRefused(
+        f"{name}: {who} is writing to it. Wait until it has finished, or choose another folder."
+    )
 
 
 def _signature(path: Path) -> str:

@@ -42,7 +42,7 @@ def parse_size(text: str) -> int:
     found = _SIZE.fullmatch(text.strip())
     size = round(float(found[1]) * _UNITS[found[2].lower()]) if found else 0
     if not size:
-        msg = f"--max-memory {text}: no size above zero; one looks like 12GB, 800MB or 16GiB."
+        msg = f"--max-memory {text} is not a positive size, such as 12GB, 800MB or 16GiB."
         raise UsageError(msg)
     return size
 

@@ -56,7 +56,7 @@ def parse_place(text: str) -> Place:
         UsageError: It is empty, or begins with `hf://` and names no dataset repository.
     """
     if not text:
-        msg = "'' names no folder."
+        msg = "'' is not a folder."
         raise UsageError(msg)
     if text.startswith(HUB):
         return HubDataset(repository_name(text))
@@ -88,12 +88,12 @@ def repository_name(text: str) -> str:
     if "@" in name:
         why = "a revision cannot be part of it"
     elif not text.startswith(_DATASETS):
-        why = "no dataset repository"
+        why = "it is not a dataset repository"
     elif len(parts) > _PARTS and all(parts):
-        why = "it names a path in a repository, and a dataset takes a repository of its own"
+        why = "it is a path in a repository, and a dataset needs a repository of its own"
     elif len(parts) != _PARTS or not all(parts):
-        why = "no dataset repository: it needs an owner and a name"
+        why = "a dataset repository needs an owner and a name"
     else:
         return name
-    msg = f"{where}: {why}. Spell it `hf://datasets/USER/NAME`."
+    msg = f"{where}: {why}. Write `hf://datasets/USER/NAME`."
     raise UsageError(msg)

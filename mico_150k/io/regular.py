@@ -64,7 +64,7 @@ class Root:
             msg = (
                 f"{excerpt(full)} leads out of {excerpt(self.path)}, to "
                 f"{excerpt(os.path.realpath(full))}.\n"
-                "Put a copy of the file in its place, or remove it."
+                "Replace it with a copy of the file, or remove it."
             )
             raise OutsideRoot(msg)
         require_regular(full)
@@ -111,7 +111,7 @@ def read_small(path: str | Path, most: int = SMALL_FILE_BYTES) -> bytes:
     with open_regular(path) as file:
         data = file.read(most + 1)
     if len(data) > most:
-        msg = f"{excerpt(path)} has more than {most >> 20} MiB, which no file of this kind has."
+        msg = f"{excerpt(path)} is larger than {most >> 20} MiB, too large for a file of this kind."
         raise NotRegular(msg)
     return data
 
@@ -119,5 +119,5 @@ def read_small(path: str | Path, most: int = SMALL_FILE_BYTES) -> bytes:
 def _check(path: str | Path, mode: int) -> None:
     if not stat.S_ISREG(mode):
         kind = _KINDS.get(stat.S_IFMT(mode), "something else")
-        msg = f"{excerpt(path)} is {kind}, and no regular file. Remove it."
+        msg = f"{excerpt(path)} is {kind}, not a regular file. Remove it."
         raise NotRegular(msg)

@@ -29,6 +29,6 @@ def again(call: Callable[[], T]) -> T:
             if isinstance(error, _LASTING) or (status in _REFUSED and status != _TOO_MANY):
                 raise
             said = f"{type(error).__name__}: {error}"
-        warnings.warn(f"{said}; once more in {pause:.0f} s", stacklevel=2)
+        warnings.warn(f"{said}; retrying in {pause:.0f} s", stacklevel=2)
         time.sleep(pause)
     return call()

@@ -90,9 +90,7 @@ class _Member(Generic[Task, Message]):
         self.process.join(1)
         code = self.process.exitcode
         how = f"signal {-code}" if code is not None and code < 0 else f"exit status {code}"
-        return WorkerLost(
-            f"{self.worker.name} has ended before its work was done ({how}).\n{when_lost}"
-        )
+        return WorkerLost(f"{self.worker.name} died before it had finished ({how}).\n{when_lost}")
 
 
 class _Ready:

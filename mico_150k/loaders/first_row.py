@@ -1,4 +1,4 @@
-"""The first row of a configuration, as `load_dataset` gives it to whoever uses the dataset.
+"""The first row of a configuration, as `load_dataset` returns it to users of the dataset.
 
 It is read in a process of its own. pyarrow's scanner, which `datasets` reads with, has threads that
 can outlive the interpreter and abort it (apache/arrow#45214): a build or a push that is whole would
@@ -36,7 +36,7 @@ _CACHES = ("HF_DATASETS_CACHE", "HF_MODULES_CACHE", "HF_HUB_CACHE", "HF_ASSETS_C
 
 @dataclass(frozen=True, slots=True)
 class FirstRow:
-    """A row as it is shown: its cells by column, and how many of its pictures were decoded."""
+    """A row for display: its cells by column, and the number of decoded images."""
 
     cells: dict[str, str]
     pictures: int
@@ -80,7 +80,7 @@ class FirstRows:
             connection.send_bytes(json.dumps(question).encode())
             if not connection.poll(self._seconds):
                 self._stop()
-                msg = f"TimeoutError: no row within {self._seconds:.0f} s"
+                msg = f"TimeoutError: no row after {self._seconds:.0f} s"
                 raise RowUnreadableNow(msg)
             answer = json.loads(connection.recv_bytes())
         except (EOFError, BrokenPipeError, ConnectionResetError):
@@ -129,7 +129,7 @@ class FirstRows:
         code = process.returncode
         self._stop()
         how = f"by {signal.Signals(-code).name}" if code and code < 0 else f"with status {code}"
-        return f"the process that reads rows was ended {how}"
+        return f"the process that reads rows was killed {how}"
 
 
 def _environment(cache: str) -> dict[str, str]:

@@ -3,9 +3,9 @@
 `Mico150k` can be used directly, by `load_dataset` where it is registered
 (`mico_150k.loaders.registration`), and by the loading script of `datasets` before 4.
 
-Given a source, it yields what `mico build` would write, unit by unit in the order of the shards.
-Given a dataset folder, or nothing, it yields that folder's own rows: a registered name hides a
-folder of the same name, and must not change what `load_dataset` gives.
+From a source, it yields what `mico build` would write, unit by unit in the order of the shards.
+From a dataset folder, or without an argument, it yields the folder's rows: a registered name hides
+a folder of the same name, and must not change what `load_dataset` returns.
 """
 
 import shlex
@@ -31,12 +31,12 @@ from mico_150k.sources.shape import parse_map
 from mico_150k.version import __version__
 
 WRITER_BATCH_ROWS = 8
-"""Rows that `datasets` holds before it writes: at 100, its own choice, those are a gigabyte."""
+"""Rows that `datasets` buffers before it writes: its default of 100 needs a gigabyte."""
 
 
 @dataclass
 class MicoConfig(datasets.BuilderConfig):
-    """What `load_dataset` takes besides `data_dir`; each as the option of `mico build`."""
+    """The arguments of `load_dataset` besides `data_dir`, named like options of `mico build`."""
 
     map: str = ""
     task_map: str = ""
@@ -50,7 +50,7 @@ class MicoConfig(datasets.BuilderConfig):
     def create_config_id(
         self, config_kwargs: dict[str, Any], custom_features: datasets.Features | None = None
     ) -> str:
-        """The name of the cache folder: another one as soon as the source has changed."""
+        """Return the name of the cache folder, which changes when the source does."""
         # The files that `datasets` has found in `data_dir` say less than the source's tokens.
         kwargs = {key: value for key, value in config_kwargs.items() if key != "data_files"}
         self._state = self.given().state
@@ -63,9 +63,9 @@ class MicoConfig(datasets.BuilderConfig):
         return getattr(self, "_state", given.state)
 
     def given(self) -> LoadTarget:
-        """The source or the dataset folder that `data_dir` names. Raises `MicoError`."""
+        """Return the source or dataset folder that `data_dir` names. Raises `MicoError`."""
         if self.verify not in {known.value for known in Verify}:
-            msg = f"verify={self.verify!r} is none of {', '.join(map(str, Verify))}."
+            msg = f"verify={self.verify!r} is not one of {', '.join(map(str, Verify))}."
             raise UsageError(msg)
         reading = ReadOptions(
             columns=parse_map([self.map]),

@@ -10,8 +10,8 @@ from mico_150k.dataset.layout import DATASET
 def register(name: str = DATASET) -> None:
     """Make `load_dataset(name, CONFIG, data_dir=SOURCE)` generate rows from a source.
 
-    Only in this process. The name then hides a folder of that name in the working directory: given
-    no `data_dir`, or that of a dataset folder, the builder yields the folder's own rows.
+    This affects only the current process. The name then hides a folder of that name in the working
+    directory: without `data_dir`, or with a dataset folder, the builder yields the folder's rows.
     """
     from datasets import packaged_modules
 

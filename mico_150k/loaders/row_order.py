@@ -1,4 +1,4 @@
-"""In which order a training sees the rows of row groups, and which worker reads which.
+"""The order in which a training sees the rows of row groups, and which worker reads which.
 
 It is decided by row counts and a seed alone, so that a training goes on in mid-epoch where it was:
 the order is drawn again without a byte read, as far as it had come.

@@ -1,4 +1,4 @@
-"""What `load_dataset` was given: a source to generate rows from, or a dataset folder to read."""
+"""The target of `load_dataset`: a source to generate rows from, or a dataset folder to read."""
 
 import logging
 from collections import Counter
@@ -39,8 +39,8 @@ def require_same(planned: dict[str, str], found: dict[str, str]) -> None:
     differing += sorted(set(planned) - set(found))
     if differing:
         msg = (
-            f"{excerpt(differing[0])} has changed since `load_dataset` looked at it.\n"
-            "Let nothing write there while it is read, and load it again."
+            f"{excerpt(differing[0])} has changed since `load_dataset` started.\n"
+            "Load it again when nothing writes to it."
         )
         raise SourceChanged(msg)
 
@@ -107,15 +107,15 @@ class SourceTarget:
     def splits(self, config: str) -> dict[str, list[Unit]]:
         """The plan's units, in the order of their shards: all tasks come in turn."""
         if config not in BUILDERS:
-            msg = f"{config!r} is made by `mico build`, and cannot be generated from a source."
+            msg = f"{config!r} cannot be generated from a source: `mico build` writes it."
             raise UsageError(msg)
         units = sorted(self.plan.units, key=lambda unit: unit.shards[0].number)
         return {layout.SPLIT: units}
 
     def rows(self, config: str, shards: list[Unit]) -> Iterator[KeyedRow]:
-        """The rows that `mico build` would write.
+        """Yield the rows that `mico build` would write.
 
-        Nobody knows what other processes leave out, so that the tolerance is of the rows read here.
+        The tolerance is a share of the rows read here: what other processes skip is not known.
         Raises `TooManyLeftOut`.
         """
         builder = get_builder(config)
@@ -134,7 +134,7 @@ class SourceTarget:
                 else:
                     yield result.id, builder.row(result)
         if reasons:
-            logger.warning("left out %d rows: %s", reasons.total(), dict(reasons))
+            logger.warning("skipped %d rows: %s", reasons.total(), dict(reasons))
 
 
 def find_target(  # noqa: PLR0913 - each is a choice of its own
@@ -146,17 +146,17 @@ def find_target(  # noqa: PLR0913 - each is a choice of its own
     shard_bytes: int,
     seed: int,
 ) -> LoadTarget:
-    """The dataset folder or the source at `data_dir`; without one, `./mico-150k`.
+    """Return the dataset folder or source at `data_dir`; without one, `./mico-150k`.
 
-    Raises `SourceError` of every kind, which says what was looked for.
+    Raises every kind of `SourceError`, which names what was searched for.
     """
     folder = Path(data_dir or layout.DATASET)
     if DatasetFolder.is_one(folder):
         return FolderTarget(DatasetFolder(folder))
     if data_dir is None:
         msg = (
-            f"there is no dataset folder {folder.resolve()}, and no source was given.\n"
-            f'Give one: load_dataset("{layout.DATASET}", CONFIG, data_dir=SOURCE)'
+            f"there is no dataset folder {folder.resolve()}, and no source was named.\n"
+            f'Name one: load_dataset("{layout.DATASET}", CONFIG, data_dir=SOURCE)'
         )
         raise SourceNotFound(msg)
     source = open_source(data_dir, reading)

@@ -1,10 +1,10 @@
-"""Any trainer: a configuration's rows through torch's `DataLoader`, here or from the Hub.
+"""Loads a configuration's rows into any trainer with torch's `DataLoader`, from disk or the Hub.
 
     loader = TrainingLoader(TrainingRows("mico-150k", "default", seed=0), batch_size=4)
     for batch in loader: ...
 
-Workers stream row groups, shuffle encoded bytes and decode what they hand out. Unlike the buffer of
-`datasets`, of which the rows are lost when a training goes on from a checkpoint, this loses none.
+Workers stream row groups, shuffle encoded bytes and decode the rows that they yield. Unlike the
+shuffle buffer of `datasets`, it loses no rows when a training resumes from a checkpoint.
 Needs the extra `train`.
 """
 
@@ -28,7 +28,7 @@ from mico_150k.loaders.row_order import Piece, draw, share, shuffled
 from mico_150k.trainers.rgb import open_rgb
 
 POOL_BYTES = 256 << 20
-"""Encoded images in each worker's pool, out of which rows are drawn at random."""
+"""The bytes of encoded images in each worker's pool, from which rows are drawn at random."""
 
 _FOOTERS_AT_ONCE = 16
 
@@ -37,16 +37,16 @@ State = dict[str, Any]
 
 
 def to_tensor(image: Pillow.Image) -> torch.Tensor:
-    """The picture as uint8, with 3 channels before height and width."""
+    """Return an RGB image as a uint8 tensor of shape (3, height, width)."""
     width, height = image.size
     flat = torch.frombuffer(bytearray(image.tobytes()), dtype=torch.uint8)
     return flat.view(height, width, 3).permute(2, 0, 1).contiguous()
 
 
 def collate(rows: Sequence[Row]) -> dict[str, Any]:
-    """A list for each column, in which images keep their sizes and inputs their number.
+    """Return a list per column: images keep their sizes, and rows their number of inputs.
 
-    A column of whole numbers is a tensor.
+    A column of integers becomes a tensor.
     """
     batch: dict[str, Any] = {name: [row[name] for row in rows] for name in rows[0]}
     for name, values in batch.items():
@@ -56,7 +56,7 @@ def collate(rows: Sequence[Row]) -> dict[str, Any]:
 
 
 class TrainingRows(IterableDataset[Row]):
-    """The rows of one configuration, images decoded, in an order of its own for each epoch."""
+    """Iterates over a configuration's rows with decoded images, in another order each epoch."""
 
     def __init__(  # noqa: PLR0913 - each is one choice of a training
         self,
@@ -70,11 +70,21 @@ class TrainingRows(IterableDataset[Row]):
         rank: int | None = None,
         world_size: int | None = None,
     ) -> None:
-        """`dataset` is a folder, `USER/NAME` on the Hub, or `hf://…`; `seed` shuffles.
+        """Open a configuration and read the footers of its files.
 
-        `transform` makes of each picture what a row holds; it runs in the workers. Rank and world
-        size are those of `torch.distributed` unless given. Reads the footers of all files.
-        Raises `NotADataset`, `UnknownConfig`.
+        Args:
+            dataset: A folder, `USER/NAME` on the Hub, or `hf://…`.
+            config: The configuration.
+            split: The split.
+            seed: Shuffles the rows; without it, they keep their order.
+            transform: Turns each RGB image into a value of the row; it runs in the workers.
+            pool_bytes: Bytes of encoded images in each worker, from which rows are drawn.
+            rank: The rank of this process; by default that of `torch.distributed`.
+            world_size: The number of ranks; by default that of `torch.distributed`.
+
+        Raises:
+            NotADataset: The place has no finished dataset.
+            UnknownConfig: The dataset does not have the configuration.
         """
         self.epoch = 0
         self.config = config
@@ -87,22 +97,22 @@ class TrainingRows(IterableDataset[Row]):
         self._pieces = _find_pieces(self._storage, opened.files(config, split))
 
     def __iter__(self) -> Iterator[Row]:
-        """The rows of this worker, or of all workers outside a `DataLoader`."""
+        """Yield the rows of this worker, or all rows of the rank outside a `DataLoader`."""
         return self.read()
 
     @property
     def rows(self) -> int:
-        """How many the configuration has."""
+        """The number of rows of the configuration."""
         return sum(piece.rows for piece in self._pieces)
 
     def share_of(self, worker: int, workers: int) -> list[Piece]:
-        """What a worker of this rank reads in this epoch; as many rows on every rank."""
+        """Return what a worker of this rank reads in this epoch: as many rows on every rank."""
         order = shuffled(self._pieces, self.seed, self.epoch)
         part, parts = self.rank * workers + worker, self.world_size * workers
         return share(order, part, parts, even=self.world_size > 1)
 
     def read(self, skip: int = 0) -> Iterator[Row]:
-        """The same rows as by iterating, without the first `skip`, of which nothing is read."""
+        """Yield the same rows as the iterator, without the first `skip`, which are not read."""
         worker, workers = _worker()
         pieces = self.share_of(worker, workers)
         random = None
@@ -141,9 +151,9 @@ class TrainingRows(IterableDataset[Row]):
 
 
 class TrainingLoader:
-    """A `DataLoader` with a state: an iteration begins where the last one has stopped.
+    """A `DataLoader` with a state: an iteration starts where the last one has stopped.
 
-    Once the rows are through, the next iteration is the next epoch, in another order.
+    After the last row, the next iteration is the next epoch, in another order.
     """
 
     def __init__(
@@ -156,7 +166,7 @@ class TrainingLoader:
         drop_last: bool = False,
         **options: Any,  # noqa: ANN401 - each of them the DataLoader's
     ) -> None:
-        """`options` go to `DataLoader`: `pin_memory`, `prefetch_factor` and so on."""
+        """Pass `options` on to `DataLoader`: `pin_memory`, `prefetch_factor` and so on."""
         self.rows = rows
         self._batch_size = batch_size
         self._workers = num_workers
@@ -166,7 +176,7 @@ class TrainingLoader:
         self._taken: dict[int, int] = {}
 
     def __len__(self) -> int:
-        """Batches in an epoch, the same on every rank."""
+        """Return the number of batches in an epoch, the same on every rank."""
         workers = max(1, self._workers)
         counts = [
             sum(piece.rows for piece in self.rows.share_of(worker, workers))
@@ -176,7 +186,7 @@ class TrainingLoader:
         return sum((count + up) // self._batch_size for count in counts)
 
     def __iter__(self) -> Iterator[Any]:
-        """The rest of this epoch's batches."""
+        """Yield the rest of this epoch's batches."""
         loader: DataLoader[Any] = DataLoader(
             _Numbered(self.rows, dict(self._taken)),
             self._batch_size,
@@ -192,14 +202,14 @@ class TrainingLoader:
         self.rows.epoch += 1
 
     def state_dict(self) -> State:
-        """Where this rank's training is, after the last batch that it was given."""
+        """Return the position of this rank's training, after the last batch that it was given."""
         return {**self._order(), "epoch": self.rows.epoch, "taken": dict(self._taken)}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from there. Raises `UsageError` where the order would be another."""
+        """Resume from a state. Raises `UsageError` if the order of rows would differ."""
         for name, value in self._order().items():
             if state[name] != value:
-                msg = f"the state is of {name} {state[name]}, and this is a loader of {value}."
+                msg = f"the state has {name} {state[name]}, and this loader has {value}."
                 raise UsageError(msg)
         self.rows.epoch = state["epoch"]
         self._taken = {int(worker): taken for worker, taken in state["taken"].items()}
@@ -254,7 +264,7 @@ def _place(rank: int | None, world_size: int | None) -> tuple[int, int]:
             return group.get_rank(), group.get_world_size()
         return 0, 1
     if rank is None or world_size is None or not 0 <= rank < world_size:
-        msg = f"rank {rank} of {world_size}: give both, the rank from 0 on."
+        msg = f"rank {rank} of {world_size}: give both, with rank from 0."
         raise UsageError(msg)
     return rank, world_size
 

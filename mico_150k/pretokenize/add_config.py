@@ -33,7 +33,7 @@ class CodesConfig:
         manifest = dataset.manifest
         make_card(dataset)
         if not os.access(dataset.path, os.W_OK):
-            msg = f"{dataset.path} cannot be written to: copy it to where you can write."
+            msg = f"{dataset.path} is not writable: copy it to a folder that is."
             raise OutputRefused(msg)
         return cls(dataset, manifest)
 
@@ -62,8 +62,9 @@ class CodesConfig:
     def _check_same(self) -> None:
         if self.dataset.manifest != self.manifest:
             msg = (
-                f"{self.dataset.path} was changed while its codes were made, and they are not "
-                "added to it.\nRun the same command again: where its rows are the same, it goes on."
+                f"{self.dataset.path} has changed while its images were encoded, and the codes "
+                "were not added.\n"
+                "Re-run the command: it resumes if the rows are the same."
             )
             raise OutputRefused(msg)
 

@@ -70,7 +70,9 @@ class EncodeInputs:
         columns = (index[name].to_pylist() for name in _COLUMNS)
         for id_, prompt, digests, widths, heights, shard, row in zip(*columns, strict=True):
             if (shard, row) not in places:
-                msg = f"{folder.path}: no row {row} in shard {shard}, which the index names."
+                msg = (
+                    f"{folder.path}: the index names row {row} of shard {shard}, which is missing."
+                )
                 raise BrokenFile(msg)
             images = []
             for image, digest in enumerate(digests):
@@ -81,7 +83,7 @@ class EncodeInputs:
                 images.append(numbers[digest])
             records.append(Record(id_, prompt, tuple(images)))
         if not records:
-            msg = f"{folder.path}: no rows in it."
+            msg = f"{folder.path} has no rows."
             raise EmptySource(msg)
         return cls(str(folder.path), tuple(records), tuple(pictures))
 

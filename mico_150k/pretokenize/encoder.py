@@ -55,8 +55,8 @@ class Encoder:
         vq = VQ.load(options.vq, device, options.precision)
         if options.vq_sha256 not in {"", vq.digest}:
             msg = (
-                f"--vq {options.vq}: on {platform.node()} it is another checkpoint than where "
-                f"this was started ({vq.digest[:8]}… and {options.vq_sha256[:8]}…)."
+                f"--vq {options.vq}: on {platform.node()} the checkpoint differs from the one on "
+                f"the first machine ({vq.digest[:8]}… and {options.vq_sha256[:8]}…)."
             )
             raise UsageError(msg)
         return cls(vq, options)
@@ -121,8 +121,8 @@ class _Batches:
 def _not_finite(items: tuple[Item, ...], number: int) -> BrokenFile:
     cell = [item.cell for item in items for _ in item.shapes][number]
     return BrokenFile(
-        f"--vq: of {cell} it makes numbers that are not finite. The checkpoint is damaged, or "
-        "--dtype is too narrow for it."
+        f"--vq: it gives values for {cell} that are not finite. The checkpoint is damaged, or "
+        "--dtype is too narrow."
     )
 
 

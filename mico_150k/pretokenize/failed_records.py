@@ -71,14 +71,14 @@ class FailedRecords:
         lost = self.records()
         total = len(self._inputs.records)
         if len(lost) == total:
-            msg = f"{self._inputs.name}: no record in it can be used; {_first(lost)}"
+            msg = f"{self._inputs.name}: none of its records can be used; {_first(lost)}"
             raise TooManyLeftOut(msg)
         if len(lost) > self._tolerance * total:
             share = min(1.0, max(0.05, round(2 * len(lost) / total, 2)))
             msg = (
-                f"{len(lost)} of {total} records cannot be used, more than the tolerated "
-                f"{self._tolerance:.2%}; {_first(lost)}\n"
-                f"What is finished is kept. To go on without them: --tolerance {share:.2f}"
+                f"{len(lost)} of {total} records cannot be used, more than --tolerance allows "
+                f"({self._tolerance:.2%}); {_first(lost)}\n"
+                f"Finished work is kept. To skip them: --tolerance {share:.2f}"
             )
             raise TooManyLeftOut(msg)
         return lost

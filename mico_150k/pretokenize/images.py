@@ -139,7 +139,7 @@ def _crop(item: Item, load: Callable[[], Buffer]) -> Crops:
         data = load()
         if digest_of(data) == item.digest:
             return crop_all(data, item.size, item.shapes)
-        fault = Fault(Reason.CORRUPT, f"{item.cell}: other bytes than the index tells of")
+        fault = Fault(Reason.CORRUPT, f"{item.cell}: its bytes differ from those in the index")
     except OSError as error:
         fault = Fault(Reason.FILE_MISSING, f"{item.cell}: {error}")
     except pa.ArrowException as error:

@@ -100,7 +100,7 @@ def _result(ray: Any, reference: Any) -> ChunkCodes | None:  # noqa: ANN401
     except ray.exceptions.RayError as error:
         msg = (
             f"a Ray actor has failed {RETRIES + 1} times: {error}\n"
-            "What is finished is kept: the same command goes on from there."
+            "Finished work is kept: re-run the command to resume."
         )
         raise WorkerLost(msg) from error
     return found
@@ -114,7 +114,7 @@ def _count_actors(ray: Any, device: str, threads: int) -> int:  # noqa: ANN401
     if not actors:
         msg = (
             f"--ray: the cluster has {cpus} CPUs and {gpus} GPUs, and each process with --device "
-            "cuda takes one of both; with --device cpu, its CPUs work."
+            "cuda needs one of each; --device cpu uses the CPUs."
         )
         raise UsageError(msg)
     return actors

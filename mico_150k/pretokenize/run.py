@@ -164,7 +164,7 @@ class Pretokenization:
         """Before anything that takes long."""
         options = self.options
         if options.ray and options.devices[1:]:
-            msg = "--ray: name one --device, cuda or cpu, which every actor uses."
+            msg = "--executor ray takes one --device for all actors, cuda or cpu."
             raise UsageError(msg)
         if not options.ray:
             for device in options.devices:

@@ -45,12 +45,12 @@ def check_checkpoint(where: str) -> None:
     """Raise `SourceNotFound` where a path leads nowhere, before anything that takes long."""
     folder = Path(where)
     if folder.is_dir() and not any((folder / name).exists() for name in (CONFIG, SUBFOLDER)):
-        msg = f"--vq {where}: neither {CONFIG} nor a folder {SUBFOLDER} in it."
+        msg = f"--vq {where} has neither {CONFIG} nor a folder {SUBFOLDER}."
         raise SourceNotFound(msg)
     # A Hub id looks like a path of two parts, but what its first part names is not a folder here.
     is_hub_id = _HUB_ID.fullmatch(where) and not folder.parent.exists()
     if not folder.is_dir() and not is_hub_id:
-        msg = f"--vq {where}: no such folder here, and no Hub id, which looks like USER/NAME."
+        msg = f"--vq {where} is neither a folder nor a Hub id, such as USER/NAME."
         raise SourceNotFound(msg)
 
 
@@ -67,8 +67,8 @@ def check_device(device: str) -> None:
     there = torch.cuda.device_count() if kind.type == "cuda" else 0
     if (kind.index or 0) >= there:
         msg = (
-            f"--device {device}: torch {torch.__version__} sees {there} GPUs here. "
-            "A CPU (--device cpu) does a picture or so a second."
+            f"--device {device}: torch {torch.__version__} sees {there} GPUs here. A CPU "
+            "(--device cpu) encodes about one image per second."
         )
         raise UsageError(msg)
 
@@ -120,8 +120,8 @@ class VQ:
         except torch.cuda.OutOfMemoryError as error:
             count, height, width = pixels.shape[:3]
             msg = (
-                f"{self._device}: its memory is too small for {count} pictures of "
-                f"{width} × {height} pixels at once: a smaller --batch-size needs less."
+                f"{self._device} is out of memory with {count} images of {width} × {height} "
+                "pixels at once: use a smaller --batch-size."
             )
             raise MemoryTooSmall(msg) from error
 
@@ -168,7 +168,7 @@ def _load_model(where: str) -> Any:  # noqa: ANN401 - a VQModel
     except Exception as error:  # the libraries below raise a dozen types
         # Of weights that do not fit, each is a line.
         told = "\n".join(str(error).splitlines()[:_LINES])
-        msg = f"--vq {where}: no VQ checkpoint could be loaded: {told}{hint}"
+        msg = f"--vq {where}: the VQ checkpoint cannot be loaded: {told}{hint}"
         raise SourceNotFound(msg) from error
     finally:
         logging.set_verbosity(verbosity)
@@ -177,7 +177,10 @@ def _load_model(where: str) -> Any:  # noqa: ANN401 - a VQModel
         if names := _deciding(found[key]):
             what = key.replace("_keys", "")
             more = f" and {len(names) - 1} more" if names[1:] else ""
-            msg = f"--vq {where}: no whole VQ checkpoint; of its weights, {what}: {names[0]}{more}."
+            msg = (
+                f"--vq {where}: not a complete VQ checkpoint; of its weights, {what}: "
+                f"{names[0]}{more}."
+            )
             raise SourceNotFound(f"{msg}{hint}")
     return model
 
@@ -188,14 +191,15 @@ def _hint(file: str, config: object) -> str:
     Without an error they are none: diffusers has defaults, which upstream takes as well.
     """
     if not isinstance(config, dict):
-        msg = f"{file} is no object of settings."
+        msg = f"{file} is not a JSON object of settings."
         raise TypeError(msg)
     absent = [name for name in (*_SETTINGS, "num_vq_embeddings") if name not in config]
     if not absent:
         return ""
     return (
-        f"\n{file} has no {', '.join(absent)}, and the weights may not fit the defaults that are "
-        f"taken instead.\nPut the {CONFIG} there that came with the weights."
+        "\n"
+        f"{file} has no {', '.join(absent)}, and the weights may not match the defaults.\n"
+        f"Use the {CONFIG} that came with the weights."
     )
 
 
@@ -204,8 +208,8 @@ def _check_kind(model: Any) -> None:  # noqa: ANN401 - a VQModel
     pixels = 2 ** (len(config.block_out_channels) - 1)
     if pixels != CODE or config.num_vq_embeddings != CODEBOOK:
         msg = (
-            f"--vq: a VQ of {config.num_vq_embeddings} codes, one for {pixels} × {pixels} pixels; "
-            f"Lumina-DiMOO's has {CODEBOOK}, one for {CODE} × {CODE}."
+            f"--vq has {config.num_vq_embeddings} codes, one for {pixels} × {pixels} pixels; "
+            f"Lumina-DiMOO's VQ has {CODEBOOK}, one for {CODE} × {CODE}."
         )
         raise UsageError(msg)
 

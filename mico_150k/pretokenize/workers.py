@@ -73,6 +73,6 @@ def _start(options: EncoderOptions, device: str) -> Work[Task, int | ChunkCodes]
 
 
 _WHEN_LOST = (
-    "See above, or the kernel's log where it was out of memory.\n"
-    "What is finished is kept: the same command goes on from there."
+    "See the output above, or the kernel's log if memory ran out.\n"
+    "Finished work is kept: re-run the command to resume."
 )

@@ -112,9 +112,9 @@ class Bench:
         entries = [entry for file in files for entry in _read_entries(storage, file)]
         if not entries:
             msg = (
-                f"{location}: no MICo-Bench in it.\n"
-                "Give the folder with mico_bench_object_centric.jsonl and the other three, and the "
-                "image folders that they name."
+                f"{location}: not MICo-Bench.\n"
+                "Name the folder with mico_bench_object_centric.jsonl and the other three, and "
+                "the image folders that they name."
             )
             raise EmptySource(msg)
         _check_ids(entries)
@@ -193,13 +193,13 @@ def _entry(origin: Origin, line: Any) -> Entry:  # noqa: ANN401 - any JSON value
     keys = set(line) if isinstance(line, dict) else set()
     if not keys.issuperset(_KEYS) or keys.isdisjoint(_IDS):
         msg = (
-            f"{origin}: no case of MICo-Bench, which has {', '.join(_KEYS)}, and idx or ed_idx; "
-            f"here are {excerpt(', '.join(sorted(keys))) or 'none'}."
+            f"{origin}: not a case of MICo-Bench, which has {', '.join(_KEYS)}, and idx or "
+            f"ed_idx; this one has {excerpt(', '.join(sorted(keys))) or 'none'}."
         )
         raise UnknownShape(msg)
     task = task_from_spelling(line["Task"]) if isinstance(line["Task"], str) else None
     if task is None:
-        msg = f"{origin}: its Task {shown(line['Task'])} is none of MICo-Bench's."
+        msg = f"{origin}: its Task {shown(line['Task'])} is not a task of MICo-Bench."
         raise BrokenFile(msg)
     inputs = tuple(_texts(origin, line, "input"))
     humans = _humans(origin, line, len(inputs))
@@ -255,7 +255,7 @@ def _check_ids(entries: list[Entry]) -> None:
     seen: dict[str, Origin] = {}
     for entry in entries:
         if entry.id in seen:
-            msg = f"the case {entry.id!r} comes twice: {seen[entry.id]} and {entry.origin}."
+            msg = f"the case {entry.id!r} appears twice: {seen[entry.id]} and {entry.origin}."
             raise DuplicateIds(msg)
         seen[entry.id] = entry.origin
 

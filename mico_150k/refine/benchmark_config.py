@@ -85,7 +85,7 @@ def _tables(path: Path) -> Iterator[pa.Table]:
     """Each row group. Raises `BrokenFile`."""
     for table in read_groups(path):
         if not table.schema.equals(arrow_schema(BENCH_COLUMNS)):
-            msg = f"{path} has other columns than {layout.BENCH} has: `mico check`."
+            msg = f"{path} does not have the columns of {layout.BENCH}: run `mico check`."
             raise BrokenFile(msg)
         yield table
 

@@ -206,12 +206,12 @@ def _too_many(skipped: Sequence[SkippedRow], total: int, tolerance: float) -> To
     if len(skipped) == total:
         return TooManyLeftOut(
             f"none of the {total} cases of MICo-Bench can be used; the first is {where}\n"
-            "Give the folder that holds the image folders which the JSONL files name as well."
+            "Name the folder that has the JSONL files and their image folders."
         )
     share = (100 * len(skipped) // total + 1) / 100
     return TooManyLeftOut(
-        f"{len(skipped)} of {total} cases of MICo-Bench cannot be used, more than the tolerated "
-        f"{tolerance:.2%}; the first is {where}\n"
-        "Training rows that are in a case that is missing here would stay. Give the folder that "
-        f"holds the images as well; or go on without those cases: --tolerance {share:.2f}"
+        f"{len(skipped)} of {total} cases of MICo-Bench cannot be used, more than --tolerance "
+        f"allows ({tolerance:.2%}); the first is {where}\n"
+        "Training rows that match a missing case would not be found. Name the folder that has "
+        f"the images as well, or skip those cases: --tolerance {share:.2f}"
     )

@@ -132,8 +132,8 @@ def _set_apart(dataset: Dataset, options: RefineOptions, assignments: RowAssignm
     assert options.validation is not None
     if dataset.files(layout.INDEX, layout.VALIDATION):
         msg = (
-            f"{dataset.location} has a split {layout.VALIDATION} already. Make another one of the "
-            "dataset that it was made of."
+            f"{dataset.location} already has a split {layout.VALIDATION}. Refine the dataset that "
+            "it was derived from."
         )
         raise UsageError(msg)
     rows = [(place, assignments.rows[place]) for place in assignments.kept(layout.SPLIT)]

@@ -212,9 +212,9 @@ def _check_counts(report: Report, records: list[ShardRecord]) -> None:
     written = sum(record.rows for record in records)
     if not report.rows == written == report.rows_read - sum(report.reasons.values()):
         msg = (
-            f"{report.rows_read} rows were read, {written} written of {report.rows}, and "
-            f"{sum(report.reasons.values())} left out. "
-            "This is a fault in mico-150k: please report it."
+            f"{report.rows_read} rows were read, {written} of {report.rows} written, and "
+            f"{sum(report.reasons.values())} skipped. This is a bug in mico-150k: please report "
+            "it."
         )
         raise CountMismatch(msg)
 

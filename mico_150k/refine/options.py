@@ -1,4 +1,4 @@
-"""What a refinement is asked for."""
+"""The options of a refinement."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,11 +16,11 @@ OnStep = Callable[[str, int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class RefineOptions:
-    """What is done, in this order: removal, selection, benchmark, validation.
+    """The steps of a refinement, in this order: removal, selection, benchmark, validation.
 
-    `remove` is a list of ids and digests; `bench` is where MICo-Bench lies, `mark` says that what
-    is in it stays and is marked, `exact` that only the same bytes count; `validation` is the
-    number of rows to set apart.
+    `remove` is a list of ids and digests. `bench` is the folder of MICo-Bench; with `mark`, rows
+    in it are marked instead of removed; with `exact`, only the same bytes match. `validation` is
+    the number of rows of the validation split.
     """
 
     remove: Path | None = None
@@ -33,12 +33,12 @@ class RefineOptions:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        """Raise `UsageError` for options that say nothing without another."""
+        """Raise `UsageError` for options that need another."""
         if (self.mark or self.exact) and self.bench is None:
-            msg = "--mark and --exact say how the rows in --benchmark are found and treated."
+            msg = "--mark and --exact need --benchmark."
             raise UsageError(msg)
         if self.max_loss != MAX_LOSS and self.validation is None:
-            msg = "--max-loss says how many rows a split of --validation may cost."
+            msg = "--max-loss needs --validation."
             raise UsageError(msg)
 
     @property
@@ -68,11 +68,11 @@ class RefineOptions:
         return self.selection.sample is not None or self.validation is not None
 
     def require_something(self) -> None:
-        """Raise `UsageError` where a dataset would only be copied."""
+        """Raise `UsageError` if the dataset would only be copied."""
         if self.is_nothing:
             msg = (
-                "mico refine: say what to change: --benchmark MICO_BENCH, --validation ROWS, "
-                "--where SQL, --sample ROWS or --remove LIST."
+                "mico refine needs a change: --benchmark MICO_BENCH, --validation ROWS, --where "
+                "SQL, --sample ROWS or --remove LIST."
             )
             raise UsageError(msg)
 

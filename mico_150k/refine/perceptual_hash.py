@@ -70,9 +70,9 @@ def require_imagehash() -> None:
         import imagehash  # noqa: F401
     except ImportError as error:
         msg = (
-            "near duplicates are found with the package imagehash, which is not here: "
-            "pip install '.[bench]' in the clone of mico-150k.\n"
-            "--exact goes without it, and finds what has the same bytes."
+            "near duplicates need the package imagehash: pip install '.[bench]' in the clone of "
+            "mico-150k.\n"
+            "--exact works without it, and finds only images with the same bytes."
         )
         raise UsageError(msg) from error
 
@@ -149,8 +149,8 @@ class FingerprintCache:
                 connection.execute(_TABLE)
         except (OSError, sqlite3.Error) as error:
             msg = (
-                f"{self._path}: hashes cannot be kept there: {error}\n"
-                "XDG_CACHE_HOME=FOLDER keeps them elsewhere; remove the file if it is damaged."
+                f"{self._path}: hashes cannot be stored there: {error}\n"
+                "XDG_CACHE_HOME=FOLDER stores them elsewhere; remove the file if it is damaged."
             )
             raise UsageError(msg) from error
 

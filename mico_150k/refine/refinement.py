@@ -66,16 +66,19 @@ class Refinement:
         """Decide every row's fate; writes nothing but the cache of looks. Raises as `decide`."""
         dataset = open_dataset(location)
         if dataset.folder is None:
-            msg = f"{location} is not on this machine: download it first, and refine the folder."
+            msg = f"{location} is not on this machine: download it first, then refine the folder."
             raise NotADataset(msg)
         here, there = out.resolve(), dataset.folder.resolve()
         if here.is_relative_to(there):
-            what = "is the dataset itself" if here == there else f"lies inside {location}"
+            what = "is the dataset itself" if here == there else f"is inside {location}"
             msg = f"{out} {what}. Choose another folder with --out."
             raise OutputRefused(msg)
         refuse_misread(out)
         if not _configs(dataset):
-            msg = f"{location} has no configuration with images and all rows to make another of."
+            msg = (
+                f"{location} has no configuration with images and all rows, which a new dataset "
+                "needs."
+            )
             raise NotADataset(msg)
         require_readable(dataset)
         decision = decide(dataset, options, tolerance=tolerance, on_step=on_step)
@@ -194,7 +197,7 @@ class Refinement:
     def _check_disk(self, there: int) -> None:
         """Raise `DiskTooSmall` where what is left to do will not fit; `there` bytes need not."""
         needed = self.bytes_to_write() - there
-        what = "{} will be written besides what is linked"
+        what = "{} will be written, besides hard links"
         require_room(self.out, needed, free_space(self.out), what)
 
     def _write(
@@ -247,8 +250,9 @@ class Refinement:
                 for sample in (sample for group in groups for sample in group):
                     if any(digest_of(image.data) != image.digest for image in sample.images):
                         msg = (
-                            f"{self.dataset.location}: {sample.id}: an image is not the one that "
-                            "the index names.\n`mico check` tells which files are damaged."
+                            f"{self.dataset.location}: {sample.id}: an image differs from the one "
+                            "in the index.\n"
+                            "`mico check` lists damaged files."
                         )
                         raise BrokenFile(msg)
                     yield sample
@@ -264,8 +268,8 @@ class Refinement:
             source = self.dataset.file(f"{config}/{there}")
             if source.stat().st_size != files[config].bytes:
                 msg = (
-                    f"{source}: has another size than its manifest says. "
-                    "`mico check` tells which files of a dataset folder are damaged."
+                    f"{source}: its size differs from the manifest. `mico check` lists damaged "
+                    "files."
                 )
                 raise BrokenFile(msg)
             link(source, self.out / config / here)

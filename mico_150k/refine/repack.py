@@ -131,8 +131,9 @@ def _rows(dataset: Dataset, assignments: RowAssignments, places: list[int]) -> I
     ]
     if in_order != [sample_id for sample_id in ids if sample_id in wanted]:
         msg = (
-            f"{dataset.location}: the rows of {layout.SAMPLE} are not in the order of "
-            f"{layout.INDEX}, each once.\n`mico check` tells which files are damaged."
+            f"{dataset.location}: the rows of {layout.SAMPLE} are not those of {layout.INDEX} in "
+            "the same order.\n"
+            "`mico check` lists damaged files."
         )
         raise BrokenFile(msg)
     from_sample = read_sample(there, wanted)
@@ -146,7 +147,7 @@ def _ids(path: Path) -> Iterator[str]:
     """The ids of a file of the sample. Raises `BrokenFile`."""
     with damage(path), pq.ParquetFile(path, pre_buffer=False) as file:
         if not file.schema_arrow.equals(arrow_schema(Default.columns)):
-            msg = f"{path} has other columns than {layout.SAMPLE} has: `mico check`."
+            msg = f"{path} does not have the columns of {layout.SAMPLE}: run `mico check`."
             raise BrokenFile(msg)
         yield from file.read(columns=["id"])["id"].to_pylist()
 

@@ -32,12 +32,12 @@ class Removal:
             # Not `splitlines`: an id may hold other ends of lines than a line feed.
             lines = read_small(path).decode("utf-8-sig").split("\n")
         except (OSError, UnicodeDecodeError, NotRegular) as error:
-            msg = f"--remove {path}: no list of ids and digests can be read there: {error}"
+            msg = f"--remove {path}: not a list of ids and digests: {error}"
             raise UsageError(msg) from error
         stripped = (line.strip(" \t\r") for line in lines)
         entries = {line for line in stripped if line and not line.startswith("#")}
         if not entries:
-            msg = f"--remove {path}: it names no id and no digest."
+            msg = f"--remove {path} has no id and no digest."
             raise UsageError(msg)
         digests = frozenset(entry for entry in entries if _DIGEST.fullmatch(entry))
         return cls(frozenset(entries - digests), frozenset(map(str.lower, digests)))
@@ -57,18 +57,20 @@ class Removal:
         for place, row in enumerate(assignments.rows):
             named = self.digests.intersection(row.digests)
             if row.id in self.ids:
-                assignments.leave_out(place, Reason.REMOVED, "its id is named")
+                assignments.leave_out(place, Reason.REMOVED, "its id is in the list")
                 missing.discard(row.id)
             elif named:
-                assignments.leave_out(place, Reason.REMOVED, f"its image {min(named)} is named")
+                assignments.leave_out(
+                    place, Reason.REMOVED, f"its image {min(named)} is in the list"
+                )
             missing -= named
         if missing:
             first = map(excerpt, sorted(missing)[:_MOST_NAMED])
             more = " …" if len(missing) > _MOST_NAMED else ""
             msg = (
-                f"--remove: {len(missing)} of its entries name no row and no image of the dataset: "
-                f"{', '.join(first)}{more}.\n"
-                "An id is as in the column `id` of `index` (hoi/12), a digest as in `digests`. "
-                "Nothing was written."
+                f"--remove: {len(missing)} of its entries match no row and no image of the "
+                f"dataset: {', '.join(first)}{more}.\n"
+                "An id has the form of the column `id` of `index` (hoi/12), a digest as in "
+                "`digests`. Nothing was written."
             )
             raise UsageError(msg)

@@ -130,7 +130,6 @@ def _rank(sample_id: str, seed: int) -> int:
 def _too_many(size: int, lost: int, rows: int, max_loss: float) -> TooManyLost:
     return TooManyLost(
         f"{size} validation rows cost {lost} of {rows} rows ({lost / rows:.1%}), which share an "
-        f"image with them and would be left out of training; --max-loss allows {max_loss:.1%}.\n"
-        f"A smaller --validation costs less, and --max-loss {(100 * lost // rows + 1) / 100:.2f} "
-        "allows this one."
+        f"image with them and could not be trained on; --max-loss allows {max_loss:.1%}.\n"
+        f"Use a smaller --validation, or --max-loss {(100 * lost // rows + 1) / 100:.2f}."
     )

@@ -44,7 +44,7 @@ def open_source(
     reading = reading or ReadOptions()
     if is_demo(location):
         if reading != ReadOptions():
-            msg = "--map, --task-map, --exclude and --allow-outside have no use for the demo."
+            msg = "--map, --task-map, --exclude and --allow-outside do not apply to the demo."
             raise UsageError(msg)
         return DemoSource()
     source = _open(location, reading, problems)
@@ -67,7 +67,7 @@ def _open(location: str, reading: ReadOptions, problems: list[SourceError] | Non
             msg = f"--exclude is for a folder, and {location} is a file."
             raise UsageError(msg)
         if not is_source_file(name) and (kind := recognize_name(name)):
-            msg = f"{location} is {kind.one}, and no source: {kind.advice}."
+            msg = f"{location} is {kind.one}, not a source: {kind.advice}."
             raise EmptySource(msg)
     if any(map(is_table, names)):
         return FileSource.open(
@@ -83,22 +83,25 @@ def _in_folder(
     location = storage.location
     if is_dataset(storage):
         msg = (
-            f"{location} is a dataset, and `mico build` makes one from a release.\n"
-            f"`mico refine {shlex.quote(location)} --out FOLDER` derives another dataset from it, "
-            "and `mico check` checks it."
+            f"{location} is a dataset, and `mico build` reads a release.\n"
+            f"`mico refine {shlex.quote(location)} --out FOLDER` derives a new dataset from it; "
+            "`mico check` checks it."
         )
         raise UsageError(msg)
     files = list_files(storage, reading)
     if tables := [name for name in files if is_table(name)]:
         return _checked(storage, tables, problems)
     if saved := saved_to_disk(files):
-        msg = f"{location} is no source: `save_to_disk` has written {excerpt(saved)}. {TO_PARQUET}."
+        msg = (
+            f"{location} is not a source: `save_to_disk` has written {excerpt(saved)}. "
+            f"{TO_PARQUET}."
+        )
         raise EmptySource(msg)
     if manifests := [name for name in files if is_manifest(name)]:
         return _checked(storage, manifests, problems)
     msg = (
-        f"{location}: no .parquet, .json or .jsonl file in this folder or below it"
-        f"{what_is_there(files)}.\n"
+        f"{location}: no .parquet, .json or .jsonl file in this folder or its "
+        f"subfolders{what_is_there(files)}.\n"
         "A source is a folder of Parquet files, or of manifests of image paths."
     )
     raise EmptySource(msg)
@@ -111,8 +114,8 @@ def _checked(storage: Storage, files: list[str], problems: list[SourceError] | N
     for name in files:
         if not is_text(name):
             msg = (
-                f"{excerpt(name)}: this name is not UTF-8, and no dataset could state it. Rename "
-                f"it, for example with convmv. {leave_out(name)}"
+                f"{excerpt(name)}: this name is not UTF-8, and cannot be stored in a dataset. "
+                f"Rename it, for example with convmv. {leave_out(name)}"
             )
             if problems is None:
                 raise BrokenFile(msg)

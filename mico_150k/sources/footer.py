@@ -132,8 +132,9 @@ def require_plausible(name: str, size: int, file: pq.ParquetFile, leaves: Leaves
     rows = metadata.num_rows
     if rows > max(FREE_ROWS, size):
         msg = (
-            f"{name}: its footer promises {rows} rows, and the file has {size} bytes: rows with "
-            f"images do not fit into it.\n{leave_out(name)}"
+            f"{name}: its footer says {rows} rows, but the file has only {size} bytes, too few "
+            "for rows with images.\n"
+            f"{leave_out(name)}"
         )
         raise BrokenFile(msg)
     columns = [file.schema.column(place) for place in range(len(file.schema))]
@@ -165,7 +166,7 @@ def require_plausible(name: str, size: int, file: pq.ParquetFile, leaves: Leaves
 def _contradiction(name: str, where: str) -> BrokenFile:
     return BrokenFile(
         f"{name}: its footer contradicts itself or the file's size: {excerpt(where)}.\n"
-        f"Fetch it again. {leave_out(name)}"
+        f"Download it again. {leave_out(name)}"
     )
 
 
@@ -192,8 +193,9 @@ def _image_chunks(
         reached = pages[-1].end if pages else start
         if reached >= end and held < column.num_values:
             msg = (
-                f"{name}: column {excerpt(column.path_in_schema)} has pages of {held} values "
-                f"where its footer promises {column.num_values}.\nFetch it again. {leave_out(name)}"
+                f"{name}: column {excerpt(column.path_in_schema)} has pages with {held} values, "
+                f"and its footer says {column.num_values}.\n"
+                f"Download it again. {leave_out(name)}"
             )
             raise BrokenFile(msg)
         yield _image_chunk(column, pages)

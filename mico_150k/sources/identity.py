@@ -20,7 +20,7 @@ def source_id(value: Any, file: str, row: int, column: str) -> str:  # noqa: ANN
     if wrong := _wrong(value):
         msg = (
             f"{file}, row {row}: its id (column {column}) is {wrong}.\n"
-            "Take the row's place instead: --map id=@row"
+            "Number the rows instead: --map id=@row"
         )
         raise BrokenFile(msg)
     return str(value)
@@ -39,13 +39,13 @@ def _wrong(value: Any) -> str:  # noqa: ANN401 - any column's value
     if value is None or value != value:  # noqa: PLR0124 - so is a NaN told
         return "null"
     if isinstance(value, float | Decimal):
-        return f"{value}, which is no whole number"
+        return f"{value}, which is not an integer"
     if isinstance(value, bool) or not isinstance(value, int | str):
         return "neither a number nor a text"
     text = str(value)
     if len(text) > MOST_CHARACTERS:
         return f"a text of {len(text)} characters"
-    return "" if is_text(text) else "no valid Unicode"
+    return "" if is_text(text) else "not valid Unicode"
 
 
 def place_id(file: str, row: int) -> str:

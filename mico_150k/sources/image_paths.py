@@ -46,7 +46,7 @@ class ImagePaths:
     def _find(self, path: str) -> tuple[str, int | Missing, str]:
         """Where it is, its size, and its modification token."""
         if what := not_a_path(path):
-            return path, Missing(Reason.FILE_MISSING, f"no path: {what}"), ""
+            return path, Missing(Reason.FILE_MISSING, f"not a path: {what}"), ""
         try:
             full, is_file, size, mtime_token = self._look(path)
         except (OSError, ValueError) as error:  # ValueError: a NUL, or half of a character
@@ -54,7 +54,7 @@ class ImagePaths:
                 return path, Missing(Reason.FILE_MISSING, self._why(path, error)), ""
             full, is_file, size, mtime_token = other
         if not is_file:
-            what = f"{excerpt(path)} (no regular file)"
+            what = f"{excerpt(path)} (not a regular file)"
             return full, Missing(Reason.FILE_MISSING, what), mtime_token
         if size > MAX_BYTES:
             return full, Missing(Reason.TOO_LARGE, f"{excerpt(path)}: {size} bytes"), mtime_token
@@ -79,8 +79,9 @@ class ImagePaths:
             return full
         msg = (
             f"{excerpt(self.file)}: the image path '{excerpt(path)}' leads out of "
-            f"{excerpt(self.storage.location)}, and would put a file from elsewhere into the "
-            f"dataset.\nIf these are your own paths: --allow-outside{self.storage.snapshot_hint}"
+            f"{excerpt(self.storage.location)}, and would add a file from elsewhere to the "
+            "dataset.\n"
+            f"If you trust these paths: --allow-outside{self.storage.snapshot_hint}"
         )
         raise PathOutsideSource(msg)
 
@@ -128,9 +129,9 @@ class ImagePaths:
         folder = posixpath.dirname(self._name(path))
         where = excerpt(folder) if folder else "the source's own folder"
         if isinstance(error, PermissionError):
-            return f"{excerpt(path)}: may not be read, in {where}"
+            return f"{excerpt(path)}: permission denied, in {where}"
         if self.storage.is_local and folder and not _is_folder(self.storage.path(folder)):
-            return f"{excerpt(path)}: there is no folder {where}"
+            return f"{excerpt(path)}: no such folder: {where}"
         return f"{excerpt(path)}: no such file in {where}"
 
 

@@ -50,7 +50,7 @@ def saved_to_disk(files: Iterable[str]) -> str:
 def what_is_there(files: Sequence[str]) -> str:
     """The end of a message on a folder without a source: which files are there instead."""
     if not files:
-        return ", nor any other that is neither hidden nor left out"
+        return ", nor any other that is neither hidden nor excluded"
     kinds = Counter(filter(None, map(recognize_name, files)))
     if not kinds:
         return f"; there are others, such as {excerpt(files[0])}"
@@ -73,8 +73,8 @@ def refuse_two_snapshots(storage: Storage, files: Iterable[str]) -> None:
         if revision != found["revision"]:
             folder = f"{found['repository']}/snapshots"
             msg = (
-                f"{excerpt(storage.location)} holds several snapshots of one repository, and each "
-                "row would come more than once. Name one of them:\n"
+                f"{excerpt(storage.location)} has several snapshots of one repository, and each "
+                "row would appear more than once. Name one of them:\n"
                 + "\n".join(excerpt(f"{folder}/{one}") for one in (revision, found["revision"]))
             )
             raise UsageError(msg)

@@ -38,7 +38,8 @@ class Leaves:
         if start != len(columns) or len(columns) != file.metadata.num_columns:
             msg = (
                 f"{name}: its footer contradicts itself: {start} columns in one place, "
-                f"{len(columns)} in another.\nFetch it again. {leave_out(name)}"
+                f"{len(columns)} in another.\n"
+                f"Download it again. {leave_out(name)}"
             )
             raise BrokenFile(msg)
         times = Counter(file.schema_arrow.names)
@@ -64,8 +65,8 @@ class Leaves:
             if column in self.doubled or parts:
                 name = excerpt(column if column in self.doubled else parts[0])
                 msg = (
-                    f"{file}: two columns are called {name}, and which one is meant cannot be "
-                    f"told.\nRename one of them, or name other columns: --map. {leave_out(file)}"
+                    f"{file}: two columns are called {name}, so the name is ambiguous.\n"
+                    f"Rename one of them, or name other columns: --map. {leave_out(file)}"
                 )
                 raise UnknownShape(msg)
 

@@ -42,7 +42,7 @@ def list_files(storage: Storage, reading: ReadOptions) -> list[str]:
     datasets = tuple(f"{folder}/" for folder in marked - set(found) if is_dataset(storage, folder))
     for folder in datasets:
         if any(name.startswith(folder) for name in ours):
-            logger.warning("%s is a dataset folder of `mico build`: no part of the source", folder)
+            logger.warning("%s is a dataset folder of `mico build`: skipped", folder)
     return [name for name in ours if not name.startswith(datasets)]
 
 

@@ -151,7 +151,7 @@ def open_manifest(storage: Storage, name: str, reading: ReadOptions) -> Manifest
             text = ManifestText(name, handle)
             entries = text.rows()
         except OSError as error:
-            msg = f"{name}: cannot be read: {error}"
+            msg = f"{name} cannot be read: {error}"
             raise BrokenFile(msg) from error
     shape = find_shape(name, _kinds(entries), reading.columns)
     named = NamedImages(ImagePaths(storage, name, reading.allow_outside))

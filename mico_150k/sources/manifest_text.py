@@ -70,13 +70,13 @@ class ManifestText:
             for place, value in self._values():
                 if not isinstance(value, dict):
                     kind = type(value).__name__
-                    msg = f"{self._name}, {place}: {kind} in place of a JSON object."
+                    msg = f"{self._name}, {place}: {kind} instead of a JSON object."
                     raise BrokenFile(msg)
                 row = {key: _kept(item) for key, item in value.items()}
                 self._hold(row)
                 rows.append(row)
         if not rows:
-            msg = f"{self._name}: a manifest without rows. {leave_out(self._name)}"
+            msg = f"{self._name}: the manifest has no rows. {leave_out(self._name)}"
             raise EmptySource(msg)
         return rows
 
@@ -129,17 +129,18 @@ class ManifestText:
         self._held += 300 + sum(map(_size, row.values()))
         if self._held > self._most_held:
             msg = (
-                f"{self._name}: its rows take more than {self._most_held >> 20} MiB, which is "
-                "half of the memory that is free here: a manifest is held in memory.\n"
-                "Build it on a larger machine, or in parts, or make a Parquet file of it."
+                f"{self._name}: its rows need more than {self._most_held >> 20} MiB, half of the "
+                "free memory: a manifest is read into memory.\n"
+                "Build on a larger machine, split the manifest, or convert it to Parquet."
             )
             raise MemoryTooSmall(msg)
 
     def _broken(self, line: int, what: str, more_lines: int = 0) -> BrokenFile:
         what = describe_file(self._head, JSON) or what
         return BrokenFile(
-            f"{self._name}, line {line + more_lines}: neither an array of JSON objects nor one a "
-            f"line: {what}.\n{leave_out(self._name)}"
+            f"{self._name}, line {line + more_lines}: neither a JSON array of objects nor JSON "
+            f"lines: {what}.\n"
+            f"{leave_out(self._name)}"
         )
 
     @contextmanager
@@ -147,7 +148,7 @@ class ManifestText:
         try:
             yield
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            msg = f"{self._name}: no whole gzip file: {error}.\n{leave_out(self._name)}"
+            msg = f"{self._name}: not a complete gzip file: {error}.\n{leave_out(self._name)}"
             raise BrokenFile(msg) from error
 
 
@@ -264,8 +265,9 @@ class _Unzipped(_Counted):
         size = super().readinto(buffer)
         if self.count > max(_FREE_BYTES, _MOST_RATIO * self._zipped.count):
             msg = (
-                f"{self._name}: gzip of more than {_MOST_RATIO} times its size, which no manifest "
-                f"is.\n{leave_out(self._name)}"
+                f"{self._name}: decompresses to more than {_MOST_RATIO} times its size, too much "
+                "for a manifest.\n"
+                f"{leave_out(self._name)}"
             )
             raise BrokenFile(msg)
         return size
@@ -280,7 +282,7 @@ def _object(pairs: list[tuple[str, Any]]) -> Row:
     found = dict(pairs)
     if len(found) < len(pairs):
         keys = [key for key, _ in pairs]
-        msg = f"the key {excerpt(next(key for key in keys if keys.count(key) > 1))} comes twice"
+        msg = f"the key {excerpt(next(key for key in keys if keys.count(key) > 1))} appears twice"
         raise _DoubledError(msg)
     return found
 

@@ -140,8 +140,8 @@ class NamedImages:
 
 def _no_path(file: str, what: str) -> BrokenFile:
     return BrokenFile(
-        f"{file}: where the path of an image should be, there is {what}.\n"
-        "Decode it: in Parquet, bytes in a binary column; beside JSON, a file that the row names. "
+        f"{file}: instead of the path of an image, there is {what}.\n"
+        "Decode it: into a binary column of Parquet, or into files with their paths in the JSON. "
         f"{leave_out(file)}"
     )
 

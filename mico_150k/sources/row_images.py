@@ -11,7 +11,7 @@ from mico_150k.sources.image_paths import ImagePaths
 from mico_150k.sources.named_images import ImageStates
 from mico_150k.sources.source import changed
 
-TOO_MANY = Missing(Reason.TOO_LARGE, f"one of more than {MAX_INPUTS} inputs in a row")
+TOO_MANY = Missing(Reason.TOO_LARGE, f"in a row with more than {MAX_INPUTS} inputs")
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,7 @@ class Kind(str, Enum):
     TURNS = "list of lists of texts"
     NUMBER = "number"
     UUID = "UUID"
-    NULL = "nothing but nulls"
+    NULL = "only nulls"
     OTHER = "other"
 
     def __str__(self) -> str:
@@ -137,7 +137,7 @@ def parse_map(words: Iterable[str]) -> dict[str, str]:
             msg = f"--map {word!r} is not PART=COLUMN; PART is one of {', '.join(_PARTS)}."
             raise UsageError(msg)
         if part in parsed:
-            msg = f"--map {word!r}: {part} is {parsed[part]!r} already."
+            msg = f"--map {word!r}: {part} is already {parsed[part]!r}."
             raise UsageError(msg)
         parsed[part] = columns
     return parsed
@@ -177,7 +177,7 @@ def find_shape(
     wrong = [*_wrong(shape, columns, inputs, types or {})]
     if wrong:
         wrong += [
-            f"--map {part}={value} names a column that it has not."
+            f"--map {part}={value} names a column that does not exist."
             for part, value in mapping.items()
             if part not in said
         ]
@@ -187,7 +187,7 @@ def find_shape(
 
 
 _OF_AN_IMAGEFOLDER = (
-    "file_name is of an `imagefolder`: it has one image a row, and none that is composed of others."
+    "file_name is from an `imagefolder`, which has one image per row and no composed images."
 )
 
 
@@ -259,27 +259,27 @@ def _wrong(
         yield "no column of input images: a list of them, or input_image_1, _2, …"
     elif len(inputs) > 1:
         groups = "; ".join(_some(group) for group in inputs)
-        yield f"which columns are the input images cannot be told: {groups}."
+        yield f"the columns of input images are ambiguous: {groups}."
     elif not shape.listed and (odd := [n for n in shape.inputs if columns[n] not in _IMAGE]):
         named = ", ".join(map(typed, odd[:_MOST_LISTED]))
-        yield f"{_some(shape.inputs)} do not all hold an image or its path: not {named}."
+        yield f"{_some(shape.inputs)} must all have an image or its path; {named} do not."
     if shape.output is None:
         if not shape.listed or shape.inputs != (_BAGEL_IMAGES,):
             yield "no column of output images, such as output_image."
     elif columns[shape.output] not in _IMAGE:
-        yield f"{typed(shape.output)} holds no images and no paths of them."
+        yield f"{typed(shape.output)} has neither images nor their paths."
     if not shape.instruction:
         yield "no column of instructions, such as instruction."
     elif columns[shape.instruction] not in _INSTRUCTION:
-        yield f"{typed(shape.instruction)} holds no texts."
+        yield f"{typed(shape.instruction)} has no texts."
     if shape.id and columns[shape.id] not in _ID:
         yield (
-            f"{typed(shape.id)} holds neither numbers nor texts, and cannot be the id. "
-            f"The row's place can: --map id={ROW_PLACE}"
+            f"{typed(shape.id)} has neither numbers nor texts, and cannot be the id. To number "
+            f"the rows: --map id={ROW_PLACE}"
         )
     for part, name, kinds in (("subtask", shape.subtask, _SUBTASK), ("task", shape.task, _TASK)):
         if name and columns[name] not in kinds:
-            yield f"{typed(name)} holds no texts. To do without it: --map {part}={NOTHING}"
+            yield f"{typed(name)} has no texts. To ignore it: --map {part}={NOTHING}"
     used = Counter([*shape.image_columns, *([shape.instruction] if shape.instruction else [])])
     for name in (name for name, times in used.items() if times > 1):
         yield f"{excerpt(name)} cannot be two of inputs, output and instruction."
@@ -331,10 +331,13 @@ def _unknown_shape(  # noqa: PLR0913, PLR0917 - all that a message says
         listed.append(f"    … and {len(columns) - _MOST_LISTED} more")
     example = " ".join(shlex.quote(f"{part}={value}") for part, value in guesses.items())
     return UnknownShape(
-        "\n".join([f"{file}: its columns fit nothing that is known:", *listed])
+        "\n".join([f"{file}: its columns match no known layout:", *listed])
         + "\n"
         + "\n".join(f"  {line}" for line in wrong)
-        + f"\nSay which is which, for example:\n  --map {example}\n{leave_out(file)}"
+        + "\n"
+        "Name them, for example:\n"
+        f"  --map {example}\n"
+        f"{leave_out(file)}"
     )
 
 

@@ -113,8 +113,9 @@ def changed(what: str, storage: Storage) -> SourceChanged:
     """The error for a file, or an image that a file names, which is another one by now."""
     return SourceChanged(
         f"{what} in {storage.location} has changed since this work was planned, or while it was "
-        "read.\nLet nothing write to the source meanwhile. When the file is again what it was, the "
-        "same command goes on; with its new content, begin anew (a build: --overwrite)."
+        "read.\n"
+        "Make sure that nothing writes to the source. If the file is restored, re-run the "
+        "command to resume; with its new content, start over (a build: --overwrite)."
     )
 
 
@@ -189,11 +190,11 @@ class FileSource(Generic[File]):
         """Raise `UsageError` for what was said of a source and is true of none of its files."""
         for part, value in self.reading.columns.items():
             if not any(part in file.shape.mapped for file in self.files):
-                msg = f"--map {part}={value}: no file of {self.location} has such a column."
+                msg = f"--map {part}={value}: no file of {self.location} has this column."
                 raise UsageError(msg)
         for rule, task in self.reading.tasks.items():
             if not any(file.matches_rule(rule) for file in self.files):
-                msg = f"--task-map {rule}={task}: nothing in {self.location} is named so."
+                msg = f"--task-map {rule}={task}: nothing in {self.location} has this name."
                 raise UsageError(msg)
 
 

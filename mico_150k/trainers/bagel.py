@@ -72,10 +72,10 @@ class MultiInput:
             f"--num-workers {self.num_workers}"
         )
         if len(groups) < readers:
-            msg = f"{found}; a worker without one would never answer. {way_out}."
+            msg = f"{found}; a worker without one would wait forever. {way_out}."
             raise ExportRefused(msg)
         if len(groups) % readers and self.local_rank == 0:
-            msg = f"{found}: {len(groups) % readers} are never read. {way_out}, and all are."
+            msg = f"{found}: {len(groups) % readers} are never read. {way_out} to read all."
             warnings.warn(msg, stacklevel=2)
         return groups
 
@@ -126,12 +126,15 @@ class ExportInfo(dict[str, dict[str, str]]):
         """Where the Parquet files and their `parquet_info.json` lie. Raises `ExportRefused`."""
         given = os.environ.get(DATA_VARIABLE)
         if not given:
-            msg = f"{name}: set {DATA_VARIABLE} to the folder that `mico export bagel` has written."
+            msg = f"{name}: set {DATA_VARIABLE} to the folder of `mico export bagel`."
             raise ExportRefused(msg)
         export = Path(given).resolve()
         info = export / PARQUET_INFO
         if not info.is_file():
-            msg = f"{DATA_VARIABLE}={given}: no {PARQUET_INFO} in it; is it `mico export bagel`'s?"
+            msg = (
+                f"{DATA_VARIABLE}={given}: no {PARQUET_INFO} in it; is it the folder of `mico "
+                "export bagel`?"
+            )
             raise ExportRefused(msg)
         return {"data_dir": str(_parquet_folder(export)), "parquet_info_path": str(info)}
 
@@ -142,7 +145,7 @@ def _parquet_folder(export: Path) -> Path:
     for folder in (export, export / "bagel", *below):
         if any(folder.glob("*.parquet")):
             return folder
-    msg = f"{export}: no Parquet files in it, nor in a folder of it."
+    msg = f"{export} has no Parquet files, nor a folder with any."
     raise ExportRefused(msg)
 
 
@@ -151,11 +154,11 @@ def _used_files(folder: str, used: int) -> list[str]:
     paths = [os.path.join(folder, name) for name in sorted(os.listdir(folder))  # noqa: PTH118, PTH208
              if name.endswith(".parquet")]  # fmt: skip
     if not paths:
-        msg = f"{folder}: no Parquet files in it."
+        msg = f"{folder} has no Parquet files."
         raise ExportRefused(msg)
     missing = _COLUMNS - set(pq.read_schema(paths[0]).names)
     if missing:
-        msg = f"{paths[0]}: no column {', '.join(sorted(missing))}; it is no export for BAGEL."
+        msg = f"{paths[0]}: no column {', '.join(sorted(missing))}; it is not an export for BAGEL."
         raise ExportRefused(msg)
     return (paths * (used // len(paths) + 1))[:used]
 
@@ -163,6 +166,6 @@ def _used_files(folder: str, used: int) -> list[str]:
 def _row_groups(path: str, counts: Mapping[str, int]) -> int:
     name = posixpath.basename(path)
     if name not in counts:
-        msg = f"{path} is not in {PARQUET_INFO}; it would be left out. Export again."
+        msg = f"{path} is not in {PARQUET_INFO}; it would be skipped. Export again."
         raise ExportRefused(msg)
     return counts[name]

@@ -61,8 +61,8 @@ def _file(dataset_path: str) -> Path:
         path = Path(os.environ[DATA_VARIABLE], FILE)
     else:
         msg = (
-            f"--data_list {dataset_path}: set {DATA_VARIABLE} to the folder that "
-            f"`mico export blip3o` has written, or give the path of its {FILE}."
+            f"--data_list {dataset_path}: set {DATA_VARIABLE} to the folder of `mico export "
+            f"blip3o`, or give the path of its {FILE}."
         )
         raise ExportRefused(msg)
     if not path.is_file():
@@ -82,9 +82,9 @@ def _rows(path: Path) -> Iterator[tuple[list[str], str, str]]:
             raise ExportRefused(msg) from error
         if not 1 <= len(inputs) <= MOST_INPUTS or IMAGE_TOKEN in text:
             msg = (
-                f"{path}, row {number}: {len(inputs)} inputs, of 1 to {MOST_INPUTS} that the "
-                f"trainer takes, or an instruction with {IMAGE_TOKEN} in it. "
-                "`mico export blip3o` leaves such rows out."
+                f"{path}, row {number}: {len(inputs)} inputs, where the trainer takes 1 to "
+                f"{MOST_INPUTS}, or {IMAGE_TOKEN} in the instruction. `mico export blip3o` skips "
+                "such rows."
             )
             raise ExportRefused(msg)
         yield [str(folder / image) for image in inputs], str(folder / output), text

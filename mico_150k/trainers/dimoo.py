@@ -40,7 +40,7 @@ def process_images(
     Raises `ExportRefused` without an answer image.
     """
     if not record["answer_image"]:
-        msg = f"record {record.get('id')}: images in a list need an answer image."
+        msg = f"record {record.get('id')}: a list of images needs an answer image."
         raise ExportRefused(msg)
     if np.random.rand() < UNCONDITION_SHARE:  # noqa: NPY002 - the generator that the clone seeds
         question = _text(record["system_prompt"], "<uncondition>", tokenizer)
@@ -101,5 +101,5 @@ class _PlainUnpickler(pickle.Unpickler):
     """Takes dicts, lists and numbers; a pickle that asks for a class or function is refused."""
 
     def find_class(self, module: str, name: str) -> Any:  # noqa: ANN401 - never returns
-        msg = f"a file of image codes asks for {module}.{name}; it is not the pre-tokenizer's."
+        msg = f"a file of image codes needs {module}.{name}, which the pre-tokenizer never writes."
         raise pickle.UnpicklingError(msg)

@@ -194,7 +194,7 @@ def make(folder: Path) -> None:
     broken = pa.Table.from_pylist(
         [
             *table_of("structs", made[:ROWS]).to_pylist(),
-            {"idx": 1, "instruction": "no pictures", "input_images": [], "output_image": None},
+            {"idx": 1, "instruction": "no images", "input_images": [], "output_image": None},
             {
                 "idx": 2,
                 "instruction": "a lost one",

@@ -127,7 +127,7 @@ def _of_manifest(source: Path, path: Path, layout: str) -> Iterator[Expected]:
     else:
         entries = [json.loads(line) for line in text.split("\n") if line.strip()]
     if not all(isinstance(entry, dict) for entry in entries):
-        msg = "rows that are no objects"
+        msg = "rows that are not objects"
         raise CannotTellError(msg)
     keys = {key for entry in entries for key in entry}
     if not {id_names[0], words, inputs, output} <= keys:

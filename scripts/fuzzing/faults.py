@@ -60,7 +60,7 @@ def faults_of(ended: Ended, who: str = "") -> Iterator[Fault]:
     elif ended.status not in CLEAN:
         yield Fault(CRASH, f"exit status {ended.status}", who)
     elif ended.status and not ended.stderr.strip() and not ended.stdout.strip():
-        yield Fault(SILENT, f"exit status {ended.status} without a word", who)
+        yield Fault(SILENT, f"exit status {ended.status} silently", who)
     else:
         longest = max(map(len, ended.stderr.split("\n")), default=0)
         if longest > LONGEST_LINE or len(ended.stderr) > MOST_TALK:

@@ -71,7 +71,7 @@ def _compare(
     by_id = {row["id"].partition("/")[2]: row for row in written}
     reasons = {(line["file"], line["row"]): line["reason"] for line in skipped}
     if len(reasons) != len(skipped):
-        yield WRONG_ROWS, "a row left out twice"
+        yield WRONG_ROWS, "a row skipped twice"
     if len(expected) != len(written) + len(skipped):
         yield (
             WRONG_ROWS,
@@ -82,9 +82,9 @@ def _compare(
         found = next((by_id.pop(id_) for id_ in one.ids if id_ in by_id), None)
         if reason is not None:
             if found is not None:
-                yield WRONG_ROWS, "a row both written and left out, or its id with another row"
+                yield WRONG_ROWS, "a row both written and skipped, or its id with another row"
             if _is_good(one, known):
-                yield WRONG_ROWS, f"a good row was left out: {reason}"
+                yield WRONG_ROWS, f"a good row was skipped: {reason}"
         elif found is None:
             place = place_of(one.file, one.row)
             dropped = place not in one.ids and place in by_id

@@ -276,7 +276,7 @@ def test_a_work_folder_of_something_else_is_refused_and_left(
     times = file.stat()
     os.utime(file)
     try:
-        with pytest.raises(OutputRefused, match="has been written again"):
+        with pytest.raises(OutputRefused, match="has been rewritten"):
             publish(source, work=tmp_path / "work")
     finally:
         os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
@@ -290,7 +290,7 @@ def test_a_second_run_is_kept_out_until_the_first_one_has_ended(
     prepare = Push.prepare
 
     def meanwhile(*how: Any) -> Push:
-        with pytest.raises(OutputRefused, match="is writing in it") as raised:
+        with pytest.raises(OutputRefused, match="is writing to it") as raised:
             publish(source)
         refused.append(str(raised.value))
         return prepare(*how)

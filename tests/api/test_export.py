@@ -132,11 +132,11 @@ def test_progress_and_the_forecast_are_told(dataset: Path, tmp_path: Path) -> No
         ),
         ("dimoo", {"format": "codes", "max_seq_len": 0}, "max_seq_len=0 must be at least 1"),
         ("dimoo", {"format": "codes", "max_seq_len": "9"}, "max_seq_len='9' is no int"),
-        ("dimoo", {"format": "codes", "images": "x"}, "no images for --images"),
+        ("dimoo", {"format": "codes", "images": "x"}, "codes: --images does not apply"),
         ("dimoo", {}, "mico pretokenize .* --vq .*mico export dimoo .* --format images"),
         ("bagel", {"ranks": True}, "ranks=True is no int"),
         ("bagel", {"num_workers": 2}, "num_workers is for ranks, which is not given"),
-        ("bagel", {"images": "x"}, "there are none for --images"),
+        ("bagel", {"images": "x"}, "from Parquet: --images does not apply"),
         ("bagel", {"over_limit": "keep"}, "over_limit='keep' must be drop or error or truncate"),
         ("bagel", {"sample": 0}, "sample=0 must be at least 1"),
         ("bagel", {"max_inputs": 1.5}, "max_inputs=1.5 must be at least 1"),
@@ -153,7 +153,7 @@ def test_what_has_no_effect_is_refused_by_its_name(
 
 def test_only_a_trainer_that_reads_parquet_is_exported_in_place(dataset: Path) -> None:
     before = contents(dataset)
-    with pytest.raises(UsageError, match="reads files of its own"):
+    with pytest.raises(UsageError, match="needs files of its own"):
         export_dataset("omnigen2", dataset)
     with pytest.raises(UnknownConfig, match="dimoo-codes"):
         export_dataset("dimoo", dataset, format="codes")

@@ -92,7 +92,7 @@ def test_refine_dataset_takes_an_open_one(dataset: Path, tmp_path: Path) -> None
     opened = mico_150k.open_dataset(dataset)
     made = mico_150k.refine_dataset(opened, tmp_path / "x", where="task = 'hoi'")
     assert made.report.rows == 6
-    with pytest.raises(UsageError, match="say what to change"):
+    with pytest.raises(UsageError, match="needs a change"):
         mico_150k.refine_dataset(opened, tmp_path / "y")
 
 

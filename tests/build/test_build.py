@@ -513,7 +513,7 @@ def test_a_second_build_in_the_folder_meanwhile_is_told_so_and_spoils_nothing(
 
     def begin_another(_: Progress) -> None:
         for how in ({}, {"overwrite": True}):
-            with pytest.raises(OutputRefused, match="`mico build`, process .* is writing in it"):
+            with pytest.raises(OutputRefused, match="`mico build`, process .* is writing to it"):
                 build(release, out, **how)
             refused.append(how)
 

@@ -53,7 +53,7 @@ def test_more_than_three_inputs_are_told_and_kept(dataset: Path, exported: Expor
     assert fitted.remarks == {"many-inputs": many}
     assert fitted.index.num_rows == index.num_rows
     start = (Path(exported.root) / "START.md").read_text()
-    [told] = [line for line in start.splitlines() if "`--max-inputs 3` leaves them out" in line]
+    [told] = [line for line in start.splitlines() if "`--max-inputs 3` skips them" in line]
     assert told.startswith(f"| {many} | more than 3 inputs")
     few = fit(DiffSynthTrainer(), index, OverLimitPolicy.DROP, max_inputs=3)
     assert (few.skipped, few.remarks) == ({"max-inputs": many}, {})

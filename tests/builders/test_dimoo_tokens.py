@@ -73,9 +73,9 @@ def test_a_table_reads_back_what_it_says() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "no list of sizes"),
-        ("3:512", "no list of sizes"),
-        ("512,3:448", "no list of sizes"),
+        ("", "not a list of sizes"),
+        ("3:512", "not a list of sizes"),
+        ("512,3:448", "not a list of sizes"),
         ("4:512,3:448,320", "ascending"),
         ("0:512,320", "ascending"),
         ("3:500,320", "multiple of 32"),

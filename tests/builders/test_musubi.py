@@ -131,12 +131,12 @@ def test_a_path_that_would_be_a_pattern_is_refused(
     exported: Exported, repeated: Path, tmp_path: Path, odd: str
 ) -> None:
     folder = tmp_path / odd / "out"
-    with pytest.raises(OutputRefused, match="for a pattern"):
+    with pytest.raises(OutputRefused, match="as a pattern"):
         export(MusubiTrainer(), repeated, folder)
     assert not folder.parent.exists()
     folder.parent.mkdir()
     moved = Path(exported.root).rename(folder)
-    with pytest.raises(OutputRefused, match="for a pattern"):
+    with pytest.raises(OutputRefused, match="as a pattern"):
         relocate(moved, MusubiTrainer())
 
 

@@ -131,7 +131,7 @@ def test_what_a_class_lacks_is_a_message_of_the_command_line(package: Path) -> N
         (
             Builder,
             "class C(Builder):\n    name, purpose, columns = 'bagel', '', {}\n",
-            "C is named 'bagel', as is a class in ",
+            "C has the name 'bagel', which a class in ",
         ),
     ],
 )
@@ -157,7 +157,7 @@ def test_an_option_that_every_export_has_is_refused_with_its_file(write: Write) 
     )
     with pytest.raises(BuilderRefused) as refused:
         builders._by_name(Trainer)  # type: ignore[type-abstract]
-    assert str(refused.value).startswith(f"{path}: Taken has an option seed, which every export")
+    assert str(refused.value).startswith(f"{path}: Taken has an option seed, which all exports")
 
 
 def test_two_trainers_of_one_name_are_refused_with_both_files(write: Write) -> None:
@@ -171,7 +171,7 @@ def test_two_trainers_of_one_name_are_refused_with_both_files(write: Write) -> N
     first, second = write("twin_1", whole), write("twin_2", whole)
     with pytest.raises(BuilderRefused) as refused:
         builders._by_name(Trainer)  # type: ignore[type-abstract]
-    assert str(refused.value).startswith(f"{second}: Twin is named 'twin'")
+    assert str(refused.value).startswith(f"{second}: Twin has the name 'twin'")
     assert str(first) in str(refused.value)
 
 

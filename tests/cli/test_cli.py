@@ -257,7 +257,7 @@ def test_inspect_of_a_part_of_a_dataset_names_the_whole(dataset: Path, part: str
         (("build", "--tolerance", "2"), WRONG_USAGE, "--tolerance"),
         (("build", "--nothing"), WRONG_USAGE, "--nothing"),
         (("build", "--out", "."), WRONG_USAGE, "not a folder that `mico build` has begun"),
-        (("build", "--out", ""), WRONG_USAGE, "names no folder"),
+        (("build", "--out", ""), WRONG_USAGE, "is not a folder"),
         (("build", "--out", "mine.txt"), WRONG_USAGE, "mine.txt is a file"),
         (("build", "--out", "mine.txt/x"), WRONG_USAGE, "mine.txt is a file"),
         (("build", "--map", "id=a", "id=b"), WRONG_USAGE, "id is 'a' already"),

@@ -94,7 +94,7 @@ def test_an_export_is_refused_where_its_trainer_would_look_elsewhere_and_nowhere
         )
 
     if (name, odd) in TAKEN:
-        with pytest.raises(OutputRefused, match="would find other files or none"):
+        with pytest.raises(OutputRefused, match="would not find these files"):
             prepare()
     else:
         assert prepare().to == tmp_path / odd / "out"

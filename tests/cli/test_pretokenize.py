@@ -111,7 +111,7 @@ def test_an_option_of_before_is_an_error_that_names_the_new_way(
     ("arguments", "message"),
     [
         (("--dtype", "fp8"), "--dtype fp8: it is fp32 or bf16"),
-        (("--sizes", "large"), "no list of sizes"),
+        (("--sizes", "large"), "not a list of sizes"),
         (("--device", "cuda:0,cpu"), "all must be of one kind"),
     ],
 )

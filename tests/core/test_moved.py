@@ -12,7 +12,7 @@ CHANGELOG = Path(__file__).parents[2] / "CHANGELOG.md"
 
 @pytest.mark.parametrize("old", MOVED)
 def test_an_old_name_says_the_new_one_which_is_there(old: str) -> None:
-    with pytest.raises(ModuleNotFoundError, match=f"is {MOVED[old]} since version 0.2.0"):
+    with pytest.raises(ModuleNotFoundError, match=f"moved to {MOVED[old]} in version 0.2.0"):
         importlib.import_module(old)
     if MOVED[old] != "mico_150k.loaders.torch" or importlib.util.find_spec("torch"):
         importlib.import_module(MOVED[old])

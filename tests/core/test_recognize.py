@@ -91,7 +91,7 @@ NAMED = {
     "base64 text of a PNG": base64.b64encode(encode(picture(2))),
     "base64 text": base64.b64encode(bytes(range(200))),
     "text": "Pardon, l'image a été supprimée.".encode(),
-    "nothing but zeros": bytes(500),
+    "only zero bytes": bytes(500),
     "": b"\x07\x01\x02unknown",
 }
 

@@ -77,7 +77,7 @@ def test_rule_that_is_a_name_with_a_bracket_speaks_for_it() -> None:
 
 
 def test_rules_that_contradict_each_other_are_refused() -> None:
-    with pytest.raises(UsageError, match="the task of 'People' is hoi already"):
+    with pytest.raises(UsageError, match="'People' already has the task hoi"):
         parse_task_map(["People=hoi", "People/=de_re"])
 
 

@@ -36,16 +36,16 @@ def test_a_value_of_its_type_is_kept(option: Option, value: object, kept: Value)
 @pytest.mark.parametrize(
     ("option", "value", "message"),
     [
-        (RATE, "2", "learning_rate='2' is no float"),
-        (RATE, True, "learning_rate=True is no float"),
-        (RATE, None, "learning_rate=None is no float"),
+        (RATE, "2", "learning_rate='2' is not of type float"),
+        (RATE, True, "learning_rate=True is not of type float"),
+        (RATE, None, "learning_rate=None is not of type float"),
         (RATE, -1, "learning_rate=-1.0 must be at least 0"),
-        (RATE, math.nan, "learning_rate=nan is no number"),
-        (RATE, 10**400, "learning_rate=inf is no number"),
+        (RATE, math.nan, "learning_rate=nan is not a finite number"),
+        (RATE, 10**400, "learning_rate=inf is not a finite number"),
         (KIND, "c", "kind='c' must be a or b"),
-        (KIND, 1, "kind=1 is no str"),
+        (KIND, 1, "kind=1 is not of type str"),
         (Option("text", str, "", ""), "\udcff", "is not UTF-8"),
-        (FAST, 1, "fast=1 is no bool"),
+        (FAST, 1, "fast=1 is not of type bool"),
     ],
 )
 def test_another_value_is_refused(option: Option, value: object, message: str) -> None:
@@ -59,5 +59,5 @@ def test_all_options_have_values_and_unknown_ones_are_refused() -> None:
     }  # fmt: skip
     with pytest.raises(UsageError, match="Mine has no option rate: its options are learning_rate"):
         WithOptions.check_options({"rate": 1})
-    with pytest.raises(UsageError, match="fast is for kind, which is not given"):
+    with pytest.raises(UsageError, match="fast needs kind"):
         WithOptions.check_options({"fast": True})

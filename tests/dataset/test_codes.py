@@ -69,10 +69,10 @@ def change(path: Path, name: str, value: Any) -> None:
     ("name", "value", "message"),
     [
         ("codes", [[1], [2]], "1 codes in a grid of 3 × 2"),
-        ("codes", [[9000] * 6, [1] * 8], "a code of 9000"),
-        ("codes", [[1] * 6], "not of one length"),
+        ("codes", [[9000] * 6, [1] * 8], "the code 9000"),
+        ("codes", [[1] * 6], "differ in length"),
         ("columns", [-3, -2], "grid of -3"),
-        ("digests", ["a"], "not of one length"),
+        ("digests", ["a"], "differ in length"),
         ("sizes", None, "a null"),
         ("prompt", None, "a null"),
     ],
@@ -88,7 +88,7 @@ def test_what_are_no_codes_is_said(tmp_path: Path) -> None:
     with pytest.raises(NotADataset, match="mico pretokenize"):
         CodesFolder.open(tmp_path)
     pq.write_table(pa.table({"a": [1]}), tmp_path / "train-00000.parquet")
-    with pytest.raises(BrokenFile, match="not a file of dimoo-codes"):
+    with pytest.raises(BrokenFile, match="cannot read this file of dimoo-codes"):
         CodesFolder.open(tmp_path)
     (tmp_path / "train-00000.parquet").write_bytes(b"PAR1")
     with pytest.raises(BrokenFile, match="not a Parquet file"):
@@ -99,7 +99,7 @@ def test_shards_of_different_checkpoints_do_not_go_together(tmp_path: Path) -> N
     for part, vq in (("a", "1"), ("b", "2")):
         write_rows(tmp_path / part, coded_rows(1), vq)
     (tmp_path / "b" / "train-00000.parquet").rename(tmp_path / "a" / "train-00001.parquet")
-    with pytest.raises(BrokenFile, match="made with something else"):
+    with pytest.raises(BrokenFile, match="other settings"):
         CodesFolder.open(tmp_path / "a")
 
 
@@ -111,10 +111,10 @@ def test_a_shard_or_rows_that_are_missing_are_missed(
     last = tmp_path / "train-00002.parquet"
     table = pq.read_table(last)
     pq.write_table(table.slice(0, 0), last)
-    with pytest.raises(BrokenFile, match="8 rows in its shards, where 9 were written"):
+    with pytest.raises(BrokenFile, match="8 rows in its shards, but 9 were written"):
         CodesFolder.open(tmp_path)
     last.unlink()
-    with pytest.raises(BrokenFile, match=r"train-00002.parquet is missing, of 3 shards"):
+    with pytest.raises(BrokenFile, match=r"train-00002.parquet of 3 shards is missing"):
         CodesFolder.open(tmp_path)
 
 
@@ -125,17 +125,17 @@ def test_a_byte_that_a_disk_has_changed_is_no_code(tmp_path: Path) -> None:
     place = pq.read_metadata(path).row_group(0).column(2).data_page_offset + 60
     data[place] ^= 0xFF
     path.write_bytes(data)
-    with pytest.raises(BrokenFile, match=r"train-00000.parquet, from row 0 on: it is damaged"):
+    with pytest.raises(BrokenFile, match=r"train-00000.parquet is damaged from row 0"):
         list(CodesFolder.open(tmp_path).read())
 
 
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ([*coded_rows(2), coded_rows(1)[0]], "row 2: the id hoi/0 for the second time"),
+        ([*coded_rows(2), coded_rows(1)[0]], "row 2: the id hoi/0 appears twice"),
         (
             [*coded_rows(1), codes.CodedRow("b", "", (coded("1b"), coded("0a", 2, 3)))],
-            "row 1: other codes of the picture 0a",
+            "row 1: other codes for the image 0a",
         ),
     ],
 )

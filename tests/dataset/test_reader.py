@@ -149,7 +149,7 @@ def test_what_is_no_dataset_is_refused(tmp_path: Path) -> None:
     ):
         open_dataset(f"{web.address}/begun")
     (tmp_path / "manifest.json").write_text('{"format": "another"}')
-    with pytest.raises(NotADataset, match="not of a finished"):
+    with pytest.raises(NotADataset, match="not from a finished"):
         open_dataset(tmp_path)
 
 
@@ -157,11 +157,11 @@ def test_what_is_no_dataset_is_refused(tmp_path: Path) -> None:
 def test_a_manifest_cannot_lead_out_of_its_folder(tmp_path: Path, name: str) -> None:
     manifest = {"format": layout.MANIFEST_FORMAT, "configs": {"bagel": {name: {}}}}
     (tmp_path / "manifest.json").write_text(json.dumps(manifest))
-    with pytest.raises(NotADataset, match="no name of a build"):
+    with pytest.raises(NotADataset, match="a name that no build writes"):
         open_dataset(tmp_path)
     manifest = {"format": layout.MANIFEST_FORMAT, "configs": {name: {}}}
     (tmp_path / "manifest.json").write_text(json.dumps(manifest))
-    with pytest.raises(NotADataset, match="no name of a build"):
+    with pytest.raises(NotADataset, match="a name that no build writes"):
         open_dataset(tmp_path)
 
 

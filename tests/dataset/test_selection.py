@@ -76,5 +76,5 @@ def test_what_is_no_expression_over_the_index_says_what_its_columns_are(
 
 
 def test_a_where_that_finds_nothing_is_an_error(index: pa.Table) -> None:
-    with pytest.raises(BadSelection, match="no row of 24 fits"):
+    with pytest.raises(BadSelection, match="none of 24 rows matches"):
         Selection(where="num_inputs > 90").of(index)

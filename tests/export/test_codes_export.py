@@ -119,7 +119,7 @@ def test_it_says_how_to_start_and_what_the_codes_are(whole: DatasetFolder, tmp_p
     start = (to / "START.md").read_text()
     assert f"bash '{to}/train.sh'" in start
     assert "| VQ checkpoint, SHA-256 | ab |" in start
-    assert "| pixels a side, by the number of inputs | 3:512,320 |" in start
+    assert "| pixels per side, by number of inputs | 3:512,320 |" in start
     before = contents(to)
     assert export(whole, to).rows == 8
     assert contents(to) == before
@@ -197,9 +197,9 @@ def test_longer_records_are_dropped_and_counted_or_refused(
         export(whole, tmp_path / "strict", records, over_limit=ERROR)
     with pytest.raises(UsageError, match="none of 8 rows is left"):
         export(whole, tmp_path / "short", {**records, "max_seq_len": 5})
-    with pytest.raises(UsageError, match="it is drop or error"):
+    with pytest.raises(UsageError, match="only drop or error"):
         export(whole, tmp_path / "cut", over_limit=TRUNCATE)
-    with pytest.raises(UsageError, match="no images for --images"):
+    with pytest.raises(UsageError, match="codes: --images does not apply"):
         export(whole, tmp_path / "cut", images=tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {"to"}
 
@@ -297,7 +297,7 @@ def test_records_follow_a_folder_that_was_moved(whole: DatasetFolder, tmp_path: 
     assert all(Path(row["answer_image"]).is_file() for row in records_of(moved))
     (moved / "all_records.json").write_text("{}")
     again = moved.rename(tmp_path / "again")
-    with pytest.raises(BrokenFile, match="no list of records"):
+    with pytest.raises(BrokenFile, match="not a list of records"):
         relocate(again, job.trainer)
 
 

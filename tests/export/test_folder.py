@@ -25,9 +25,9 @@ def names(folder: Path) -> set[str]:
 @pytest.mark.parametrize("place", [".", "bagel", "default/out", "new"])
 def test_no_export_goes_into_a_dataset_folder(dataset: Path, place: str) -> None:
     before = sorted(dataset.rglob("*"))
-    with pytest.raises(OutputRefused, match="lies in the dataset folder .* with --out"):
+    with pytest.raises(OutputRefused, match="is inside the dataset folder .* with --out"):
         export("bagel", dataset, dataset / place, limit=3)
-    with pytest.raises(OutputRefused, match="lies in the dataset folder .* with --images"):
+    with pytest.raises(OutputRefused, match="is inside the dataset folder .* with --images"):
         ExportJob.prepare(
             open_dataset(dataset), TRAINERS["dimoo"], dataset.parent / "out",
             ExportOptions(images=dataset / place),
@@ -37,7 +37,7 @@ def test_no_export_goes_into_a_dataset_folder(dataset: Path, place: str) -> None
 
 def test_a_link_to_a_dataset_folder_is_one_as_well(dataset: Path, tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(dataset)
-    with pytest.raises(OutputRefused, match="lies in the dataset folder"):
+    with pytest.raises(OutputRefused, match="is inside the dataset folder"):
         export("bagel", dataset, tmp_path / "link" / "bagel", limit=3)
 
 
@@ -54,7 +54,7 @@ def test_a_home_folder_that_the_shell_has_not_put_in_is_no_folder_of_that_name(
     dataset: Path, place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(OutputRefused, match="the shell has left its ~"):
+    with pytest.raises(OutputRefused, match="the shell has not expanded ~"):
         export("dimoo", dataset, Path(place), limit=3)
     assert not list(tmp_path.iterdir())
 

@@ -37,7 +37,7 @@ def test_an_image_is_its_bytes_under_its_digest_and_its_real_formats_ending(
 
 def test_an_image_that_is_not_what_the_index_says_is_refused(tmp_path: Path) -> None:
     other = Image(image(1).data, "PNG", 64, 48, image(2).digest)
-    with pytest.raises(BrokenFile, match="not the one that the index names"):
+    with pytest.raises(BrokenFile, match="differs from the one in the index"):
         ImageStore(tmp_path).put(other)
     assert not list(tmp_path.rglob("*.png"))
 

@@ -597,7 +597,7 @@ def test_a_disk_that_fills_up_is_said_and_the_same_command_goes_on_to_the_same_b
     shutil.rmtree(folder)
     full = str(folder / name)
     fill_the_disk(monkeypatch, lambda path: str(path).startswith(full))
-    with pytest.raises(DiskTooSmall, match=f"^{full}.*the disk is full.*the same command again"):
+    with pytest.raises(DiskTooSmall, match=f"^{full}.*the disk is full.*re-run the command"):
         export(trainer, sharded, folder, **how)
     monkeypatch.undo()
     left = everything(folder)
@@ -623,7 +623,7 @@ def test_chosen_rows_cost_their_row_groups_over_http(sharded: Path, tmp_path: Pa
 
 
 def test_a_path_trainer_wants_to_know_where(sharded: Path) -> None:
-    with pytest.raises(UsageError, match="say where with --out"):
+    with pytest.raises(UsageError, match="choose a folder with --out"):
         export("blip3o", sharded, None)
     with pytest.raises(UsageError, match="every row"):
         export("bagel", sharded, None, selection=Selection(limit=2))

@@ -53,9 +53,9 @@ def test_after_a_push_nothing_differs(pushed: DatasetFolder) -> None:
     faults, findings = check(pushed)
     assert not faults
     said = {found.where: found.what for found in findings}
-    assert said["README.md"] == "with the text that a push gives it"
+    assert said["README.md"] == "with the expected text"
     small = "manifest.json, report.json, quarantine.jsonl, assets/plots.png"
-    assert said[small] == "with the content that they have here"
+    assert said[small] == "with the same content as the local files"
 
 
 def test_a_repository_is_checked_by_its_id_and_no_shard_is_fetched_whole(
@@ -113,9 +113,9 @@ def test_another_build_is_told_by_what_differs(
     [
         (layout.MANIFEST, '"seed": 0', '"seed": 1', "on the Hub differs in build"),
         (layout.MANIFEST, "\n", "\n\n", "on the Hub differs in how it is written"),
-        (layout.MANIFEST, "{", "", "on the Hub is no manifest of ours"),
-        (layout.REPORT, '"rows": 24', '"rows": 25', "has another content on the Hub than here"),
-        (layout.QUARANTINE, "hoi/7", "hoi/8", "has another content on the Hub than here"),
+        (layout.MANIFEST, "{", "", "on the Hub is not a manifest of mico-150k"),
+        (layout.REPORT, '"rows": 24', '"rows": 25', "differs on the Hub from the local file"),
+        (layout.QUARANTINE, "hoi/7", "hoi/8", "differs on the Hub from the local file"),
         (
             layout.CARD,
             "24 rows were read",
@@ -148,11 +148,9 @@ def test_a_picture_that_was_changed_is_a_fault_and_what_people_add_is_told(
     about = "<!-- by hand: about -->\n"
     edit_there(hub, layout.CARD, (about, f"{about}Theirs.\n"))
     faults, findings = check(pushed)
-    assert faults == {
-        (f"{layout.ASSETS}/{layout.PLOTS}", "has another content on the Hub than here")
-    }
+    assert faults == {(f"{layout.ASSETS}/{layout.PLOTS}", "differs on the Hub from the local file")}
     told = {(found.where, found.what) for found in findings}
-    assert ("notes.txt, raw/x.parquet", "somebody's own, and no part of this dataset") in told
+    assert ("notes.txt, raw/x.parquet", "added by hand, not part of this dataset") in told
 
 
 @pytest.mark.parametrize(
@@ -162,7 +160,7 @@ def test_a_foreign_file_in_a_configurations_folder_is_a_fault(
     hub: Hub, pushed: DatasetFolder, path: str
 ) -> None:
     write_there(hub, path, "hi")
-    assert (path, "is on the Hub, and no part of this dataset") in check(pushed)[0]
+    assert (path, "is on the Hub, but not part of this dataset") in check(pushed)[0]
 
 
 def test_what_was_left_out_here_and_is_there_is_a_fault(
@@ -170,7 +168,7 @@ def test_what_was_left_out_here_and_is_there_is_a_fault(
 ) -> None:
     faults, _ = check(small)
     for path in (layout.QUARANTINE, f"{layout.ASSETS}/{layout.PLOTS}"):
-        assert (path, "is on the Hub, and no part of this dataset") in faults
+        assert (path, "is on the Hub, but not part of this dataset") in faults
     assert small_file(hub, layout.QUARANTINE) == (pushed.path / layout.QUARANTINE).read_text()
 
 

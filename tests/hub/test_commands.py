@@ -96,20 +96,25 @@ def test_what_differs_on_the_hub_is_listed_and_the_exit_status_is_1(
     assert found.returncode == 1
     said = {(f["where"], f["what"]) for f in json.loads(found.stdout)["findings"] if f["fault"]}
     assert (f"blip3o/{shard}", "is missing on the Hub") in said
-    unknown = "is on the Hub, and no part of this dataset"
+    unknown = "is on the Hub, but not part of this dataset"
     assert ("bagel/train-00009.parquet", unknown) in said
     assert any(where == f"dimoo/{shard}" and "bytes on the Hub" in what for where, what in said)
     assert any(where == f"omnigen2/{shard}" and "SHA-256" in what for where, what in said)
     assert ("README.md", "says 25 rows of default, train; there are 24") in said
     assert any(where == "dimoo" and "load_dataset fails" in what for where, what in said)
-    assert ("blip3o", "load_dataset gives no row") in said
+    assert ("blip3o", "load_dataset returns no row") in said
 
 
 @pytest.mark.usefixtures("hub")
 @pytest.mark.parametrize(
     ("command", "token", "status", "said"),
     [
-        (("check", "mico-150k", "--remote", "user/nothing"), "hf_write", 1, "no such dataset"),
+        (
+            ("check", "mico-150k", "--remote", "user/nothing"),
+            "hf_write",
+            1,
+            "does not exist on the Hub",
+        ),
         (("check", "mico-150k", "--remote", "nothing"), "hf_write", 2, "with its owner"),
         (("check", "mico-150k", "--remote", NAME), "hf_nonsense", 1, "hf auth login"),
         (("check", "mico-150k", "--remote", "hf://datasets/user"), "hf_write", 2, "an owner and"),
@@ -196,9 +201,9 @@ def test_a_user_and_a_name_are_a_local_folder(hub: Hub, folder: Path, mico: Mico
         ("hf://buckets/user/x", "buckets are not supported yet"),
         ("hf://datasets/user", "needs an owner and a name"),
         ("hf://datasets/user/x@next", "a revision cannot be part of it"),
-        ("hf://datasets/user/x/data", "it names a path in a repository"),
+        ("hf://datasets/user/x/data", "it is a path in a repository"),
         ("hf://user/x", "no dataset repository"),
-        ("hf://datasets/-user/x", "no repository's name"),
+        ("hf://datasets/-user/x", "not the name of a repository"),
     ],
 )
 def test_a_place_on_the_hub_that_is_no_repository_is_refused(

@@ -115,7 +115,7 @@ def test_a_hub_that_stays_down_is_reported_and_what_is_there_is_kept(
     hub: Hub, small: DatasetFolder
 ) -> None:
     fault = hub.fail("POST .*/commit/main", status=503, times=1000, skip=2)
-    with pytest.raises(NotSent, match=r"(?s)5 times in a row.*status 503.*goes on from there"):
+    with pytest.raises(NotSent, match=r"(?s)5 times in a row.*status 503.*re-run the command"):
         push(small, configs=TWO)
     fault.times = 0
     assert remote(hub) == local(small, *TWO, "index")
@@ -157,7 +157,7 @@ def test_a_wait_of_more_than_minutes_is_not_slept_but_reported(
     [
         (401, NoAccess, "status 401 .*hf auth login"),
         (403, NoAccess, "status 403 .*write access"),
-        (404, NoRepository, "no such dataset"),
+        (404, NoRepository, "does not exist on the Hub"),
         (400, HubError, "status 400 "),
         (413, HubError, "status 413 "),
     ],

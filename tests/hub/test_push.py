@@ -59,7 +59,7 @@ def test_a_first_push_ends_with_the_card(hub: Hub, small: DatasetFolder) -> None
     repository = hub.repositories[NAME]
     *first, last = repository.refs["main"][2:]
     assert [commit.title for commit in first] == [
-        "A placeholder for the card, while shards are sent", "Add shards",
+        "Placeholder for the card while shards are uploaded", "Add shards",
     ]  # fmt: skip
     assert all(is_placeholder(card_of(hub, commit)) for commit in first)
     assert not is_placeholder(card_of(hub, last))

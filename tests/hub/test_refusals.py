@@ -91,7 +91,7 @@ def test_a_repository_that_is_gone_meanwhile_is_a_plain_message(
     push(small, configs=TWO)
     planned = prepare(small)
     del hub.repositories[NAME]
-    with pytest.raises(NoRepository, match="no such dataset"):
+    with pytest.raises(NoRepository, match="does not exist on the Hub"):
         planned.run()
 
 
@@ -196,7 +196,7 @@ def test_an_endpoint_that_is_no_address_is_told_at_once(
 def test_private_is_refused_where_the_repository_is_public(hub: Hub, small: DatasetFolder) -> None:
     push(small, configs=TWO)
     hub.requests.clear()
-    with pytest.raises(PushRefused, match="is public, and a private one is asked for"):
+    with pytest.raises(PushRefused, match="is public, and --private asks for a private one"):
         prepare(small, private=True)
     assert not hub.asked("preupload|/commit/")
     hub.repositories[NAME].private = True
@@ -225,7 +225,7 @@ def test_a_public_repository_that_comes_up_meanwhile_gets_nothing_of_a_private_p
         (Account("me", organisations=("user",)), True, 2 * 10**11, "100 GB that a free organ"),
         (Account("me", organisations=("user",)), False, 2 * 10**12, "1 TB that a free organ"),
         (Account("me", pro=True, organisations=("user",)), True, 2 * 10**11, ""),
-        (Account("me", pro=True, organisations=("user",)), True, 2 * 10**12, "of one seat"),
+        (Account("me", pro=True, organisations=("user",)), True, 2 * 10**12, "with one seat"),
     ],
 )
 def test_storage_that_the_account_may_not_have_is_said(

@@ -17,7 +17,7 @@ CONVERT = "; convert it to JPEG, PNG or WebP"
     [
         ("HEIC", CONVERT),
         ("a Git LFS pointer", "; `git lfs pull` fetches the file"),
-        ("HTML", "; a page, such as a login or an error, in the file's place"),
+        ("HTML", "; a page (a login or an error) instead of the file"),
         ("SVG", CONVERT),
         ("PDF", CONVERT),
         ("base64 text of a PNG", ""),
@@ -27,7 +27,7 @@ def test_what_is_no_image_that_is_read_is_named_in_the_reason(name: str, advice:
     with pytest.raises(UnusableImage) as error:
         ImageReader().read(signed_view(NAMED[name]))
     assert error.value.reason is Reason.UNKNOWN_FORMAT
-    assert error.value.detail == f"{name}: not an image format that is read{advice}"
+    assert error.value.detail == f"{name}: this image format is not supported{advice}"
 
 
 def test_what_nobody_knows_is_shown_by_its_first_bytes() -> None:

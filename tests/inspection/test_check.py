@@ -125,7 +125,7 @@ def leave_a_build(folder: Path) -> None:
         (change_a_byte, "bagel/train-00000.parquet", "another SHA-256"),
         (remove_a_shard, "dimoo/train-00000.parquet", "is missing"),
         (add_a_shard, "dimoo/train-00007.parquet", "is not in the manifest"),
-        (cut_a_shard, "blip3o/train-00000.parquet", "no whole Parquet file"),
+        (cut_a_shard, "blip3o/train-00000.parquet", "not a complete Parquet file"),
         (change_a_count, "README.md", "says 25 rows"),
         (change_a_feature, "README.md", "other features"),
         (remove_the_cards_header, "README.md", "no YAML header"),
@@ -136,7 +136,7 @@ def leave_a_build(folder: Path) -> None:
         (leave_a_half_written_file, "bagel/train-00003.parquet.host-1-2.partial", "is left of"),
         (leave_a_build, ".build", "is left of"),
         (add_a_script, "mico-150k.py", "stops load_dataset"),
-        (write_with_another_schema, "omnigen2/train-00000.parquet", "another schema"),
+        (write_with_another_schema, "omnigen2/train-00000.parquet", "the configuration's schema"),
         (
             write_one_row_group,
             "omnigen2/train-00000.parquet",

@@ -139,7 +139,7 @@ def test_without_matplotlib_the_extra_is_named(copy: Path, monkeypatch: pytest.M
 
 
 def test_pictures_go_into_a_folder_and_no_url(copy: Path) -> None:
-    with serve(copy) as web, pytest.raises(UsageError, match="it is not here"):
+    with serve(copy) as web, pytest.raises(UsageError, match="which must be local"):
         write_assets(*whole(web.address))
     assert not (copy / layout.ASSETS).exists()
 

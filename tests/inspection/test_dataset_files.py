@@ -43,7 +43,7 @@ def test_a_file_that_is_missing_is_found(there: fsspec.AbstractFileSystem) -> No
 def test_a_file_of_another_size_is_found(there: fsspec.AbstractFileSystem) -> None:
     there.pipe_file(f"/there/{SHARD}", there.cat_file(f"/there/{SHARD}") + b"x")
     assert any(one.startswith(f"{SHARD}: has ") for one in faults())
-    assert any(one.startswith(f"{SHARD}: is no whole Parquet file") for one in faults())
+    assert any(one.startswith(f"{SHARD}: is not a complete Parquet file") for one in faults())
 
 
 def test_other_bytes_are_found_where_every_byte_is_read(there: fsspec.AbstractFileSystem) -> None:

@@ -178,7 +178,7 @@ def test_a_second_run_in_the_folder_is_told_who_writes_there_and_changes_nothing
                 assert second.returncode == WRONG_USAGE
                 who = " ".join(second.stderr.split())
                 assert f"process {first.pid} on " in who
-                assert "is writing in it. Wait for its end" in who
+                assert "is writing to it. Wait until it has finished" in who
             after = everything(out)
             # Other threads of the first one write on.
             assert {path for path in {*before, *after} if before.get(path) != after.get(path)} <= {
@@ -201,7 +201,7 @@ def test_of_three_at_once_one_succeeds_and_the_others_are_told(
     assert 0 in [status for status, _ in ended]
     for status, said in ended:
         # One that begins when another has just ended finds all done.
-        assert status == 0 or "is writing in it" in " ".join(said.split()), said
+        assert status == 0 or "is writing to it" in " ".join(said.split()), said
     assert contents(out) == whole
 
 
@@ -261,7 +261,7 @@ def test_what_writes_into_a_dataset_folder_waits_for_no_build_and_spoils_none(
     make_codes(DatasetFolder(folder))
     before = everything(folder)
     with hold(folder, work=layout.WORK, who="`mico build`"):
-        with pytest.raises(OutputRefused, match="is writing in it"):
+        with pytest.raises(OutputRefused, match="is writing to it"):
             WRITERS[name](folder)
         shutil.rmtree(folder / layout.WORK)
         assert everything(folder) == before
@@ -281,7 +281,7 @@ def test_an_export_that_is_relocated_is_not_exported_into_meanwhile(
             lambda: run_export(job, overwrite=True),
             lambda: relocate(out, TRAINERS["dimoo"]),
         ):
-            with pytest.raises(OutputRefused, match="another run is writing in it"):
+            with pytest.raises(OutputRefused, match="another run is writing to it"):
                 write()
 
 

@@ -28,7 +28,7 @@ def test_a_locked_folder_is_refused_to_others_until_its_process_ends(tmp_path: P
     assert other.stdout
     assert other.stdin
     assert other.stdout.readline() == b"locked\n"
-    with pytest.raises(OutputRefused, match="another run is writing in it"), lock_folder(folder):
+    with pytest.raises(OutputRefused, match="another run is writing to it"), lock_folder(folder):
         pass
     other.kill()
     other.communicate()
@@ -37,7 +37,7 @@ def test_a_locked_folder_is_refused_to_others_until_its_process_ends(tmp_path: P
     with lock_folder(folder):
         pass
     (tmp_path / "file").touch()
-    with pytest.raises(OutputRefused, match="a file in its place"), lock_folder(tmp_path / "file"):
+    with pytest.raises(OutputRefused, match="is a file"), lock_folder(tmp_path / "file"):
         pass
 
 
@@ -60,7 +60,7 @@ def test_who_is_at_work_is_told_and_a_killed_one_is_not(tmp_path: Path) -> None:
     )
     assert other.stdout
     assert other.stdout.readline() == b"locked\n"
-    said = f"`mico test`, process {other.pid} on .* is writing in it"
+    said = f"`mico test`, process {other.pid} on .* is writing to it"
     with pytest.raises(OutputRefused, match=said), lock_folder(tmp_path, work=work):
         pass
     other.kill()
@@ -68,7 +68,7 @@ def test_who_is_at_work_is_told_and_a_killed_one_is_not(tmp_path: Path) -> None:
     assert (work / LOCK).exists()
     with (
         lock_folder(tmp_path),
-        pytest.raises(OutputRefused, match="another run is writing in it"),
+        pytest.raises(OutputRefused, match="another run is writing to it"),
         lock_folder(tmp_path, work=work),
     ):
         pass

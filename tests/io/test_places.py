@@ -38,10 +38,10 @@ def test_the_spelling_decides(text: str, place: Place) -> None:
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("hf://", "no dataset repository"),
-        ("hf://user/name", "no dataset repository"),
-        ("hf://spaces/user/name", "no dataset repository"),
-        ("hf://datasets", "no dataset repository"),
+        ("hf://", "not a dataset repository"),
+        ("hf://user/name", "not a dataset repository"),
+        ("hf://spaces/user/name", "not a dataset repository"),
+        ("hf://datasets", "not a dataset repository"),
         ("hf://datasets/", "needs an owner and a name"),
         ("hf://datasets/user", "needs an owner and a name"),
         ("hf://datasets/user/", "needs an owner and a name"),
@@ -56,7 +56,7 @@ def test_what_names_no_dataset_repository_is_refused_with_the_right_spelling(
     text: str, why: str
 ) -> None:
     for parse in (parse_place, repository_name):
-        with pytest.raises(UsageError, match=rf"{why}.* Spell it `hf://datasets/USER/NAME`"):
+        with pytest.raises(UsageError, match=rf"{why}.* Write `hf://datasets/USER/NAME`"):
             parse(text)
 
 
@@ -66,7 +66,7 @@ def test_buckets_are_refused_with_what_to_use_instead() -> None:
 
 
 def test_no_place_is_refused() -> None:
-    with pytest.raises(UsageError, match="names no folder"):
+    with pytest.raises(UsageError, match="is not a folder"):
         parse_place("")
 
 

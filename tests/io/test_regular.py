@@ -23,7 +23,7 @@ def test_only_a_regular_file_is_opened_and_nothing_else_is_waited_for(tmp_path: 
         (tmp_path / "link").symlink_to("fifo")
         for name in ("folder", "fifo", "socket", "link", "/dev/zero"):
             assert not is_regular(tmp_path / name)
-            with pytest.raises(NotRegular, match="no regular file"):
+            with pytest.raises(NotRegular, match="not a regular file"):
                 open_regular(tmp_path / name)
         with pytest.raises(NotRegular, match="a FIFO"):
             read_json(tmp_path / "fifo")
@@ -36,7 +36,7 @@ def test_a_small_file_is_read_whole_and_a_large_one_refused_before_memory_is_ful
 ) -> None:
     with (tmp_path / "sparse.json").open("wb") as file:
         file.truncate(1 << 40)
-    with pytest.raises(NotRegular, match="more than 64 MiB"):
+    with pytest.raises(NotRegular, match="larger than 64 MiB"):
         read_json(tmp_path / "sparse.json")
     (tmp_path / "small").write_bytes(b"x" * 9)
     assert read_small(tmp_path / "small", 9) == b"x" * 9

@@ -84,7 +84,7 @@ def test_an_error_at_the_start_is_raised() -> None:
 
 
 def test_a_worker_that_dies_is_named_and_what_to_do_is_said() -> None:
-    with pytest.raises(WorkerLost, match=r"worker \d has ended .*signal 9.*\nRun it again"):
+    with pytest.raises(WorkerLost, match=r"worker \d died .*signal 9.*\nRun it again"):
         run(partial(_start, _die), 4)
 
 

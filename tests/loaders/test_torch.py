@@ -185,7 +185,7 @@ def test_to_go_on_keeps_only_what_is_left(
 )
 def test_a_state_of_another_order_is_refused(other: dict[str, Any], folder: Path) -> None:
     state = loader(folder).state_dict()
-    with pytest.raises(UsageError, match="the state is of"):
+    with pytest.raises(UsageError, match="the state has"):
         loader(folder, **other).load_state_dict(state)
 
 

@@ -132,7 +132,7 @@ def test_codes_of_a_dataset_that_has_changed_meanwhile_are_not_added(
     config = CodesConfig.prepare(built)
     made = make_codes(built)
     shutil.copy(smaller.path / layout.MANIFEST, built.path)
-    with pytest.raises(OutputRefused, match="was changed while its codes were made"):
+    with pytest.raises(OutputRefused, match="has changed while its images were encoded"):
         config.add(made)
     assert layout.CODES not in built.configs
 

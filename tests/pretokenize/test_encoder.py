@@ -149,7 +149,7 @@ def test_a_checkpoint_that_lacks_a_weight_is_refused(vq: Path, tmp_path: Path, l
     weights = load_file(file)
     del weights[lost]
     save_file(weights, file)
-    with pytest.raises(SourceNotFound, match=f"no whole VQ checkpoint.*missing: {lost}"):
+    with pytest.raises(SourceNotFound, match=f"not a complete VQ checkpoint.*missing: {lost}"):
         VQ.load(str(tmp_path / "vq"), "cpu", Precision("fp32", 1, 1))
 
 
@@ -166,7 +166,7 @@ def test_a_setting_that_a_config_lacks_is_named_with_its_file_and_the_way_out(
     config.write_text(json.dumps(told))
     with pytest.raises(SourceNotFound) as error:
         VQ.load(str(tmp_path / "vq"), "cpu", Precision("fp32", 1, 1))
-    assert f"\n{config} has no {lost}, and the weights may not fit" in str(error.value)
+    assert (f"\n{config} has no {lost}, and the weights may not match") in str(error.value)
     assert str(error.value).endswith("Put the config.json there that came with the weights.")
 
 
@@ -213,7 +213,10 @@ def test_another_kind_of_vq_is_refused(tmp_path: Path) -> None:
             VQ.load(str(tmp_path / name), "cpu", precision)
     with pytest.raises(SourceNotFound, match="neither config.json nor a folder vqvae"):
         VQ.load(str(tmp_path), "cpu", precision)
-    for text, message in (("{", "no VQ checkpoint"), ("[]", "config.json is no object")):
+    for text, message in (
+        ("{", "the VQ checkpoint cannot be loaded"),
+        ("[]", "config.json is no object"),
+    ):
         (tmp_path / "few" / "vqvae" / "config.json").write_text(text)
         with pytest.raises(SourceNotFound, match=message):
             VQ.load(str(tmp_path / "few"), "cpu", precision)

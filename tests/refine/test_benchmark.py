@@ -159,7 +159,7 @@ def change(key: str, value: object) -> Callable[[dict[str, Any]], None]:
         (change("human_indices", [True]), BrokenFile, "human_indices"),
         (change("idx", 1), DuplicateIds, "'hoi/1' comes twice"),
         (lambda line: line.pop("reference"), UnknownShape, "row 0: no case of MICo-Bench"),
-        (lambda line: line.pop("idx"), UnknownShape, "idx or ed_idx; here are"),
+        (lambda line: line.pop("idx"), UnknownShape, "idx or ed_idx; this one has"),
     ],
 )
 def test_a_line_that_is_no_case_is_named(
@@ -182,7 +182,7 @@ def test_a_file_that_is_no_jsonl_is_named(bench: Path, text: str) -> None:
 
 
 def test_where_there_is_no_benchmark_it_is_said(tmp_path: Path) -> None:
-    with pytest.raises(EmptySource, match="no MICo-Bench in it"):
+    with pytest.raises(EmptySource, match="not MICo-Bench"):
         Bench.open(str(tmp_path))
     with pytest.raises(SourceNotFound):
         Bench.open(str(tmp_path / "nowhere"))

@@ -485,7 +485,7 @@ def test_a_damaged_image_is_noticed_where_it_would_be_written_again(
     cell = rows(dataset, "default")[1]["output_image"]["bytes"]  # type: ignore[index]
     data[data.index(cell) + len(cell) // 2] ^= 1
     shard.write_bytes(data)
-    with pytest.raises(BrokenFile, match="an image is not the one that the index names"):
+    with pytest.raises(BrokenFile, match="an image differs from the one in the index"):
         refine(copy, tmp_path / "out", remove=remove_list(tmp_path, str(row["id"])))
     (copy / "bagel" / layout.shard_name(3)).unlink()
     with pytest.raises(BrokenFile, match=r"bagel/train-00003\.parquet cannot be read"):
@@ -498,14 +498,14 @@ def test_a_disk_that_is_too_small_is_refused(
     monkeypatch.setattr(
         "mico_150k.io.machine.shutil.disk_usage", lambda path: type("Usage", (), {"free": 1000})
     )
-    with pytest.raises(DiskTooSmall, match="will be written besides what is linked"):
+    with pytest.raises(DiskTooSmall, match="will be written, besides hard links"):
         refine(dataset, tmp_path / "out", validation=6, max_loss=0.5)
 
 
 def test_what_makes_no_sense_is_refused(dataset: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="--mark and --exact"):
         RefineOptions(mark=True)
-    with pytest.raises(UsageError, match="--max-loss says"):
+    with pytest.raises(UsageError, match="--max-loss needs"):
         RefineOptions(max_loss=0.5)
     with pytest.raises(BadSelection):
         refine(dataset, tmp_path / "out", where="num_inputs > 100")
@@ -529,7 +529,7 @@ def test_a_dataset_of_one_configuration_is_refined_as_well(release: Path, tmp_pa
     ("arguments", "ends"),
     [
         ("{dataset} --remove {list} --out {out}", (0, "1 removed")),
-        ("{dataset} --out {out}", (2, "say what to change")),
+        ("{dataset} --out {out}", (2, "needs a change")),
         ("{dataset} --sample 5 --out s3://x/y", (2, "a folder on this machine")),
         ("{release} --sample 5 --out {out}", (1, "no dataset but a source")),
         ("user/name --sample 5 --out {out}", (2, "hf download --repo-type dataset user/name")),

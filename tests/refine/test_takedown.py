@@ -176,7 +176,7 @@ def test_a_takedown_that_names_nothing_is_an_error_and_writes_nothing(
 
 
 def test_an_empty_or_missing_list_is_an_error(dataset: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="names no id"):
+    with pytest.raises(UsageError, match="has no id"):
         refine(dataset, tmp_path / "out", remove=remove_list(tmp_path))
     with pytest.raises(UsageError, match="can be read there"):
         refine(dataset, tmp_path / "out", remove=tmp_path / "nowhere.txt")

@@ -23,5 +23,5 @@ def test_a_line_ends_with_a_line_feed_and_nothing_else(tmp_path: Path, end: str)
 def test_what_is_no_regular_file_is_no_list(tmp_path: Path, make: object) -> None:
     assert callable(make)
     make(tmp_path / "list")
-    with pytest.raises(UsageError, match="no list of ids and digests"):
+    with pytest.raises(UsageError, match="not a list of ids and digests"):
         Removal.read(tmp_path / "list")

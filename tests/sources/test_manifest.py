@@ -168,7 +168,7 @@ def test_half_of_a_character_in_an_id_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("not json", "neither an array of JSON objects nor one a line"),
+        ("not json", "neither a JSON array of objects nor JSON lines"),
         ('[{"a": 1}, 3]', "row 1: int in place of a JSON object"),
         ('{"a": 1}\n\n3', "line 3: int in place of a JSON object"),
         ('{"a": 1}\n\n{"a": ', "hoi.json, line 3: neither an array .*: column 7: Expecting value"),

@@ -107,7 +107,7 @@ def test_demo_unless_there_is_such_a_folder(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert open_source("demo").kind == "demo"
-    with pytest.raises(UsageError, match="no use for the demo"):
+    with pytest.raises(UsageError, match="do not apply to the demo"):
         open_source("demo", ReadOptions(columns={"id": "@row"}))
     write_release(tmp_path / "demo", cases(1))
     assert open_source("demo").kind == "parquet"

@@ -180,7 +180,7 @@ def test_map_names_columns_that_are_not_found(tmp_path: Path) -> None:
 
 def test_what_is_said_of_no_file_is_refused(release: Path) -> None:
     for said, message in (
-        ({"columns": parse_map(["id=nr"])}, "--map id=nr: no file of .* has such a column"),
+        ({"columns": parse_map(["id=nr"])}, "--map id=nr: no file of .* has this column"),
         ({"columns": parse_map(["output=@row"])}, "--map output=@row: no file"),
         ({"tasks": parse_task_map(["Peple=hoi"])}, "--task-map Peple=hoi: nothing in .* is named"),
     ):

@@ -89,7 +89,7 @@ def test_a_numbered_column_of_another_type_is_named_and_not_passed_over(
 ) -> None:
     columns = {f"input_{n}": IMAGE for n in (1, 2, 3)} | {place: kind}
     columns |= {"output_image": IMAGE, "instruction": TEXT}
-    with pytest.raises(UnknownShape, match=f"do not all hold an image or its path: not {place}"):
+    with pytest.raises(UnknownShape, match=f"must all have an image or its path; {place}"):
         find_shape("f", columns, {})
     others = [name for name in columns if name.startswith("input") and name != place]
     said = find_shape("f", columns, {"inputs": ",".join(others)})

@@ -109,7 +109,7 @@ def test_an_id_of_another_type_is_refused_by_its_name_and_type(
     message = str(error.value)
     assert "hoi.parquet" in message
     assert pytest.importorskip("re").search(
-        rf"idx \({what}.* holds neither numbers nor texts", message
+        rf"idx \({what}.* has neither numbers nor texts", message
     )
     assert "--map id=@row" in message
     assert "id=idx" not in message.partition("for example")[2]
@@ -119,7 +119,7 @@ def test_an_id_of_another_type_is_refused_by_its_name_and_type(
 
 def test_a_known_name_of_another_type_is_not_passed_over_for_the_next(tmp_path: Path) -> None:
     columns = {"ed_idx": pa.array([0, 1], pa.date32()), "id": [1, 2]}
-    with pytest.raises(UnknownShape, match="ed_idx .* holds neither"):
+    with pytest.raises(UnknownShape, match="ed_idx .* has neither"):
         rows_of(tmp_path / "r", columns)
     assert [row.source_id for row in rows_of(tmp_path / "r", columns, "id=id")] == ["1", "2"]
 
@@ -176,7 +176,7 @@ def test_a_subtask_may_be_a_number(tmp_path: Path) -> None:
 
 def test_an_instruction_of_another_type_is_refused_by_name(tmp_path: Path) -> None:
     columns = {"instruction": pa.array([{"en": "a"}, {"en": "b"}]), "caption": ["c", "d"]}
-    with pytest.raises(UnknownShape, match=r"instruction \(struct<en: string>\) holds no texts"):
+    with pytest.raises(UnknownShape, match=r"instruction \(struct<en: string>\) has no texts"):
         rows_of(tmp_path / "r", columns)
     rows = rows_of(tmp_path / "r", columns, "instruction=caption")
     assert [row.instruction for row in rows] == ["c", "d"]
@@ -294,7 +294,7 @@ def test_a_key_that_comes_twice_in_a_json_object_is_refused(tmp_path: Path) -> N
 @pytest.mark.parametrize("key", ["id", "task", "instruction"])
 def test_a_value_of_no_use_in_json_is_refused_as_well(tmp_path: Path, key: str) -> None:
     row = {"input_images": ["a"], "output_image": "o", "instruction": "x", key: {"a": 1}}
-    with pytest.raises(SourceError, match=rf"{key}.* holds n"):
+    with pytest.raises(SourceError, match=rf"{key}.* has n"):
         make_plan(open_source(str(write_json(tmp_path / "hoi.json", [row]))))
 
 

@@ -22,6 +22,6 @@ PATCHES: dict[str, Patch] = {
 def get_patch(name: str) -> Patch:
     """The patch of a trainer. Raises `UnknownConfig`."""
     if name not in PATCHES:
-        msg = f"{name!r} is no trainer to patch; there are {', '.join(PATCHES)}."
+        msg = f"{name!r} is not a trainer to patch; there are {', '.join(PATCHES)}."
         raise UnknownConfig(msg)
     return PATCHES[name]

@@ -48,7 +48,7 @@ def plan_changes(patch: Patch, clone: Path) -> list[Change]:
     Raises `CloneRefused` where the clone is not as the patch knows it.
     """
     if not clone.is_dir():
-        msg = f"{clone}: no such folder; it is to be a clone of {patch.origin}."
+        msg = f"{clone} is not a folder; it must be a clone of {patch.origin}."
         raise CloneRefused(msg)
     changes = [_change(patch, clone, file) for file in patch.files]
     return [change for change in changes if change.before != change.after]
@@ -89,7 +89,7 @@ def make_changes(changes: list[Change]) -> None:
         for change in made:
             change.path.write_bytes(change.before.encode())
         if isinstance(error, OSError):
-            msg = f"the clone cannot be written: {error}. Nothing is changed."
+            msg = f"the clone cannot be written: {error}. Nothing was changed."
             raise CloneRefused(msg) from error
         raise
     finally:

@@ -26,8 +26,8 @@ class Edit:
         if self.rival and self.rival in text:
             line = text[: text.index(self.rival)].count("\n") + 1
             msg = (
-                f"{where}, line {line}: {self.rival!r} is there already, by hand. Take back what "
-                "was pasted (`git checkout` gives the file as it was) and run this again."
+                f"{where}, line {line}: {self.rival!r} is already there, pasted by hand. Undo "
+                "that (`git checkout` restores the file) and re-run the command."
             )
             raise CloneRefused(msg)
         found = list(_places(text, self.old))

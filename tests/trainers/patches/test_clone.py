@@ -145,7 +145,7 @@ def test_the_guides_own_lines_are_named_where_they_were_pasted(
 
 
 def test_another_folder_is_no_clone(tmp_path: Path) -> None:
-    with pytest.raises(CloneRefused, match="no such folder; .* ByteDance-Seed/Bagel"):
+    with pytest.raises(CloneRefused, match="is not a folder; .* ByteDance-Seed/Bagel"):
         plan_changes(get_patch("bagel"), tmp_path / "nowhere")
     write_clone(tmp_path, "dimoo")
     with pytest.raises(CloneRefused, match="is .* a clone of VectorSpaceLab/OmniGen2"):
