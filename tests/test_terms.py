@@ -58,34 +58,13 @@ TERMS = {
 """Patterns, in any case, and the words to use instead."""
 
 ALLOWED = {
+    "`Picture 1: `": "what upstream puts before an instruction",
+    "`Picture 2: `": "the same",
     "image|picture|photo|img": "words of instructions, which are data",
     "--licence": "the old spelling of an option, whose error names the new one",
     "Put all of them into one picture.": "an instruction that a script makes up",
 }
 """Texts that have a word and keep it, and why."""
-
-PENDING = (
-    "CHANGELOG.md",
-    "README.md",
-    "docs/",
-    "mico ",
-    "mico_150k/api/",
-    "mico_150k/build/worker.py",
-    "mico_150k/card/",
-    "mico_150k/cli/",
-    "mico_150k/core/reasons.py",
-    "mico_150k/dataset/reader.py",
-    "mico_150k/dataset/workspace.py",
-    "mico_150k/images/rules.py",
-    "mico_150k/inspection/charts.py",
-    "mico_150k/inspection/collage.py",
-    "mico_150k/inspection/page",
-    "mico_150k/inspection/plots.py",
-    "mico_150k/io/storage.py",
-    "mico_150k/io/workspace.py",
-    "mico_150k/sources/parquet.py",
-)
-"""Beginnings of places that are not rewritten yet."""
 
 IDENTIFIER = re.compile(r"[\w./*-]*")
 
@@ -119,6 +98,10 @@ def lines(path: Path) -> Iterator[Text]:
             text[: match.start()]
             if (match := re.search(r"^## 0\.2\.0", text, re.MULTILINE))
             else text
+        )
+    if path.suffix == ".jinja":  # what it computes is no text
+        text = re.sub(
+            r"{{.*?}}|{%.*?%}", lambda code: "\n" * code[0].count("\n"), text, flags=re.DOTALL
         )
     line = 1
     for paragraph in re.split(r"(\n\s*\n)", text):
@@ -164,10 +147,5 @@ def wrong(text: str) -> Iterator[str]:
 
 
 def test_users_read_the_right_words() -> None:
-    found = [
-        f"{where}: {what}"
-        for where, text in seen()
-        if not where.startswith(PENDING)
-        for what in wrong(text)
-    ]
+    found = [f"{where}: {what}" for where, text in seen() for what in wrong(text)]
     assert not found, "\n".join(found)

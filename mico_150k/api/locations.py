@@ -56,7 +56,7 @@ def refuse_source(location: str | Path) -> None:
     if not DatasetFolder.is_one(place) and looks_like_source(place):
         here = shlex.quote(excerpt(place))
         msg = (
-            f"{excerpt(place)} is no dataset but a source: `mico inspect {here}` says what is in "
-            f"it, and `mico build {here}` makes a dataset of it."
+            f"{excerpt(place)} is a source and not a dataset: `mico inspect {here}` says what is "
+            f"in it, and `mico build {here}` makes a dataset of it."
         )
         raise NotADataset(msg)

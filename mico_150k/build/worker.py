@@ -115,7 +115,7 @@ class _Checked:
         """The error for a file that turns out to be another one."""
         return SourceChanged(
             f"{self._planned.name} of {self._location} {what}: it is not the file that was "
-            "planned.\nLet nothing write to the source while it is read, and begin anew."
+            "planned.\nLet nothing write to the source while it is read, and build again."
         )
 
     def _finish(self, rows: Iterator[RawSample]) -> None:

@@ -33,7 +33,7 @@ class License:
         if self.identifier not in IDENTIFIERS:
             alike = get_close_matches(self.identifier.lower(), sorted(IDENTIFIERS), 3)
             msg = (
-                f"{excerpt(self.identifier)!r} is no license that the Hub knows, such as "
+                f"{excerpt(self.identifier)!r} is not a license that the Hub knows, such as "
                 f"{' or '.join(alike or ('cc-by-nc-4.0', 'apache-2.0'))} "
                 "(huggingface.co/docs/hub/repositories-licenses).\nAnother one is named by "
                 "`mico card` or `mico push`: --license other --license-name NAME --license-link URL"
@@ -76,7 +76,7 @@ def card_text(data: bytes, name: str) -> CardText:
         return CardText(data.decode())
     except UnicodeDecodeError as error:
         msg = (
-            f"{name} is no UTF-8: {excerpt(error)}\n"
+            f"{name} is not UTF-8: {excerpt(error)}\n"
             "Save it as UTF-8, or remove it: `mico card` writes it again."
         )
         raise BrokenFile(msg) from error

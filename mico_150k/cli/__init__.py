@@ -31,7 +31,7 @@ def main(started: float | None = None) -> None:
     except KeyboardInterrupt:
         status = STOPPED
     if status == STOPPED:  # typer says nothing
-        say("stopped; the same command goes on from here")
+        say("stopped; re-run the command to resume")
     sys.exit(status)
 
 

@@ -168,7 +168,7 @@ def _refuse_unused(
             refuse(context, (option.name,), f"{flag(option.needs)}.")
     if in_place:
         refuse(context, _CHOICE, "--out: --in-place exports every row.")
-        refuse(context, ("overwrite",), "--out: --in-place writes its files anew each time.")
+        refuse(context, ("overwrite",), "--out: --in-place writes its files again each time.")
         if over_limit is not OverLimitPolicy.ERROR:
             refuse(context, ("over_limit",), "--out, or an error: --in-place exports every row.")
     if not isinstance(kind, CodesTrainer) and not is_given(context, "sample"):

@@ -70,7 +70,7 @@ _GONE = {
     "here; to keep them, `mico build SOURCE --out FOLDER` and then `mico push FOLDER USER/NAME`.",
     "build --keep": "--out hf://datasets/USER/NAME keeps no shard here; to keep them, `mico build "
     "SOURCE --out FOLDER` and then `mico push FOLDER USER/NAME`.",
-    "pretokenize --add": "codes always become the dataset's configuration: leave it out.",
+    "pretokenize --add": "codes always become the dataset's configuration: remove it.",
     "pretokenize --to": "codes become the dataset's configuration; `mico export dimoo DATASET "
     "--out DIR` writes what training reads.",
     **dict.fromkeys(
@@ -82,7 +82,7 @@ _GONE = {
     ),
     **dict.fromkeys(
         ("pretokenize --threads", "pretokenize --readers", "pretokenize --actors"),
-        "the number follows from the cores and GPUs that are there: leave it out.",
+        "the number follows from the cores and GPUs that are there: remove it.",
     ),
 }  # fmt: skip
 """Options of 0.1, by their commands, and what takes their place."""

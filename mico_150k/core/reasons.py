@@ -37,7 +37,7 @@ class Reason(str, Enum):
 
 _MEANINGS = {
     Reason.NO_INSTRUCTION: "no instruction, or nothing but blanks",
-    Reason.BAD_TEXT: "an instruction that is no valid Unicode",
+    Reason.BAD_TEXT: "an instruction that is not valid Unicode",
     Reason.NO_INPUTS: "no input image",
     Reason.NO_OUTPUT: "no output image",
     Reason.NULL_IMAGE: "a null among the inputs",
@@ -46,7 +46,7 @@ _MEANINGS = {
     Reason.TOO_LARGE: (
         "an image larger than 256 MiB, a row's images larger than 1 GiB, or more than 1,024 inputs"
     ),
-    Reason.UNKNOWN_FORMAT: "bytes that are no image",
+    Reason.UNKNOWN_FORMAT: "bytes that are not an image",
     Reason.TRUNCATED: "an image that ends too early",
     Reason.CORRUPT: "an image whose structure or checksums do not hold",
     Reason.UNDECODABLE: "an image that does not decode, or has no 8-bit RGB form",

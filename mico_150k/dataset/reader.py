@@ -339,7 +339,7 @@ class Dataset:
                 raise BrokenFile(said) from error
             msg = (
                 f"{self.location}: {name} cannot be read: {excerpt(error)}\n"
-                "`mico check` tells which files of a dataset folder are damaged or missing."
+                "`mico check` lists the files of a dataset folder that are damaged or missing."
             )
             raise BrokenFile(msg) from error
 
@@ -456,9 +456,9 @@ def _why_no_manifest(storage: Storage, error: Exception) -> str:
     if isinstance(error, FileNotFoundError):
         here = shlex.quote(location)
         return (
-            f"{location} has no {layout.MANIFEST}, so it is no dataset that `mico build` has "
-            f"finished.\nIf it is a release: `mico inspect {here}` shows what is in it, and `mico "
-            f"build {here}` makes a dataset from it."
+            f"{location} has no {layout.MANIFEST}, so it is not a dataset that `mico build` "
+            f"has finished.\nIf it is a release: `mico inspect {here}` shows what is in it, and "
+            f"`mico build {here}` makes a dataset from it."
         )
     return f"{location}: {layout.MANIFEST} cannot be read: {type(error).__name__}: {error}"
 

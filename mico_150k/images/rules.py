@@ -41,12 +41,14 @@ CAUSES: tuple[Cause, ...] = (
         "an alpha channel or tRNS; some drop it, some put it on white",
         "on white",
     ),
-    Cause("palette", lambda header: header.palette, "colours by number", "RGB"),
-    Cause("cmyk", lambda header: header.channels == _CMYK_CHANNELS, "four inks", "RGB"),
+    Cause("palette", lambda header: header.palette, "a palette instead of colors", "RGB"),
+    Cause(
+        "cmyk", lambda header: header.channels == _CMYK_CHANNELS, "CMYK, the colors of print", "RGB"
+    ),
     Cause(
         "depth",
         lambda header: header.coding.bits != _BITS,
-        "not 8 bits a channel; 16-bit grey is clipped to white",
+        "not 8 bits a channel; 16-bit gray is clipped to white",
         "8 bits, the high byte of 16",
     ),
     Cause(
@@ -63,7 +65,7 @@ CAUSES: tuple[Cause, ...] = (
         "metadata",
         lambda header: header.metadata,
         "text, EXIF or a profile that is broken or too large, and stops some readers",
-        "left away",
+        "removed",
     ),
     Cause(
         "markers",

@@ -125,11 +125,11 @@ document.addEventListener("click", (event) => {
 });
 
 // ---- an image, larger
-let pictures = [], place = 0;
+let gallery = [], place = 0;
 
 function show(at) {
-  place = (at + pictures.length) % pictures.length;
-  const image = pictures[place];
+  place = (at + gallery.length) % gallery.length;
+  const image = gallery[place];
   const tile = image.closest(".tile"), row = image.closest(".row");
   const name = tile.dataset.image ? `image ${tile.dataset.image}` : "output";
   one("img", viewer).src = image.src;
@@ -139,8 +139,8 @@ function show(at) {
 }
 
 function open(image) {
-  pictures = all(".tile img", image.closest(".row"));
-  show(pictures.indexOf(image));
+  gallery = all(".tile img", image.closest(".row"));
+  show(gallery.indexOf(image));
   if (!viewer.open) viewer.showModal();
 }
 

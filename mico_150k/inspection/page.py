@@ -154,12 +154,12 @@ def _check_path(path: Path) -> None:
         raise OutputRefused(msg)
     inside = next(filter(DatasetFolder.is_built, path.absolute().parents), None)
     if inside:
-        msg = f"{inside} is a dataset folder, and a page is no part of it: give another --out."
+        msg = f"{inside} is a dataset folder, which a page does not belong in: give another --out."
         raise OutputRefused(msg)
     if path.exists():
         with path.open("rb") as file:
             if f'content="{GENERATOR}'.encode() not in file.read(_HEAD_BYTES):
-                msg = f"{path} is there and is no page of `mico preview`: give another --out."
+                msg = f"{path} exists and is not a page of `mico preview`: give another --out."
                 raise OutputRefused(msg)
 
 

@@ -234,7 +234,7 @@ class Storage:
             msg = (
                 f"{name} of {self.location} was there at the start, and cannot be read any more: "
                 f"{error or type(error).__name__}\n"
-                "Finished shards are kept: when it is there again, the same command goes on."
+                "Finished shards are kept: re-run the command when it is there again."
             )
             raise SourceLost(msg) from error
 

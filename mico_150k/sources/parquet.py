@@ -238,7 +238,7 @@ class ParquetSourceFile(OpenedFile):
             if len(value) > 1 and not wordings:
                 msg = (
                     f"{self.name}, row {row}: {len(value)} turns of instructions. A chain of "
-                    "edits is no composition; only one-turn lists can be read."
+                    "edits is not a composition; only one-turn lists can be read."
                 )
                 raise BrokenFile(msg)
             value = value[0] if value else None

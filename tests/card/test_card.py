@@ -495,5 +495,5 @@ def test_without_a_report_there_is_no_card(folder: DatasetFolder) -> None:
 
 @pytest.mark.parametrize("identifier", ["", "CC-BY", "mit\nviewer: false", "my license"])
 def test_a_license_that_the_hub_would_not_know_is_wrong_usage(identifier: str) -> None:
-    with pytest.raises(UsageError, match="no license that the Hub knows"):
+    with pytest.raises(UsageError, match="not a license that the Hub knows"):
         License(identifier)

@@ -316,7 +316,7 @@ def test_a_build_that_loses_too_much_fails_and_names_the_reason(tmp_path: Path) 
     write_release(tmp_path / "r", samples)
     done = mico("build", "r", "--out", "out", folder=tmp_path)
     assert done.returncode == FAILED
-    assert "unknown-format (bytes that are no image)" in done.stderr
+    assert "unknown-format (bytes that are not an image)" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -146,4 +146,4 @@ def test_ctrl_c_ends_with_what_to_do(
     with pytest.raises(SystemExit) as ended:
         cli.main()
     assert ended.value.code == cli.STOPPED
-    assert capsys.readouterr().err == "stopped; the same command goes on from here\n"
+    assert capsys.readouterr().err == "stopped; re-run the command to resume\n"

@@ -114,7 +114,7 @@ def test_a_card_that_would_lose_what_people_wrote_is_left_and_that_is_said(
     [
         (["--license", "cc-by-nc-4"], "cc-by-nc-4.0"),
         (["--license", "Apache 2.0"], "apache-2.0"),
-        (["--license", ""], "no license that the Hub knows"),
+        (["--license", ""], "not a license that the Hub knows"),
         (["--license", "our-own"], "--license other --license-name"),
         (["--license", "other"], "--license-name"),
     ],

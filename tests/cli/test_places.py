@@ -124,5 +124,5 @@ def test_check_of_a_release_says_that_it_is_a_source(mico: Mico, release: Path, 
     done = mico("check", release / file)
     assert done.returncode == FAILED
     said = done.stderr.replace("\n", " ")
-    assert "is no dataset but a source" in said
+    assert "is a source and not a dataset" in said
     assert "`mico build " in said

@@ -93,7 +93,7 @@ def test_what_is_no_dataset_is_refused(mico: Mico, tmp_path: Path) -> None:
         ("export bagel x --to=y", "mico export TRAINER DATASET --out DIR"),
         ("export --from=x bagel", "mico export TRAINER DATASET --out DIR"),
         ("export bagel x --out y --ranks 2 --workers 1", "--ranks N --num-workers N"),
-        ("pretokenize mico-150k --vq x --add", "leave it out"),
+        ("pretokenize mico-150k --vq x --add", "remove it"),
         ("pretokenize mico-150k --vq x --to=y", "mico export dimoo DATASET --out DIR"),
         ("pretokenize mico-150k --vq x --max-seq-len 9", "`mico export dimoo`'s"),
         ("pretokenize mico-150k --vq x --threads 2", "follows from the cores"),

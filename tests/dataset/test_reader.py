@@ -145,7 +145,7 @@ def test_what_is_no_dataset_is_refused(tmp_path: Path) -> None:
         _ = DatasetFolder(tmp_path / "begun").manifest
     with (
         serve(tmp_path) as web,
-        pytest.raises(NotADataset, match="/begun has no manifest.json, so it is no dataset"),
+        pytest.raises(NotADataset, match="/begun has no manifest.json, so it is not a dataset"),
     ):
         open_dataset(f"{web.address}/begun")
     (tmp_path / "manifest.json").write_text('{"format": "another"}')

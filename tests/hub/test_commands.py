@@ -128,7 +128,7 @@ def test_what_differs_on_the_hub_is_listed_and_the_exit_status_is_1(
             ("card", "mico-150k", "--license", "Mine!"),
             "hf_write",
             2,
-            "no license that the Hub knows",
+            "not a license that the Hub knows",
         ),
         (("card", "mico-150k", "--license", "other"), "hf_write", 2, "--license-name"),
         (("card", "mico-150k", "--license-name", "x"), "hf_write", 2, "--license other"),
@@ -271,7 +271,7 @@ def script(hub: Hub, release: Path, tmp_path: Path) -> Script:
 @pytest.mark.parametrize(
     ("role", "license", "said"),
     [
-        ("write", "CC BY", "no license that the Hub knows"),
+        ("write", "CC BY", "not a license that the Hub knows"),
         ("write", "other", "needs a name"),
         ("read", "mit", "may only read"),
     ],

@@ -97,7 +97,7 @@ def test_a_page_of_ours_is_replaced_and_no_other_file(dataset: Path, tmp_path: P
     assert path.read_text().count("<article") == 2
     mine = tmp_path / "mine.html"
     mine.write_text("<p>mine</p>")
-    with pytest.raises(OutputRefused, match="no page of `mico preview`"):
+    with pytest.raises(OutputRefused, match="not a page of `mico preview`"):
         write_preview(opened, mine, Choice(2))
     with pytest.raises(OutputRefused, match="is a folder"):
         write_preview(opened, tmp_path, Choice(2))
@@ -107,7 +107,7 @@ def test_a_page_of_ours_is_replaced_and_no_other_file(dataset: Path, tmp_path: P
 @pytest.mark.parametrize("place", ["page.html", "bagel/page.html", "new/folder/page.html"])
 def test_no_page_is_written_into_a_dataset_folder(dataset: Path, place: str) -> None:
     before = sorted(dataset.rglob("*"))
-    with pytest.raises(OutputRefused, match="is a dataset folder, and a page is no part of it"):
+    with pytest.raises(OutputRefused, match="is a dataset folder, which a page does not belong in"):
         write_preview(open_dataset(dataset), dataset / place, Choice(2))
     assert sorted(dataset.rglob("*")) == before
 

@@ -271,9 +271,9 @@ def test_what_got_in_all_the_same_would_neither_run_nor_load(
 def test_skipped_rows_are_listed_with_their_reason(page: Any) -> None:
     table = page.locator("#skipped")
     assert "1 skipped row" in table.inner_text().splitlines()
-    assert table.locator(".reasons li").all_inner_texts() == ["1 bytes that are no image"]
+    assert table.locator(".reasons li").all_inner_texts() == ["1 bytes that are not an image"]
     assert table.locator("tbody tr").count() == 1
-    assert "bytes that are no image" in table.locator("tbody").inner_text()
+    assert "bytes that are not an image" in table.locator("tbody").inner_text()
 
 
 def test_keys_go_from_row_to_row_and_open_the_output(page: Any) -> None:

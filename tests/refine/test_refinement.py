@@ -531,7 +531,7 @@ def test_a_dataset_of_one_configuration_is_refined_as_well(release: Path, tmp_pa
         ("{dataset} --remove {list} --out {out}", (0, "1 removed")),
         ("{dataset} --out {out}", (2, "needs a change")),
         ("{dataset} --sample 5 --out s3://x/y", (2, "a folder on this machine")),
-        ("{release} --sample 5 --out {out}", (1, "no dataset but a source")),
+        ("{release} --sample 5 --out {out}", (1, "is a source and not a dataset")),
         ("user/name --sample 5 --out {out}", (2, "hf download --repo-type dataset user/name")),
         ("{dataset} --sample 5 --out {dataset}", (2, "is the dataset itself")),
         (
