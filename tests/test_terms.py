@@ -90,6 +90,10 @@ def literals(path: Path) -> Iterator[Text]:
             yield Text(f"{path.relative_to(ROOT)}:{node.lineno}", node.value)
 
 
+def _blank(code: re.Match[str]) -> str:
+    return "\n" * code[0].count("\n")
+
+
 def lines(path: Path) -> Iterator[Text]:
     """The paragraphs of a template or document; of the changelog, those of 0.2.0."""
     text = path.read_text()
@@ -100,7 +104,7 @@ def lines(path: Path) -> Iterator[Text]:
             else text
         )
     if path.suffix == ".jinja":  # what it computes is no text
-        text = re.sub(
+        text = re.sub(r"{{.*?}}|{%.*?%}", _blank, text, flags=re.DOTALL)
             r"{{.*?}}|{%.*?%}", lambda code: "\n" * code[0].count("\n"), text, flags=re.DOTALL
         )
     line = 1
