@@ -105,8 +105,6 @@ def lines(path: Path) -> Iterator[Text]:
         )
     if path.suffix == ".jinja":  # what it computes is no text
         text = re.sub(r"{{.*?}}|{%.*?%}", _blank, text, flags=re.DOTALL)
-            r"{{.*?}}|{%.*?%}", lambda code: "\n" * code[0].count("\n"), text, flags=re.DOTALL
-        )
     line = 1
     for paragraph in re.split(r"(\n\s*\n)", text):
         if paragraph.strip():
