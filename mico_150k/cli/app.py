@@ -7,6 +7,7 @@ import typer
 from mico_150k.cli.build import build
 from mico_150k.cli.card import card
 from mico_150k.cli.check import check
+from mico_150k.cli.command import Command, Group
 from mico_150k.cli.export import export, relocate
 from mico_150k.cli.inspect import inspect
 from mico_150k.cli.patch import patch
@@ -19,11 +20,12 @@ from mico_150k.version import __version__
 
 app = typer.Typer(
     name="mico",
+    cls=Group,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
-    help='MICo-150K from its release to a training: `load_dataset("mico-150k", "bagel")`.',
+    help='Build, check, publish and train on MICo-150K: `load_dataset("mico-150k", "bagel")`.',
 )
 
 
@@ -44,14 +46,14 @@ def options(
     del version
 
 
-app.command()(inspect)
-app.command()(build)
-app.command()(refine)
-app.command()(check)
-app.command()(preview)
+app.command(cls=Command)(inspect)
+app.command(cls=Command)(build)
+app.command(cls=Command)(refine)
+app.command(cls=Command)(check)
+app.command(cls=Command)(preview)
 app.add_typer(export, name="export")
-app.command()(patch)
-app.command()(pretokenize)
-app.command()(push)
-app.command()(card)
-app.command()(relocate)
+app.command(cls=Command)(patch)
+app.command(cls=Command)(pretokenize)
+app.command(cls=Command)(push)
+app.command(cls=Command)(card)
+app.command(cls=Command)(relocate)

@@ -106,20 +106,22 @@ def build(
         int | None,
         typer.Option(
             min=1,
-            help="Processes; by default as many as cores, work and memory allow. The bytes are "
-            "the same.",
+            help="Worker processes; by default as many as cores, work and memory allow. Their "
+            "number changes no byte of the result.",
         ),
     ] = None,
     max_memory: Annotated[
         str | None,
-        typer.Option(metavar="SIZE", help="Memory to use, such as 12GB; by default all free."),
+        typer.Option(
+            metavar="SIZE", help="Memory to use, such as 12GB; by default all that is free."
+        ),
     ] = None,
     partition: Annotated[
         str | None,
         typer.Option(
             metavar="I/N",
-            help="Build one of N partitions, on one of N machines with one folder; "
-            "`--finish` when all are done.",
+            help="Build partition I of N, for N machines that share one folder; run `--finish` "
+            "when all are done.",
         ),
     ] = None,
     finish: Annotated[
@@ -138,8 +140,8 @@ def build(
         str | None,
         typer.Option(
             metavar="FOLDER",
-            help="Where shards wait until they are sent, and what is needed to resume; by default "
-            "a folder in the cache. It is removed at the end.",
+            help="The folder for shards that wait to be sent, and for what a resumed run needs; by "
+            "default in the cache. It is removed at the end.",
             rich_help_panel=TO_THE_HUB,
         ),
     ] = None,
@@ -155,8 +157,8 @@ def build(
 ) -> None:
     """Build a dataset that `load_dataset`, the Hub's viewer and the trainers read.
 
-    Re-run the command to resume after an interruption. Rows that are skipped, and why, are in the
-    folder's `quarantine.jsonl` and `report.json`.
+    Re-run the command to resume after an interruption. The dataset's `quarantine.jsonl` lists the
+    skipped rows with their reasons.
     """
     is_ray = executor is ExecutorName.RAY
     if out is None:

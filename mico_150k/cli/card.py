@@ -18,12 +18,12 @@ def card(
     license_link: LicenseLink = "",
     overwrite: Annotated[
         bool,
-        typer.Option("--overwrite", help="Lose what was changed outside of kept sections."),
+        typer.Option("--overwrite", help="Replace what was changed outside of kept sections."),
     ] = False,
 ) -> None:
     """Write the card (`README.md`) again: header, tables, and the images of `assets/`.
 
-    What a person adds stays: keys of the header, and all that stands between the lines
+    What you add is kept: keys of the header, and everything between the lines
     `<!-- by hand: NAME -->` and `<!-- end: NAME -->`.
     """
     written = write_card(

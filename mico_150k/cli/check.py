@@ -17,10 +17,13 @@ from mico_150k.hub.repository import DEFAULT_BRANCH
 def check(
     context: typer.Context,
     dataset: Annotated[
-        str, typer.Argument(help="A dataset: a folder, `USER/NAME` on the Hub, or a URL.")
+        str,
+        typer.Argument(
+            help="A dataset: a folder, `USER/NAME` on the Hub (with `@revision`), or a URL."
+        ),
     ],
     hashes: Annotated[
-        bool, typer.Option(help="Compare every file's SHA-256; otherwise sizes alone.")
+        bool, typer.Option(help="Compare every file's SHA-256, or only its size.")
     ] = True,
     remote: Annotated[
         str,
@@ -36,9 +39,9 @@ def check(
 ) -> None:
     """Check that a dataset is whole, loads, and shows in the Hub's viewer.
 
-    With `--remote`: does the Hub hold every file of the folder's manifest, by size and SHA-256, and
-    does `load_dataset` give a row of each configuration there? The exit status is 1 where
-    something is wrong.
+    With `--remote`, it checks that the Hub holds every file of the folder's manifest, by size and
+    SHA-256, and that `load_dataset` reads a row of each configuration there. The exit status is 1
+    if something is wrong.
     """
     if is_given(context, "remote"):
         refuse(context, ("hashes",), "a folder: the Hub states every SHA-256, and none is read.")

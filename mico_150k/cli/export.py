@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Annotated, Any, cast
 
 import typer
-from typer.core import TyperGroup
 
 from mico_150k.api.export import default_format, export_dataset, relocate_export
 from mico_150k.builders import TRAINERS, get_trainer
+from mico_150k.cli.command import Command, Group
 from mico_150k.cli.options import AsJson
 from mico_150k.cli.terminal import progress, say, show_json, showing
 from mico_150k.cli.unused import is_given, refuse
@@ -39,7 +39,7 @@ _ONLY: dict[str, type] = {"in_place": ShardTrainer, "images": PathTrainer}
 """Options of the trainers that read such files."""
 
 
-class _Trainers(TyperGroup):
+class _Trainers(Group):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401 - click's, or a copy
         """The subcommand of a trainer. Raises `UnknownConfig` where there is none."""
         return super().get_command(ctx, cmd_name) or get_trainer(cmd_name)
@@ -61,8 +61,7 @@ def _export(
         str,
         typer.Argument(
             metavar="DATASET",
-            help="A folder that `mico build` has written, `USER/NAME` on the Hub (`@REVISION` may "
-            "follow), or a URL.",
+            help="A dataset: a folder, `USER/NAME` on the Hub (with `@revision`), or a URL.",
         ),
     ] = layout.DATASET,
     out: Annotated[
@@ -72,35 +71,38 @@ def _export(
         bool,
         typer.Option(
             "--in-place",
-            help="Write only what belongs beside the dataset folder's own files.",
+            help="Use the dataset folder's own shards, and write only the files beside them.",
         ),
     ] = False,
     where: Annotated[
         str | None,
         typer.Option(
             metavar="SQL",
-            help="Which rows, by the columns of `index`: `\"task = 'hoi' and num_inputs <= 3\"`.",
+            help="Keep only rows for which this DuckDB expression over the columns of `index` "
+            "holds: `\"task = 'hoi' and num_inputs <= 3\"`.",
         ),
     ] = None,
     sample: Annotated[
-        int | None, typer.Option(min=1, help="Keep N rows at random, the same for a --seed.")
+        int | None, typer.Option(min=1, help="Keep that many rows at random.")
     ] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Keep only the first N rows.")] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Keep only the first rows, that many.")
+    ] = None,
     seed: Annotated[
-        int, typer.Option(help="Decides --sample and, of codes, the order of records.")
+        int, typer.Option(help="Decides --sample, and the order of records of codes.")
     ] = 0,
     over_limit: Annotated[
         OverLimitPolicy,
         typer.Option(
-            help="What becomes of rows that the trainer cannot take: skipped; an error; or, of "
-            "too many inputs, only the first, where the text names no later one."
+            help="What to do with rows that the trainer cannot take: drop them, stop with an "
+            "error, or truncate them to the first inputs if the text names no later one."
         ),
     ] = OverLimitPolicy.DROP,
     max_inputs: Annotated[
         int | None,
         typer.Option(
             min=1,
-            help="Fewer inputs than the trainer takes: rows with more are over the limit as well.",
+            help="A lower limit for inputs than the trainer's own.",
             show_default=False,
         ),
     ] = None,
@@ -216,6 +218,7 @@ for _trainer in TRAINERS.values():
     _reads = ", or ".join(kind.reads for kind in _trainer.formats())
     export.command(
         _trainer.name,
+        cls=Command,
         short_help=f"{_trainer.title}: {_reads}",
         help=f"Write what {_trainer.title} ({_trainer.url}) reads: {_reads}; and its configs and "
         "launch script.\n\n"
@@ -236,7 +239,7 @@ def relocate(
     folder: Annotated[Path, typer.Argument(help="The export, where it is now.")],
     images: Annotated[
         Path | None,
-        typer.Option(help="Where its images are now, if not in it.", show_default=False),
+        typer.Option(help="Where its images are now, if not in the folder.", show_default=False),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

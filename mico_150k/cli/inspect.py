@@ -40,7 +40,8 @@ def inspect(
         str,
         typer.Argument(
             metavar="SOURCE|DATASET",
-            help="A source or a dataset: a folder, `USER/NAME` on the Hub, or a URL.",
+            help="A source or a dataset: a folder, `USER/NAME` on the Hub (with `@revision`), or "
+            "a URL. `demo` is built in.",
         ),
     ] = DEMO,
     images: Annotated[
@@ -65,9 +66,9 @@ def inspect(
 ) -> None:
     """Show what is in a source and what a build of it needs, or what is in a dataset.
 
-    From a source, only headers are read: megabytes of a terabyte, also over the network. The exit
-    status is 1 where a build would stop. From a dataset, only its manifest and `index` are read:
-    rows, sizes, lengths, reuse, and the rows that each trainer's limits skip.
+    For a source, it reads only headers: megabytes of a terabyte, also over the network. The exit
+    status is 1 if a build would stop. For a dataset, it reads only the manifest and `index`, and
+    shows rows, sizes, lengths, reuse, and the rows that each trainer's limits skip.
     """
     if not images:
         refuse(context, ("verify",), "--images.")

@@ -14,7 +14,7 @@ Map = Annotated[
     typer.Option(
         "--map",
         metavar="PART=COLUMN…",
-        help="Which columns hold what, where that is not detected: "
+        help="Which column holds what, if that is not detected: "
         "`--map inputs=a,b output=c id=d instruction=e`. Inputs are one list column, or a column "
         "each; `id=@row` numbers the rows; `task=@none` ignores task columns.",
     ),
@@ -24,12 +24,12 @@ TaskMap = Annotated[
     typer.Option(
         "--task-map",
         metavar="FOLDER=TASK…",
-        help="The task of a folder, a file or a pattern, where its name does not say it.",
+        help="The task of a folder, a file or a pattern, if it is not detected from the name.",
     ),
 ]
 Exclude = Annotated[
     list[str] | None,
-    typer.Option(metavar="PATTERN", help="Skip the files of the source that match."),
+    typer.Option(metavar="PATTERN", help="Skip files of the source that match."),
 ]
 AllowOutside = Annotated[
     bool,
@@ -38,8 +38,8 @@ AllowOutside = Annotated[
 VerifyOption = Annotated[
     Verify,
     typer.Option(
-        help="How much of each image is checked: its header, also its checksums and its end, or "
-        "every pixel (slow)."
+        help="How much of each image to check: its header; its structure, with checksums and end; "
+        "or every pixel (slow)."
     ),
 ]
 Where = Annotated[

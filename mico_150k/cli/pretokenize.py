@@ -29,7 +29,9 @@ def pretokenize(
     ],
     device: Annotated[
         str,
-        typer.Option(help="torch's name, or several: `cuda:0,cuda:1`. A process for each."),
+        typer.Option(
+            help="torch's name of a device, or of several: `cuda:0,cuda:1`. Each gets a process."
+        ),
     ] = "cuda",
     batch_size: Annotated[
         int,
@@ -39,7 +41,9 @@ def pretokenize(
             "default. 1 gives upstream's codes to the last bit.",
         ),
     ] = 0,
-    dtype: Annotated[str, typer.Option(help=f"The VQ's: {' or '.join(DTYPES)}.")] = DTYPES[0],
+    dtype: Annotated[
+        str, typer.Option(help=f"The VQ model's precision: {' or '.join(DTYPES)}.")
+    ] = DTYPES[0],
     sizes: Annotated[
         str,
         typer.Option(
@@ -53,11 +57,12 @@ def pretokenize(
         typer.Option(min=0, max=1, help="Stop when more than this share of records is skipped."),
     ] = TOLERANCE,
     executor: Annotated[
-        ExecutorName, typer.Option(help="Where it runs: on this machine, or on Ray, a GPU each.")
+        ExecutorName,
+        typer.Option(help="Where it runs: on this machine, or on Ray with a GPU for each process."),
     ] = ExecutorName.LOCAL,
     ray_address: RayAddress = None,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace the dataset's codes by others.")
+        bool, typer.Option("--overwrite", help="Replace codes that were made otherwise.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:

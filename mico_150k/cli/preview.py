@@ -15,7 +15,10 @@ from mico_150k.io.machine import gigabytes
 
 def preview(
     dataset: Annotated[
-        str, typer.Argument(help="A dataset: a folder, `USER/NAME` on the Hub, or a URL.")
+        str,
+        typer.Argument(
+            help="A dataset: a folder, `USER/NAME` on the Hub (with `@revision`), or a URL."
+        ),
     ],
     out: Annotated[Path, typer.Option(metavar="FILE", help="The page to write.")] = Path(PAGE),
     rows: Annotated[int, typer.Option(min=1, max=2000, help="How many rows to show.")] = ROWS,

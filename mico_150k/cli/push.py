@@ -50,14 +50,16 @@ def push(
     license_link: LicenseLink = "",
     overwrite: Annotated[
         bool,
-        typer.Option("--overwrite", help="Lose what people have changed in the card on the Hub."),
+        typer.Option(
+            "--overwrite", help="Replace what people have changed in the card on the Hub."
+        ),
     ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be sent, and send nothing.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Push a dataset folder to the Hub, so that readers see a whole state at all times.
+    """Push a dataset folder to the Hub, whose readers see a complete dataset at every moment.
 
     Re-run it after any interruption: only what is missing is uploaded. A repository that is
     published already is updated by a pull request, which is read back and merged.

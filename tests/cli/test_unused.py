@@ -19,11 +19,12 @@ PATHS = ("blip3o", "diffsynth", "musubi", "omnigen2")
 
 REFUSED = {
     BUILD: "ray-address=auto work=x private",
-    TO_HUB: "partition=1/2 finish overwrite recheck executor=ray ray-address=a",
-    f"{BUILD} --out s3://x/y": "partition=1/2 finish overwrite recheck",
-    f"{BUILD} --partition 1/2": "finish overwrite",
+    TO_HUB: "partition=1/2 finish overwrite recheck show-rows executor=ray ray-address=a",
+    f"{BUILD} --out s3://x/y": "partition=1/2 finish overwrite recheck show-rows",
+    f"{BUILD} --partition 1/2": "finish overwrite show-rows",
     f"{BUILD} --finish": "workers=2 max-memory=1GB executor=local overwrite",
     f"{BUILD} --overwrite": "recheck",
+    f"{BUILD} --json": "show-rows",
     f"{BUILD} --executor ray": "workers=2 max-memory=1GB",
     REFINE: "mark exact max-loss=0.1 seed=0 tolerance=0.01",
     "inspect nowhere": "verify=decode plots",

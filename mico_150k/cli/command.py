@@ -1,0 +1,59 @@
+"""A command whose help says what its words stand for, and not of which Python type they are."""
+
+from typing import Any
+
+from typer.core import TyperCommand, TyperGroup
+
+_METAVARS = {
+    "batch_size": "IMAGES",
+    "clone": "CLONE",
+    "config": "NAME",
+    "dataset": "DATASET",
+    "device": "DEVICE,…",
+    "dtype": "fp32|bf16",
+    "folder": "FOLDER",
+    "images": "FOLDER",
+    "license_link": "URL",
+    "license_name": "NAME",
+    "limit": "ROWS",
+    "max_inputs": "INPUTS",
+    "max_loss": "SHARE",
+    "max_seq_len": "TOKENS",
+    "num_workers": "PROCESSES",
+    "output_size": "PIXELS",
+    "ranks": "GPUS",
+    "revision": "REVISION",
+    "rows": "ROWS",
+    "sample": "ROWS",
+    "seed": "NUMBER",
+    "shard_mb": "MIB",
+    "tag": "TAG",
+    "tolerance": "SHARE",
+    "vq": "FOLDER|ID",
+    "workers": "PROCESSES",
+}
+"""By parameters' names, where the declaration has none of its own."""
+
+
+class _Words:
+    """Words in the place of types, in the help of a command or of a group of them."""
+
+    def get_params(self, ctx: Any) -> list[Any]:  # noqa: ANN401 - click's, or a copy
+        """All parameters, `--help` among them, each with its word."""
+        parameters: list[Any] = super().get_params(ctx)  # type: ignore[misc] # the other base's
+        for parameter in parameters:
+            if parameter.metavar is None:
+                is_flag = getattr(parameter, "is_flag", False)
+                parameter.metavar = "" if is_flag else _METAVARS.get(str(parameter.name))
+            if parameter.param_type_name == "argument" and hasattr(parameter, "display_type_rich"):
+                # Its name is its metavar: newer versions of typer add the type to that.
+                parameter.display_type_rich = lambda ctx: None  # noqa: ARG005
+        return parameters
+
+
+class Command(_Words, TyperCommand):
+    """A command of `mico`."""
+
+
+class Group(_Words, TyperGroup):
+    """`mico` itself, and a command that has commands of its own."""
