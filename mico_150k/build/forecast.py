@@ -11,6 +11,7 @@ from mico_150k.images.room import COMMON_ROOM
 from mico_150k.io.machine import cores, free_memory, free_space, gigabytes, require_room
 from mico_150k.sources.source import Source
 
+_MEGABYTE = 10**6
 BASE_MEMORY = 200 << 20
 """Of Python with pyarrow and Pillow."""
 WRITING_MEMORY = BASE_MEMORY + 6 * MAX_BYTES + COMMON_ROOM
@@ -123,7 +124,10 @@ def _too_little(
     source: Source, plan: Plan, workers: int, limit: int, max_memory: int | None
 ) -> MemoryTooSmall:
     hungriest = max(source.files, key=lambda file: file.memory)
-    allowed = "--max-memory allows" if limit == max_memory else "this machine has free"
+    allowed = f"this machine has free {gigabytes(limit)}"
+    if limit == max_memory:
+        unit = f" (for gigabytes, write {limit}GB)" if limit < _MEGABYTE else ""
+        allowed = f"--max-memory allows {gigabytes(limit)}{unit}"
     fitting = next(
         (n for n in range(workers - 1, 0, -1) if building_memory(source, plan, n) <= limit), 0
     )
@@ -135,6 +139,6 @@ def _too_little(
     return MemoryTooSmall(
         f"a build with --workers {workers} needs "
         f"{gigabytes(building_memory(source, plan, workers))}, and "
-        f"{allowed} {gigabytes(limit)}: a reader must hold the largest pages of a file, "
+        f"{allowed}: a reader must hold the largest pages of a file, "
         f"{gigabytes(hungriest.memory)} of {hungriest.name}.\n{way_out}"
     )

@@ -121,7 +121,8 @@ def _show_source(inspection: SourceInspection) -> None:
         show(f"{counted(len(files), 'file')} with {shape}")
         for line in folded(files[0].get("columns", {})):
             show(f"    {line}")
-        show(f"    such as {files[0]['file']}")
+        if len(files) > 1:
+            show(f"    such as {files[0]['file']}")
     show(_file_table(inspection.files))
     if forecast := inspection.forecast:
         free = "" if forecast.free is None else f" ({gigabytes(forecast.free)} are free here)"
@@ -162,7 +163,15 @@ def folded(columns: dict[str, str]) -> Iterator[str]:
 def _file_table(files: list[dict[str, Any]]) -> Table:
     """The files that are largest to read, by the memory that they take."""
     table = make_table(
-        "file", "task", "rows", "row groups", "largest", "image pages", "largest", "memory"
+        "file",
+        "task",
+        "rows",
+        "row groups",
+        "largest group",
+        "image pages",
+        "largest page",
+        "memory",
+        text=("task",),
     )
     by_memory = sorted(files, key=lambda file: (-file["memory_bytes"], file["file"]))
     for file in by_memory[:MOST_LISTED]:
@@ -183,7 +192,9 @@ def _file_table(files: list[dict[str, Any]]) -> Table:
 
 
 def _show_images(found: ImageInspection) -> None:
-    table = make_table("task", "as they are", "re-encoded", "causes", "in skipped rows")
+    table = make_table(
+        "task", "as they are", "re-encoded", "causes", "in skipped rows", text=("causes",)
+    )
     for task, counts in found.images.items():
         table.add_row(
             task, str(counts.passed), str(counts.changed), _causes(counts), str(counts.skipped)

@@ -124,7 +124,7 @@ def _tasks(found: "DatasetInspection") -> Table:
 
 
 def _subtasks(found: "DatasetInspection") -> Table:
-    table = make_table("sub-task", "task", "rows")
+    table = make_table("sub-task", "task", "rows", text=("task",))
     rows = [
         (subtask or "(none)", task, count)
         for task, subtasks in found.statistics.subtasks.items()
@@ -138,7 +138,7 @@ def _subtasks(found: "DatasetInspection") -> Table:
 
 
 def _images(found: "DatasetInspection") -> Table:
-    table = make_table("images", "inputs", "outputs")
+    table = make_table("images", "inputs", "outputs", text=("inputs", "outputs"))
     sides = (found.statistics.input_images, found.statistics.output_images)
     table.add_row("images", *(f"{side.images:,}" for side in sides))
     table.add_row("formats", *(_counts(side.formats) for side in sides))
@@ -163,7 +163,9 @@ def _instructions(found: "DatasetInspection") -> Table:
 
 def _limits(found: "DatasetInspection") -> Table:
     rows = found.statistics.rows
-    table = make_table("trainer", "does not take", "rows", "", "of tasks")
+    table = make_table(
+        "trainer", "does not take", "rows", "share", "of tasks", text=("does not take", "of tasks")
+    )
     for limit in found.statistics.over_limits:
         if limit.rows:
             share = f"{limit.rows / rows:.1%}"

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import AbstractContextManager as ContextManager
 from contextlib import contextmanager
 from itertools import chain, zip_longest
@@ -120,11 +120,17 @@ def show_json(plain: Any) -> None:  # noqa: ANN401 - any JSON value
     _stdout.flush()  # what cannot be written is known here, and not at the end of Python
 
 
-def make_table(*columns: str) -> Table:
-    """An empty table: words in its first column, numbers in the others."""
+def make_table(*columns: str, text: Collection[str] = ()) -> Table:
+    """An empty table.
+
+    Args:
+        columns: The headers, each different.
+        text: Those of columns that hold text, besides the first; the others hold numbers.
+    """
     table = Table(caption_justify="left")
     for place, column in enumerate(columns):
-        table.add_column(column, justify="left" if place == 0 else "right")
+        is_text = place == 0 or column in text
+        table.add_column(column, justify="left" if is_text else "right")
     return table
 
 

@@ -11,6 +11,7 @@ from mico_150k.core.errors import DiskTooSmall, UsageError
 _MEMINFO = Path("/proc/meminfo")
 _CGROUP = Path("/sys/fs/cgroup")
 _UNITS = {"": 1, "k": 1e3, "m": 1e6, "g": 1e9, "t": 1e12, "ki": 2**10, "mi": 2**20, "gi": 2**30}
+_KILO = 1000
 _SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([kmgt]?|[kmg]i)b?", re.IGNORECASE)
 
 
@@ -69,11 +70,11 @@ def _number(path: Path) -> int | None:
 
 
 def gigabytes(size: float) -> str:
-    """`1.2 GB`, `340 MB`: decimal, as disks are sold and the Hub counts."""
+    """`1.2 GB`, `340 MB`, `12 bytes`: decimal, as disks are sold and the Hub counts."""
     for unit, name in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB")):
         if size >= unit:
             return f"{size / unit:.3g} {name}"
-    return f"{size / 1e3:.3g} kB"
+    return f"{size / 1e3:.3g} kB" if size >= _KILO or not size else f"{size:.0f} bytes"
 
 
 def free_space(path: Path) -> int | None:

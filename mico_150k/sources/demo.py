@@ -127,7 +127,7 @@ class DemoFile:
             "file": self.name,
             "task": None,
             "rows": self.rows,
-            "shape": "drawn by code",
+            "shape": "images drawn by code",
             "image_bytes": self.image_bytes,
             "memory_bytes": self.memory,
         }

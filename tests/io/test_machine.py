@@ -6,7 +6,7 @@ import pytest
 
 from mico_150k.core.errors import UsageError
 from mico_150k.io import machine
-from mico_150k.io.machine import cores, free_memory, parse_size
+from mico_150k.io.machine import cores, free_memory, gigabytes, parse_size
 
 
 @pytest.mark.parametrize(
@@ -21,6 +21,15 @@ def test_sizes_as_people_write_them(text: str, size: int) -> None:
 def test_what_is_no_size_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match=f"^--max-memory {text} .*12GB"):
         parse_size(text)
+
+
+@pytest.mark.parametrize(
+    ("size", "said"),
+    [(0, "0 kB"), (12, "12 bytes"), (999, "999 bytes"), (1000, "1 kB"), (340e6, "340 MB"),
+     (1.2e9, "1.2 GB"), (1.5e12, "1.5 TB")],
+)  # fmt: skip
+def test_a_size_is_told_in_a_unit_that_suits_it(size: float, said: str) -> None:
+    assert gigabytes(size) == said
 
 
 def test_there_are_cores_and_memory() -> None:
