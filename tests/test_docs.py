@@ -244,23 +244,6 @@ def test_the_page_on_images_has_every_cause() -> None:
     assert cells((DOCS / "images.md").read_text().split("##")[0]) == {c.name for c in CAUSES}
 
 
-UNWANTED = (
-    "picture", "colour", "licence", "grey", "behaviour", "normalis", "left out", "leaves out",
-    "removed", "goes on", "told by", "once more", "for want of", "who works", "mended",
-    "bytes of no image", "stopped by anything", "1 files", "1 rows",
-)  # fmt: skip
-"""Words that a reader stumbled over, and spellings that are not American."""
-
-
-@pytest.mark.parametrize("page", PAGES, ids=name_of)
-def test_words_that_readers_stumbled_over_do_not_come_back(page: Path) -> None:
-    text = BLOCK.sub("", page.read_text())
-    for of_code in (*(f"{c.seen} | {c.done} |" for c in CAUSES), *(r.meaning for r in Reason)):
-        text = text.replace(of_code, "")
-    text = re.sub(r"`[^`]*`", "", text).lower()
-    assert [word for word in UNWANTED if re.search(rf"\b{word}", text)] == []
-
-
 def test_the_citation_is_what_the_readme_says() -> None:
     cited = yaml.safe_load((ROOT / "CITATION.cff").read_text())
     paper = cited["preferred-citation"]
