@@ -12,7 +12,7 @@ from mico_150k.inspection.statistics import (
 )
 
 TASKS = tuple(task.value for task in Task)
-"""A task's colour goes by its place here; any other task is drawn as `unknown`."""
+"""A task's color goes by its place here; any other task is drawn as `unknown`."""
 
 _LABELS = 8
 """Labels of standing bars that there is room for."""
@@ -22,10 +22,10 @@ _NBSP = "\N{NO-BREAK SPACE}"
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A piece of a bar: what it counts, and the place of its colour among the tasks', if any."""
+    """A piece of a bar: what it counts, and the place of its color among the tasks', if any."""
 
     value: int
-    colour: int | None = None
+    color: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class Chart:
     @property
     def tasks(self) -> list[int]:
         """The places of the tasks' colors in its bars, each once."""
-        found = {part.colour for bar in self.bars for part in bar.parts if part.value}
+        found = {part.color for bar in self.bars for part in bar.parts if part.value}
         return sorted(place for place in found if place is not None)
 
     @property
@@ -90,8 +90,8 @@ class Bubble:
     output: bool
 
 
-def colour_of(task: str) -> int:
-    """The place of a task's colour."""
+def color_of(task: str) -> int:
+    """The place of a task's color."""
     return TASKS.index(task) if task in TASKS else len(TASKS) - 1
 
 
@@ -110,7 +110,7 @@ def make_charts(statistics: Statistics) -> list[Chart]:
             "Tasks",
             "Rows of each task.",
             tuple(
-                Bar(task_words(task), (Part(rows, colour_of(task)),), f"{rows:,}")
+                Bar(task_words(task), (Part(rows, color_of(task)),), f"{rows:,}")
                 for task, rows in statistics.tasks.items()
             ),
             lying=True,
@@ -195,7 +195,7 @@ def _inputs(by_task: Mapping[str, Mapping[str, int]]) -> tuple[Bar, ...]:
     bars = []
     for number in range(numbers[0], numbers[-1] + 1) if numbers else ():
         parts = tuple(
-            Part(rows[str(number)], colour_of(task))
+            Part(rows[str(number)], color_of(task))
             for task, rows in by_task.items()
             if str(number) in rows
         )

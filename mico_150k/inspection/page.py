@@ -28,7 +28,7 @@ from mico_150k.dataset.folder import DatasetFolder
 from mico_150k.dataset.reader import Dataset
 from mico_150k.images.rules import CAUSES
 from mico_150k.images.thumbnail import Thumbnail, make_thumbnail
-from mico_150k.inspection.charts import TASKS, bubbles, colour_of, make_charts, task_words
+from mico_150k.inspection.charts import TASKS, bubbles, color_of, make_charts, task_words
 from mico_150k.inspection.page_rows import Choice, Chosen, rows_to_show
 from mico_150k.inspection.page_skipped import count_skipped, read_skipped
 from mico_150k.inspection.statistics import make_statistics
@@ -89,9 +89,9 @@ class Row:
     marks: tuple[Mark, ...]
 
     @property
-    def colour(self) -> int:
-        """The place of its task's colour."""
-        return colour_of(self.task)
+    def color(self) -> int:
+        """The place of its task's color."""
+        return color_of(self.task)
 
     @property
     def size(self) -> int:
@@ -144,7 +144,7 @@ def _in_turn(rows: Iterable[Row]) -> list[Row]:
     turns = []
     for row in rows:
         seen[row.split, row.task] += 1
-        turns.append((seen[row.split, row.task], row.colour, row.task, row.split, row))
+        turns.append((seen[row.split, row.task], row.color, row.task, row.split, row))
     return [row for *_, row in sorted(turns, key=lambda turn: turn[:4])]
 
 
@@ -239,7 +239,7 @@ def _render(
     environment.filters["size"] = gigabytes
     environment.filters["task"] = task_words
     environment.filters["counted"] = counted
-    environment.globals["colour_of"] = colour_of
+    environment.globals["color_of"] = color_of
     environment.globals["task_names"] = TASKS
     reasons = count_skipped(dataset)
     template = environment.from_string(folder.joinpath("page.html.jinja").read_text())
@@ -247,7 +247,7 @@ def _render(
         generator=f"{GENERATOR} {__version__}",
         name=dataset.location,
         rows=rows,
-        tasks=sorted({row.task for row in rows}, key=lambda task: (colour_of(task), task)),
+        tasks=sorted({row.task for row in rows}, key=lambda task: (color_of(task), task)),
         kinds={
             kind: words
             for kind, words in KINDS.items()

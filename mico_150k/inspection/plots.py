@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.collections import PathCollection
 
-_COLOURS = ("#3787d8", "#e5744a", "#36a976", "#9466c8", "#999999")
+_COLORS = ("#3787d8", "#e5744a", "#36a976", "#9466c8", "#999999")
 """Of the tasks, as on the page of `mico preview`."""
 _PLAIN, _TRACK, _INK, _SOFT = "#5577ac", "#efebe4", "#1d1b18", "#6d685f"
 _INPUTS, _OUTPUTS = "#3aa0d0", "#ef8a4a"
@@ -74,8 +74,8 @@ def _label(axes: "Axes", across: str, up: str = "") -> None:
     axes.set_ylabel(up, color=_SOFT, fontsize=9)
 
 
-def _colour(colour: int | None) -> str:
-    return _PLAIN if colour is None else _COLOURS[min(colour, len(TASKS) - 1)]
+def _color(color: int | None) -> str:
+    return _PLAIN if color is None else _COLORS[min(color, len(TASKS) - 1)]
 
 
 def _lying(axes: "Axes", chart: Chart) -> None:
@@ -84,7 +84,7 @@ def _lying(axes: "Axes", chart: Chart) -> None:
             axes.barh(place, chart.full, color=_TRACK, height=0.26)
         left = 0
         for part in bar.parts:
-            axes.barh(place, part.value, left=left, color=_colour(part.colour), height=0.26)
+            axes.barh(place, part.value, left=left, color=_color(part.color), height=0.26)
             left += part.value
         label: dict[str, Any] = {"color": _INK, "fontsize": 9, "va": "bottom"}
         axes.text(0, place - 0.19, bar.label, **label)
@@ -100,7 +100,7 @@ def _standing(axes: "Axes", chart: Chart) -> None:
     for place, bar in enumerate(chart.bars):
         bottom = 0
         for part in bar.parts:
-            axes.bar(place, part.value, bottom=bottom, color=_colour(part.colour), width=0.74)
+            axes.bar(place, part.value, bottom=bottom, color=_color(part.color), width=0.74)
             bottom += part.value
         if bar.value and len(chart.bars) <= _COUNTED:
             above = bar.value + 0.015 * chart.most
@@ -121,7 +121,7 @@ def _key(axes: "Axes", places: list[int]) -> None:
     """Name the tasks' colors, where the bars leave the most room."""
     from matplotlib.patches import Patch
 
-    handles = [Patch(color=_colour(place), label=task_words(TASKS[place])) for place in places]
+    handles = [Patch(color=_color(place), label=task_words(TASKS[place])) for place in places]
     axes.legend(
         handles=handles, frameon=True, framealpha=0.85, edgecolor="none", fontsize=8.5,
         labelcolor=_SOFT, handlelength=0.9, handleheight=0.9, loc="best",
@@ -129,13 +129,13 @@ def _key(axes: "Axes", places: list[int]) -> None:
 
 
 def _sizes(axes: "Axes", bubbles: list[Bubble]) -> None:
-    for output, colour in ((False, _INPUTS), (True, _OUTPUTS)):
+    for output, color in ((False, _INPUTS), (True, _OUTPUTS)):
         shown = [bubble for bubble in bubbles if bubble.output is output]
         axes.scatter(
             [bubble.width for bubble in shown],
             [bubble.height for bubble in shown],
             s=[20 + 400 * bubble.share for bubble in shown],
-            color=colour,
+            color=color,
             alpha=0.65,
             linewidths=0,
             label="outputs" if output else "inputs",
