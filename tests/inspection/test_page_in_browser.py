@@ -120,7 +120,8 @@ def test_the_instruction_stands_between_two_inputs_and_the_output(page: Any) -> 
         text = row.locator(".instruction").bounding_box()
         output = row.locator(".output").bounding_box()
         right = max(tile["x"] + tile["width"] for tile in tiles)
-        assert right < text["x"] < right + 60 or tiles[0]["y"] < tiles[-1]["y"]
+        assert abs(tiles[0]["y"] - tiles[-1]["y"]) < 4
+        assert right < text["x"] < right + 60
         assert text["x"] + text["width"] < output["x"] < text["x"] + text["width"] + 60
 
 
