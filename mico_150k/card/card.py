@@ -42,7 +42,7 @@ _APART = (layout.SAMPLE, layout.BENCH, layout.CODES)
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A card, from a manifest, a report and the figures of an index.
+    """A card, made of a manifest, a report and the figures of an index.
 
     `name` is what `load_dataset` is to be given. `written` are YAML keys that a person has
     added, the license among them, and `sections` the texts. `pictures` are
@@ -67,9 +67,18 @@ class Card:
         before: CardText,
         name: str = layout.DATASET,
     ) -> "Card":
-        """The card of a dataset folder. What a person wrote into the one before is kept.
+        """Make the card of a dataset folder, and keep what a person wrote into the one before.
 
-        Raises `UnknownConfig` and `BrokenFile` where there is no index that can be relied on.
+        Args:
+            folder: The dataset folder.
+            manifest: Its manifest, which was validated.
+            report: Its report, which was validated.
+            before: The card so far; an empty one where there is none.
+            name: What `load_dataset` is given: a folder's name, or `USER/NAME`.
+
+        Raises:
+            UnknownConfig: It has no index.
+            BrokenFile: Its index cannot be relied on.
         """
         assets = folder / layout.ASSETS
         pictures = [path.name for pattern in _PICTURES for path in assets.glob(pattern)]
@@ -84,11 +93,11 @@ class Card:
         )
 
     def with_license(self, keys: Mapping[str, str]) -> "Card":
-        """The same with these keys as its license; itself where there are none."""
+        """Return the card with these keys as its license, or the card itself without keys."""
         return replace(self, written=join_by_hand(keys, self.written))
 
     def joined_with(self, other: CardText) -> "Card":
-        """The same with what a person has added to another card, where this one has nothing."""
+        """Return the card with what a person added to another card, where this one has nothing."""
         return replace(
             self,
             written=join_by_hand(self.written, by_hand(other.header)),
@@ -96,7 +105,7 @@ class Card:
         )
 
     def render(self) -> CardText:
-        """The whole README.md."""
+        """Render the whole README.md."""
         header = make_header(self.manifest, self.written)
         known = ("about", "notes")
         commands = self.manifest.get("commands", [])

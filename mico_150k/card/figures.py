@@ -1,6 +1,6 @@
-"""What a card tells of the rows: counts, sizes in pixels and an example of each task.
+"""What a card tells about the rows: counts, sizes in pixels and an example of each task.
 
-All of it stands in the index, so that no image is read.
+All of it comes from the index; no image is read.
 """
 
 from collections import Counter
@@ -33,7 +33,7 @@ class Figures:
 
     @classmethod
     def of_index(cls, table: pa.Table) -> "Figures":
-        """Count them over the rows of an index that keeps its rules."""
+        """Count over the rows of a validated index."""
         tasks, numbers = table["task"].to_pylist(), table["num_inputs"].to_pylist()
         inputs: dict[str, dict[int, int]] = {}
         for (task, number), rows in sorted(Counter(zip(tasks, numbers, strict=True)).items()):

@@ -1,4 +1,4 @@
-"""The card in a dataset folder: read, and written again without losing what a person added."""
+"""Read the card of a dataset folder, and rewrite it without losing what a person added."""
 
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -17,12 +17,12 @@ from mico_150k.io.files import write_atomically
 from mico_150k.io.regular import Root, read_small
 
 OTHER = "other"
-"""The Hub's word for a licence that is none of its list; it wants a name for it."""
+"""The Hub's identifier for a license outside its list; such a license needs a name."""
 
 
 @dataclass(frozen=True, slots=True)
 class License:
-    """What a publisher says: the Hub's identifier, as `cc-by-nc-4.0`, or `other` with a name."""
+    """A publisher's license: the Hub's identifier, as `cc-by-nc-4.0`, or `other` with a name."""
 
     identifier: str
     name: str = ""
@@ -50,15 +50,18 @@ class License:
         return {key: value for key, value in zip(LICENSE_KEYS, values, strict=True) if value}
 
     def is_stated_by(self, card: CardText) -> bool:
-        """Whether a card's header says this licence, and nothing else of one."""
+        """Whether a card's header states exactly this license."""
         stated = {key: value for key, value in (card.header or {}).items() if key in LICENSE_KEYS}
         return stated == self.header
 
 
 def read_card(folder: DatasetFolder) -> CardText:
-    """The card that is there; an empty one where there is none.
+    """Read the folder's card; an empty one where there is none.
 
-    Raises `BrokenFile` where it is no text, `NotRegular` and `OutsideRoot`.
+    Raises:
+        BrokenFile: It cannot be read, or is not UTF-8.
+        NotRegular: It is not a regular file.
+        OutsideRoot: It is a link that leads out of the folder.
     """
     path = folder.path / layout.CARD
     try:
@@ -71,13 +74,13 @@ def read_card(folder: DatasetFolder) -> CardText:
 
 
 def card_text(data: bytes, name: str) -> CardText:
-    """A card's text. Raises `BrokenFile`, which names it as `name`."""
+    """Decode a card. Raises `BrokenFile`, which calls the card `name`."""
     try:
         return CardText(data.decode())
     except UnicodeDecodeError as error:
         msg = (
             f"{name} is not UTF-8: {excerpt(error)}\n"
-            "Save it as UTF-8, or remove it: `mico card` writes it again."
+            "Save it as UTF-8, or remove it and run `mico card`, which writes a new one."
         )
         raise BrokenFile(msg) from error
 
@@ -89,16 +92,24 @@ def make_card(
     manifest: dict[str, Any] | None = None,
     overwrite: bool = False,
 ) -> CardText:
-    """The card again, with another licence or manifest where one is given; nothing is written.
+    """Make the card again; nothing is written.
 
-    Raises `NotADataset`, and `OutputRefused` where a person has changed what would be lost.
+    Args:
+        folder: The dataset folder.
+        license: Another license to state, if any.
+        manifest: Another manifest to describe, if any.
+        overwrite: Whether changes outside of the kept sections may be lost.
+
+    Raises:
+        NotADataset: The manifest or the report cannot be relied on.
+        OutputRefused: A person changed what would be lost.
     """
     before = read_card(folder)
     if before.text and not before.is_untouched and not overwrite:
         msg = (
             f"{folder.path / layout.CARD} was changed outside of the sections that are kept, and "
-            "that would be lost. Move it between two lines `<!-- by hand: NAME -->` and "
-            "`<!-- end: NAME -->`, or write over it with `mico card --overwrite`."
+            "this change would be lost. Move it between two lines `<!-- by hand: NAME -->` and "
+            "`<!-- end: NAME -->`, or discard it with `mico card --overwrite`."
         )
         raise OutputRefused(msg)
     manifest = manifest or folder.manifest
@@ -110,7 +121,7 @@ def make_card(
 def write_card(
     folder: DatasetFolder, license: License | None = None, *, overwrite: bool = False
 ) -> CardText:
-    """The same, written. Raises what `make_card` and `DatasetFolder.held` raise."""
+    """Make the card again and write it. Raises what `make_card` and `DatasetFolder.held` raise."""
     with folder.held():
         card = make_card(folder, license, overwrite=overwrite)
         write_atomically(folder.path / layout.CARD, card.text.encode())

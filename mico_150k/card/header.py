@@ -1,4 +1,4 @@
-"""A card's header: what `datasets` and the Hub read of it, and what a person may add.
+"""A card's header: what `datasets` and the Hub read there, and what a person may add.
 
 Its counts must be true: `load_dataset` stops where a split has other rows than its card says, in
 every version.
@@ -26,7 +26,7 @@ _LISTS = {
     ],
     _SOURCE: ["kr-cen/MICo-150K"],
 }  # fmt: skip
-"""What we say, to which a person may add. The demo's rows have no source."""
+"""Values of ours, to which a person may add. The demo's rows have no source."""
 
 # The Hub's size categories: the first whose bound is above the number of rows.
 _SIZES = (
@@ -38,7 +38,7 @@ _SIZES = (
 
 
 def by_hand(header: Mapping[str, Any] | None) -> dict[str, Any]:
-    """What a person may have written of a header, the license among it."""
+    """The keys that a person may have written into a header, the license among them."""
     kept = {str(key): value for key, value in (header or {}).items() if key not in GENERATED_KEYS}
     if kept.get(_NAME) == _PRETTY_NAME:
         del kept[_NAME]

@@ -1,4 +1,4 @@
-"""The Hub's identifiers of licences: it refuses a card with another one, when all else is sent."""
+"""The Hub's license identifiers. It refuses a card with another one, after the data was sent."""
 
 IDENTIFIERS = frozenset({
     "afl-3.0", "agpl-3.0", "apache-2.0", "apple-amlr", "apple-ascl", "artistic-2.0",
@@ -16,4 +16,4 @@ IDENTIFIERS = frozenset({
     "openrail", "openrail++", "osl-3.0", "other", "pddl", "postgresql", "unknown", "unlicense",
     "wtfpl", "zlib",
 })  # fmt: skip
-"""Of huggingface.co/docs/hub/repositories-licenses. What is not here can be said as `other`."""
+"""From huggingface.co/docs/hub/repositories-licenses. Any other license is stated as `other`."""

@@ -1,4 +1,4 @@
-"""Markdown from templates; strangers' words in it are shown as they are, and can do nothing."""
+"""Markdown from templates, in which the words of strangers are shown but have no effect."""
 
 import re
 import unicodedata

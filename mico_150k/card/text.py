@@ -17,7 +17,7 @@ from typing import Any
 import yaml
 
 GENERATED_KEYS = ("size_categories", "configs", "dataset_info")
-"""Of a header: they follow from the data. All others a person may change."""
+"""Keys of a header that follow from the data. A person may change all others."""
 
 _HEADER = re.compile(r"\A\s*---[ \t]*\n(.*?)^---[ \t]*$\n?", re.DOTALL | re.MULTILINE)
 _BEGIN = re.compile(r"<!-- by hand: ([\w-]+) -->[ \t]*\n", re.ASCII)
@@ -58,7 +58,7 @@ class CardText:
 
     @property
     def sections(self) -> dict[str, str]:
-        """What stands in the sections that are kept, by name; empty ones are left out."""
+        """What stands in the sections that are kept, by name; empty ones are skipped."""
         body = self.body
         found = {name: body[start:end] for name, start, end, _, _ in _sections(body)}
         return {name: text for name, text in found.items() if text.strip()}
@@ -92,17 +92,17 @@ class CardText:
         return self.unsigned == other.unsigned
 
     def sign(self) -> "CardText":
-        """The text with the line at its end that says all of it is ours."""
+        """Append the signature that says that all of the text is ours."""
         return _signed(self.unsigned.text, self.own)
 
     def sign_again(self) -> "CardText":
-        """The same text, as somebody has changed it, signed as it is; itself if it never was."""
+        """Sign the text again after a person changed it; a card that was never signed stays so."""
         signed = _SIGNED.search(self._lines)
         return _signed(self.unsigned.text, signed[1]) if signed else self
 
     @property
     def unsigned(self) -> "CardText":
-        """The same without the line at its end."""
+        """The card without the signature at its end."""
         return CardText(_SIGNED.sub("", self._lines).rstrip())
 
     @property

@@ -21,10 +21,10 @@ GAP = 12
 MARGIN = 28
 ARROW = 46
 LINES, LINE_HEIGHT, FONT_SIZE = 2, 27, 20
-"""Of an instruction below its images; a longer one ends in "…"."""
+"""An instruction's room below its images; a longer one ends in "…"."""
 TEXT = 10 + LINES * LINE_HEIGHT
 _MOST_CHARACTERS = 1000
-"""Of an instruction that are looked at: it may be of any length."""
+"""Characters of an instruction that are read: it may have any length."""
 _PAPER, _INK, _TEXT_INK = (250, 248, 245), (120, 114, 104), (46, 43, 38)
 
 

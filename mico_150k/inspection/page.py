@@ -1,4 +1,4 @@
-"""A dataset as one page to look at: no server, and nothing that leaves it.
+"""A dataset as one page to look at, without a server and without requests.
 
 Everything in a dataset was written by strangers. All text is escaped by the template, and a
 policy in the page lets only its own script and style run and loads nothing from anywhere.
@@ -118,7 +118,20 @@ def write_preview(
 ) -> Preview:
     """Write the page.
 
-    Raises `OutputRefused`, `BadSelection`, `UnknownConfig`, `BrokenFile`.
+    Args:
+        dataset: The dataset to show.
+        path: The page's file; only an earlier page is replaced.
+        choice: How many rows are shown, and which.
+        on_progress: Called after each row.
+
+    Returns:
+        What was written.
+
+    Raises:
+        OutputRefused: The path is a folder, lies in a dataset folder, or holds another file.
+        BadSelection: The choice's expression is wrong.
+        UnknownConfig: No configuration holds images.
+        BrokenFile: A file of the dataset cannot be relied on.
     """
     _check_path(path)
     indexes = dataset.indexes()

@@ -1,4 +1,4 @@
-"""Rows that a dataset lacks, as a page lists them: how many for which reason, and the first ones.
+"""Skipped rows, as a page lists them: how many for which reason, and the first ones.
 
 A quarantine file may be a stranger's, and hold anything.
 """
@@ -17,7 +17,7 @@ MOST_SKIPPED = 200
 MOST_OF_A_REASON = 40
 """Quarantined rows that are listed, and of one reason; the rest are numbers."""
 QUARANTINE_BYTES = 4 << 20
-"""Of the quarantine file that is read: a stranger's may be of any size."""
+"""Bytes of the quarantine file that are read: a stranger's may be of any size."""
 
 
 def count_skipped(dataset: Dataset) -> dict[str, int]:
@@ -56,5 +56,5 @@ def _skipped(lines: Iterable[bytes]) -> Iterator[dict[str, str]]:
 
 
 def _meaning(reason: str) -> str:
-    """A reason in words; itself where it is none of ours."""
+    """A reason in words; an unknown reason as it is."""
     return next((known.meaning for known in Reason if known == reason), reason)

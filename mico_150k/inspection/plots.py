@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.collections import PathCollection
 
 _COLORS = ("#3787d8", "#e5744a", "#36a976", "#9466c8", "#999999")
-"""Of the tasks, as on the page of `mico preview`."""
+"""The tasks' colors, as on the page of `mico preview`."""
 _PLAIN, _TRACK, _INK, _SOFT = "#5577ac", "#efebe4", "#1d1b18", "#6d685f"
 _INPUTS, _OUTPUTS = "#3aa0d0", "#ef8a4a"
 _ROOM = 1.15

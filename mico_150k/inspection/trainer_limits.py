@@ -1,6 +1,6 @@
 """Which rows each trainer cannot take: the limits of `mico export`, and what it skips by itself.
 
-They are tested on `index` alone, row by row, by the code that an export leaves rows out by.
+They are tested on `index` alone, row by row, by the code with which an export skips rows.
 """
 
 from collections.abc import Callable, Iterator
