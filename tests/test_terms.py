@@ -58,15 +58,16 @@ TERMS = {
 """Patterns, in any case, and the words to use instead."""
 
 ALLOWED = {
-    "`Picture 1: `": "what upstream puts before an instruction",
-    "`Picture 2: `": "the same",
     "image|picture|photo|img": "words of instructions, which are data",
     "--licence": "the old spelling of an option, whose error names the new one",
+    "`Picture 1: `": "what a trainer puts before inputs",
+    "`Picture 2: `": "the same",
     "Put all of them into one picture.": "an instruction that a script makes up",
 }
 """Texts that have a word and keep it, and why."""
 
 IDENTIFIER = re.compile(r"[\w./*-]*")
+QUOTED = re.compile(r""""([^"]*)"|'([^']*)'|`([^`]*)`""")
 
 
 class Text(NamedTuple):
@@ -90,26 +91,26 @@ def literals(path: Path) -> Iterator[Text]:
             yield Text(f"{path.relative_to(ROOT)}:{node.lineno}", node.value)
 
 
-def _blank(code: re.Match[str]) -> str:
-    return "\n" * code[0].count("\n")
-
-
 def lines(path: Path) -> Iterator[Text]:
-    """The paragraphs of a template or document; of the changelog, those of 0.2.0."""
+    """The paragraphs of a template or document; of the changelog, those after 0.2.0."""
     text = path.read_text()
     if path.name == "CHANGELOG.md":
-        text = (
-            text[: match.start()]
-            if (match := re.search(r"^## 0\.2\.0", text, re.MULTILINE))
-            else text
-        )
-    if path.suffix == ".jinja":  # what it computes is no text
-        text = re.sub(r"{{.*?}}|{%.*?%}", _blank, text, flags=re.DOTALL)
+        text = text.partition("\n## 0.2.0\n")[0]
+    elif path.suffix == ".jinja":
+        text = re.sub(r"\{[{%](.*?)[%}]\}", lambda code: quoted(code[1]), text, flags=re.DOTALL)
+    elif path.suffix == ".js":
+        text = "\n\n".join(map(quoted, text.splitlines()))
     line = 1
     for paragraph in re.split(r"(\n\s*\n)", text):
         if paragraph.strip():
             yield Text(f"{path.relative_to(ROOT)}:{line}", paragraph)
         line += paragraph.count("\n")
+
+
+def quoted(code: str) -> str:
+    """The texts within JavaScript or Jinja, whose names are no users' words."""
+    texts = map("".join, QUOTED.findall(code))
+    return " ".join(text for text in texts if " " in text)
 
 
 def helps() -> Iterator[Text]:

@@ -208,8 +208,8 @@ def _check_kind(model: Any) -> None:  # noqa: ANN401 - a VQModel
     pixels = 2 ** (len(config.block_out_channels) - 1)
     if pixels != CODE or config.num_vq_embeddings != CODEBOOK:
         msg = (
-            f"--vq has {config.num_vq_embeddings} codes, one for {pixels} × {pixels} pixels; "
-            f"Lumina-DiMOO's VQ has {CODEBOOK}, one for {CODE} × {CODE}."
+            f"--vq: this VQ has {config.num_vq_embeddings} codes, one for {pixels} × {pixels} "
+            f"pixels; Lumina-DiMOO's VQ has {CODEBOOK}, one for {CODE} × {CODE}."
         )
         raise UsageError(msg)
 

@@ -374,10 +374,10 @@ def test_overwriting_a_refined_folder_leaves_none_of_its_shards(
         ("configurations", r"--config \(bagel blip3o.* there, bagel now\)"),
         ("package", r"pyarrow \(.* there, 99 now\)"),
         ("columns", "the columns that are read: --map"),
-        ("changed file", "part-0.parquet of the source has been written again"),
-        ("touched file", "part-0.parquet of the source has been written again"),
-        ("new file", "HumanObjectInteraction/new.parquet of the source is new"),
-        ("file gone", "HumanObjectInteraction/part-0.parquet of the source is gone"),
+        ("changed file", "part-0.parquet of the source has been rewritten"),
+        ("touched file", "part-0.parquet of the source has been rewritten"),
+        ("new file", "HumanObjectInteraction/new.parquet is new in the source"),
+        ("file gone", "HumanObjectInteraction/part-0.parquet is no longer in the source"),
     ],
 )
 def test_another_build_in_the_folder_is_refused_with_what_differs(

@@ -134,7 +134,7 @@ def test_an_id_that_comes_twice_is_named_with_both_places_before_anything_is_wri
     files = [File("a", 5, MB, Task.HOI), File("b", 5, MB, Task.HOI, first_id=4)]
     with pytest.raises(DuplicateIds) as error:
         plan(files)
-    assert "'hoi/4' comes twice: a, row 4 and b, row 0" in str(error.value)
+    assert "'hoi/4' appears twice: a, row 4 and b, row 0" in str(error.value)
     assert "--map id=@row" in str(error.value)
 
 

@@ -38,7 +38,7 @@ def test_a_build_looks_at_the_folder_and_not_at_how_it_is_named(
     for out in ("mico-150k", "../plain/x", tmp_path / odd / "x"):
         done = mico("build", release, "--out", out)
         assert done.returncode == WRONG_USAGE, done.stderr
-        assert "`load_dataset` takes" in done.stderr
+        assert "`load_dataset` reads" in done.stderr
     assert not list((tmp_path / odd).iterdir())
     with pytest.raises(OutputRefused):
         Build.prepare(open_source(str(release)), Path("x"), BuildOptions())

@@ -268,7 +268,7 @@ def test_files_of_others_are_left_alone(whole: DatasetFolder, tmp_path: Path) ->
     (to / "files" / "thesis.tex").write_text("mine")
     with pytest.raises(OutputRefused, match="no export has written"):
         export(whole, to)
-    with pytest.raises(OutputRefused, match="files holds files that no export has written"):
+    with pytest.raises(OutputRefused, match="files has files that no export has written"):
         run_export(prepare(whole, to), overwrite=True)
     assert (to / "files" / "thesis.tex").read_text() == "mine"
 

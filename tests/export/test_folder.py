@@ -44,7 +44,7 @@ def test_a_link_to_a_dataset_folder_is_one_as_well(dataset: Path, tmp_path: Path
 def test_a_file_in_the_way_is_named(dataset: Path, tmp_path: Path) -> None:
     (tmp_path / "notes").write_text("mine")
     for place in ("notes", "notes/below"):
-        with pytest.raises(OutputRefused, match=r"notes is no folder.*--out"):
+        with pytest.raises(OutputRefused, match=r"notes is not a folder.*--out"):
             export("dimoo", dataset, tmp_path / place, limit=3)
     assert (tmp_path / "notes").read_text() == "mine"
 

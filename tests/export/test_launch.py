@@ -128,7 +128,7 @@ def test_bagel_has_the_ranks_and_workers_of_its_export(dataset: Path, tmp_path: 
     told = launch(to / "train.sh", tmp_path, BAGEL="Bagel", MODEL=os.curdir)
     assert told["processes"] == 3
     assert option(told["arguments"], "--num_workers") == "2"
-    assert "`train.sh` has 3 GPUs and 2 workers for each" in (to / "START.md").read_text()
+    assert "`train.sh` has 3 GPUs and 2 workers per GPU" in (to / "START.md").read_text()
     told = launch(to / "train.sh", tmp_path, BAGEL="Bagel", MODEL=os.curdir, GPUS="6", WORKERS="1")
     assert told["processes"] == 6
     assert option(told["arguments"], "--num_workers") == "1"

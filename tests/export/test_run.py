@@ -170,7 +170,7 @@ def test_start_says_what_is_there_and_every_launch_script_is_bash(
     folder = tmp_path / ODD_NAME
     exported = export(trainer, sharded, folder)
     start = (folder / "START.md").read_text()
-    assert f"{exported.rows_chosen} rows were chosen, {exported.rows} are here" in start
+    assert f"{exported.rows_chosen} rows were selected, {exported.rows} are exported" in start
     assert "&quot;" not in start
     assert "&#39;" not in start
     assert os.access(folder / "train.sh", os.X_OK)
@@ -255,7 +255,7 @@ def test_row_groups_that_the_launch_script_would_leave_over_are_told_without_bei
         return [note.partition(";")[0] for note in TRAINERS["bagel"].notes(exported)]
 
     assert notes(2) == [
-        "2 row groups are fewer than train.sh's 8 GPUs × 1 workers, and it would not start"
+        "2 row groups are fewer than train.sh's 8 GPUs × 1 workers: it would not start"
     ]
     assert notes(13) == ["5 of 13 row groups are never read by 8 readers"]
     assert notes(16) == notes(8007) == []

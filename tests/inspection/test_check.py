@@ -131,16 +131,16 @@ def leave_a_build(folder: Path) -> None:
         (remove_the_cards_header, "README.md", "no YAML header"),
         (break_the_cards_header, "README.md", "no YAML header"),
         (give_other_files, "README.md", "dimoo, train the files ['blip3o/train-*.parquet']"),
-        (give_no_files, "README.md", "of another form"),
-        (give_counts_of_another_form, "README.md", "of another form"),
-        (leave_a_half_written_file, "bagel/train-00003.parquet.host-1-2.partial", "is left of"),
-        (leave_a_build, ".build", "is left of"),
+        (give_no_files, "README.md", "of an unknown form"),
+        (give_counts_of_another_form, "README.md", "of an unknown form"),
+        (leave_a_half_written_file, "bagel/train-00003.parquet.host-1-2.partial", "is left over"),
+        (leave_a_build, ".build", "is left over"),
         (add_a_script, "mico-150k.py", "stops load_dataset"),
         (write_with_another_schema, "omnigen2/train-00000.parquet", "the configuration's schema"),
         (
             write_one_row_group,
             "omnigen2/train-00000.parquet",
-            "not cut into row groups as dimoo",
+            "the same row groups as dimoo",
         ),
     ],
 )
@@ -178,7 +178,7 @@ def test_a_dataset_all_of_whose_rows_were_left_out_is_found(tmp_path: Path) -> N
     odd = [replace(case, output=b"no image") for case in cases(1)]
     source = open_source(str(write_release(tmp_path / "r", odd)))
     Build.prepare(source, tmp_path / "out", BuildOptions()).run(tolerance=1)
-    assert Finding(True, "bagel", "no row in train: load_dataset takes no split without one") in (
+    assert Finding(True, "bagel", "no row in train: load_dataset rejects an empty split") in (
         faults(tmp_path / "out")
     )
 

@@ -123,7 +123,7 @@ def test_where_decides_which_rows_may_be_shown(many: Dataset) -> None:
     assert 0 < chosen.fitting < 40
     assert chosen.rows.num_rows == chosen.fitting
     assert set(chosen.rows["num_inputs"].to_pylist()) == {3}
-    with pytest.raises(BadSelection, match="no row of 160"):
+    with pytest.raises(BadSelection, match="none of 160 rows"):
         choose(many, Choice(60, where="num_inputs = 99"))
 
 

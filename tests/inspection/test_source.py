@@ -49,7 +49,7 @@ def test_ids_that_come_twice_are_a_problem_too(tmp_path: Path) -> None:
     source = write_release(tmp_path / "r", [*hoi, replace(hoi[0], output=hoi[1].output)])
     inspection, _, plan = inspect_source(str(source), ReadOptions())
     assert plan is None
-    assert "'hoi/0' comes twice" in inspection.problems[0]
+    assert "'hoi/0' appears twice" in inspection.problems[0]
     assert inspection.rows == 4
 
 

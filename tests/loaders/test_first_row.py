@@ -80,7 +80,7 @@ def test_how_it_ends_is_told_and_another_one_reads_on(
     with closing(FirstRows(str(dataset))) as rows:
         with monkeypatch.context() as context:
             start_with(f"__import__('os').kill(__import__('os').getpid(), {number.value})", context)
-            with pytest.raises(RowUnreadable, match=f"was ended by {number.name}"):
+            with pytest.raises(RowUnreadable, match=f"was killed by {number.name}"):
                 rows.read("index", "train")
         assert rows.read("index", "train")
 
@@ -90,7 +90,7 @@ def test_one_that_never_answers_is_ended(dataset: Path, monkeypatch: pytest.Monk
     started = time.monotonic()
     with (
         closing(FirstRows(str(dataset), seconds=2)) as rows,
-        pytest.raises(RowUnreadableNow, match="no row within 2 s"),
+        pytest.raises(RowUnreadableNow, match="no row after 2 s"),
     ):
         rows.read("index", "train")
     assert time.monotonic() - started < 60

@@ -267,7 +267,7 @@ class TestRegistered:
         load = {"data_dir": str(source), "split": "train"}
         rows = load_dataset("mico-150k", "bagel", tolerance=0.5, **load)
         assert rows.num_rows == 5
-        assert "left out 1 rows: {'unknown-format': 1}" in caplog.text
+        assert "skipped 1 rows: {'unknown-format': 1}" in caplog.text
         with pytest.raises(Exception, match="--tolerance|error occurred"):
             load_dataset("mico-150k", "bagel", **load)
 
@@ -285,7 +285,7 @@ class TestRegistered:
             task_map="stuff=hoi", exclude="'a b' 'a b/*'",
         )  # fmt: skip
         assert set(rows["task"][:]) == {"hoi"}
-        with pytest.raises(MicoError, match="'x' is none of header, structure, decode"):
+        with pytest.raises(MicoError, match="'x' is not one of header, structure, decode"):
             load_dataset("mico-150k", "default", data_dir=str(source), verify="x")
 
     def test_the_tolerance_is_of_the_rows_that_are_read(self, tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ def test_what_is_missing_is_named(dataset: Path, tmp_path: Path) -> None:
     shutil.copytree(dataset / "index", tmp_path / "index")
     (shard, *_) = folder.files("dimoo")
     shard.rename(shard.with_name("train-00099.parquet"))
-    with pytest.raises(BrokenFile, match="no row 0 in shard 0, which the index names"):
+    with pytest.raises(BrokenFile, match="the index names row 0 of shard 0"):
         EncodeInputs.of(folder)
     shutil.rmtree(tmp_path / "dimoo")
     with pytest.raises(UnknownConfig, match="dimoo"):

@@ -166,8 +166,8 @@ def test_a_setting_that_a_config_lacks_is_named_with_its_file_and_the_way_out(
     config.write_text(json.dumps(told))
     with pytest.raises(SourceNotFound) as error:
         VQ.load(str(tmp_path / "vq"), "cpu", Precision("fp32", 1, 1))
-    assert (f"\n{config} has no {lost}, and the weights may not match") in str(error.value)
-    assert str(error.value).endswith("Put the config.json there that came with the weights.")
+    assert f"\n{config} has no {lost}, and the weights may not match" in str(error.value)
+    assert str(error.value).endswith("Use the config.json that came with the weights.")
 
 
 def test_a_setting_that_diffusers_has_a_default_for_may_be_absent(vq: Path, tmp_path: Path) -> None:
@@ -201,7 +201,7 @@ def test_codes_of_what_is_no_number_are_an_error(vq: Path, chunk: Chunk, tmp_pat
     weights = load_file(file)
     weights["encoder.conv_in.bias"][0] = float("nan")
     save_file(weights, file)
-    with pytest.raises(BrokenFile, match=r"row 0, image 1 it makes numbers that are not finite"):
+    with pytest.raises(BrokenFile, match=r"row 0, image 1 that are not finite"):
         encode_chunk(tmp_path / "vq", chunk)
 
 
@@ -209,7 +209,7 @@ def test_another_kind_of_vq_is_refused(tmp_path: Path) -> None:
     precision = Precision("fp32", 1, 1)
     for name, kind in (("few", {"embeddings": 512}), ("fine", {"blocks": 4})):
         write_vq(tmp_path / name, **kind)
-        with pytest.raises(UsageError, match="Lumina-DiMOO's has 8192, one for 16 × 16"):
+        with pytest.raises(UsageError, match="Lumina-DiMOO's VQ has 8192, one for 16 × 16"):
             VQ.load(str(tmp_path / name), "cpu", precision)
     with pytest.raises(SourceNotFound, match="neither config.json nor a folder vqvae"):
         VQ.load(str(tmp_path), "cpu", precision)

@@ -334,7 +334,7 @@ def test_a_process_that_dies_is_told_with_what_to_do(vq: Path, rows: DatasetFold
         for child in multiprocessing.active_children():
             child.kill()
 
-    with pytest.raises(WorkerLost, match=r"--device cpu has ended(.|\n)*goes on from there"):
+    with pytest.raises(WorkerLost, match=r"--device cpu died(.|\n)*re-run the command"):
         in_processes(options(vq).encoder, rows, kill)
 
 
@@ -343,7 +343,7 @@ def test_what_a_process_raises_is_raised_here(
     vq: Path, rows: DatasetFolder, tmp_path: Path
 ) -> None:
     for encoder, expected, message in (
-        (options(tmp_path / "gone").encoder, SourceNotFound, "gone: no such folder"),
+        (options(tmp_path / "gone").encoder, SourceNotFound, "gone is neither a folder"),
         (replace(options(vq).encoder, vq_sha256="ab"), UsageError, "another checkpoint"),
     ):
         with pytest.raises(expected, match=message):

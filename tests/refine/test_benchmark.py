@@ -151,14 +151,14 @@ def change(key: str, value: object) -> Callable[[dict[str, Any]], None]:
 @pytest.mark.parametrize(
     ("damage", "error", "said"),
     [
-        (change("Task", "Painting"), BrokenFile, "its Task 'Painting' is none"),
+        (change("Task", "Painting"), BrokenFile, "its Task 'Painting' is not a task"),
         (change("Task", 7), BrokenFile, "its Task 7"),
         (change("input", "one.png"), BrokenFile, "its input cannot be 'one.png'"),
         (change("prompt", ["x"]), BrokenFile, "its prompt cannot be"),
         (change("human_indices", [9]), BrokenFile, "its human_indices cannot be '[9]'"),
         (change("human_indices", [True]), BrokenFile, "human_indices"),
-        (change("idx", 1), DuplicateIds, "'hoi/1' comes twice"),
-        (lambda line: line.pop("reference"), UnknownShape, "row 0: no case of MICo-Bench"),
+        (change("idx", 1), DuplicateIds, "'hoi/1' appears twice"),
+        (lambda line: line.pop("reference"), UnknownShape, "row 0: not a case of MICo-Bench"),
         (lambda line: line.pop("idx"), UnknownShape, "idx or ed_idx; this one has"),
     ],
 )

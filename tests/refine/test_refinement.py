@@ -317,7 +317,7 @@ def test_a_validation_split_is_in_every_configuration_and_shares_no_input(
         }  # fmt: skip
     report = json.loads((tmp_path / "out" / layout.REPORT).read_text())
     assert sum(report["validation"].values()) == 8
-    with pytest.raises(UsageError, match="has a split validation already"):
+    with pytest.raises(UsageError, match="already has a split validation"):
         refine(tmp_path / "out", tmp_path / "again", validation=2)
 
 
@@ -415,7 +415,7 @@ def test_codes_that_come_meanwhile_stop_no_refinement_and_what_it_reads_does(
     manifest = json.loads((copy / layout.MANIFEST).read_text())
     next(iter(manifest["configs"]["bagel"].values()))["sha256"] = "0" * 64
     (copy / layout.MANIFEST).write_text(json.dumps(manifest))
-    with pytest.raises(OutputRefused, match="what differs is the dataset that it is made of"):
+    with pytest.raises(OutputRefused, match="what differs is the dataset that it is derived from"):
         refine(copy, tmp_path / "out", **EVERYTHING)
 
 
@@ -462,7 +462,7 @@ def test_the_dataset_itself_is_never_written(dataset: Path, tmp_path: Path) -> N
     before = contents(dataset)
     with pytest.raises(OutputRefused, match="is the dataset itself"):
         refine(dataset, dataset, sample=5)
-    with pytest.raises(OutputRefused, match="lies inside"):
+    with pytest.raises(OutputRefused, match="is inside"):
         refine(dataset, dataset / "below" / "out", sample=5)
     refine(dataset, tmp_path / "out", sample=5)
     refine(dataset, tmp_path / "link", remove=remove_list(tmp_path, "hoi/3"))
@@ -530,7 +530,7 @@ def test_a_dataset_of_one_configuration_is_refined_as_well(release: Path, tmp_pa
     [
         ("{dataset} --remove {list} --out {out}", (0, "1 removed")),
         ("{dataset} --out {out}", (2, "needs a change")),
-        ("{dataset} --sample 5 --out s3://x/y", (2, "a folder on this machine")),
+        ("{dataset} --sample 5 --out s3://x/y", (2, "a local folder")),
         ("{release} --sample 5 --out {out}", (1, "is a source and not a dataset")),
         ("user/name --sample 5 --out {out}", (2, "hf download --repo-type dataset user/name")),
         ("{dataset} --sample 5 --out {dataset}", (2, "is the dataset itself")),

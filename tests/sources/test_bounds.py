@@ -91,7 +91,7 @@ def test_pages_of_fewer_values_than_promised_are_found_in_the_headers(tmp_path: 
     pq.write_table(small_table(777), path)
     body, footer = footer_of(path.read_bytes())
     with_footer(path, body, footer.replace(varint(777), varint(90_001)))
-    with pytest.raises(BrokenFile, match="pages of 777 values where its footer promises 90001"):
+    with pytest.raises(BrokenFile, match="pages with 777 values, and its footer says 90001"):
         open_source(str(tmp_path))
 
 

@@ -21,11 +21,11 @@ def test_numbers_and_texts_are_ids(value: Any, expected: str) -> None:
     [
         (None, "is null"),
         (math.nan, "is null"),
-        (0.5, "is 0.5, which is no whole number"),
-        (math.inf, "is inf, which is no whole number"),
+        (0.5, "is 0.5, which is not an integer"),
+        (math.inf, "is inf, which is not an integer"),
         (True, "is neither a number nor a text"),
         ([1], "is neither a number nor a text"),
-        ("\ud800", "is no valid Unicode"),
+        ("\ud800", "is not valid Unicode"),
     ],
 )
 def test_what_is_no_id_is_named_with_its_row_and_the_way_out(value: Any, what: str) -> None:

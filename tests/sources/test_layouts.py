@@ -59,7 +59,7 @@ def test_a_folder_without_a_source_says_what_is_there(
 @pytest.mark.parametrize("name", ["x.tar.gz", "x.CSV", "x.zip", "x.arrow"])
 def test_a_file_that_is_no_source_s_says_what_it_is(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"x")
-    with pytest.raises(EmptySource, match="and no source"):
+    with pytest.raises(EmptySource, match="not a source"):
         open_source(str(tmp_path / name))
 
 

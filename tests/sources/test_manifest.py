@@ -160,7 +160,7 @@ def test_half_of_a_character_in_an_id_is_named(tmp_path: Path) -> None:
     row = {"id": "\ud800", "input_images": ["a"], "output_image": "o", "instruction": "x"}
     path = write_json(tmp_path / "hoi.json", [row])
     with pytest.raises(
-        BrokenFile, match="row 0: its id .column id. is no valid Unicode.\n.*--map id=@row"
+        BrokenFile, match="row 0: its id .column id. is not valid Unicode.\n.*--map id=@row"
     ):
         list(open_source(str(path)).files[0].identities())
 
@@ -169,9 +169,12 @@ def test_half_of_a_character_in_an_id_is_named(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("not json", "neither a JSON array of objects nor JSON lines"),
-        ('[{"a": 1}, 3]', "row 1: int in place of a JSON object"),
-        ('{"a": 1}\n\n3', "line 3: int in place of a JSON object"),
-        ('{"a": 1}\n\n{"a": ', "hoi.json, line 3: neither an array .*: column 7: Expecting value"),
+        ('[{"a": 1}, 3]', "row 1: int instead of a JSON object"),
+        ('{"a": 1}\n\n3', "line 3: int instead of a JSON object"),
+        (
+            '{"a": 1}\n\n{"a": ',
+            "hoi.json, line 3: neither a JSON array .*: column 7: Expecting value",
+        ),
         ('[\n{"a": 1},\n{"a": }]', "hoi.json, line 3: .*: column 7: Expecting value"),
         ("[" * 100_000, "hoi.json, line 1: .*: nested too deeply"),
         ('{"a": 1}\n{"a": "\xff"}', "hoi.json, line 2: .*: no UTF-8"),
@@ -240,7 +243,7 @@ def test_what_exports_write_besides_is_no_manifest(tmp_path: Path, hoi: list[Cas
 def test_a_rule_that_speaks_of_no_row_is_refused(tmp_path: Path, hoi: list[Case]) -> None:
     path = write_json(tmp_path / "hoi.json", manifest_rows(tmp_path, hoi))
     rows_of(path, ReadOptions(tasks=parse_task_map(["images=de_re"])))
-    with pytest.raises(UsageError, match="--task-map imagse=de_re: nothing in .* is named so"):
+    with pytest.raises(UsageError, match="--task-map imagse=de_re: nothing in .* has this name"):
         open_source(str(path), ReadOptions(tasks=parse_task_map(["images=de_re", "imagse=de_re"])))
 
 

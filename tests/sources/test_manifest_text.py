@@ -75,7 +75,9 @@ def test_a_gzip_file_that_is_not_whole_is_named(tmp_path: Path, cut: int) -> Non
     text = "".join(f'{{"id": "{random.random()}"}}\n' for _ in range(500)).encode()
     path = tmp_path / "hoi.jsonl.gz"
     path.write_bytes(gzip.compress(text)[:cut])
-    with pytest.raises(BrokenFile, match=r"hoi\.jsonl\.gz: no whole gzip file.*\n.*--exclude"):
+    with pytest.raises(
+        BrokenFile, match=r"hoi\.jsonl\.gz: not a complete gzip file.*\n.*--exclude"
+    ):
         open_source(str(path))
 
 
@@ -140,7 +142,7 @@ def test_rows_that_do_not_fit_into_memory_are_refused_as_they_come(
     line = json.dumps({"input_images": ["a", "b"], "output_image": "o", "instruction": "x" * 99})
     for text in (f"{line}\n" * 9000, f"[{line}{f',{line}' * 8999}]"):
         (tmp_path / "hoi.json").write_text(text)
-        with pytest.raises(MemoryTooSmall, match=r"hoi\.json: its rows take more than 1 MiB"):
+        with pytest.raises(MemoryTooSmall, match=r"hoi\.json: its rows need more than 1 MiB"):
             open_source(str(tmp_path / "hoi.json"))
 
 
@@ -157,7 +159,7 @@ def test_what_no_manifest_has_a_use_for_is_not_kept() -> None:
         ('[{"a": 1},\n\n {"a": 2', "line 3: .*column 9: Expecting"),
         ('[{"a": 1}]\n[', "line 2: .*something after the end"),
         ('[{"a": 1},', "line 1: .*column 11: Expecting value"),
-        ("[\n\n7", "row 0: int in place of a JSON object|line 3"),
+        ("[\n\n7", "row 0: int instead of a JSON object|line 3"),
         ('[{"a": 1}, nul]', "line 1: .*column 12: Expecting value"),
         ('[\n{"a": "\xff"}]', "line 2: .*no UTF-8"),
         ('[{"a": ' + "[" * 100_000, "line 1: .*nested too deeply"),

@@ -153,7 +153,7 @@ def test_of_two_forms_that_are_there_the_one_that_is_named_is_read(
         ("file:///srv/a.png", "`file://` URL"),
         ("E:\\photos\\a.png", "a Windows path"),
         ("photos\\a.png", "a Windows path"),
-        ("nowhere/a.png", "there is no folder sub/nowhere"),
+        ("nowhere/a.png", "no such folder: sub/nowhere"),
         ("images/gone.png", "no such file in sub/images"),
         ("gone.png", "no such file in sub"),
         ("x" * 10_000, "too long for a path"),

@@ -182,7 +182,10 @@ def test_what_is_said_of_no_file_is_refused(release: Path) -> None:
     for said, message in (
         ({"columns": parse_map(["id=nr"])}, "--map id=nr: no file of .* has this column"),
         ({"columns": parse_map(["output=@row"])}, "--map output=@row: no file"),
-        ({"tasks": parse_task_map(["Peple=hoi"])}, "--task-map Peple=hoi: nothing in .* is named"),
+        (
+            {"tasks": parse_task_map(["Peple=hoi"])},
+            "--task-map Peple=hoi: nothing in .* has this name",
+        ),
     ):
         with pytest.raises(UsageError, match=message):
             open_source(str(release), ReadOptions(**said))
@@ -280,7 +283,7 @@ def test_an_id_that_is_no_utf8_is_named(tmp_path: Path) -> None:
     table = release_table(cases(1)[:1], tmp_path).set_column(0, "id", texts(b"\xff"))
     (tmp_path / "hoi").mkdir()
     pq.write_table(table, tmp_path / "hoi" / "x.parquet")
-    with pytest.raises(BrokenFile, match=r"row 0: its id \(column id\) is no valid Unicode"):
+    with pytest.raises(BrokenFile, match=r"row 0: its id \(column id\) is not valid Unicode"):
         list(open_source(str(tmp_path / "hoi")).files[0].identities())
 
 

@@ -78,7 +78,7 @@ def test_numbered_columns_that_may_be_something_else_are_not_guessed(other: str)
     columns = {"mask_1": IMAGE, "mask_2": IMAGE, other: IMAGE, "output_image": IMAGE, "words": TEXT}
     with pytest.raises(UnknownShape) as error:
         find_shape("f", columns, {"instruction": "words"})
-    assert f"cannot be told: mask_1, mask_2; {other}." in str(error.value)
+    assert f"are ambiguous: mask_1, mask_2; {other}." in str(error.value)
     assert "--map inputs=mask_1,mask_2 output=output_image instruction=words" in str(error.value)
 
 
@@ -104,7 +104,7 @@ def test_a_numbered_column_of_nothing_but_nulls_is_passed_over() -> None:
 
 def test_lists_of_images_beside_numbered_columns_of_an_unknown_name_are_not_passed_over() -> None:
     columns = {"photo_1": IMAGE, "photo_2": IMAGES, "output_image": IMAGE, "instruction": TEXT}
-    with pytest.raises(UnknownShape, match="cannot be told: photo_1; photo_2"):
+    with pytest.raises(UnknownShape, match="are ambiguous: photo_1; photo_2"):
         find_shape("f", columns, {})
 
 
@@ -150,9 +150,9 @@ def test_the_map_to_try_works_as_it_is_pasted() -> None:
     [
         ("output=instruction", "instruction cannot be two of inputs, output and instruction"),
         ("inputs=output_image", "output_image cannot be two of"),
-        ("id=output_image", "output_image holds neither numbers nor texts"),
-        ("instruction=idx", "idx holds no texts"),
-        ("task=idx", "idx holds no texts"),
+        ("id=output_image", "output_image has neither numbers nor texts"),
+        ("instruction=idx", "idx has no texts"),
+        ("task=idx", "idx has no texts"),
     ],
 )
 def test_a_column_that_cannot_be_what_map_says_is_named(words: str, what: str) -> None:
@@ -163,7 +163,7 @@ def test_a_column_that_cannot_be_what_map_says_is_named(words: str, what: str) -
 
 
 def test_a_part_that_is_given_twice_is_refused() -> None:
-    with pytest.raises(UsageError, match="'inputs=b': inputs is 'a' already"):
+    with pytest.raises(UsageError, match="'inputs=b': inputs is already 'a'"):
         parse_map(["inputs=a output=o", "inputs=b"])
 
 

@@ -131,7 +131,7 @@ def test_a_column_of_nothing_but_nulls_says_nothing(tmp_path: Path) -> None:
 
 def test_a_decimal_that_is_not_whole_is_named_with_its_row(tmp_path: Path) -> None:
     ids = pa.array([Decimal("1.0"), Decimal("1.5")], pa.decimal128(9, 1))
-    with pytest.raises(BrokenFile, match=r"row 1: its id .*1\.5, which is no whole number"):
+    with pytest.raises(BrokenFile, match=r"row 1: its id .*1\.5, which is not an integer"):
         rows_of(tmp_path / "r", {"idx": ids})
 
 
@@ -287,7 +287,7 @@ def test_a_key_that_comes_twice_in_a_json_object_is_refused(tmp_path: Path) -> N
     text = '{"input_images": ["a"], "output_image": "o", "instruction": "x", "instruction": "y"}'
     for name, content in (("hoi.jsonl", f"\n{text}\n"), ("hoi.json", f"[\n{text}]")):
         (tmp_path / name).write_text(content)
-        with pytest.raises(BrokenFile, match=f"{name}, line 2: .*instruction comes twice"):
+        with pytest.raises(BrokenFile, match=f"{name}, line 2: .*instruction appears twice"):
             open_source(str(tmp_path / name))
 
 
