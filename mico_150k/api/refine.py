@@ -44,7 +44,7 @@ def refine_dataset(
     Args:
         dataset: A dataset folder on this machine.
         out: The folder to write.
-        remove: A takedown list: a file with a row's id or an image's SHA-256 on each line.
+        remove: A takedown list: a file with a row's id or an image's digest on each line.
         where: Keep the rows for which this DuckDB SQL expression over `index` holds.
         sample: Keep that many rows at random.
         benchmark: Where MICo-Bench lies: rows with its images are dropped, and it becomes `bench`.

@@ -35,7 +35,7 @@ def refine(
         Path | None,
         typer.Option(
             metavar="LIST",
-            help="A takedown list: a file with a row's id or an image's SHA-256 on each line.",
+            help="A takedown list: a file with a row's id or an image's digest on each line.",
         ),
     ] = None,
     where: Where = None,
