@@ -71,7 +71,7 @@ def test_a_folder_of_any_name_is_shown_by_it(release: Path, tmp_path: Path) -> N
 def test_a_folder_that_datasets_would_not_find_is_refused(release: Path, tmp_path: Path) -> None:
     done = mico("build", release, "--out", "a [1]", folder=tmp_path)
     assert done.returncode == WRONG_USAGE
-    assert "a [1]: `load_dataset` takes *, ? and [" in done.stderr
+    assert "a [1]: `load_dataset` reads *, ? and [" in done.stderr
     assert not (tmp_path / "a [1]").exists()
 
 

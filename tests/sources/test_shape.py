@@ -168,7 +168,9 @@ def test_a_part_that_is_given_twice_is_refused() -> None:
 
 
 def test_map_that_names_no_column_of_an_unknown_shape_is_named() -> None:
-    with pytest.raises(UnknownShape, match="--map inputs=nowhere names a column that it has not"):
+    with pytest.raises(
+        UnknownShape, match="--map inputs=nowhere names a column that does not exist"
+    ):
         find_shape("f", {"x": TEXT}, {"inputs": "nowhere"})
 
 
