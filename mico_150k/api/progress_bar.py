@@ -19,6 +19,8 @@ from rich.progress import (
 from mico_150k.core.progress import Progress as RowProgress
 from mico_150k.io.machine import gigabytes
 
+_WIDE = 120
+"""Columns of a terminal that has room for a long bar."""
 OnProgress = Callable[[RowProgress], None]
 OnCount = Callable[[int, int], None]
 """Called with what is done, and the total."""
@@ -77,7 +79,9 @@ def _bar(
         yield lambda _done, _total, state, left: say(title, state, left)
         return
     state = TextColumn("{task.fields[state]}")
-    bar = Progress(TextColumn("{task.description}"), BarColumn(), state, *columns, console=console)
+    bar_width = 40 if console.width >= _WIDE else 10  # or the words beside it are cut
+    shown = (TextColumn("{task.description}"), BarColumn(bar_width), *columns, state)
+    bar = Progress(*shown, console=console)
     tasks: list[TaskID] = []
 
     def update(done: int, total: int, state: str, left: str) -> None:
