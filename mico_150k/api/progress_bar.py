@@ -79,7 +79,7 @@ def _bar(
         yield lambda _done, _total, state, left: say(title, state, left)
         return
     state = TextColumn("{task.fields[state]}")
-    bar_width = 40 if console.width >= _WIDE else 10  # or the words beside it are cut
+    bar_width = 40 if console.width >= _WIDE else 10  # or the words beside it take a second line
     shown = (TextColumn("{task.description}"), BarColumn(bar_width), *columns, state)
     bar = Progress(*shown, console=console)
     tasks: list[TaskID] = []
