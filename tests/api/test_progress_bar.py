@@ -1,7 +1,6 @@
 """What a bar says of a run."""
 
 import io
-import re
 
 import pytest
 from rich.console import Console
@@ -54,14 +53,3 @@ def test_a_bar_is_there_before_the_first_row_group_is() -> None:
     assert "building" in drawn
     assert "0/100 rows" in shown.getvalue()
     assert "0:00:00" in shown.getvalue()
-
-
-def test_on_80_columns_all_is_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    shown = io.StringIO()
-    console = Console(file=shown, force_terminal=True, width=80, _environ={"TERM": "xterm"})
-    with row_bar("building", console) as tell:
-        tell(Progress(0, 20_000, 0, 6_230_000_000, 0))
-        now = progress_bar.time.monotonic() + 2
-        monkeypatch.setattr(progress_bar.time, "monotonic", lambda: now)
-        tell(Progress(3680, 20_000, 0, 6_230_000_000, 0, read=1_330_000_000))
-    assert re.search(r"building[^\n]*:\d\d left", shown.getvalue())
