@@ -1,6 +1,6 @@
 """The commands of `mico`."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -18,9 +18,23 @@ from mico_150k.cli.refine import refine
 from mico_150k.cli.terminal import show_text
 from mico_150k.version import __version__
 
+_ORDER = (
+    "inspect", "build", "refine", "check", "preview", "export", "patch", "pretokenize", "push",
+    "card", "relocate",
+)  # fmt: skip
+
+
+class _InOrder(Group):
+    """Lists the commands in the order in which people need them; typer puts groups last."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401 - click's, or a copy
+        """The names for the help."""
+        return sorted(super().list_commands(ctx), key=_ORDER.index)
+
+
 app = typer.Typer(
     name="mico",
-    cls=Group,
+    cls=_InOrder,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
