@@ -122,7 +122,7 @@ def test_progress_and_the_forecast_are_told(dataset: Path, tmp_path: Path) -> No
     ("trainer", "options", "message"),
     [
         ("bagel", {"max_seq_len": 9}, "BAGEL has no option max_seq_len: its .* ranks, num_workers"),
-        ("blip3o", {"ranks": 9}, "BLIP3o-Next has no option ranks: it has none of its own"),
+        ("blip3o", {"ranks": 9}, "BLIP3o-Next has no option ranks: it has none"),
         ("omnigen2", {"format": "images"}, "format='images': OmniGen2 reads one kind"),
         ("dimoo", {"format": "pickles"}, "format='pickles': Lumina-DiMOO has images or codes"),
         (
@@ -131,16 +131,16 @@ def test_progress_and_the_forecast_are_told(dataset: Path, tmp_path: Path) -> No
             "with format='images' has no .*tokenizer",
         ),
         ("dimoo", {"format": "codes", "max_seq_len": 0}, "max_seq_len=0 must be at least 1"),
-        ("dimoo", {"format": "codes", "max_seq_len": "9"}, "max_seq_len='9' is no int"),
+        ("dimoo", {"format": "codes", "max_seq_len": "9"}, "max_seq_len='9' is not of type int"),
         ("dimoo", {"format": "codes", "images": "x"}, "codes: --images does not apply"),
         ("dimoo", {}, "mico pretokenize .* --vq .*mico export dimoo .* --format images"),
-        ("bagel", {"ranks": True}, "ranks=True is no int"),
-        ("bagel", {"num_workers": 2}, "num_workers is for ranks, which is not given"),
+        ("bagel", {"ranks": True}, "ranks=True is not of type int"),
+        ("bagel", {"num_workers": 2}, "num_workers needs ranks"),
         ("bagel", {"images": "x"}, "from Parquet: --images does not apply"),
         ("bagel", {"over_limit": "keep"}, "over_limit='keep' must be drop or error or truncate"),
         ("bagel", {"sample": 0}, "sample=0 must be at least 1"),
         ("bagel", {"max_inputs": 1.5}, "max_inputs=1.5 must be at least 1"),
-        ("mine", {}, "'mine' is no trainer"),
+        ("mine", {}, "'mine' is not a known trainer"),
     ],
 )
 def test_what_has_no_effect_is_refused_by_its_name(

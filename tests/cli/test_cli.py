@@ -260,7 +260,7 @@ def test_inspect_of_a_part_of_a_dataset_names_the_whole(dataset: Path, part: str
         (("build", "--out", ""), WRONG_USAGE, "is not a folder"),
         (("build", "--out", "mine.txt"), WRONG_USAGE, "mine.txt is a file"),
         (("build", "--out", "mine.txt/x"), WRONG_USAGE, "mine.txt is a file"),
-        (("build", "--map", "id=a", "id=b"), WRONG_USAGE, "id is 'a' already"),
+        (("build", "--map", "id=a", "id=b"), WRONG_USAGE, "id is already 'a'"),
         (("build", ""), FAILED, "no such file or folder"),
     ],
 )

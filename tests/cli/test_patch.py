@@ -39,7 +39,7 @@ def test_a_second_run_says_that_nothing_is_left_to_do(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("model", "message"),
-    [("flux", "'flux' is no trainer to patch"), ("dimoo", "a clone of Alpha-VLLM/Lumina-DiMOO")],
+    [("flux", "'flux' is not a trainer to patch"), ("dimoo", "a clone of Alpha-VLLM/Lumina-DiMOO")],
 )
 def test_what_cannot_be_patched_is_wrong_usage(model: str, message: str, tmp_path: Path) -> None:
     done = mico("patch", model, ".", folder=tmp_path)

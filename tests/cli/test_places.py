@@ -76,7 +76,7 @@ def test_check_says_that_such_a_folder_would_not_be_found(
     done = mico("check", folder)
     assert done.returncode == FAILED
     assert "rename the folder" in done.stdout.replace("\n", " ")
-    assert "1 faults" in done.stderr
+    assert "1 fault\n" in done.stderr
 
 
 TAKEN = {("musubi", odd) for odd in ODD[:3]} | {("omnigen2", odd) for odd in ODD}

@@ -47,7 +47,7 @@ def test_the_codes_of_a_dataset_become_its_configuration_and_an_export(
     assert (tmp_path / "to" / "data.yaml").is_file()
     assert (tmp_path / "to" / "train.sh").stat().st_mode & 0o100
     start = (tmp_path / "to" / "START.md").read_text()
-    assert "24 rows were chosen, 24 are here" in start
+    assert "24 rows were selected, 24 are exported" in start
     assert "mico patch dimoo" in start
     assert "mico pretokenize" not in start
 

@@ -37,7 +37,7 @@ def test_all_that_is_wrong_is_told_at_once_and_a_kind_is_told_a_few_times(datase
     told = [str(fault) for fault in index_faults({layout.SPLIT: table}, opened.manifest)]
     assert any("row 5: task is null" in fault for fault in told)
     assert any("row 3: widths has 0" in fault for fault in told)
-    assert any("rows 7, 8: id is not this row's alone" in fault for fault in told)
+    assert any("rows 7, 8: id appears twice" in fault for fault in told)
     (of_formats,) = (fault for fault in told if "formats has 'GIF'" in fault)
     assert "rows 0, 1, 2, 3, 4 … (23 in all)" in of_formats
 

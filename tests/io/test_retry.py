@@ -16,7 +16,7 @@ def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mico_150k.io.retry.PAUSES", (0.0, 0.0))
 
 
-@pytest.mark.filterwarnings("ignore:.*once more in 0 s")
+@pytest.mark.filterwarnings("ignore:.*retrying in 0 s")
 def test_rows_come_whole_over_a_network_that_fails_now_and_then(dataset: Path) -> None:
     with serve(dataset.parent) as web:
         there = open_dataset(f"{web.address}/{dataset.name}")
@@ -28,7 +28,7 @@ def test_rows_come_whole_over_a_network_that_fails_now_and_then(dataset: Path) -
     assert read == [sample for group in here.samples(here.index()) for sample in group]
 
 
-@pytest.mark.filterwarnings("ignore:.*once more in 0 s")
+@pytest.mark.filterwarnings("ignore:.*retrying in 0 s")
 def test_a_network_that_always_fails_is_an_error_that_names_the_file(dataset: Path) -> None:
     with serve(dataset.parent) as web:
         there = open_dataset(f"{web.address}/{dataset.name}")
@@ -45,7 +45,7 @@ def test_it_is_told_that_a_call_is_made_again() -> None:
             raise error
         return "rows"
 
-    with pytest.warns(UserWarning, match="TimeoutError: no answer; once more in 0 s"):
+    with pytest.warns(UserWarning, match="TimeoutError: no answer; retrying in 0 s"):
         assert again(call) == "rows"
 
 

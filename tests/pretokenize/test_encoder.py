@@ -215,7 +215,7 @@ def test_another_kind_of_vq_is_refused(tmp_path: Path) -> None:
         VQ.load(str(tmp_path), "cpu", precision)
     for text, message in (
         ("{", "the VQ checkpoint cannot be loaded"),
-        ("[]", "config.json is no object"),
+        ("[]", "config.json is not a JSON object"),
     ):
         (tmp_path / "few" / "vqvae" / "config.json").write_text(text)
         with pytest.raises(SourceNotFound, match=message):

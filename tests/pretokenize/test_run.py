@@ -344,7 +344,7 @@ def test_what_a_process_raises_is_raised_here(
 ) -> None:
     for encoder, expected, message in (
         (options(tmp_path / "gone").encoder, SourceNotFound, "gone is neither a folder"),
-        (replace(options(vq).encoder, vq_sha256="ab"), UsageError, "another checkpoint"),
+        (replace(options(vq).encoder, vq_sha256="ab"), UsageError, "the checkpoint differs"),
     ):
         with pytest.raises(expected, match=message):
             in_processes(encoder, rows, lambda _: None)

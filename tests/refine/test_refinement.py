@@ -512,7 +512,7 @@ def test_what_makes_no_sense_is_refused(dataset: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="leaves none to train on"):
         refine(dataset, tmp_path / "out", validation=48)
     every = remove_list(tmp_path, *ids(dataset))
-    with pytest.raises(UsageError, match="none would be left"):
+    with pytest.raises(UsageError, match="would be left to train on"):
         refine(dataset, tmp_path / "out", remove=every)
 
 
