@@ -113,8 +113,8 @@ def _count_actors(ray: Any, device: str, threads: int) -> int:  # noqa: ANN401
     actors = min(cpus, gpus) if device == "cuda" else max(1, cpus // max(1, threads))
     if not actors:
         msg = (
-            f"--ray: the cluster has {cpus} CPUs and {gpus} GPUs, and each process with --device "
-            "cuda needs one of each; --device cpu uses the CPUs."
+            f"--executor ray: the cluster has {cpus} CPUs and {gpus} GPUs, and each process with "
+            "--device cuda needs one of each; --device cpu uses the CPUs."
         )
         raise UsageError(msg)
     return actors
@@ -125,7 +125,7 @@ def _join(ray: Any, address: str) -> None:  # noqa: ANN401
     try:
         ray.init(address, log_to_driver=False, include_dashboard=False, logging_level="error")
     except (ConnectionError, ValueError, RuntimeError) as error:
-        msg = f"--ray {address}: {error}"
+        msg = f"--ray-address {address}: {error}"
         raise UsageError(msg) from error
 
 
@@ -133,6 +133,6 @@ def _import_ray() -> Any:  # noqa: ANN401
     try:
         import ray
     except ImportError as error:
-        msg = "--ray needs ray: pip install '.[vq,ray]' in the clone of mico-150k"
+        msg = "--executor ray needs ray: pip install '.[vq,ray]' in the clone of mico-150k"
         raise MissingPackage(msg) from error
     return ray
