@@ -112,7 +112,7 @@ def test_another_build_is_told_by_what_differs(
     ("name", "before", "after", "said"),
     [
         (layout.MANIFEST, '"seed": 0', '"seed": 1', "on the Hub differs in build"),
-        (layout.MANIFEST, "\n", "\n\n", "on the Hub differs in how it is written"),
+        (layout.MANIFEST, "\n", "\n\n", "on the Hub differs in formatting"),
         (layout.MANIFEST, "{", "", "on the Hub is not a manifest of mico-150k"),
         (layout.REPORT, '"rows": 24', '"rows": 25', "differs on the Hub from the local file"),
         (layout.QUARANTINE, "hoi/7", "hoi/8", "differs on the Hub from the local file"),
@@ -174,7 +174,7 @@ def test_what_was_left_out_here_and_is_there_is_a_fault(
 
 def test_an_unfinished_push_is_told(hub: Hub, pushed: DatasetFolder) -> None:
     hub.repositories[NAME].commit("main", {}, "gone", delete=(layout.MANIFEST,))
-    assert check(pushed)[0] == {(layout.MANIFEST, "is missing on the Hub: no push was finished")}
+    assert check(pushed)[0] == {(layout.MANIFEST, "is missing on the Hub: no push has finished")}
 
 
 def test_a_script_named_like_the_repository_is_a_fault_and_does_not_run(

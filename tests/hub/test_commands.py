@@ -120,7 +120,7 @@ def test_what_differs_on_the_hub_is_listed_and_the_exit_status_is_1(
         (("check", "mico-150k", "--remote", "hf://datasets/user"), "hf_write", 2, "an owner and"),
         (("push", "mico-150k", f"hf://datasets/{NAME}@x"), "hf_write", 2, "a revision cannot be"),
         (("push", "mico-150k", f"hf://datasets/{NAME}/x"), "hf_write", 2, "a path in a"),
-        (("push", "mico-150k", f"hf://{NAME}"), "hf_write", 2, "no dataset repository"),
+        (("push", "mico-150k", f"hf://{NAME}"), "hf_write", 2, "is not a dataset repository"),
         (("push", "mico-150k", "hf://buckets/user/x"), "hf_write", 2, "not supported yet"),
         (("push", "mico-150k", NAME), "hf_read", 1, "may only read"),
         (("push", "nowhere", NAME), "hf_write", 1, "nowhere: there is no such folder"),
@@ -185,7 +185,7 @@ def test_a_build_to_the_hub(
     assert again.stderr.strip().endswith(f"done: {made['url']} holds this very build already")
     other = mico(*command, "--license", "cc-by-nc-4.0", "--seed", 1)
     assert other.returncode == 1
-    assert "is published already" in other.stderr
+    assert "is already published" in other.stderr
 
 
 def test_a_user_and_a_name_are_a_local_folder(hub: Hub, folder: Path, mico: Mico) -> None:
@@ -202,7 +202,7 @@ def test_a_user_and_a_name_are_a_local_folder(hub: Hub, folder: Path, mico: Mico
         ("hf://datasets/user", "needs an owner and a name"),
         ("hf://datasets/user/x@next", "a revision cannot be part of it"),
         ("hf://datasets/user/x/data", "it is a path in a repository"),
-        ("hf://user/x", "no dataset repository"),
+        ("hf://user/x", "is not a dataset repository"),
         ("hf://datasets/-user/x", "not the name of a repository"),
     ],
 )
@@ -314,7 +314,7 @@ def test_one_script_builds_checks_pushes_and_verifies(hub: Hub, script: Script) 
         out, err = done.communicate()
     assert done.returncode == 0, err
     assert out.startswith("<BuildResult made: 24 of 24 rows in ")
-    assert out.count("gives a row, ") == 2  # of both configurations, from the Hub
+    assert out.count("returns a row") == 2  # of both configurations, from the Hub
     assert "fault=True" not in out
     card = hub.content(hub.repositories[NAME].tree("main")[layout.CARD]).decode()
     assert "license: other\nlicense_name: mine\nlicense_link: LICENSE\n" in card

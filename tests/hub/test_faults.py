@@ -135,8 +135,8 @@ def test_each_wait_is_told_with_its_reason_and_seconds(hub: Hub, small: DatasetF
     )
     planned.run()
     assert [why for why, _ in told] == [
-        "user/mico-150k: creating it failed with status 503 (busy)",
-        "user/mico-150k: sending README.md to main failed with status 409 (somebody else)",
+        "user/mico-150k: creating the repository failed with status 503 (busy)",
+        "user/mico-150k: uploading README.md to main failed with status 409 (somebody else)",
     ]
     assert 0 < told[0][1] < 1 == told[1][1]
 
@@ -145,10 +145,10 @@ def test_a_wait_of_more_than_minutes_is_not_slept_but_reported(
     hub: Hub, small: DatasetFolder
 ) -> None:
     hub.fail("GET /api/whoami", status=429, headers={"Retry-After": "7200"})
-    with pytest.raises(NotSent, match=r"(?s)status 429 .*: not before 120 minutes.*goes on"):
+    with pytest.raises(NotSent, match=r"(?s)status 429 .*asks to wait 120 minutes.*to resume"):
         prepare(small)
     hub.fail("GET /api/whoami", status=429, headers={"RateLimit": '"api";r=0;t=3600'})
-    with pytest.raises(NotSent, match="not before 60 minutes"):
+    with pytest.raises(NotSent, match="asks to wait 60 minutes"):
         prepare(small)
 
 

@@ -90,7 +90,7 @@ def test_only_images_are_sent_of_assets(
     push(copy, configs=TWO)
     there = {path for path in sent(hub) if path.startswith(layout.ASSETS)}
     assert there == {"assets/mine.png", "assets/by hand (1).JPG"}
-    assert "assets/notes.txt is no image: it is not sent" in caplog.messages
+    assert "assets/notes.txt is not an image: not uploaded" in caplog.messages
 
 
 def test_a_manifest_that_names_other_files_than_shards_is_refused(

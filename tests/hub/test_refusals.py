@@ -58,7 +58,7 @@ def test_a_token_that_may_only_read_is_refused_first(
 
 
 def test_an_owner_whom_the_token_is_not_of_is_refused_first(hub: Hub, small: DatasetFolder) -> None:
-    with pytest.raises(NoAccess, match="no member of 'stranger': it can push to user"):
+    with pytest.raises(NoAccess, match="not a member of 'stranger': it can push to user"):
         prepare(small, name="stranger/mico-150k")
     hub.accounts["hf_write"] = Account(organisations=("stranger",))
     assert prepare(small, name="stranger/mico-150k").creates
@@ -115,7 +115,7 @@ def test_a_folder_that_is_not_what_its_manifest_says_is_refused(
     copy = DatasetFolder(Path(shutil.copytree(small.path, tmp_path / "mico-150k")))
     shard = copy.path / "bagel" / layout.shard_name(0)
     shard.write_bytes(shard.read_bytes()[:-1])
-    with pytest.raises(PushRefused, match=r"(?s)not fit to be pushed.*bagel/train-00000.* bytes"):
+    with pytest.raises(PushRefused, match=r"(?s)cannot be pushed.*bagel/train-00000.* bytes"):
         prepare(copy)
 
 
@@ -160,7 +160,7 @@ def test_a_damaged_shard_is_found_before_readers_can_see_it(
     data = bytearray(path.read_bytes())
     data[3000] ^= 1
     path.write_bytes(data)
-    with pytest.raises(PushRefused, match="bagel/train-00000.parquet is not what the manifest"):
+    with pytest.raises(PushRefused, match="bagel/train-00000.parquet differs from the manifest"):
         push(copy)
     assert is_placeholder(CardText(small_file(hub, layout.CARD)))
     push(small)
@@ -189,7 +189,7 @@ def test_an_endpoint_that_is_no_address_is_told_at_once(
     monkeypatch: pytest.MonkeyPatch, endpoint: str
 ) -> None:
     monkeypatch.setenv("HF_ENDPOINT", endpoint)
-    with pytest.raises(UsageError, match="HF_ENDPOINT is .* no address"):
+    with pytest.raises(UsageError, match="HF_ENDPOINT is .* not an address"):
         Repository(NAME)
 
 
