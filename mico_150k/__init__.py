@@ -7,6 +7,7 @@ when it is used. `register()` makes `load_dataset` know its builder.
 """
 
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -98,7 +99,9 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    # `help(mico_150k)` asks for each of these, and must not end where torch is not installed.
+    has_torch = find_spec("torch") is not None
+    return sorted(name for name in __all__ if has_torch or not name.startswith("Training"))
 
 
 explain_moved_modules()

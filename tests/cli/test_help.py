@@ -37,7 +37,7 @@ def test_arguments_are_in_capitals(mico: Mico) -> None:
         usage = mico(command, "--help").stdout.strip().splitlines()[0]
         assert re.search(r"[ {\[]DATASET\b", usage), usage
     assert "CLONE" in mico("patch", "--help").stdout.strip().splitlines()[0]
-    assert "[SOURCE]" in mico("build", "--help").stdout.strip().splitlines()[0]
+    assert "SOURCE" in mico("build", "--help").stdout.strip().splitlines()[0]
 
 
 def test_a_build_has_at_most_24_options(mico: Mico) -> None:

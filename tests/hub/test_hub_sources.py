@@ -15,6 +15,10 @@ from ..factories import cases, write_release
 from ..folders import contents
 from . import Hub, Repository
 
+pytest.importorskip(
+    "huggingface_hub", minversion="1.0", reason="an older one asks the real Hub for a file"
+)
+
 RELEASE = "kr-cen/MICo-150K"
 GATED = {"X-Error-Code": "GatedRepo"}
 
