@@ -4,7 +4,7 @@ import subprocess
 import sys
 from importlib import import_module
 from importlib.util import find_spec
-from inspect import signature
+from inspect import getdoc, signature
 
 import pytest
 
@@ -44,11 +44,11 @@ def test_another_name_is_an_attribute_error() -> None:
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_every_function_is_documented_for_a_reader(name: str) -> None:
     function = getattr(mico_150k, name)
-    documented = function.__doc__ or ""
+    documented = getdoc(function) or ""
     assert documented.splitlines()[0].endswith(".")
     for argument in signature(function).parameters:
         if argument not in {"name", "trainer_options"} and "Args:" in documented:
-            assert f"\n        {argument}: " in documented, argument
+            assert f"\n    {argument}: " in documented, argument
 
 
 def test_an_import_loads_no_dependency() -> None:
