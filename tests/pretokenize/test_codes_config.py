@@ -67,8 +67,8 @@ def test_the_card_keeps_it_and_what_was_written_by_hand(built: DatasetFolder) ->
     text = card.read_text()
     assert "Mine." in text
     assert "license: cc-by-nc-4.0" in text
-    assert f'load_dataset("mico-150k", "{layout.CODES}"' in text
-    assert "every configuration but `sample` and `dimoo-codes`." in text
+    assert "Lumina-DiMOO: VQ codes instead of images" in text
+    assert "is the same sample in every configuration except `dimoo-codes`." in text
     write_card(built)
     assert card.read_text() == text
     assert not faults(built)
@@ -114,7 +114,7 @@ def test_a_folder_that_cannot_take_it_is_refused_before_anything_is_encoded(
     built: DatasetFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "access", lambda path, _: path != built.path)
-    with pytest.raises(OutputRefused, match="cannot be written to"):
+    with pytest.raises(OutputRefused, match="is not writable"):
         CodesConfig.prepare(built)
     monkeypatch.undo()
     card = built.path / layout.CARD
