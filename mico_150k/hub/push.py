@@ -206,7 +206,7 @@ class Push:
             target,
             missing,
             lambda paths, snapshot: self.repository.upload(
-                self.publication.folder, paths, target, _ADD_SHARDS, snapshot.commit
+                self.publication.folder, paths, target, snapshot.commit
             ),
             known,
         )
@@ -277,6 +277,3 @@ def _check_tag(repository: Repository, tag: str, commit: str, way: PushStrategy)
 def _message(publication: Publication) -> str:
     version = publication.manifest["build"]["versions"]["mico-150k"]
     return f"{counted(publication.manifest['rows'], 'row')}, built by mico-150k {version}"
-
-
-_ADD_SHARDS = "Add shards"

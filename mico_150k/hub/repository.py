@@ -193,10 +193,8 @@ class Repository:
 
         return self.ask(f"reading {path}", download)
 
-    def upload(
-        self, folder: Path, paths: Sequence[str], revision: str, message: str, parent: str
-    ) -> str:
-        """Send files of a folder; the commit that they are in then.
+    def upload(self, folder: Path, paths: Sequence[str], revision: str, parent: str) -> str:
+        """Send shards of a folder; the commit that they are in then.
 
         One try: who calls looks at what is there before the next. Raises what the client raises.
         """
@@ -206,7 +204,7 @@ class Repository:
             folder_path=folder,
             allow_patterns=list(paths),
             revision=revision,
-            commit_message=message,
+            commit_message="Add shards",
             parent_commit=parent,
         )
         return done.oid

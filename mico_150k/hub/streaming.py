@@ -17,7 +17,7 @@ from mico_150k.hub.placeholder import is_placeholder, put_placeholder
 from mico_150k.hub.remote_state import RemoteState, create
 from mico_150k.hub.repository import BATCH_FILES, DEFAULT_BRANCH, Repository, Snapshot
 from mico_150k.hub.sync import sync_until_equal
-from mico_150k.hub.target import Shard
+from mico_150k.hub.target import Shard, missing, shards_of
 from mico_150k.io.machine import free_space
 
 OnSent = Callable[[int, int], None]
@@ -51,7 +51,7 @@ class HubTarget:
         return (
             manifest.get("build") == identity
             and set(configs) <= set(there)
-            and not missing(_shards_of(there), self.state.content.snapshot)
+            and not missing(shards_of(there), self.state.content.files)
         )
 
     def refuse_published(self) -> None:
@@ -101,7 +101,7 @@ class StreamingPush:
 
     def holds(self, record: ShardRecord) -> bool:
         """Whether the Hub has all files of a shard."""
-        return not missing(_shards(record), self._known)
+        return not missing(_shards(record), self._known.files)
 
     def take(self, record: ShardRecord) -> None:
         """Take a finished shard, and send it with others: once they are many, or room is short."""
@@ -115,13 +115,13 @@ class StreamingPush:
         shards = {
             path: shard for record in self._waiting for path, shard in _shards(record).items()
         }
-        if missing(shards, self._known):
+        if missing(shards, self._known.files):
             self._known = sync_until_equal(
                 self._repository,
                 DEFAULT_BRANCH,
-                lambda snapshot: missing(shards, snapshot),
+                lambda snapshot: missing(shards, snapshot.files),
                 lambda paths, snapshot: self._repository.upload(
-                    self._folder, paths, DEFAULT_BRANCH, _ADD_SHARDS, snapshot.commit
+                    self._folder, paths, DEFAULT_BRANCH, snapshot.commit
                 ),
                 self._known,
             )
@@ -140,23 +140,11 @@ class StreamingPush:
         return free is not None and free < self.shards_here * largest
 
 
-def missing(shards: Mapping[str, Shard], there: Snapshot) -> list[str]:
-    """The paths of those shards that the Hub does not hold as they are here."""
-    return [path for path, shard in shards.items() if not shard.is_at(there.files.get(path))]
-
-
 def lost_shards(folder: Path, configs: Mapping[str, Any], there: Snapshot) -> list[str]:
     """Those of a finished build's configurations that lie neither in its folder nor on the Hub."""
-    return [path for path in missing(_shards_of(configs), there) if not (folder / path).is_file()]
-
-
-def _shards_of(configs: Mapping[str, Any]) -> dict[str, Shard]:
-    """The shards that a manifest names in its `configs`, by path."""
-    return {
-        f"{config}/{name}": Shard(file["bytes"], file["sha256"])
-        for config, files in configs.items()
-        for name, file in files.items()
-    }
+    return [
+        path for path in missing(shards_of(configs), there.files) if not (folder / path).is_file()
+    ]
 
 
 def _shards(record: ShardRecord) -> dict[str, Shard]:
@@ -164,6 +152,3 @@ def _shards(record: ShardRecord) -> dict[str, Shard]:
     return {
         f"{config}/{name}": Shard(file.bytes, file.sha256) for config, file in record.files.items()
     }
-
-
-_ADD_SHARDS = "Add shards"

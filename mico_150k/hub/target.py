@@ -42,6 +42,20 @@ class Shard:
         return remote is not None and (remote.size, remote.sha256) == (self.bytes, self.sha256)
 
 
+def shards_of(configs: Mapping[str, Any]) -> dict[str, Shard]:
+    """The shards that a manifest names in its `configs`, by path."""
+    return {
+        f"{config}/{name}": Shard(record["bytes"], record["sha256"])
+        for config, files in configs.items()
+        for name, record in files.items()
+    }
+
+
+def missing(shards: Mapping[str, Shard], there: Mapping[str, RemoteFile]) -> list[str]:
+    """The paths of those shards that are not among the Hub's files, or not as they should be."""
+    return [path for path, shard in shards.items() if not shard.is_at(there.get(path))]
+
+
 @dataclass(frozen=True, slots=True)
 class Publication:
     """The state that a push ends in.
@@ -77,11 +91,7 @@ class Publication:
             **manifest,
             "configs": _joined(repository, manifest, wanted, there.manifest or {}),
         }
-        shards = {
-            f"{config}/{name}": Shard(record["bytes"], record["sha256"])
-            for config, files in manifest["configs"].items()
-            for name, record in files.items()
-        }
+        shards = shards_of(manifest["configs"])
         root = Root.at(folder.path)
         joined_card = _card(folder, repository, manifest, card, there.card)
         small = {
@@ -103,7 +113,7 @@ class Publication:
 
     def missing_shards(self, there: Mapping[str, RemoteFile]) -> list[str]:
         """Shards that are not there, or not as they should be."""
-        return [path for path, shard in self.shards.items() if not shard.is_at(there.get(path))]
+        return missing(self.shards, there)
 
     def changed_small(self, there: Mapping[str, RemoteFile]) -> dict[str, bytes]:
         """Small files that are not there, or with another content."""
