@@ -3,6 +3,7 @@
 import posixpath
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import sha256 as new_sha256
 from io import BufferedReader
 from pathlib import Path
@@ -57,15 +58,15 @@ class DatasetFiles(Protocol):
         """A Parquet file, open; the caller closes it."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class FolderFiles:
     """A dataset folder on this machine."""
 
     folder: DatasetFolder
 
-    @property
+    @cached_property
     def names(self) -> list[str]:
-        """As `DatasetFiles` says; a link that leads nowhere is a file."""
+        """As `DatasetFiles` says; a link that leads nowhere is a file. It is listed once."""
         root = self.folder.path
         return sorted(
             path.relative_to(root).as_posix() + "/" * (path.is_dir() and not path.is_symlink())
@@ -117,11 +118,7 @@ class RemoteFiles:
         found: dict[str, Any] = storage.again(lambda: storage.fs.find(storage.root, detail=True))
         root = storage.root.rstrip("/")
         self._infos = {posixpath.relpath(path, root): info for path, info in found.items()}
-
-    @property
-    def names(self) -> list[str]:
-        """As `DatasetFiles` says."""
-        return sorted(self._infos)
+        self.names = sorted(self._infos)
 
     def manifest(self) -> dict[str, Any]:
         """As `DatasetFiles` says."""
