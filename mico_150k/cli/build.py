@@ -161,6 +161,7 @@ def build(
     skipped rows with their reasons.
     """
     is_ray = executor is ExecutorName.RAY
+    configs = tuple(config or CONFIGS)
     if out is None:
         out = default_out(DEMO if is_demo(source) else "")
     _refuse_unused(context, out, is_ray=is_ray)
@@ -175,7 +176,7 @@ def build(
         result = build_dataset(
             opened,
             out,
-            configs=tuple(config or CONFIGS),
+            configs=configs,
             verify=verify.value,
             tolerance=tolerance,
             shard_mb=shard_mb,
@@ -196,7 +197,6 @@ def build(
             on_transfer=say_progress,
             on_wait=say_wait,
         )
-    configs = tuple(config or CONFIGS)
     _show(result, configs, partition, show_rows=show_rows, as_json=as_json)
 
 

@@ -13,7 +13,7 @@ import typer
 from mico_150k.api.export import default_format, export_dataset, relocate_export
 from mico_150k.builders import TRAINERS, get_trainer
 from mico_150k.cli.command import Command, Group
-from mico_150k.cli.options import AsJson
+from mico_150k.cli.options import AsJson, Where
 from mico_150k.cli.terminal import progress, say, show_json, showing
 from mico_150k.cli.unused import is_given, refuse
 from mico_150k.core.errors import UsageError
@@ -74,14 +74,7 @@ def _export(
             help="Use the dataset folder's own shards, and write only the files beside them.",
         ),
     ] = False,
-    where: Annotated[
-        str | None,
-        typer.Option(
-            metavar="SQL",
-            help="Keep only rows for which this DuckDB expression over the columns of `index` "
-            "holds: `\"task = 'hoi' and num_inputs <= 3\"`.",
-        ),
-    ] = None,
+    where: Where = None,
     sample: Annotated[
         int | None, typer.Option(min=1, help="Keep that many rows at random.")
     ] = None,
