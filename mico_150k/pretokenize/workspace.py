@@ -100,8 +100,10 @@ class Workspace(ClaimedFolder):
         """
         if read_json(self.identity_file) == identity:
             return True
-        if not overwrite and self.holds(identity):
-            return False
+        if not overwrite:
+            if self.finished(identity) == identity:  # also where other work was begun
+                return False
+            self.holds(identity)
         self.begin(identity, overwrite=overwrite)
         return True
 
@@ -109,13 +111,9 @@ class Workspace(ClaimedFolder):
         """The dataset's codes; those that another machine would make otherwise are the same."""
         if self.present is None:
             return {}
-        there = {
-            **wanted,
-            **{key: self.present.get(key) for key in wanted if key in made_with(wanted)},
-        }
-        differ = differing(there, wanted)
+        differ = differing(self.present, made_with(wanted))
         pardoned = _OF_MACHINE | ({"batch"} if "device" in differ else set())
-        return wanted if pardoned.issuperset(differ) else there
+        return wanted if pardoned.issuperset(differ) else self.present
 
     def written(self) -> Iterator[Path]:
         """Nothing besides the work: the dataset keeps its codes until there are others."""
@@ -126,9 +124,10 @@ class Workspace(ClaimedFolder):
         return False
 
     def _refusal(self, present: Identity, wanted: Identity) -> str:
-        begun = "begun " if self.identity_file.exists() else ""
+        is_begun = self.identity_file.exists()
+        differ = differing(present, wanted if is_begun else made_with(wanted))
         return (
-            f"{self.name} has {begun}codes that are made otherwise; what differs is "
-            f"{', '.join(differing(present, wanted))}.\n"
+            f"{self.name} has {'begun ' if is_begun else ''}codes that are made otherwise; what "
+            f"differs is {', '.join(differ)}.\n"
             "Run it with what they were made with, or replace them with --overwrite."
         )
