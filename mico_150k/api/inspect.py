@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mico_150k.api.locations import AnyDataset, as_dataset
 from mico_150k.api.progress_bar import OnProgress, default_row_bar
@@ -13,11 +14,12 @@ from mico_150k.core.errors import TooManyLeftOut
 from mico_150k.core.sample import SkippedRow
 from mico_150k.core.task import Task
 from mico_150k.images.header import Verify
-from mico_150k.inspection import dataset as of_datasets
 from mico_150k.inspection import source as of_sources
-from mico_150k.inspection.dataset import DatasetInspection
 from mico_150k.inspection.source import SourceInspection
 from mico_150k.sources import DEMO
+
+if TYPE_CHECKING:
+    from mico_150k.inspection.dataset import DatasetInspection
 
 
 def inspect_source(
@@ -69,7 +71,7 @@ def inspect_dataset(
     *,
     plots: bool = False,
     on_file: Callable[[Path], None] = lambda _: None,
-) -> DatasetInspection:
+) -> "DatasetInspection":
     """Count what is in a dataset, from its manifest and index; no image is read.
 
     Args:
@@ -82,6 +84,9 @@ def inspect_dataset(
         MissingPackage: `plots` needs matplotlib.
         UsageError: `plots` needs a folder on this machine.
     """
+    # It brings what draws plots: `mico --help` can do without.
+    from mico_150k.inspection import dataset as of_datasets
+
     opened = as_dataset(dataset)
     if plots:
         of_datasets.require_assets(opened)

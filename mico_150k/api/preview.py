@@ -1,11 +1,13 @@
 """`preview_dataset`: a page to look at, as `mico preview` writes it."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mico_150k.api.locations import AnyDataset, as_dataset
 from mico_150k.api.progress_bar import OnProgress, default_row_bar
-from mico_150k.inspection.page import Preview, write_preview
-from mico_150k.inspection.page_rows import Choice
+
+if TYPE_CHECKING:
+    from mico_150k.inspection.page import Preview
 
 PAGE = "preview.html"
 ROWS = 60
@@ -19,7 +21,7 @@ def preview_dataset(
     where: str | None = None,
     seed: int = 0,
     on_progress: OnProgress | None = None,
-) -> Preview:
+) -> "Preview":
     """Write one HTML file with inputs, instruction and output of some rows of each task.
 
     Args:
@@ -37,6 +39,10 @@ def preview_dataset(
         BadSelection: `where` is no such expression, or holds for no row.
         OutputRefused: The file is something else than a page of ours.
     """
+    # It brings Pillow and what draws: `mico --help` can do without.
+    from mico_150k.inspection.page import write_preview
+    from mico_150k.inspection.page_rows import Choice
+
     opened = as_dataset(dataset)
     with default_row_bar("reading rows", on_progress) as tell:
         return write_preview(opened, Path(out), Choice(rows, where, seed), tell)
