@@ -113,7 +113,7 @@ def build_dataset(
         commit that holds it.
 
     Raises:
-        UsageError: An argument is wrong, or has no effect beside another.
+        UsageError: An argument is wrong, or is not for this kind of `out`.
         SourceError: The source is not what a build can read, in one of its kinds.
         OutputRefused: The folder holds something else.
         TooManyLeftOut: More rows than `tolerance` are unusable.
