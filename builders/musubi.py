@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import xxhash
 from mico_150k.builders.qwen_image_edit import MANY_INPUTS, MARKER
 
 from mico_150k.core.pattern import globbed
@@ -203,8 +202,7 @@ class MusubiTrainer(PathTrainer):
 
 def _cache(exported: Exported) -> str:
     """The folder of the caches, another for other rows: a cache does not say what it is of."""
-    identity = json.dumps(exported.identity, sort_keys=True).encode()
-    return f"cache-{xxhash.xxh3_64_hexdigest(identity)[:8]}"
+    return f"cache-{exported.token}"
 
 
 _CONFIG = """\

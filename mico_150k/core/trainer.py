@@ -3,6 +3,8 @@
 Trainers are defined in `builders/`, beside the configurations with their rows.
 """
 
+import hashlib
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -156,6 +158,12 @@ class Exported:
         """The trainer's own options, each with its value."""
         options: Mapping[str, Any] = self.identity["options"]
         return options
+
+    @property
+    def token(self) -> str:
+        """Eight hexadecimal digits of the identity, for names that no other export may share."""
+        identity = json.dumps(self.identity, sort_keys=True).encode()
+        return hashlib.sha256(identity).hexdigest()[:8]
 
 
 INSTALL_STEP = (
