@@ -16,6 +16,7 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
+from mico_150k.core.plural import counted
 from mico_150k.core.progress import Progress as RowProgress
 from mico_150k.io.machine import gigabytes
 
@@ -65,7 +66,7 @@ def _row_state(done: RowProgress) -> str:
     images = f"{gigabytes(done.written)} of images"
     if done.read:
         images = f"{gigabytes(done.read)} of {gigabytes(done.total_bytes)} read"
-    return f"{done.rows}/{done.total_rows} rows, {images}{skipped}"
+    return f"{done.rows}/{counted(done.total_rows, 'row')}, {images}{skipped}"
 
 
 @contextmanager

@@ -373,7 +373,7 @@ class Build:
         named = ", ".join(layout.shard_name(number) for number in missing[:_MOST_NAMED])
         more = ", …" if len(missing) > _MOST_NAMED else ""
         return ShardsMissing(
-            f"{self.out}: {len(missing)} of {self.plan.shards} shards are missing: "
+            f"{self.out}: {len(missing)} of {counted(self.plan.shards, 'shard')} missing: "
             f"{named}{more}\n"
             "Re-run `mico build --partition I/N` for each I, with the same N or another: "
             "finished shards are kept."

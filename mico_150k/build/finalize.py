@@ -14,6 +14,7 @@ from mico_150k.builders import BUILDERS
 from mico_150k.card.card import Card
 from mico_150k.card.text import CardText
 from mico_150k.core.errors import BrokenFile, CountMismatch
+from mico_150k.core.plural import counted
 from mico_150k.dataset import layout
 from mico_150k.dataset.index import count_duplicates, join_index
 from mico_150k.dataset.manifest import make_manifest
@@ -108,8 +109,8 @@ def _check_counts(plan: Plan, records: list[ShardRecord]) -> None:
     skipped = sum(len(record.skipped) for record in records)
     if not plan.rows == read == written + skipped or len(records) != plan.shards:
         msg = (
-            f"the source has {plan.rows} rows; {read} were read, {written} written and {skipped} "
-            f"skipped, in {len(records)} of {plan.shards} shards. This is a bug in mico-150k: "
-            "please report it."
+            f"the source has {counted(plan.rows, 'row')}; {read} read, {written} written and "
+            f"{skipped} skipped, in {len(records)} of {counted(plan.shards, 'shard')}. This is a "
+            "bug in mico-150k: please report it."
         )
         raise CountMismatch(msg)

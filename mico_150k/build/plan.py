@@ -22,6 +22,7 @@ import xxhash
 from mico_150k.core.errors import BrokenFile, DuplicateIds
 from mico_150k.core.excerpt import excerpt
 from mico_150k.core.pattern import leave_out
+from mico_150k.core.plural import counted
 from mico_150k.core.task import Task
 from mico_150k.sources.source import Source, SourceFile
 
@@ -241,7 +242,8 @@ def _read_identities(
             tasks[task] += 1
         if tasks.total() != file.rows:
             msg = (
-                f"{file.name}: its id column has {tasks.total()} rows, and its header says "
+                f"{file.name}: its id column has {counted(tasks.total(), 'row')}, and its header "
+                "says "
                 f"{file.rows}.\n"
                 f"{leave_out(file.name)}"
             )

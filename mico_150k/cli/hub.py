@@ -1,6 +1,7 @@
 """What the commands around the Hub share: waits are said, and what a push will take."""
 
 from mico_150k.cli.terminal import duration, say
+from mico_150k.core.plural import counted
 from mico_150k.hub.push_forecast import PushForecast
 from mico_150k.io.machine import gigabytes
 
@@ -17,7 +18,7 @@ def say_transfer(forecast: PushForecast, shards: str) -> None:
     times = " or ".join(
         f"{duration(forecast.seconds(megabits))} at {name}" for megabits, name in _SPEEDS
     )
-    stale = f", {forecast.stale} old files to remove" if forecast.stale else ""
+    stale = f", {counted(forecast.stale, 'old file')} to remove" if forecast.stale else ""
     say(
         "{}, {}, of which Xet will transfer about {}: {}{}; {} in all",
         shards,

@@ -92,8 +92,9 @@ def _show(found: "DatasetInspection") -> None:
     show(_limits(found))
     reuse = statistics.reuse
     show(
-        f"reuse: {counted(reuse.inputs, 'input')}, {reuse.different_inputs:,} different images, "
-        f"each used {reuse.mean:g} times on average and {reuse.most:,} at most; "
+        f"reuse: {counted(reuse.inputs, 'input')}, "
+        f"{counted(reuse.different_inputs, 'different image')}, each used {reuse.mean:g}× on "
+        f"average and {reuse.most:,}× at most; "
         f"{counted(reuse.repeated_outputs, 'output repeats', 'outputs repeat')} another row's"
     )
     causes = ", ".join(f"{images:,} {cause}" for cause, images in statistics.re_encoded.items())

@@ -16,6 +16,7 @@ from rich.text import Text
 from mico_150k.api.progress_bar import OnCount, OnProgress, count_bar, row_bar
 from mico_150k.cli.streams import Data, Talk
 from mico_150k.core.excerpt import excerpt
+from mico_150k.core.plural import counted
 
 PLAIN_SECONDS = 10.0
 """Between two lines of progress where there is no terminal."""
@@ -51,7 +52,7 @@ def visible(text: str) -> str:
         excerpt(line, MOST_CHARACTERS) if len(line) > MOST_CHARACTERS else line for line in lines
     ]
     if len(shown) > MOST_LINES:
-        shown[MOST_LINES:] = [f"… and {len(lines) - MOST_LINES} more lines"]
+        shown[MOST_LINES:] = [f"… and {counted(len(lines) - MOST_LINES, 'more line')}"]
     return "\n".join(shown)
 
 

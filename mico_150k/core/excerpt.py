@@ -1,5 +1,7 @@
 """Foreign text as it is shown or written down: short, on one line, and valid UTF-8."""
 
+from mico_150k.core.plural import counted
+
 MOST_CHARACTERS = 200
 """A path, a name or an id is shorter; what is longer is no such thing."""
 
@@ -19,6 +21,6 @@ def excerpt(value: object, most: int = MOST_CHARACTERS) -> str:
         text = f"({type(value).__name__})"
     length = len(text)
     if length > most:
-        text = f"{text[: most * 2 // 3]}… ({length} characters) …{text[-(most // 3) :]}"
+        text = f"{text[: most * 2 // 3]}… ({counted(length, 'character')}) …{text[-(most // 3) :]}"
     text = text.encode("utf-8", "backslashreplace").decode()
     return text.translate(_CONTROLS | _SEPARATORS)

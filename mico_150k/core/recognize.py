@@ -7,6 +7,8 @@ read is decided by who reads it.
 import re
 from dataclasses import dataclass
 
+from mico_150k.core.plural import counted
+
 HEAD_BYTES = 4096
 """So many of the first bytes tell all kinds; more is not looked at."""
 
@@ -269,11 +271,11 @@ def not_a_path(text: str) -> str:
     It is told from its length and its first characters, before a file system sees it.
     """
     if _DATA_URI.match(text):
-        return f"a data URI of {len(text)} characters"
+        return f"a data URI of {counted(len(text), 'character')}"
     if _BASE64_IMAGE.fullmatch(text[:LONGEST_PATH]):
-        return f"an image as base64 text of {len(text)} characters"
+        return f"an image as base64 text of {counted(len(text), 'character')}"
     if len(text) > LONGEST_PATH:
-        return f"a text of {len(text)} characters, too long for a path"
+        return f"a text of {counted(len(text), 'character')}, too long for a path"
     return ""
 
 

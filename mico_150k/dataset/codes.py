@@ -20,6 +20,7 @@ import xxhash
 
 from mico_150k.core.columns import Column, ColumnType, arrow_schema
 from mico_150k.core.errors import BrokenFile, NotADataset
+from mico_150k.core.plural import counted
 from mico_150k.dataset import layout
 from mico_150k.dataset.formats import other_format
 from mico_150k.io.files import written_whole
@@ -165,10 +166,13 @@ class CodesFolder:
         most = min(told["shards"], len(files) + 1)  # the number comes from a stranger
         wanted = {layout.shard_name(number) for number in range(most)}
         if absent := sorted(wanted - {path.name for path in files}):
-            msg = f"{folder}: {absent[0]} of {told['shards']} shards is missing."
+            msg = f"{folder}: {absent[0]} of {counted(told['shards'], 'shard')} is missing."
             raise BrokenFile(msg)
         if rows != told["rows"]:
-            msg = f"{folder}: {rows} rows in its shards, but {told['rows']} were written."
+            msg = (
+                f"{folder}: its shards have {counted(rows, 'row')}, and their metadata says "
+                f"{told['rows']:,}."
+            )
             raise BrokenFile(msg)
         about_files = {"format", "rows", "shards"}
         made_with = {key: value for key, value in told.items() if key not in about_files}
@@ -251,7 +255,7 @@ def _fault(row: _Row) -> str:
         if codes is None or codes.null_count:
             return "a null instead of a value"
         if min(columns, rows) < 1 or columns * rows != len(codes):
-            return f"{len(codes)} codes in a grid of {columns} × {rows}"
+            return f"{counted(len(codes), 'code')} in a grid of {columns} × {rows}"
         if (largest := codes.to_numpy().max()) >= CODEBOOK:
             return f"the code {largest}, but there are only {CODEBOOK}"
     return ""

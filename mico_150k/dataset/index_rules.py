@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from mico_150k.builders import BUILDERS
 from mico_150k.core.columns import ColumnType, arrow_schema
 from mico_150k.core.faults import MOST_OF_A_KIND, Fault, Faults, rows_in_words, shown
+from mico_150k.core.plural import counted
 from mico_150k.core.task import Task
 from mico_150k.dataset import layout
 from mico_150k.dataset.index import INDEX_COLUMNS
@@ -196,8 +197,9 @@ def _differences(
     for number in sorted({*found, *said}):
         if found.get(number, 0) != said.get(number, 0):
             yield (
-                f"has {found.get(number, 0)} rows of {config}/{layout.shard_name(number, split)}, "
-                f"but {layout.MANIFEST} has {said.get(number, 'no such file')}"
+                f"has {counted(found.get(number, 0), 'row')} of "
+                f"{config}/{layout.shard_name(number, split)}, but {layout.MANIFEST} has "
+                f"{said.get(number, 'no such file')}"
             )
 
 
@@ -208,14 +210,14 @@ def _check_ids(indexes: Mapping[str, _Index]) -> None:
     ids = pa.chunked_array([chunk for index in indexes.values() for chunk in _ids(index)])
     if pc.count_distinct(ids).as_py() == len(ids):
         return
-    counted = pc.value_counts(ids)
-    repeated = counted.filter(pc.greater(counted.field("counts"), 1)).field("values")
+    by_id = pc.value_counts(ids)
+    repeated = by_id.filter(pc.greater(by_id.field("counts"), 1)).field("values")
     for index in indexes.values():
         first = repeated.slice(0, MOST_OF_A_KIND)
         found = np.flatnonzero(_is_in(index.table["id"], first))
         if len(found):
             value = shown(index.table["id"][int(found[0])].as_py())
-            what = f"id appears twice: {value} (of {len(repeated)} repeated ids)"
+            what = f"id appears twice: {value} (of {counted(len(repeated), 'repeated id')})"
             index.file.add("ids", index.places[found], what)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from mico_150k.builders import BUILDERS
 from mico_150k.core.faults import Fault, Faults, shown
+from mico_150k.core.plural import counted
 from mico_150k.core.reasons import Reason
 from mico_150k.core.sample import is_text
 from mico_150k.dataset import layout
@@ -172,8 +173,8 @@ def _check_sums(manifest: dict[str, Any], wrong: _Wrong) -> None:
     rows, skipped = manifest["rows"], sum(manifest["skipped"].values())
     if manifest["rows_read"] != rows + skipped:
         wrong("sum",
-            f"states {manifest['rows_read']} rows read, {rows} written and {skipped} skipped, "
-            "which do not add up")  # fmt: skip
+            f"states {counted(manifest['rows_read'], 'row')} read, {rows} written and {skipped} "
+            "skipped, which do not add up")  # fmt: skip
     configs = manifest.get("configs")
     for config in (*BUILDERS, layout.INDEX):
         files = configs.get(config) if isinstance(configs, dict) else None
@@ -183,7 +184,10 @@ def _check_sums(manifest: dict[str, Any], wrong: _Wrong) -> None:
             file.get("rows") if isinstance(file, dict) else None for file in files.values()
         ]
         if all(is_count(count, MOST_ROWS) for count in counts) and sum(counts) != rows:
-            wrong("total", f"states {rows} rows, but its files of {config} have {sum(counts)}")
+            wrong(
+                "total",
+                f"states {counted(rows, 'row')}, but its files of {config} have {sum(counts)}",
+            )
 
 
 def _check_build(build: object, wrong: _Wrong) -> None:

@@ -20,6 +20,7 @@ from mico_150k.core.columns import Columns, arrow_schema
 from mico_150k.core.errors import BrokenFile, MicoError, NotADataset, UnknownConfig
 from mico_150k.core.excerpt import excerpt
 from mico_150k.core.faults import Fault, summary
+from mico_150k.core.plural import counted
 from mico_150k.core.reasons import Reason
 from mico_150k.core.sample import Image, Missing, Sample
 from mico_150k.core.task import Task
@@ -312,7 +313,7 @@ class Dataset:
             what = f"has other columns than {config} has"
         elif record and record["rows"] != file.metadata.num_rows:
             rows = file.metadata.num_rows
-            what = f"has {rows} rows, and {record['rows']} by the {layout.MANIFEST}"
+            what = f"has {counted(rows, 'row')}, and {layout.MANIFEST} says {record['rows']}"
         else:
             return
         msg = f"{self.location}: {name} {what}.\n{WAY_OUT}"
@@ -406,7 +407,8 @@ def _samples(group: ChosenRows, columns: Columns) -> Iterator[Sample]:
             raise BrokenFile(msg)
         if len(data) != len(row["digests"]):
             msg = (
-                f"{row['id']} has {len(data)} images, and {len(row['digests'])} by the index.\n"
+                f"{row['id']} has {counted(len(data), 'image')}, and the index lists "
+                f"{len(row['digests'])}.\n"
                 f"{WAY_OUT}"
             )
             raise BrokenFile(msg)
@@ -424,7 +426,7 @@ def _samples(group: ChosenRows, columns: Columns) -> Iterator[Sample]:
 
 
 def _no_such_row(name: str, rows: int, row: int) -> BrokenFile:
-    return BrokenFile(f"{name} has {rows} rows, and the index names row {row} of it.")
+    return BrokenFile(f"{name} has {counted(rows, 'row')}, and the index names row {row} of it.")
 
 
 def _no_path(path: str) -> Missing:

@@ -6,6 +6,7 @@ from typing import Any, BinaryIO
 
 from mico_150k.core.errors import BrokenFile, NotADataset
 from mico_150k.core.faults import Fault, Faults, shown, summary
+from mico_150k.core.plural import counted
 from mico_150k.core.sample import is_text
 from mico_150k.core.task import Task
 from mico_150k.dataset import layout
@@ -146,8 +147,8 @@ def _sums(report: dict[str, Any], manifest: dict[str, Any] | None) -> Iterator[s
     skipped = sum(sum(reasons.values()) for reasons in report["skipped"].values())
     if report["rows_read"] != report["rows"] + skipped:
         yield (
-            f"states {report['rows_read']} rows read, {report['rows']} written and {skipped} "
-            "skipped, which do not add up"
+            f"states {counted(report['rows_read'], 'row')} read, {report['rows']} written and "
+            f"{skipped} skipped, which do not add up"
         )
     if sum(report["tasks"].values()) != report["rows"]:
         yield "has rows by task that do not add up to its rows"

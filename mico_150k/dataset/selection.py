@@ -9,6 +9,7 @@ import pyarrow as pa
 import xxhash
 
 from mico_150k.core.errors import BadSelection
+from mico_150k.core.plural import counted
 from mico_150k.io.arrow import array_of
 
 Places = npt.NDArray[np.int64]
@@ -55,7 +56,7 @@ class Selection:
         if self.where is not None:
             chosen = _where(index, self.where)
             if not len(chosen):
-                msg = f"none of {index.num_rows} rows matches --where {self.where!r}."
+                msg = f"none of {counted(index.num_rows, 'row')} matches --where {self.where!r}."
                 raise BadSelection(msg)
         if self.sample is not None and self.sample < len(chosen):
             chosen = chosen[_sample(index["id"].take(_array(chosen)), self.sample, self.seed)]

@@ -88,8 +88,9 @@ class PushResult:
     def __repr__(self) -> str:
         """Describe the push in one line."""
         return (
-            f"<{type(self).__name__} {self.url} at {self.commit[:8]}: {self.files} shards sent, "
-            f"{gigabytes(self.bytes)}, verified, {self.seconds:.1f} s>"
+            f"<{type(self).__name__} {self.url} at {self.commit[:8]}: "
+            f"{counted(self.files, 'shard')} "
+            f"sent, {gigabytes(self.bytes)}, verified, {self.seconds:.1f} s>"
         )
 
 

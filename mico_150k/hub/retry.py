@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from mico_150k.core.errors import HubError, NoAccess, NoRepository, NotSent
+from mico_150k.core.plural import counted
 from mico_150k.io.transient import (
     FORBIDDEN,
     NOT_FOUND,
@@ -64,12 +65,12 @@ class RetryPolicy:
         kept = "What is uploaded is kept: re-run the command to resume."
         asked = _asked_to_wait(error)
         if failures == self.tries:
-            msg = f"{failed} {failures} times in a row, at last with {_said(error)}.\n{kept}"
+            times = counted(failures, "time")
+            msg = f"{failed} {times} in a row, at last with {_said(error)}.\n{kept}"
             raise NotSent(msg) from error
         if asked > MOST_ASKED:
-            msg = (
-                f"{failed} with {_said(error)}, and asks to wait {asked / 60:.0f} minutes.\n{kept}"
-            )
+            minutes = counted(round(asked / 60), "minute")
+            msg = f"{failed} with {_said(error)}, and asks to wait {minutes}.\n{kept}"
             raise NotSent(msg) from error
         most = min(self.longest, self.first * 2 ** (failures - 1))
         jittered = most * random.uniform(0.5, 1.0)  # noqa: S311 - so that clients do not march in step

@@ -8,6 +8,7 @@ from typing import Any
 
 from mico_150k.card.file import read_card
 from mico_150k.core.errors import RowUnreadable
+from mico_150k.core.plural import counted
 from mico_150k.dataset import layout
 from mico_150k.dataset.folder import DatasetFolder, require_format
 from mico_150k.hub.content import Content
@@ -71,7 +72,7 @@ def _difference(shard: Shard, remote: RemoteFile | None) -> str:
     if remote is None:
         return "is missing on the Hub"
     if remote.size != shard.bytes:
-        return f"has {remote.size} bytes on the Hub, and {shard.bytes} in the manifest"
+        return f"has {counted(remote.size, 'byte')} on the Hub, and {shard.bytes:,} in the manifest"
     return "has a SHA-256 on the Hub that differs from the manifest"
 
 
@@ -146,4 +147,6 @@ def _read_row(repository: Repository, rows: FirstRows, config: str) -> Finding:
         return Finding(True, config, f"load_dataset fails: {told}")
     if row is None:
         return Finding(True, config, "load_dataset returns no row")
-    return Finding(False, config, f"load_dataset returns a row with {row.pictures} decoded images")
+    return Finding(
+        False, config, f"load_dataset returns a row with {counted(row.pictures, 'decoded image')}"
+    )

@@ -6,6 +6,7 @@ from contextlib import suppress
 from struct import Struct
 
 from mico_150k.core.errors import UnusableImage
+from mico_150k.core.plural import counted
 from mico_150k.core.reasons import Reason
 from mico_150k.images.header import Coding, Verify
 
@@ -142,7 +143,8 @@ _SCAN = -1
 def _check_frame(frame: memoryview) -> None:
     channels = frame[5] if len(frame) >= _FRAME.size else 0
     if channels not in _CHANNELS or len(frame) != _FRAME.size + channels * _COMPONENT_BYTES:
-        raise UnusableImage(Reason.CORRUPT, f"JPEG with a broken frame, or of {channels} channels")
+        detail = f"JPEG with a broken frame, or of {counted(channels, 'channel')}"
+        raise UnusableImage(Reason.CORRUPT, detail)
 
 
 def _tables(body: memoryview) -> Iterator[int]:

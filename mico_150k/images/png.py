@@ -11,6 +11,7 @@ from struct import Struct
 from zlib_ng import zlib_ng
 
 from mico_150k.core.errors import UnusableImage
+from mico_150k.core.plural import counted
 from mico_150k.core.reasons import Reason
 from mico_150k.images import png_color
 from mico_150k.images.header import Coding, Verify
@@ -132,7 +133,9 @@ def check_png_pixels(data: memoryview) -> None:
     except zlib.error as error:
         raise UnusableImage(Reason.UNDECODABLE, f"PNG's image data: {error}") from error
     if missing > 0:
-        raise UnusableImage(Reason.UNDECODABLE, f"PNG lacks {missing} bytes of its image data")
+        raise UnusableImage(
+            Reason.UNDECODABLE, f"PNG lacks {counted(missing, 'byte')} of its image data"
+        )
 
 
 def _unpacked(data: memoryview) -> Iterator[int]:

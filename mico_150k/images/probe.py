@@ -16,6 +16,7 @@ from PIL import ExifTags, UnidentifiedImageError
 from PIL import Image as Pillow
 
 from mico_150k.core.errors import UnusableImage
+from mico_150k.core.plural import counted
 from mico_150k.core.reasons import Reason
 from mico_150k.core.recognize import HEAD_BYTES, NOTHING_KNOWN, TEXT, recognize
 from mico_150k.core.sample import Buffer, as_view
@@ -69,7 +70,7 @@ def probe(data: Buffer, verify: Verify = Verify.STRUCTURE, room: int | None = No
     if not view.nbytes:
         raise UnusableImage(Reason.EMPTY)
     if view.nbytes > MAX_BYTES:
-        raise UnusableImage(Reason.TOO_LARGE, f"{view.nbytes} bytes")
+        raise UnusableImage(Reason.TOO_LARGE, counted(view.nbytes, "byte"))
     start = bytes(view[:12])
     if start.startswith(png.SIGNATURE):
         return _plain_header(view, "PNG", png.read_png(view, verify), room)
@@ -200,7 +201,8 @@ def _bits(image: Pillow.Image) -> int:
     inverted = tags.get(_TIFF_PHOTOMETRIC) == _WHITE_IS_ZERO
     if (any(stored) and not _WHOLE_BITS.issuperset(stored)) or (bits > _EIGHT and inverted):
         raise UnusableImage(
-            Reason.UNDECODABLE, f"TIFF with {stored} bits a channel, which Pillow does not scale"
+            Reason.UNDECODABLE,
+            f"TIFF with {' or '.join(map(str, stored))} bit a channel, which Pillow does not scale",
         )
     if image.format == "PPM" and image.mode == "I":
         return 16

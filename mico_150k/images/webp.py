@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from struct import Struct
 
 from mico_150k.core.errors import UnusableImage
+from mico_150k.core.plural import counted
 from mico_150k.core.reasons import Reason
 from mico_150k.images.header import Coding
 
@@ -38,7 +39,9 @@ def read_webp(data: memoryview) -> Coding:
         raise UnusableImage(Reason.TRUNCATED, "WebP ends within its RIFF header")
     end = 8 + _SIZE.unpack_from(data, 4)[0]
     if end > len(data):
-        raise UnusableImage(Reason.TRUNCATED, f"WebP of {len(data)} bytes says it has {end}")
+        raise UnusableImage(
+            Reason.TRUNCATED, f"WebP of {counted(len(data), 'byte')} says it has {end:,}"
+        )
     canvas: tuple[int, int] | None = None
     sides = 0, 0
     pixels = False

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from mico_150k.core.plural import counted
 from mico_150k.core.task import Task
 from mico_150k.inspection.statistics import (
     CHARACTERS_STEP,
@@ -125,14 +126,14 @@ def make_charts(statistics: Statistics) -> list[Chart]:
         Chart(
             "Instructions",
             "Rows by length. "
-            f"Half have up to {instructions.characters['median']:,.0f} characters. "
+            f"Half have up to {counted(round(instructions.characters['median']), 'character')}. "
             f"{_percent(instructions.naming, statistics.rows, _NBSP)} name an input by its number.",
             _lengths(instructions.histogram),
             axis="characters of the instruction, by hundreds",
         ),
         Chart(
             "Reuse",
-            f"Input images by how often each occurs: {reuse.mean:g} times on average, "
+            f"Input images by their number of occurrences: {reuse.mean:g} on average, "
             f"{reuse.most:,} at most.",
             tuple(Bar(uses, (Part(images),)) for uses, images in reuse.uses.items()),
             axis="occurrences of an input image",

@@ -159,7 +159,7 @@ def _file_fault(files: DatasetFiles, name: str, record: dict[str, Any], *, hashe
     except MicoError as error:
         return str(error).partition("\n")[0]
     if size != record["bytes"]:
-        return f"has {size} bytes, and {record['bytes']} in the manifest"
+        return f"has {counted(size, 'byte')}, and {record['bytes']:,} in the manifest"
     if hashes and files.sha256(name) != record["sha256"]:
         return "has another SHA-256 than in the manifest: it was changed, or is damaged"
     return ""
@@ -172,7 +172,7 @@ def check_header(header: dict[str, Any] | None, manifest: dict[str, Any]) -> Ite
         return
     try:
         faults = [*_header_faults(header, manifest)]
-    except (AttributeError, KeyError, TypeError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         faults = [f"has configs or dataset_info of an unknown form: {error!r}"]
     yield from (Finding(True, layout.CARD, what) for what in faults)
     if not faults:
@@ -196,8 +196,8 @@ def _header_faults(header: dict[str, Any], manifest: dict[str, Any]) -> Iterator
         for split in sorted({*said, *rows}):
             if said.get(split) != rows.get(split):
                 yield (
-                    f"says {said.get(split, 'no')} rows of {config}, {split}; "
-                    f"there are {rows.get(split, 'none')}"
+                    f"says {counted(said.get(split, 0), 'row')} of {config}, {split}; "
+                    f"there are {rows.get(split, 0):,}"
                 )
         if infos[config]["features"] != card_features(COLUMNS[config]):
             yield f"gives {config} other features than its columns"
@@ -284,8 +284,8 @@ def _footer_faults(footer: _Footer, schema: pa.Schema) -> Iterator[str]:
     for group, (_, size) in enumerate(footer.groups):
         if size > VIEWER_READ_BYTES:
             yield (
-                f"row group {group} has {size} bytes; the viewer reads no more than "
-                f"{VIEWER_READ_BYTES} of one for a page of 100 rows"
+                f"row group {group} has {counted(size, 'byte')}; the viewer reads no more than "
+                f"{VIEWER_READ_BYTES:,} of one for a page of 100 rows"
             )
 
 
@@ -319,9 +319,11 @@ def _check_names(files: DatasetFiles) -> Iterator[Finding]:
         count = len(shards_of(files, config))
         total += count
         if count > HUB_MAX_FOLDER_FILES:
-            yield Finding(True, config, f"{count:,} files; the Hub takes {HUB_MAX_FOLDER_FILES:,}")
+            yield Finding(
+                True, config, f"{counted(count, 'file')}; the Hub takes {HUB_MAX_FOLDER_FILES:,}"
+            )
     if total > HUB_MAX_FILES:
-        yield Finding(True, ".", f"{total:,} files; the Hub takes {HUB_MAX_FILES:,}")
+        yield Finding(True, ".", f"{counted(total, 'file')}; the Hub takes {HUB_MAX_FILES:,}")
 
 
 def _check_rests(files: DatasetFiles) -> Iterator[Finding]:

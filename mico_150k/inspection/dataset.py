@@ -7,6 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from mico_150k.core.errors import OutputRefused, UsageError
+from mico_150k.core.plural import counted
 from mico_150k.dataset.folder import DatasetFolder
 from mico_150k.dataset.layout import ASSETS, COLLAGE, PLOTS, SPLIT
 from mico_150k.dataset.reader import Dataset
@@ -34,7 +35,8 @@ class DatasetInspection:
     def __repr__(self) -> str:
         """The inspection in one line."""
         rows = ", ".join(f"{rows:,} {task}" for task, rows in self.statistics.tasks.items())
-        return f"<{type(self).__name__} {self.location}: {self.statistics.rows:,} rows; {rows}>"
+        total = counted(self.statistics.rows, "row")
+        return f"<{type(self).__name__} {self.location}: {total}; {rows}>"
 
 
 def inspect_dataset(dataset: Dataset) -> DatasetInspection:

@@ -11,6 +11,7 @@ from mico_150k.build.forecast import Forecast, make_forecast
 from mico_150k.build.plan import Plan, make_plan
 from mico_150k.build.worker import unit_rows
 from mico_150k.core.errors import SourceError
+from mico_150k.core.plural import counted
 from mico_150k.core.progress import Progress
 from mico_150k.core.sample import SkippedRow
 from mico_150k.dataset import layout
@@ -42,8 +43,9 @@ class SourceInspection:
     def __repr__(self) -> str:
         """The inspection in one line."""
         return (
-            f"<{type(self).__name__} {self.location}: {self.kind}, {len(self.files)} files, "
-            f"{self.rows:,} rows, {len(self.problems)} problems>"
+            f"<{type(self).__name__} {self.location}: {self.kind}, "
+            f"{counted(len(self.files), 'file')}, "
+            f"{counted(self.rows, 'row')}, {counted(len(self.problems), 'problem')}>"
         )
 
 

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mico_150k.core.errors import BrokenFile
+from mico_150k.core.plural import counted
 from mico_150k.core.references import named_images
 from mico_150k.inspection.trainer_limits import exceeded_limits, trainer_limits
 
@@ -150,8 +151,8 @@ def _check_lists(index: pa.Table, inputs: Array) -> None:
         if wrong.size:
             row = int(wrong[0])
             msg = (
-                f"index, row {row}: {name} has {lengths[row]} values, but {inputs[row]} inputs "
-                "and an output. Rebuild the dataset."
+                f"index, row {row}: {name} has {counted(lengths[row], 'value')}, but the row has "
+                f"{counted(inputs[row], 'input')} and an output. Rebuild the dataset."
             )
             raise BrokenFile(msg)
 

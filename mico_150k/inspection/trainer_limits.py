@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from mico_150k.builders import TRAINERS
+from mico_150k.core.plural import counted
 from mico_150k.core.trainer import Candidate, Limit, Trainer
 from mico_150k.export.limits import candidates
 
@@ -36,9 +37,11 @@ def _limits_of(trainer: Trainer) -> Iterator[TrainerLimit]:
     if most is not None:
         yield TrainerLimit(
             trainer.title,
-            f"{most} inputs",
-            f"more than {most} inputs",
-            lambda row: f"{len(row.inputs)} inputs, at most {most}" * (len(row.inputs) > most),
+            counted(most, "input"),
+            f"more than {counted(most, 'input')}",
+            lambda row: (
+                f"{counted(len(row.inputs), 'input')}, at most {most}" * (len(row.inputs) > most)
+            ),
         )
     for limit in (*trainer.skips, *trainer.limits):
         yield TrainerLimit(trainer.title, limit.name, limit.why, _applying(limit, most))

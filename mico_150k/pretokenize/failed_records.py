@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from mico_150k.core.errors import TooManyLeftOut
 from mico_150k.core.excerpt import excerpt
+from mico_150k.core.plural import counted
 from mico_150k.core.reasons import Reason
 from mico_150k.io.json_lines import to_json_line
 from mico_150k.pretokenize.dataset_images import EncodeInputs
@@ -76,7 +77,8 @@ class FailedRecords:
         if len(lost) > self._tolerance * total:
             share = min(1.0, max(0.05, round(2 * len(lost) / total, 2)))
             msg = (
-                f"{len(lost)} of {total} records cannot be used, more than --tolerance allows "
+                f"{len(lost)} of {counted(total, 'record')} cannot be used, more than --tolerance "
+                "allows "
                 f"({self._tolerance:.2%}); {_first(lost)}\n"
                 f"Finished work is kept. To skip them: --tolerance {share:.2f}"
             )

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mico_150k.core.errors import MicoError, MissingPackage, UsageError, WorkerLost
+from mico_150k.core.plural import counted
 from mico_150k.pretokenize.encoder import ChunkCodes, Encoder, EncoderOptions
 from mico_150k.pretokenize.plan import Chunk
 from mico_150k.pretokenize.workers import OnEncoded, Task, tasks
@@ -113,8 +114,8 @@ def _count_actors(ray: Any, device: str, threads: int) -> int:  # noqa: ANN401
     actors = min(cpus, gpus) if device == "cuda" else max(1, cpus // max(1, threads))
     if not actors:
         msg = (
-            f"--executor ray: the cluster has {cpus} CPUs and {gpus} GPUs, and each process with "
-            "--device cuda needs one of each; --device cpu uses the CPUs."
+            f"--executor ray: the cluster has {counted(cpus, 'CPU')} and {counted(gpus, 'GPU')}, "
+            "and each process with --device cuda needs one of each; --device cpu uses the CPUs."
         )
         raise UsageError(msg)
     return actors

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from mico_150k.builders.dimoo_tokens import CODE
 from mico_150k.core.errors import MemoryTooSmall, MissingPackage, SourceNotFound, UsageError
+from mico_150k.core.plural import counted
 from mico_150k.dataset.codes import CODEBOOK
 
 if TYPE_CHECKING:
@@ -67,8 +68,8 @@ def check_device(device: str) -> None:
     there = torch.cuda.device_count() if kind.type == "cuda" else 0
     if (kind.index or 0) >= there:
         msg = (
-            f"--device {device}: torch {torch.__version__} sees {there} GPUs here. A CPU "
-            "(--device cpu) encodes about one image per second."
+            f"--device {device}: torch {torch.__version__} sees {counted(there, 'GPU')} here. A "
+            "CPU (--device cpu) encodes about one image per second."
         )
         raise UsageError(msg)
 
@@ -120,8 +121,8 @@ class VQ:
         except torch.cuda.OutOfMemoryError as error:
             count, height, width = pixels.shape[:3]
             msg = (
-                f"{self._device} is out of memory with {count} images of {width} × {height} "
-                "pixels at once: use a smaller --batch-size."
+                f"{self._device} is out of memory with {counted(count, 'image')} of "
+                f"{width} × {height} pixels at once: use a smaller --batch-size."
             )
             raise MemoryTooSmall(msg) from error
 
@@ -208,7 +209,8 @@ def _check_kind(model: Any) -> None:  # noqa: ANN401 - a VQModel
     pixels = 2 ** (len(config.block_out_channels) - 1)
     if pixels != CODE or config.num_vq_embeddings != CODEBOOK:
         msg = (
-            f"--vq: this VQ has {config.num_vq_embeddings} codes, one for {pixels} × {pixels} "
+            f"--vq: this VQ has {counted(config.num_vq_embeddings, 'code')}, one for {pixels} × "
+            f"{pixels} "
             f"pixels; Lumina-DiMOO's VQ has {CODEBOOK}, one for {CODE} × {CODE}."
         )
         raise UsageError(msg)

@@ -12,6 +12,7 @@ from functools import partial
 
 from mico_150k.core.errors import TooManyLeftOut
 from mico_150k.core.identity import json_sha256
+from mico_150k.core.plural import counted
 from mico_150k.core.sample import SkippedRow
 from mico_150k.dataset.index import NEAR_INPUTS, NEAR_OUTPUT, SAME_INPUTS, SAME_OUTPUT
 from mico_150k.io.machine import cores
@@ -205,12 +206,14 @@ def _too_many(skipped: Sequence[SkippedRow], total: int, tolerance: float) -> To
     where = f"{first.file}, row {first.row}{image}: {first.reason} {first.detail}"
     if len(skipped) == total:
         return TooManyLeftOut(
-            f"none of the {total} cases of MICo-Bench can be used; the first is {where}\n"
+            f"none of the {counted(total, 'case')} of MICo-Bench can be used; the first is "
+            f"{where}\n"
             "Name the folder that has the JSONL files and their image folders."
         )
     share = (100 * len(skipped) // total + 1) / 100
     return TooManyLeftOut(
-        f"{len(skipped)} of {total} cases of MICo-Bench cannot be used, more than --tolerance "
+        f"{len(skipped)} of {counted(total, 'case')} of MICo-Bench cannot be used, more than "
+        "--tolerance "
         f"allows ({tolerance:.2%}); the first is {where}\n"
         "Training rows that match a missing case would not be found. Name the folder that has "
         f"the images as well, or skip those cases: --tolerance {share:.2f}"

@@ -12,6 +12,7 @@ from mico_150k.builders import BUILDERS
 from mico_150k.card.card import Card
 from mico_150k.card.file import read_card
 from mico_150k.core.errors import CountMismatch
+from mico_150k.core.plural import counted
 from mico_150k.core.reasons import Reason
 from mico_150k.dataset import layout
 from mico_150k.dataset.folder import DatasetFolder
@@ -212,7 +213,7 @@ def _check_counts(report: Report, records: list[ShardRecord]) -> None:
     written = sum(record.rows for record in records)
     if not report.rows == written == report.rows_read - sum(report.reasons.values()):
         msg = (
-            f"{report.rows_read} rows were read, {written} of {report.rows} written, and "
+            f"{counted(report.rows_read, 'row')} read, {written} of {report.rows} written, and "
             f"{sum(report.reasons.values())} skipped. This is a bug in mico-150k: please report "
             "it."
         )

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mico_150k.core.errors import NotRegular, UsageError
 from mico_150k.core.excerpt import excerpt
+from mico_150k.core.plural import counted
 from mico_150k.core.reasons import Reason
 from mico_150k.io.regular import read_small
 from mico_150k.refine.assignment import RowAssignments
@@ -68,8 +69,8 @@ class Removal:
             first = map(excerpt, sorted(missing)[:_MOST_NAMED])
             more = " …" if len(missing) > _MOST_NAMED else ""
             msg = (
-                f"--remove: {len(missing)} of its entries match no row and no image of the "
-                f"dataset: {', '.join(first)}{more}.\n"
+                f"--remove: {counted(len(missing), 'entry', 'entries')} without a matching row or "
+                f"image in the dataset: {', '.join(first)}{more}.\n"
                 "An id has the form of the column `id` of `index` (hoi/12), a digest as in "
                 "`digests`. Nothing was written."
             )

@@ -19,6 +19,7 @@ import xxhash
 
 from mico_150k.build.plan import merge_in_proportion, proportional
 from mico_150k.core.errors import TooManyLost
+from mico_150k.core.plural import counted
 from mico_150k.refine.assignment import Row
 
 MAX_LOSS = 0.05
@@ -129,7 +130,8 @@ def _rank(sample_id: str, seed: int) -> int:
 
 def _too_many(size: int, lost: int, rows: int, max_loss: float) -> TooManyLost:
     return TooManyLost(
-        f"{size} validation rows cost {lost} of {rows} rows ({lost / rows:.1%}), which share an "
+        f"--validation {size} costs {lost} of {counted(rows, 'row')} ({lost / rows:.1%}), which "
+        "share an "
         f"image with them and could not be trained on; --max-loss allows {max_loss:.1%}.\n"
         f"Use a smaller --validation, or --max-loss {(100 * lost // rows + 1) / 100:.2f}."
     )

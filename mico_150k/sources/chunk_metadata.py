@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
+from mico_150k.core.plural import counted
 from mico_150k.sources.thrift import Compact
 
 _MAGIC, _TAIL = 4, 8
@@ -37,7 +38,9 @@ def unsafe_chunk(footer: bytes, columns: Sequence[pq.ColumnSchema]) -> str:
         for place, group in enumerate(reader.structs()):
             chunks = group[_COLUMNS]
             if len(chunks) != len(columns):
-                return f"row group {place}: {len(chunks)} columns instead of {len(columns)}"
+                return (
+                    f"row group {place}: {counted(len(chunks), 'column')} instead of {len(columns)}"
+                )
             for chunk, column in zip(chunks, columns, strict=True):
                 if _is_unsafe(chunk, column):
                     return f"row group {place}, column {column.path}"

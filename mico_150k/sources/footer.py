@@ -12,6 +12,7 @@ import xxhash
 from mico_150k.core.errors import BrokenFile
 from mico_150k.core.excerpt import excerpt
 from mico_150k.core.pattern import leave_out
+from mico_150k.core.plural import counted
 from mico_150k.sources.chunk_metadata import unsafe_chunk
 from mico_150k.sources.image_paths import ImagePaths
 from mico_150k.sources.leaves import Leaves
@@ -132,8 +133,8 @@ def require_plausible(name: str, size: int, file: pq.ParquetFile, leaves: Leaves
     rows = metadata.num_rows
     if rows > max(FREE_ROWS, size):
         msg = (
-            f"{name}: its footer says {rows} rows, but the file has only {size} bytes, too few "
-            "for rows with images.\n"
+            f"{name}: its footer says {counted(rows, 'row')}, but the file has only "
+            f"{counted(size, 'byte')}, too few for rows with images.\n"
             f"{leave_out(name)}"
         )
         raise BrokenFile(msg)
@@ -193,7 +194,8 @@ def _image_chunks(
         reached = pages[-1].end if pages else start
         if reached >= end and held < column.num_values:
             msg = (
-                f"{name}: column {excerpt(column.path_in_schema)} has pages with {held} values, "
+                f"{name}: column {excerpt(column.path_in_schema)} has pages with "
+                f"{counted(held, 'value')}, "
                 f"and its footer says {column.num_values}.\n"
                 f"Download it again. {leave_out(name)}"
             )

@@ -4,6 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 from mico_150k.core.errors import BrokenFile
+from mico_150k.core.plural import counted
 from mico_150k.core.sample import is_text
 
 MOST_CHARACTERS = 1000
@@ -44,7 +45,7 @@ def _wrong(value: Any) -> str:  # noqa: ANN401 - any column's value
         return "neither a number nor a text"
     text = str(value)
     if len(text) > MOST_CHARACTERS:
-        return f"a text of {len(text)} characters"
+        return f"a text of {counted(len(text), 'character')}"
     return "" if is_text(text) else "not valid Unicode"
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from mico_150k.core.errors import PathOutsideSource
 from mico_150k.core.excerpt import excerpt
+from mico_150k.core.plural import counted
 from mico_150k.core.reasons import Reason
 from mico_150k.core.recognize import not_a_path, recognize_path
 from mico_150k.core.sample import Missing
@@ -57,7 +58,8 @@ class ImagePaths:
             what = f"{excerpt(path)} (not a regular file)"
             return full, Missing(Reason.FILE_MISSING, what), mtime_token
         if size > MAX_BYTES:
-            return full, Missing(Reason.TOO_LARGE, f"{excerpt(path)}: {size} bytes"), mtime_token
+            detail = f"{excerpt(path)}: {counted(size, 'byte')}"
+            return full, Missing(Reason.TOO_LARGE, detail), mtime_token
         return full, size, mtime_token
 
     def _look(self, path: str) -> tuple[str, bool, int, str]:

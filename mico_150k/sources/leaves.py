@@ -14,6 +14,7 @@ import pyarrow.types as pt
 from mico_150k.core.errors import BrokenFile, UnknownShape
 from mico_150k.core.excerpt import excerpt
 from mico_150k.core.pattern import leave_out
+from mico_150k.core.plural import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class Leaves:
             start = end
         if start != len(columns) or len(columns) != file.metadata.num_columns:
             msg = (
-                f"{name}: its footer contradicts itself: {start} columns in one place, "
+                f"{name}: its footer contradicts itself: {counted(start, 'column')} in one place, "
                 f"{len(columns)} in another.\n"
                 f"Download it again. {leave_out(name)}"
             )

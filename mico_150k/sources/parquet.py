@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 
 from mico_150k.core.errors import BrokenFile, SourceError
 from mico_150k.core.pattern import leave_out
+from mico_150k.core.plural import counted
 from mico_150k.core.reasons import Reason
 from mico_150k.core.recognize import HEAD_BYTES, PARQUET, describe_file
 from mico_150k.core.sample import Missing, Origin, RawSample
@@ -237,7 +238,8 @@ class ParquetSourceFile(OpenedFile):
         while isinstance(value, list):
             if len(value) > 1 and not wordings:
                 msg = (
-                    f"{self.name}, row {row}: {len(value)} turns of instructions. A chain of "
+                    f"{self.name}, row {row}: {counted(len(value), 'turn')} of instructions. A "
+                    "chain of "
                     "edits is not a composition; only one-turn lists can be read."
                 )
                 raise BrokenFile(msg)

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from mico_150k.core.errors import MemoryTooSmall, UnusableImage
 from mico_150k.core.excerpt import excerpt
+from mico_150k.core.plural import counted
 from mico_150k.core.reasons import Reason
 from mico_150k.core.sample import (
     MAX_INPUTS,
@@ -49,7 +50,7 @@ class RowValidator:
             return _left_out(
                 row,
                 Reason.TOO_LARGE,
-                detail=f"{len(row.inputs)} inputs in one row, at most {MAX_INPUTS}",
+                detail=f"{counted(len(row.inputs), 'input')} in one row, at most {MAX_INPUTS}",
             )
         assert row.instruction is not None
         cells = (*row.inputs, row.output)
@@ -68,7 +69,9 @@ class RowValidator:
                 raise MemoryTooSmall(msg) from error
             size += len(images[-1].data)
         if size > MAX_ROW_BYTES:
-            return _left_out(row, Reason.TOO_LARGE, detail=f"{size} bytes of images in one row")
+            return _left_out(
+                row, Reason.TOO_LARGE, detail=f"{counted(size, 'byte')} of images in one row"
+            )
         return Sample(
             source_id=row.source_id,
             task=row.task,

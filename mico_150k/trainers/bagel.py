@@ -19,6 +19,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from mico_150k.core.errors import ExportRefused
+from mico_150k.core.plural import counted
 from mico_150k.trainers import DATA_VARIABLE
 from mico_150k.trainers.rgb import open_rgb
 
@@ -64,8 +65,8 @@ class MultiInput:
         ]
         readers = self.world_size * max(1, self.num_workers)
         found = (
-            f"{', '.join(data_dir_list)}: {len(groups)} row groups for {self.world_size} ranks of "
-            f"{self.num_workers} workers"
+            f"{', '.join(data_dir_list)}: {counted(len(groups), 'row group')} for "
+            f"{counted(self.world_size, 'rank')} of {counted(self.num_workers, 'worker')}"
         )
         way_out = (
             f"Export again to a folder of its own (--out) with --ranks {self.world_size} "

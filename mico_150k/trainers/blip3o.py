@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mico_150k.core.errors import ExportRefused
+from mico_150k.core.plural import counted
 from mico_150k.trainers import DATA_VARIABLE
 
 if TYPE_CHECKING:
@@ -82,7 +83,8 @@ def _rows(path: Path) -> Iterator[tuple[list[str], str, str]]:
             raise ExportRefused(msg) from error
         if not 1 <= len(inputs) <= MOST_INPUTS or IMAGE_TOKEN in text:
             msg = (
-                f"{path}, row {number}: {len(inputs)} inputs, where the trainer takes 1 to "
+                f"{path}, row {number}: {counted(len(inputs), 'input')}, where the trainer takes "
+                "1 to "
                 f"{MOST_INPUTS}, or {IMAGE_TOKEN} in the instruction. `mico export blip3o` skips "
                 "such rows."
             )

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from mico_150k.core.errors import ExportRefused
+from mico_150k.core.plural import counted
 
 UNCONDITION_SHARE = 0.1
 """The share of records without text and inputs, which guidance needs; as in the clone."""
@@ -80,7 +81,7 @@ def _codes(path: str | Path) -> tuple[Tokens, int, int]:
         raise ExportRefused(msg)
     rows, columns = height // PIXELS_A_TOKEN, width // PIXELS_A_TOKEN
     if len(codes) != rows * columns:
-        msg = f"{path}: {len(codes)} codes for {rows} rows of {columns}."
+        msg = f"{path}: {counted(len(codes), 'code')} for {counted(rows, 'row')} of {columns}."
         raise ExportRefused(msg)
     return codes, rows, columns
 

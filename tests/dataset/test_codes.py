@@ -68,7 +68,7 @@ def change(path: Path, name: str, value: Any) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("codes", [[1], [2]], "1 codes in a grid of 3 × 2"),
+        ("codes", [[1], [2]], "1 code in a grid of 3 × 2"),
         ("codes", [[9000] * 6, [1] * 8], "the code 9000"),
         ("codes", [[1] * 6], "differ in length"),
         ("columns", [-3, -2], "grid of -3"),
@@ -111,7 +111,7 @@ def test_a_shard_or_rows_that_are_missing_are_missed(
     last = tmp_path / "train-00002.parquet"
     table = pq.read_table(last)
     pq.write_table(table.slice(0, 0), last)
-    with pytest.raises(BrokenFile, match="8 rows in its shards, but 9 were written"):
+    with pytest.raises(BrokenFile, match="shards have 8 rows, and their metadata says 9"):
         CodesFolder.open(tmp_path)
     last.unlink()
     with pytest.raises(BrokenFile, match=r"train-00002.parquet of 3 shards is missing"):

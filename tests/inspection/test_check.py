@@ -170,7 +170,7 @@ def test_too_many_files_for_the_hub_are_found(copy: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr("mico_150k.inspection.check.HUB_MAX_FOLDER_FILES", 0)
     monkeypatch.setattr("mico_150k.inspection.check.HUB_MAX_FILES", 3)
     found = [finding.what for finding in faults(copy)]
-    assert "1 files; the Hub takes 0" in found
+    assert "1 file; the Hub takes 0" in found
     assert "7 files; the Hub takes 3" in found
 
 

@@ -170,7 +170,7 @@ def test_a_takedown_that_names_nothing_is_an_error_and_writes_nothing(
     dataset: Path, tmp_path: Path, entry: str
 ) -> None:
     listed = remove_list(tmp_path, "hoi/4", entry)
-    with pytest.raises(UsageError, match=f"1 of its entries match no row .* {entry}"):
+    with pytest.raises(UsageError, match=f"1 entry without a matching row .* {entry}"):
         refine(dataset, tmp_path / "out", remove=listed)
     assert not (tmp_path / "out").exists()
 

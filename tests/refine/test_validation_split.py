@@ -78,7 +78,7 @@ def test_a_split_that_costs_too_much_is_refused_with_what_all_of_it_costs() -> N
     _, lost = choose_validation(every, 300, seed=0, max_loss=1)
     with pytest.raises(TooManyLost, match="--max-loss allows 5.0%") as raised:
         choose_validation(every, 300, seed=0, max_loss=0.05)
-    assert f"300 validation rows cost {len(lost)} of 1000 rows" in str(raised.value)
+    assert f"--validation 300 costs {len(lost)} of 1,000 rows" in str(raised.value)
     advice = re.search(r"or --max-loss (\d\.\d\d)", str(raised.value))
     assert advice
     choose_validation(every, 300, seed=0, max_loss=float(advice[1]))

@@ -69,7 +69,7 @@ def test_rows_that_no_file_of_that_size_holds_are_refused_by_inspect_and_build(
     with_footer(path, body, footer.replace(varint(777), varint(promised)))
     assert pq.read_metadata(path).num_rows == promised
     started = time.monotonic()
-    with pytest.raises(BrokenFile, match=f"says {promised} rows, but the file has"):
+    with pytest.raises(BrokenFile, match=f"says {promised:,} rows, but the file has"):
         open_source(str(tmp_path))
     inspection, _, planned = inspect_source(str(tmp_path), ReadOptions())
     assert time.monotonic() - started < 5
@@ -170,7 +170,7 @@ def test_texts_that_are_no_paths_are_named_before_a_path_is_looked_for(
         open_source(str(tmp_path))
     message = str(error.value)
     assert table in message
-    assert f"of {len(text)} characters" in message
+    assert f"of {len(text):,} characters" in message
     assert "Decode it" in message
     assert len(message) < 500
 
@@ -338,7 +338,7 @@ def test_a_huge_text_in_a_column_of_paths_or_ids_is_read_in_small_batches(tmp_pa
     })  # fmt: skip
     pq.write_table(table, tmp_path / "hoi.parquet", use_dictionary=False, row_group_size=rows)
     before = pa.total_allocated_bytes()
-    with pytest.raises(BrokenFile, match="row 0: its id .* is a text of 500001 characters"):
+    with pytest.raises(BrokenFile, match="row 0: its id .* is a text of 500,001 characters"):
         make_plan(open_source(str(tmp_path)))
     assert pa.total_allocated_bytes() - before < 20 << 20
 

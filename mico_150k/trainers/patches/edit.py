@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from mico_150k.core.errors import CloneRefused
+from mico_150k.core.plural import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class Edit:
         found = list(_places(text, self.old))
         if len(found) != 1:
             msg = (
-                f"{where} is not as expected: {len(found)} times, and not once, it has\n"
+                f"{where} is not as expected: {counted(len(found), 'time')}, and not once, it has\n"
                 f"{self.old}\nNothing is changed. docs/training.md says what the change would be."
             )
             raise CloneRefused(msg)
