@@ -1,1 +1,1 @@
-"""What every room speaks of: samples, tasks, columns, configurations, trainers, errors."""
+"""The terms that all other packages share: samples, tasks, columns, trainers, errors."""

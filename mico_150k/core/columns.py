@@ -23,7 +23,7 @@ Json = dict[str, Any]
 
 
 def _list_of(values: pa.DataType) -> pa.ListType:
-    # Named as Parquet names it, so that what is read is what was written.
+    # Parquet's own name for list items, so that a schema reads back as it was written.
     return pa.list_(pa.field("element", values))
 
 
@@ -38,7 +38,7 @@ class ColumnType(Enum):
     IMAGE = (IMAGE_STRUCT, "image", 0)
     IMAGES = (_list_of(IMAGE_STRUCT), "image", 1)
     RAW_IMAGES = (_list_of(pa.binary()), "image", 1)
-    """Images for `datasets` and the viewer, plain bytes for readers of Parquet such as BAGEL's."""
+    """`images` is for `datasets` and the viewer, `binary` for Parquet readers such as BAGEL's."""
 
     def __init__(self, arrow: pa.DataType, dtype: str, depth: int) -> None:
         self.arrow = arrow

@@ -1,4 +1,4 @@
-"""A configuration: its name and its columns, from which everything else follows.
+"""A configuration: its name and its columns.
 
 Each builder has a file in `builders/`, where `builders/__init__.py` finds it.
 """

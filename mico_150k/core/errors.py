@@ -27,7 +27,7 @@ MicoError                      the message says what is wrong, where, and how to
 │   ├── WorkerLost             a worker process has died
 │   ├── MemoryTooSmall         the work needs more memory than is free or allowed
 │   ├── NodesFailed            nodes of a cluster could not build a part
-│   ├── ShardsMissing          a build in partitions is not complete yet
+│   ├── ShardsMissing          a partitioned build is not complete yet
 │   ├── RemoteError            the storage that a build writes to has failed
 │   └── CountMismatch          rows written and skipped do not add up to the rows read
 ├── NotADataset                not a dataset folder, or a damaged one
@@ -157,11 +157,11 @@ class MemoryTooSmall(BuildError):
 
 
 class NodesFailed(BuildError):
-    """The nodes of a cluster could not build a part for it."""
+    """Nodes of a cluster could not build a part."""
 
 
 class ShardsMissing(BuildError):
-    """A build in partitions is not complete yet."""
+    """A partitioned build is not complete yet."""
 
 
 class RemoteError(BuildError):
@@ -200,7 +200,12 @@ class RowUnreadable(MicoError):
     """`load_dataset` cannot read a row of the dataset."""
 
     def __init__(self, said: str, response: object = None) -> None:
-        """Keep `said`, the message, and `response`, the Hub's answer if there was one."""
+        """Keep the message.
+
+        Args:
+            said: The message.
+            response: The Hub's HTTP response, if there was one.
+        """
         super().__init__(said)
         self.response = response
 
@@ -245,7 +250,12 @@ class UnusableImage(MicoError):
     """An image is unusable; caught, and its row is skipped."""
 
     def __init__(self, reason: Reason, detail: str = "") -> None:
-        """Keep `reason`, and `detail`: what is wrong with this image."""
+        """Keep the reason.
+
+        Args:
+            reason: Why the row is skipped.
+            detail: What is wrong with this image.
+        """
         super().__init__(f"{reason}: {detail}" if detail else str(reason))
         self.reason = reason
         self.detail = detail

@@ -1,19 +1,23 @@
-"""Foreign text as it is shown or written down: short, on one line, and valid UTF-8."""
+"""Makes foreign text safe to show: short, on one line, and valid UTF-8."""
 
 from mico_150k.core.plural import counted
 
 MOST_CHARACTERS = 200
-"""A path, a name or an id is shorter; what is longer is no such thing."""
+"""Paths, names and ids are shorter than this."""
 
 _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))}
 _SEPARATORS = {0x2028: "\\u2028", 0x2029: "\\u2029"}
 
 
 def excerpt(value: object, most: int = MOST_CHARACTERS) -> str:
-    """The value's text, its middle left out where it has more than `most` characters.
+    """Return a value's text on one line, shortened in the middle.
 
-    What would command a terminal, end a line, or is no valid Unicode (a file name that is not
-    UTF-8) is shown by its number.
+    Terminal commands, line ends and invalid Unicode (from a file name that is not UTF-8) are shown
+    as escapes.
+
+    Args:
+        value: Anything; its `str` is shown.
+        most: The length in characters from which it is shortened.
     """
     try:
         text = str(value)

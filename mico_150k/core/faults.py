@@ -1,4 +1,4 @@
-"""Collects what is wrong with a file: all kinds of faults at once, and the first few of each."""
+"""Collects the faults of a file by kind, the first few of each."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -7,13 +7,13 @@ from mico_150k.core.excerpt import excerpt
 from mico_150k.core.plural import counted
 
 MOST_OF_A_KIND = 5
-"""A stranger's file may be wrong in every row."""
+"""Faults to keep of each kind: a foreign file may be wrong in every row."""
 _MOST_SHOWN = 80
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing that must not be: where, in which file and row, and what."""
+    """One fault: `where` is its file and row, `what` says what is wrong."""
 
     where: str
     what: str
@@ -23,15 +23,15 @@ class Fault:
 
 
 class Faults:
-    """Faults by kind, in the order in which the kinds came up."""
+    """Faults by kind, in the order in which the kinds were found."""
 
     def __init__(self) -> None:
-        """Nothing is wrong yet."""
+        """Start without faults."""
         self._found: dict[str, list[Fault]] = {}
         self._more: dict[str, int] = {}
 
     def add(self, kind: str, where: str, what: str) -> None:
-        """Keep a fault, or count it where there are enough of its kind."""
+        """Keep a fault, or only count it if enough of its kind are kept."""
         found = self._found.setdefault(kind, [])
         if len(found) < MOST_OF_A_KIND:
             found.append(Fault(where, what))
@@ -40,7 +40,7 @@ class Faults:
 
     @property
     def found(self) -> list[Fault]:
-        """The first of each kind, the last of which says how many more there are."""
+        """Return the first faults of each kind; the last of a kind says how many more there are."""
         listed = []
         for kind, found in self._found.items():
             *others, last = found
@@ -51,14 +51,14 @@ class Faults:
 
 
 def summary(faults: Iterable[Fault], way_out: str) -> str:
-    """The first fault, how many others there are, and the way out: two lines."""
+    """Return two lines: the first fault and the number of others, then `way_out`, what to do."""
     first, *others = faults
     more = f" (and {counted(len(others), 'more fault')})" if others else ""
     return f"{first}{more}\n{way_out}"
 
 
 def rows_in_words(rows: Iterable[int]) -> str:
-    """`row 7`, `rows 7, 9`, `rows 7, 9, 12, 13, 20 … (300 in all)`."""
+    """Format row numbers: `row 7`, `rows 7, 9`, `rows 7, 9, 12, 13, 20 … (300 in all)`."""
     listed = list(rows)
     first = ", ".join(map(str, listed[:MOST_OF_A_KIND]))
     more = f" … ({len(listed)} in all)" if len(listed) > MOST_OF_A_KIND else ""
@@ -66,7 +66,7 @@ def rows_in_words(rows: Iterable[int]) -> str:
 
 
 def shown(value: object) -> str:
-    """A foreign value in a message."""
+    """Return a foreign value as text for a message."""
     try:
         return excerpt(repr(value), _MOST_SHOWN)
     except (RecursionError, ValueError):  # nested too deeply, or a number of too many digits

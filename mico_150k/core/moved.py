@@ -1,4 +1,4 @@
-"""Modules that people were told to import, and where they are now.
+"""The documented modules of 0.1 that have moved.
 
 Importing the old name raises an error that names the new one.
 """
@@ -23,7 +23,7 @@ MOVED = {
 
 
 class _Moved(MetaPathFinder):
-    """Asked last, when nobody else has found a module."""
+    """An import finder that comes last, after every other has failed."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
@@ -37,5 +37,5 @@ class _Moved(MetaPathFinder):
 
 
 def explain_moved_modules() -> None:
-    """Make imports of old names say where the modules are now."""
+    """Install the finder, so that imports of old names say where the modules are now."""
     sys.meta_path.append(_Moved())

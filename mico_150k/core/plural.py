@@ -1,12 +1,12 @@
-"""Numbers that agree with their nouns, wherever something is counted for a person."""
+"""Writes numbers with nouns that agree with them."""
 
 
 def counted(number: int, noun: str, plural: str = "") -> str:
-    """`0 files`, `1 file`, `150,000 files`.
+    """Return a number with its noun: `0 files`, `1 file`, `150,000 files`.
 
     Args:
-        number: How many.
-        noun: The word for one of them, which may have words before it.
-        plural: The word for several, where that is not the noun with an s.
+        number: How many there are.
+        noun: The singular, with any adjectives before it.
+        plural: The plural, if it is not the singular with an s.
     """
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"

@@ -1,20 +1,19 @@
-"""How far a long run is."""
+"""The progress of a build."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a build is.
+    """The progress of a build.
 
     Attributes:
-        rows: Rows that are written, or skipped.
-        total_rows: Rows of the source.
-        written: Bytes of images that are written, counted once for all configurations.
-        total_bytes: Bytes of the source's images, about; 0 where they are not known.
-        skipped: Rows that are skipped.
-        read: Bytes of images that are read, of which some may not be written yet; 0 where reading
-            is not told.
+        rows: Rows written or skipped so far.
+        total_rows: Rows in the source.
+        written: Bytes of images written so far, counted once for all configurations.
+        total_bytes: Estimated bytes of the source's images; 0 if unknown.
+        skipped: Rows skipped so far.
+        read: Bytes of images read so far, some of them not written yet; 0 if not reported.
     """
 
     rows: int

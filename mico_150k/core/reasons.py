@@ -1,10 +1,10 @@
-"""Why a row was left out: the words of the quarantine file, the report and the card."""
+"""The reasons for skipping a row, as the quarantine file, the report and the card name them."""
 
 from enum import Enum
 
 
 class Reason(str, Enum):
-    """One word per way in which a row can be unusable."""
+    """The reason why a row is unusable."""
 
     NO_INSTRUCTION = "no-instruction"
     BAD_TEXT = "bad-text"
@@ -28,7 +28,7 @@ class Reason(str, Enum):
 
     @property
     def meaning(self) -> str:
-        """The same in words."""
+        """The reason as a phrase."""
         return _MEANINGS[self]
 
     def __str__(self) -> str:

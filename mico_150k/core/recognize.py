@@ -1,7 +1,6 @@
-"""Says what a thing is that cannot be read: by its first bytes, its name, or a path's form.
+"""Names the kind of a file that cannot be read, from its first bytes, its name or its path.
 
-It names things, with the way out where one is known, and decides nothing: whether something is
-read is decided by who reads it.
+It only names kinds, with advice where there is any; the caller decides what to read.
 """
 
 import re
@@ -10,7 +9,7 @@ from dataclasses import dataclass
 from mico_150k.core.plural import counted
 
 HEAD_BYTES = 4096
-"""So many of the first bytes tell all kinds; more is not looked at."""
+"""The number of first bytes that identify every kind."""
 
 TO_PARQUET = "`datasets.load_from_disk(FOLDER).to_parquet(FILE)` converts it"
 _TO_IMAGE = "convert it to JPEG, PNG or WebP"
@@ -20,7 +19,7 @@ _UNPACK = "unpack it"
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What a thing is, as a phrase, and what can be done about it; "" where nothing is known."""
+    """A kind of file as a phrase, and advice about it; both are "" if unknown."""
 
     name: str
     advice: str = ""
@@ -29,16 +28,16 @@ class Kind:
 NOTHING_KNOWN = Kind("")
 EMPTY = Kind("empty")
 TEXT = Kind("text")
-"""What is UTF-8, and nothing else that is known."""
+"""UTF-8 text of no other known kind."""
 PARQUET = Kind("a Parquet file")
 JSON = Kind("JSON text")
 _RENAME = {
     PARQUET: "let its name end in .parquet",
     JSON: "let its name end in .json or .jsonl",
 }
-"""Advice for files of a source alone."""
+"""Advice that applies only to files of a source."""
 
-# Longer beginnings go before those that they contain.
+# A longer prefix comes before the shorter ones that it contains.
 _BEGINNINGS: tuple[tuple[bytes, Kind], ...] = (
     (b"\x89PNG\r\n\x1a\n", Kind("PNG")),
     (b"\xff\xd8\xff", Kind("JPEG")),
@@ -112,7 +111,7 @@ _CONTROLS = bytes({*range(0x20)} - {*b"\t\n\f\r\x1b"})
 
 
 def recognize(data: bytes) -> Kind:
-    r"""What a file or a cell is that begins with these bytes; `HEAD_BYTES` of them are enough.
+    r"""Return the kind of a file or cell from its first bytes; `HEAD_BYTES` of them are enough.
 
     >>> recognize(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic").name
     'HEIC'
@@ -122,7 +121,7 @@ def recognize(data: bytes) -> Kind:
 
 
 def describe_file(head: bytes, expected: Kind) -> str:
-    """What stands in the place of a source's file, with the way out; "" for what is `expected`.
+    """Return what a source's file is instead of the `expected` kind, with advice; "" if it is that.
 
     >>> describe_file(b"version https://git-lfs.github.com/spec/v1", JSON)
     'a Git LFS pointer: `git lfs pull` fetches the file'
@@ -153,7 +152,7 @@ def _by_structure(start: bytes) -> Kind | None:
 
 
 def _by_brands(start: bytes) -> Kind:
-    """Of a file in ISO's base media format: HEIC, AVIF, or a film."""
+    """Return the kind of a file in ISO's base media format: HEIC, AVIF, or a video."""
     end = min(int.from_bytes(start[:4], "big"), _LONGEST_BRANDS)
     brands = [start[8:12], *(start[place : place + 4] for place in range(16, end, 4))]
     for names, name in _BRANDS:
@@ -193,7 +192,7 @@ def _by_markup(text: bytes) -> Kind | None:
 
 
 def _is_text(text: bytes) -> bool:
-    """Whether it is UTF-8, but for a character that is cut at the end."""
+    """Whether the data is UTF-8, apart from a character that is cut at the end."""
     try:
         text.decode()
     except UnicodeDecodeError as error:
@@ -203,7 +202,7 @@ def _is_text(text: bytes) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class NamedKind:
-    """Files that no source is made of: what one is called, what several are, and the way out."""
+    """A kind of file that no source consists of: its singular, its plural, and advice."""
 
     one: str
     several: str
@@ -247,7 +246,7 @@ _BY_ENDING: tuple[tuple[tuple[str, ...], NamedKind], ...] = (
 
 
 def recognize_name(name: str) -> NamedKind | None:
-    """What a file with such a name is, if that is known and no source's.
+    """Return the kind of a file with this name; None if it is unknown or a source's.
 
     >>> recognize_name("shards/00000.tar").several
     "tar archives, such as WebDataset's shards"
@@ -256,7 +255,7 @@ def recognize_name(name: str) -> NamedKind | None:
 
 
 LONGEST_PATH = 4096
-"""Characters of a path: what Linux takes. Windows and macOS take less."""
+"""The most characters of a path on Linux; Windows and macOS allow fewer."""
 _DATA_URI = re.compile(r"\s{0,8}data:[\w.+-]*/?[\w.+-]*[;,]", re.IGNORECASE)
 _BASE64_IMAGE = re.compile(
     rf"\s{{0,8}}(?:{'|'.join(_BASE64_IMAGES)})[A-Za-z0-9+/\r\n]{{40,}}={{0,2}}\s*"
@@ -266,9 +265,9 @@ _WINDOWS = re.compile(r"[A-Za-z]:[\\/]|\\\\|[^/]*\\")
 
 
 def not_a_path(text: str) -> str:
-    """What a text is that can be no path, in a few words; "" for one that a file may have.
+    """Return what a text is if it cannot be a path, as a phrase; "" if it can be one.
 
-    It is told from its length and its first characters, before a file system sees it.
+    Only its length and first characters are checked; no file system sees it.
     """
     if _DATA_URI.match(text):
         return f"a data URI of {counted(len(text), 'character')}"
@@ -280,7 +279,7 @@ def not_a_path(text: str) -> str:
 
 
 def recognize_path(path: str) -> str:
-    """What a path is at which there is no file, and the way out; "" for a path as any other.
+    """Return what a path without a file is, with advice; "" for an ordinary path.
 
     >>> recognize_path("https://example.org/a.png").partition(":")[0]
     'a URL'

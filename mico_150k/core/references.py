@@ -1,11 +1,11 @@
-"""Where an instruction speaks of an input: "image 2", "images 1, 2 and 3", "the second image"."""
+"""Finds the inputs that an instruction names: "image 2", "images 1 to 3", "the second image"."""
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 MOST_NAMED = 20
-"""The highest number that can be an input's: "image 2024" speaks of a year."""
+"""The highest number that can be an input's: "image 2024" names a year."""
 
 _WORDS = {
     word: number
@@ -31,7 +31,7 @@ _CARDINALS = "|".join(word for word in _WORDS if not word.endswith(("st", "nd", 
 _PICTURE = r"(?:image|picture|photo|img)"
 _NUMBER = rf"(?:\d{{1,3}}(?![\w%]|\.\d)|(?:{_CARDINALS})\b)"
 # A list of numbers only after the plural: "the man from image 1 and two cats" names one image.
-# What repeats is bounded, so that no stranger's text makes the search slow.
+# Repetitions are bounded, so that no foreign text makes the search slow.
 _REFERENCE = re.compile(
     rf"""
     \b(?=[ipfstne\d])  # how any of these begins: most words are passed by at once
@@ -50,14 +50,14 @@ _PART = re.compile(rf"(?:{_PICTURE}s?[ ]?[#_-]?[ ]?)?\#?({_NUMBER})", re.IGNOREC
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A piece of an instruction; `images` are the inputs it speaks of, from 1; of a range, all."""
+    """A piece of an instruction; `images` are the inputs that it names, from 1, ranges in full."""
 
     text: str
     images: tuple[int, ...] = ()
 
 
 def spans(instruction: str) -> list[Span]:
-    """The instruction in pieces, which joined give it again.
+    """Split an instruction into pieces; joined, they give it back.
 
     >>> [span.images for span in spans("Put images 1 and 2 beside the third image.")]
     [(), (1,), (), (2,), (), (3,), ()]
@@ -68,7 +68,7 @@ def spans(instruction: str) -> list[Span]:
 
 
 def named_images(instruction: str) -> set[int]:
-    """The numbers of the inputs that an instruction speaks of."""
+    """Return the numbers of the inputs that an instruction names, from 1."""
     return {image for span in _spans(instruction) for image in span.images}
 
 
@@ -85,7 +85,7 @@ def _spans(text: str) -> Iterator[Span]:
 
 
 def _parts(found: re.Match[str]) -> Iterator[tuple[int, int, tuple[int, ...]]]:
-    """Start, end and inputs of each place at which one reference names any."""
+    """Yield the start, the end and the inputs of each part of a reference."""
     text = found.group()
     if ordinal := _WORDS.get(text.lower().partition(" ")[0]):
         yield found.start(), found.end(), (ordinal,)

@@ -1,4 +1,4 @@
-"""The one data model: a sample, its images, and where it came from.
+"""The data model: a sample, its images, and its origin in the source.
 
 A source yields unchecked `RawSample`s. `sources/validate` turns each into a
 `Sample`, which every trainer reads in the same way, or into a `SkippedRow` with the reason.
@@ -11,7 +11,7 @@ from mico_150k.core.reasons import Reason
 from mico_150k.core.task import Task
 
 Buffer = bytes | memoryview
-"""Encoded bytes. A view into an Arrow buffer wherever it can be, since copying a terabyte costs."""
+"""Encoded bytes, as a view into an Arrow buffer where possible, to avoid copies."""
 
 MAX_ROW_BYTES = 1 << 30
 """The most bytes of a row's images: an Arrow list of binary holds less than 2 GiB."""
@@ -28,7 +28,7 @@ def as_view(data: Buffer) -> memoryview:
 
 
 def is_text(value: str) -> bool:
-    """Whether it can be encoded: JSON's escapes and damaged files give lone surrogates."""
+    """Whether a text encodes to UTF-8: JSON's escapes and damaged files give lone surrogates."""
     try:
         value.encode()
     except UnicodeEncodeError:
@@ -38,7 +38,7 @@ def is_text(value: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """An image that a source names but does not have: the reason, and the path if there is one."""
+    """An image that a source names but lacks: the reason, and the path if there is one."""
 
     reason: Reason
     detail: str = ""
@@ -46,7 +46,7 @@ class Missing:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a row comes from: a file, relative to the source's root, and the row in it from 0."""
+    """The origin of a row: a file, relative to the source's root, and the row in it, from 0."""
 
     file: str
     row: int
@@ -74,7 +74,7 @@ class RawSample:
 
     @property
     def num_bytes(self) -> int:
-        """Bytes of its images."""
+        """The bytes of the row's images."""
         images = (*self.inputs, self.output)
         return sum(len(image) for image in images if not isinstance(image, Missing))
 
@@ -83,9 +83,13 @@ class RawSample:
 class Image:
     """An encoded image that every trainer sees in the same way.
 
-    `digest` is the XXH3-128 of `data` in hex, `width` and `height` are pixels, `format` is
-    Pillow's name, and `actions` are the causes for which it was re-encoded: empty if the
-    bytes are the source's own.
+    Attributes:
+        data: The encoded bytes.
+        digest: The XXH3-128 of `data` in hex.
+        width: Pixels.
+        height: Pixels.
+        format: Pillow's name of the format.
+        actions: The causes of its re-encoding; empty if the bytes are the source's own.
     """
 
     data: Buffer
@@ -100,9 +104,9 @@ class Image:
 class Sample:
     """Input images, an instruction, and the output image composed of them.
 
-    The order of `inputs` has a meaning ("the bag from image 2") and is the source's. The
-    properties are the values of the configurations' columns; where they are lists over images,
-    inputs come in order, then the output.
+    The order of `inputs` is the source's and has a meaning ("the bag from image 2"). The
+    properties are the values of the configurations' columns; lists over images have the inputs in
+    order, then the output.
     """
 
     source_id: str
@@ -164,11 +168,14 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class SkippedRow:
-    """A row that was skipped, and why: one line of the quarantine file.
+    """A skipped row and the reason: one line of the quarantine file.
 
-    `images` is the number of the row's images. `image` is the unusable one, from 1 in
-    the order of the inputs, or "output"; None if the row as a whole is unusable. `size` is
-    its bytes and `digest` the XXH3-128 of them in hex; 0 and "" where there are none.
+    Attributes:
+        images: How many images the row has.
+        image: The unusable image, from 1 in the order of the inputs, or "output"; None if the row
+            as a whole is unusable.
+        size: Bytes of that image; 0 for none.
+        digest: The XXH3-128 of that image in hex; "" for none.
     """
 
     file: str

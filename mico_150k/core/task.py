@@ -1,7 +1,7 @@
 """The tasks of MICo-150K, and how a folder's spelling names one.
 
-Nobody outside its authors has seen how the release spells its folders, so a spelling is read
-by the words in it, in whatever case and with whatever between them.
+Only the authors know how the release spells its folders. So the words in a name count, in any case
+and with anything between them.
 """
 
 import re
@@ -21,7 +21,7 @@ class Task(str, Enum):
     HOI = "hoi"
     DE_RE = "de_re"
     UNKNOWN = "unknown"
-    """Never guessed. The user sets it for data whose folder names are lost."""
+    """Never detected: the user sets it for data whose folder names are lost."""
 
     def __str__(self) -> str:
         return self.value
@@ -54,8 +54,8 @@ def task_from_spelling(name: str) -> Task | None:
 def task_by_rule(path: str, rules: Mapping[str, Task]) -> Task | None:
     """Return the task that a `--task-map FOLDER=task` rule gives to a path, or None.
 
-    A rule applies to every path with that folder, file name or stem in it, to all below a
-    folder, and to what matches it as a pattern.
+    A rule applies to every path that contains that folder, file name or stem, and to paths that
+    match it as a pattern.
     """
     return next((task for pattern, task in rules.items() if speaks_of(pattern, path)), None)
 
