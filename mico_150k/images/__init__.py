@@ -1,1 +1,1 @@
-"""Pictures: what a header says, whether a file is whole, and the one form all trainers agree on."""
+"""Images: reading headers, checking that files are whole, and re-encoding to one common form."""

@@ -1,4 +1,4 @@
-"""Errors of the libraries that read images: whether an image is to blame, or a line of ours."""
+"""Tells errors that an image causes from mistakes in this package's own code."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,11 +11,19 @@ _OURS = __name__.partition(".")[0]
 
 @contextmanager
 def blaming_the_image(reason: Reason, what: str = "") -> Iterator[None]:
-    """Make whatever a library raises about an image an `UnusableImage`; `what` begins its detail.
+    """Turn whatever a library raises about an image into an `UnusableImage`.
 
     A broken image makes Pillow raise a dozen types, `TypeError` and `AttributeError` among them, so
-    the type tells nothing. The place does: what a line of this package raises is a mistake in it,
-    for which not every image may be skipped. Nor is one to blame for memory that is short.
+    the type is no evidence. The place is: an error that a line of this package raises is a mistake
+    in the package and passes through, since it would skip every image. `MemoryError` passes
+    through as well.
+
+    Args:
+        reason: The reason of the `UnusableImage`.
+        what: The beginning of its detail.
+
+    Raises:
+        UnusableImage: A library could not read the image.
     """
     try:
         yield
@@ -28,7 +36,7 @@ def blaming_the_image(reason: Reason, what: str = "") -> Iterator[None]:
 
 
 def is_ours(error: BaseException) -> bool:
-    """Whether a line of this package raised it: itself, or C code that it has called."""
+    """Whether a line of this package raised the error, itself or through C code that it called."""
     trace = error.__traceback__
     while trace and trace.tb_next:
         trace = trace.tb_next

@@ -1,4 +1,4 @@
-"""Colour profiles: which are sRGB, and how the others get there."""
+"""Color profiles: which of them are sRGB, and the conversion of the others to sRGB."""
 
 import io
 from collections import OrderedDict
@@ -20,10 +20,14 @@ _known: OrderedDict[tuple[bytes, int], bool] = OrderedDict()
 
 
 def is_srgb(profile: bytes, channels: int) -> bool:
-    """Whether a profile leaves colours as they are, which its name does not tell.
+    """Whether a profile leaves colors as they are; its name is not reliable.
 
-    A profile that cannot be read, or is for other channels than the image's, counts as sRGB:
-    every program that shows pictures ignores it.
+    A profile that cannot be read, or that has other channels than the image, counts as sRGB:
+    every image viewer ignores it.
+
+    Args:
+        profile: The ICC profile.
+        channels: Color channels of the image without alpha: 1, 3 or 4.
     """
     key = xxhash.xxh3_128_digest(profile), channels
     if key not in _known:
@@ -34,7 +38,7 @@ def is_srgb(profile: bytes, channels: int) -> bool:
 
 
 def to_srgb(image: Pillow.Image, profile: bytes) -> Pillow.Image:
-    """The image (L, RGB or CMYK) as sRGB; a profile that cannot be used is ignored."""
+    """Return an L, RGB or CMYK image converted to sRGB; an unusable profile is ignored."""
     return _apply(image, profile) or image.convert("RGB")
 
 
@@ -51,14 +55,14 @@ def _leaves_colours(profile: bytes, mode: str) -> bool:
 
 
 def _apply(image: Pillow.Image, profile: bytes) -> Pillow.Image | None:
-    """The image as sRGB; None where the profile cannot be used with it."""
+    """Return the image as sRGB, or None if the profile does not fit it."""
     try:
         return ImageCms.profileToProfile(
             image,
             io.BytesIO(profile),
             ImageCms.createProfile("sRGB"),
             outputMode="RGB",
-            # Optimised, dark greys come out wrong by up to ten steps; this costs milliseconds.
+            # Pillow's optimization saves milliseconds and puts dark grays off by up to ten steps.
             flags=ImageCms.Flags.NOOPTIMIZE,
         )
     except (ImageCms.PyCMSError, OSError, TypeError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""A color space stated in numbers, as PNG's chunks do, and how its values become sRGB's.
+"""Color spaces that a file states in numbers, as PNG's chunks do, and their conversion to sRGB.
 
 values ──curve──► light ──matrix──► light of sRGB's primaries ──sRGB's curve──► values
 """
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image as Pillow
 
-if TYPE_CHECKING:  # imported by those few builds that meet such an image
+if TYPE_CHECKING:  # imported only by the few builds that meet such an image
     import numpy.typing as npt
 
     Array = npt.NDArray[Any]
@@ -33,9 +33,12 @@ _BLACK, _WHITE = 16, 235
 
 @dataclass(frozen=True, slots=True)
 class ColorSpace:
-    """What values mean. `curve` is a name above, or the exponent that makes light of a value.
+    """A color space: a transfer curve and primaries.
 
-    `narrow` is whether black and white are not the least and the largest value.
+    Attributes:
+        curve: A name above, or the exponent that turns a value into light.
+        primaries: The x and y of white, red, green and blue.
+        narrow: Whether black and white lie inside the range of values (video range).
     """
 
     curve: str | float = SRGB_CURVE
@@ -44,13 +47,17 @@ class ColorSpace:
 
     @property
     def is_srgb(self) -> bool:
-        """Whether values may stay as they are, within the tolerance."""
+        """Whether the space equals sRGB within the tolerance, so that values may stay."""
         return self.curve == SRGB_CURVE and not self.narrow and _is_near(self.primaries)
 
     def to_srgb(self, high: Pillow.Image, low: Pillow.Image | None = None) -> Pillow.Image:
-        """An image of mode L or RGB as sRGB in RGB; `low` has the low bytes of 16-bit values.
+        """Return the image converted to sRGB, in mode RGB.
 
-        A grey keeps its color whatever the primaries are: it is their white.
+        A gray stays gray whatever the primaries are, since gray is their white.
+
+        Args:
+            high: The image in mode L or RGB, or the high bytes of its 16-bit values.
+            low: The low bytes of 16-bit values, in the same mode.
         """
         if low is None and (high.mode == "L" or _is_near(self.primaries)):
             table = self._table(8).tolist()
@@ -72,13 +79,13 @@ class ColorSpace:
         if low is not None:
             bits = 16
             values = values.astype(np.uint16) << 8 | np.asarray(low)
-        if values.ndim == 2 or _is_near(self.primaries):  # noqa: PLR2004 - grey has no third axis
+        if values.ndim == 2 or _is_near(self.primaries):  # noqa: PLR2004 - gray has no third axis
             return Pillow.fromarray(self._table(bits)[values]).convert("RGB")
         light = self._light(bits)[values] @ _matrix(self.primaries).T
         return Pillow.fromarray(_srgb_values(light))
 
     def _table(self, bits: int) -> "Array":
-        """For each value that of sRGB."""
+        """Return the sRGB value for each value of `bits` bits."""
         return _srgb_values(self._light(bits))
 
     def _light(self, bits: int) -> "Array":
@@ -87,7 +94,7 @@ class ColorSpace:
 
 @lru_cache(maxsize=16)
 def _light(curve: str | float, bits: int, *, narrow: bool) -> "Array":
-    """The light of each value, black's 0 and white's 1."""
+    """Return the linear light of each value, from 0 (black) to 1 (white)."""
     import numpy as np
 
     most = 2**bits - 1
@@ -101,7 +108,7 @@ def _light(curve: str | float, bits: int, *, narrow: bool) -> "Array":
 
 
 def _of_parts(slope: float, knee: float, offset: float, power: float) -> "Callable[..., Array]":
-    """A curve that is a line up to a value, `knee`, and a power above it."""
+    """Return a curve that is linear up to the value `knee` and a power above it."""
 
     def light(values: "Array") -> "Array":
         import numpy as np
@@ -131,7 +138,7 @@ def _srgb_values(light: "Array") -> "Array":
 
 @lru_cache(maxsize=16)
 def _is_near(primaries: Primaries) -> bool:
-    """Whether colors of these primaries look as those of sRGB's."""
+    """Whether these primaries equal sRGB's within the tolerance."""
     if primaries == SRGB_PRIMARIES:
         return True
     import numpy as np
@@ -141,7 +148,7 @@ def _is_near(primaries: Primaries) -> bool:
 
 @lru_cache(maxsize=16)
 def _matrix(primaries: Primaries) -> "Array":
-    """From light of these primaries to light of sRGB's; white becomes white (Bradford)."""
+    """Return the 3 × 3 matrix from these primaries to sRGB's; white stays white (Bradford)."""
     import numpy as np
 
     inverse: Array = np.linalg.inv(_to_xyz(SRGB_PRIMARIES))
@@ -176,7 +183,7 @@ _LEAST_AREA = 0.001
 
 
 def are_usable(primaries: Primaries) -> bool:
-    """Whether they span colors, with white among them; what does not is ignored by all readers."""
+    """Whether the primaries form a triangle that contains white; readers ignore any others."""
     white, red, green, blue = (primaries[place : place + 2] for place in (0, 2, 4, 6))
     sides = [
         (b[0] - a[0]) * (white[1] - a[1]) - (b[1] - a[1]) * (white[0] - a[0])

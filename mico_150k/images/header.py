@@ -1,4 +1,4 @@
-"""What an image's header says, and how much of an image is looked at before it is believed."""
+"""An image's header as data, and the levels of `--verify`."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -7,14 +7,14 @@ from mico_150k.images.color_space import ColorSpace
 
 
 class Verify(str, Enum):
-    """How much of an image is looked at before it is believed."""
+    """How much of an image is read before its header is trusted."""
 
     HEADER = "header"
-    """Its header alone: the fast way, for data that was checked before."""
+    """The header only: fast, for data that was checked before."""
     STRUCTURE = "structure"
     """Header, checksums and end: catches every truncation and, in PNG, every changed byte."""
     DECODE = "decode"
-    """Structure, then every pixel decoded, by decoders that take no warning lightly."""
+    """Structure, then every pixel, by decoders that treat warnings as errors."""
 
     def __str__(self) -> str:
         return self.value
@@ -22,14 +22,18 @@ class Verify(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class Coding:
-    """What the bytes of a format say that Pillow does not.
+    """What the format's own bytes say and Pillow does not report.
 
-    `channels` are colour channels without alpha, 0 where Pillow's mode tells: of 16-bit grey with
-    alpha it makes RGB. `bits` are bits a channel. `plain` is False for a coding that not every
-    decoder knows (lossless or arithmetic JPEG, any format besides JPEG, PNG and WebP). `late` is
-    whether anything but pixels follows the pixels, which Pillow reads only with them. `sides` are
-    width and height, (0, 0) where only Pillow tells. Color spaces that a file states in numbers go
-    before a profile (`over_profile`) or count where there is none (`under_profile`).
+    Attributes:
+        channels: Color channels without alpha; 0 where Pillow's mode says it. Pillow turns 16-bit
+            gray with alpha into RGB.
+        bits: Bits per channel.
+        plain: False for a coding that not every decoder knows: lossless or arithmetic JPEG, and
+            any format besides JPEG, PNG and WebP.
+        late: Whether metadata follows the pixels; Pillow reads it only after them.
+        sides: Width and height in pixels; (0, 0) where only Pillow reports them.
+        over_profile: A color space in numbers that takes precedence over an ICC profile.
+        under_profile: A color space in numbers that counts only without an ICC profile.
     """
 
     channels: int = 0
@@ -43,13 +47,17 @@ class Coding:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What decides whether trainers agree on a picture. Sides are pixels as stored.
+    """What decides whether all trainers see an image in the same way.
 
-    `channels` are colour channels without alpha: 1 grey, 3 RGB, 4 CMYK. `orientation` is EXIF's
-    or XMP's, 1 where none is given. `icc` is the embedded colour profile, b"" where there is none.
-    Where `color` is not None it counts instead of a profile.
-    `mended` is whether a JPEG lacks its end, or has junk between its segments.
-    `metadata` is whether some of it stops a reader: the picture is the one without it then.
+    Attributes:
+        width: Pixels as stored, before any rotation.
+        height: Pixels as stored.
+        channels: Color channels without alpha: 1 gray, 3 RGB, 4 CMYK.
+        orientation: EXIF's or XMP's number, 1 where none is given.
+        icc: The embedded color profile, b"" without one.
+        color: A color space that counts instead of the profile; None for none.
+        mended: Whether a JPEG lacks its end marker or has junk between its segments.
+        metadata: Whether some metadata stops a reader; the image is then read without it.
     """
 
     format: str

@@ -1,4 +1,4 @@
-"""JPEG by its markers (ITU-T T.81, annex B): whether the file is whole, and how it is coded."""
+"""JPEG's markers (ITU-T T.81, annex B): whether a file is whole, and how it is coded."""
 
 import re
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ _EXTENSIONS = range(0xF0, 0xFE)  # of later parts of the standard; no decoder ta
 _RESTARTS = range(0xD0, 0xD8)
 _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # DHT, JPG and DAC are no frames
 _PLAIN_FRAMES = {0xC0, 0xC1, 0xC2}  # baseline, extended and progressive, with Huffman coding
-_LOSSLESS_FRAMES = {0xC3, 0xC7, 0xCB, 0xCF}  # they quantise nothing
+_LOSSLESS_FRAMES = {0xC3, 0xC7, 0xCB, 0xCF}  # they quantize nothing
 _FIRST_RESERVED, _LAST_RESERVED = 0x02, 0xBF
 _CHANNELS = {1, 3, 4}
 _COMPONENT_BYTES = 3
@@ -46,13 +46,18 @@ class NoMarker(UnusableImage):
 
 
 def read_jpeg(data: memoryview, verify: Verify) -> Coding:
-    """Walk the segments to the end of image; to the first scan only if `verify` is HEADER.
+    """Walk a JPEG's segments to the end of the image.
 
-    Changed bytes within a scan decode to other pixels: no structure shows them, unless they make a
+    Changed bytes within a scan decode to other pixels and break no structure, unless they form a
     marker.
 
-    Raises `UnusableImage`: TRUNCATED before the end of image, CORRUPT where no marker stands
-    where one must, or what decoding needs is not there.
+    Args:
+        data: The whole file.
+        verify: With `Verify.HEADER` the walk ends at the first scan.
+
+    Raises:
+        UnusableImage: TRUNCATED if the end of the image is missing; CORRUPT if a marker is missing
+            where one must be, or a table that decoding needs is absent.
     """
     frame: memoryview | None = None
     frame_marker = scans = 0
@@ -83,7 +88,7 @@ def read_jpeg(data: memoryview, verify: Verify) -> Coding:
 
 
 def check_scans(data: memoryview) -> None:
-    """Raise `UnusableImage` for so many scans that decoding takes minutes; nothing else is told."""
+    """Raise `UnusableImage` for a JPEG with too many scans, which would take minutes to decode."""
     scans = 0
     with suppress(UnusableImage):
         for marker, _, _, _ in segments(data):
@@ -99,9 +104,9 @@ def _check_scans(scans: int) -> None:
 
 
 def without_metadata(data: memoryview) -> bytes:
-    """The same picture without comments and application segments, for one that they stop.
+    """Return the JPEG without comments and application segments, which may stop a reader.
 
-    Adobe's stays: it says what the channels are.
+    Adobe's segment stays: it says what the channels are.
     """
     kept = [SIGNATURE[:2]]
     for marker, _, start, end in segments(data):
@@ -111,9 +116,10 @@ def without_metadata(data: memoryview) -> bytes:
 
 
 def segments(data: memoryview) -> Iterator[tuple[int, memoryview, int, int]]:
-    """Each marker with the body of its segment, and where it starts and ends, to the end of image.
+    """Yield each segment up to the end of the image; a scan includes its coded data.
 
-    A scan's coded data belongs to its segment.
+    Yields:
+        The marker, the segment's body, and the positions where the segment starts and ends.
     """
     start = 2
     for _ in range(_MOST_SEGMENTS):
@@ -122,7 +128,7 @@ def segments(data: memoryview) -> Iterator[tuple[int, memoryview, int, int]]:
         if marker not in _RESTARTS and marker not in {_EOI, _TEM}:
             body, end = _segment(data, position)
         if marker == SOS:
-            # At once, and not before whoever asks for the next one: the header may be all he wants.
+            # Yield at once, before the next marker is read: the caller may want the header only.
             yield marker, body, start, end
             scan_end = _end_of_scan(data, end)
             yield _SCAN, data[end:scan_end], end, scan_end
@@ -148,7 +154,7 @@ def _check_frame(frame: memoryview) -> None:
 
 
 def _tables(body: memoryview) -> Iterator[int]:
-    """The numbers of the quantisation tables in a segment."""
+    """Yield the numbers of the quantization tables in a segment."""
     position = 0
     while position < len(body):
         width, number = 1 + (body[position] >> 4), body[position] & 0x0F
@@ -165,9 +171,9 @@ def _check_tables(frame: memoryview, tables: set[int]) -> None:
 
 
 def _refuse_second_end(rest: memoryview) -> None:
-    """Refuse bytes after the end that end once more: a changed byte has cut the scan short.
+    """Refuse a second end marker after the end: a changed byte has cut the scan short.
 
-    Cameras do append things: zeros, a film, another picture, whose start is no scan's.
+    Cameras append zeros, a video or another image, none of which starts like a scan.
     """
     after = bytes(rest)
     if after.rstrip(b"\0").endswith(END) and after.strip(END + b"\0") and SIGNATURE not in after:
@@ -177,7 +183,7 @@ def _refuse_second_end(rest: memoryview) -> None:
 
 
 def _marker(data: memoryview, position: int) -> tuple[int, int]:
-    """The marker at `position`, after any fill bytes, and where it ends."""
+    """Return the marker at `position`, after any fill bytes, and where it ends."""
     start = position
     while position < len(data) and data[position] == 0xFF:  # noqa: PLR2004 - every marker's first byte
         position += 1
@@ -190,7 +196,7 @@ def _marker(data: memoryview, position: int) -> tuple[int, int]:
 
 
 def _segment(data: memoryview, position: int) -> tuple[memoryview, int]:
-    """The segment's body after its length, and where it ends."""
+    """Return the segment's body after its length, and where it ends."""
     if position + _LENGTH.size > len(data):
         raise UnusableImage(Reason.TRUNCATED, "JPEG ends within a segment")
     end = position + _LENGTH.unpack_from(data, position)[0]
@@ -202,7 +208,7 @@ def _segment(data: memoryview, position: int) -> tuple[memoryview, int]:
 
 
 def _end_of_scan(data: memoryview, position: int) -> int:
-    """Where the marker that ends the scan begins."""
+    """Return the position of the marker that ends the scan."""
     found = _END_OF_SCAN.search(data, position)
     if not found:
         raise UnusableImage(Reason.TRUNCATED, "JPEG ends within its image data")

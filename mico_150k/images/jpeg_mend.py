@@ -1,8 +1,8 @@
-"""JPEGs that break the standard between their parts, and lose no pixel by it.
+"""Repairs JPEGs that break the standard between their segments but have all their pixels.
 
-Some phones leave out the end marker where they append something; some programs leave bytes between
-segments. Decoders pass over both. What is made here is the same image without them, by which a
-strict decoder can tell whether all of it is there.
+Some phones omit the end marker where they append something; some programs leave bytes between
+segments. Decoders ignore both. The repaired copy has neither, so that a strict decoder can check
+whether the image is complete.
 """
 
 import re
@@ -10,7 +10,7 @@ import re
 from mico_150k.core.errors import UnusableImage
 from mico_150k.images import jpeg
 
-# What is appended in place of the end marker, by its first bytes: another JPEG (several pictures in
+# What is appended in place of the end marker, by its first bytes: another JPEG (several images in
 # one file), a film (motion photos), or Samsung's blocks (type, length of a name, the name), whose
 # directory ends the file.
 _TRAILER = re.compile(rb"\xff\xd8\xff|\0[\s\S]{3}ftyp[\w ]{4}")
@@ -22,7 +22,7 @@ _MOST_JUNK = 16
 
 
 def mended(data: memoryview) -> bytes | None:
-    """The JPEG without junk between its segments and with an end; None where that is no help."""
+    """Return the JPEG without junk and with an end marker; None if it cannot be repaired."""
     found = _without_junk(data)
     if found is not None:
         return found
@@ -35,7 +35,7 @@ def mended(data: memoryview) -> bytes | None:
 
 
 def _without_junk(data: memoryview) -> bytes | None:
-    """The same with its segments alone; None where they do not lead to an end."""
+    """Return only the JPEG's segments; None if they do not lead to an end marker."""
     for _ in range(_MOST_JUNK):
         junk = _first_junk(data)
         if junk is None:
@@ -48,7 +48,7 @@ def _without_junk(data: memoryview) -> bytes | None:
 
 
 def _first_junk(data: memoryview) -> int | None:
-    """Where something else stands than a marker; None where nothing does, 0 for other damage."""
+    """Return the position of the first junk; None if there is none, 0 for other damage."""
     try:
         for _ in jpeg.segments(data):
             pass
@@ -60,7 +60,7 @@ def _first_junk(data: memoryview) -> int | None:
 
 
 def _first_scan(data: memoryview) -> int:
-    """Where the first scan's coded data begins; 0 where there is none."""
+    """Return the position of the first scan's coded data; 0 if there is none."""
     try:
         return next(end for marker, _, _, end in jpeg.segments(data) if marker == jpeg.SOS)
     except (StopIteration, UnusableImage):

@@ -1,7 +1,7 @@
-"""From a picture that trainers would read differently to one that they cannot.
+"""Re-encodes an image that trainers would read differently into a form that they all agree on.
 
-Upright, on white, 8-bit RGB, sRGB, the first frame, as PNG. The bytes are the same for the
-same picture and the same Pillow.
+The result is the first frame, upright, on white, 8-bit sRGB, as PNG. The same image and the same
+version of Pillow give the same bytes.
 """
 
 import io
@@ -27,7 +27,7 @@ COMPRESS_LEVEL = 2
 _BITS = 8
 _SIXTEEN_BIT_VALUES = 1 << 16
 
-# EXIF orientation → what makes the picture upright (EXIF 2.3, table 6).
+# EXIF orientation → what makes the image upright (EXIF 2.3, table 6).
 _UPRIGHT = {
     2: Pillow.Transpose.FLIP_LEFT_RIGHT,
     3: Pillow.Transpose.ROTATE_180,
@@ -41,9 +41,12 @@ _UPRIGHT = {
 
 @contextmanager
 def decode(data: Buffer) -> Iterator[Pillow.Image]:
-    """The first frame with all its pixels. Raises `UnusableImage` where they do not all decode.
+    """Yield the first frame, with all its pixels decoded.
 
-    Pillow's switch for truncated files is one for the whole process, and trainers turn it on.
+    Pillow's switch that accepts truncated files is global, and trainers turn it on; here it is off.
+
+    Raises:
+        UnusableImage: Some pixels do not decode.
     """
     tolerant = ImageFile.LOAD_TRUNCATED_IMAGES
     ImageFile.LOAD_TRUNCATED_IMAGES = False
@@ -59,14 +62,18 @@ def decode(data: Buffer) -> Iterator[Pillow.Image]:
 
 
 def normalise(data: Buffer, header: Header) -> bytes:
-    """The picture as an 8-bit RGB PNG that is upright, opaque and sRGB. Raises `UnusableImage`."""
+    """Return the image as an upright, opaque, 8-bit sRGB PNG.
+
+    Raises:
+        UnusableImage: It does not decode, or no RGB form of it is known.
+    """
     encoded = io.BytesIO()
     _picture(data, header).save(encoded, "PNG", compress_level=COMPRESS_LEVEL)
     return encoded.getvalue()
 
 
 def _picture(data: Buffer, header: Header) -> Pillow.Image:
-    """What is encoded. Each step lets go of the pixels before it: they are what takes memory."""
+    """Return the pixels to encode; each step releases those before it to save memory."""
     picture, opacity = _decoded(data, header)
     if header.color and not header.color.is_srgb:
         picture = header.color.to_srgb(picture, _low_bytes(data, header))
@@ -86,7 +93,7 @@ def _picture(data: Buffer, header: Header) -> Pillow.Image:
 
 
 def _decoded(data: Buffer, header: Header) -> tuple[Pillow.Image, Pillow.Image | None]:
-    """Colours in L, RGB or CMYK, and opacity in L or None."""
+    """Return the colors in L, RGB or CMYK, and the opacity in L or None."""
     if header.format == "JPEG":
         check_scans(as_view(data))
     with decode(readable(data, header)) as image:
@@ -94,12 +101,12 @@ def _decoded(data: Buffer, header: Header) -> tuple[Pillow.Image, Pillow.Image |
 
 
 def _eight_bits(image: Pillow.Image, header: Header) -> tuple[Pillow.Image, Pillow.Image | None]:
-    """Colours as the file has them, in L, RGB or CMYK, and opacity in L or None."""
+    """Return the file's own colors in L, RGB or CMYK, and the opacity in L or None."""
     if header.channels == 1:
         return _grey(image, header.coding.bits)
     transparency = image.info.get("transparency")
     if image.mode == "RGB" and transparency is not None and header.coding.bits > _BITS:
-        # Pillow has dropped the low bytes, by which the transparent colour is told from others.
+        # Pillow has dropped the low bytes, which distinguish the transparent color from others.
         raise UnusableImage(Reason.UNDECODABLE, "16-bit RGB with one transparent color")
     if image.mode in {"PA", "RGBA", "RGBa"} or transparency is not None:
         whole = image if image.mode == "RGBA" else image.convert("RGBA")
@@ -113,7 +120,7 @@ def _eight_bits(image: Pillow.Image, header: Header) -> tuple[Pillow.Image, Pill
 
 def _grey(image: Pillow.Image, bits: int) -> tuple[Pillow.Image, Pillow.Image | None]:
     transparent = image.info.get("transparency")
-    if image.mode == "RGBA":  # what Pillow makes of 16-bit grey with alpha
+    if image.mode == "RGBA":  # what Pillow makes of 16-bit gray with alpha
         return image.getchannel("R"), image.getchannel("A")
     if image.mode in {"LA", "La"}:
         plain = image.convert("LA")
@@ -151,9 +158,9 @@ _LOW = {"RGB;16B": "RGB;16L", "RGBA;16B": "RGBA;16L", "LA;16B": "RGBA"}
 
 
 def _low_bytes(data: Buffer, header: Header) -> Pillow.Image | None:
-    """The low bytes of a PNG's 16-bit values, in L or RGB; Pillow gives the high ones alone.
+    """Return the low bytes of a PNG's 16-bit values, in L or RGB; Pillow gives only the high ones.
 
-    Dark values of linear light are told apart by them.
+    Dark values of linear light differ only in these.
     """
     if header.coding.bits != 2 * _BITS:
         return None

@@ -1,6 +1,6 @@
-"""`--verify decode`: every pixel decoded, and what decoders pass over in silence told.
+"""`--verify decode`: decodes every pixel, and reports what decoders silently tolerate.
 
-Pillow takes missing rows for black or grey, and never hears what libjpeg warns of.
+Pillow fills missing rows with black or gray and hides the warnings of libjpeg.
 """
 
 import io
@@ -23,7 +23,11 @@ _COLOUR_SPACES = {1: "GRAY", 3: "RGB", 4: "CMYK"}
 
 
 def check_pixels(data: Buffer, header: Header) -> None:
-    """Decode a probed image. Raises `UnusableImage`, UNDECODABLE where not all of it is there."""
+    """Decode an image after `probe`.
+
+    Raises:
+        UnusableImage: UNDECODABLE if some of its pixels are missing.
+    """
     view = as_view(data)
     if header.format == "PNG":
         check_png_pixels(view)
@@ -34,10 +38,13 @@ def check_pixels(data: Buffer, header: Header) -> None:
 
 
 def check_mended(data: Buffer, header: Header) -> None:
-    """Decode a JPEG that was mended. Raises `UnusableImage` unless all of it is there.
+    """Decode a repaired JPEG.
 
-    A strict decoder must have nothing to say against the mended one. Where Pillow, as trainers open
-    it, reads the file as it is too, it must see the same in both.
+    A strict decoder must accept the repaired copy. If Pillow, as trainers use it, reads the
+    original file too, it must see the same pixels in both.
+
+    Raises:
+        UnusableImage: Some pixels are missing, or the two differ.
     """
     view = as_view(data)
     whole = readable(view, header)
@@ -50,7 +57,7 @@ def check_mended(data: Buffer, header: Header) -> None:
 
 
 def _pixels(data: Buffer) -> str:
-    """A digest of all pixels; "" where they do not decode."""
+    """Return a digest of all pixels; "" if they do not decode."""
     try:
         with decode(data) as image:
             return xxhash.xxh3_128_hexdigest(image.tobytes())
@@ -59,7 +66,7 @@ def _pixels(data: Buffer) -> str:
 
 
 def check_jpeg_pixels(data: memoryview, channels: int) -> None:
-    """Decode with warnings as errors, to an eighth of the size: all coded data is read for it."""
+    """Decode at an eighth of the size, warnings as errors: this still reads all coded data."""
     try:
         _decode_jpeg(data, channels)
     except ValueError as error:
@@ -77,7 +84,7 @@ def _decode_jpeg(data: memoryview, channels: int) -> None:
 
 @cache
 def _whole_jpeg(channels: int) -> memoryview:
-    """A JPEG that decodes, if any does."""
+    """Return a small JPEG that decodes wherever any does."""
     encoded = io.BytesIO()
     mode = {1: "L", 3: "RGB", 4: "CMYK"}[channels]
     Pillow.new(mode, (16, 16)).save(encoded, "JPEG")

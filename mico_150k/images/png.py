@@ -1,7 +1,7 @@
-"""PNG by its chunks (https://www.w3.org/TR/png-3/): whether the file is whole, and how it is coded.
+"""PNG's chunks (https://www.w3.org/TR/png-3/): whether a file is whole, and how it is coded.
 
-Pillow reads on where the specification is broken, and so do trainers, each to another end; what
-is refused here is what they would make different pictures of, or none.
+Pillow and the trainers tolerate files that break the specification, each in its own way. Refused
+here is what they would decode to different images, or to none.
 """
 
 import zlib
@@ -30,7 +30,7 @@ _SURPLUS = 1 << 16
 _MOST_CHUNKS = 100_000
 """An image of `MAX_BYTES` in chunks of 8 kB has a third of it; each costs a reader microseconds."""
 
-# Colour type → values a pixel, colour channels, and bits that a value may have (table 11.1).
+# Color type → values a pixel, color channels, and bits that a value may have (table 11.1).
 _COLOUR_TYPES = {
     0: (1, 1, {1, 2, 4, 8, 16}),
     2: (3, 3, {8, 16}),
@@ -53,7 +53,7 @@ _PASSES = (
 
 
 def _is_remark(kind: bytes, body: memoryview) -> bool:
-    """Whether a chunk is a text that no reader takes for EXIF, XMP, colours or opacity."""
+    """Whether a chunk is a text that no reader takes for EXIF, XMP, colors or opacity."""
     return kind == b"tEXt" and bytes(body).partition(b"\0")[0] in _REMARKS
 
 
@@ -67,9 +67,14 @@ _REMARKS = {
 
 
 def read_png(data: memoryview, verify: Verify) -> Coding:
-    """Walk the chunks to IEND; their CRCs are computed unless `verify` is HEADER.
+    """Walk a PNG's chunks to IEND.
 
-    Raises `UnusableImage`: TRUNCATED before IEND, CORRUPT where a CRC or the order is wrong.
+    Args:
+        data: The whole file.
+        verify: With `Verify.HEADER` no CRC is computed.
+
+    Raises:
+        UnusableImage: TRUNCATED if IEND is missing; CORRUPT if a CRC or the order is wrong.
     """
     ihdr: tuple[int, int, int, int, int, int, int] | None = None
     palette = late = False
@@ -109,7 +114,7 @@ def read_png(data: memoryview, verify: Verify) -> Coding:
 
 
 def without_metadata(data: memoryview) -> bytes:
-    """The same picture by the chunks that make it, for one whose other chunks stop a reader."""
+    """Return the PNG with only the chunks that define its pixels; others may stop a reader."""
     kept = [(kind, body) for kind, body in _chunks(data, Verify.HEADER) if kind in _PICTURE]
     return SIGNATURE + b"".join(
         _CHUNK.pack(len(body), kind) + body + _CRC.pack(zlib_ng.crc32(body, zlib_ng.crc32(kind)))
@@ -118,9 +123,12 @@ def without_metadata(data: memoryview) -> bytes:
 
 
 def check_png_pixels(data: memoryview) -> None:
-    """Unpack the image data, and count it: Pillow takes what is missing for black.
+    """Unpack the image data and count its bytes: Pillow fills what is missing with black.
 
-    Raises `UnusableImage`, UNDECODABLE. An animation's later frames are not looked at.
+    The later frames of an animation are not checked.
+
+    Raises:
+        UnusableImage: UNDECODABLE if the data is damaged or too short.
     """
     _, ihdr = next(_chunks(data, Verify.HEADER))
     missing = _raw_bytes(_IHDR.unpack(ihdr))
@@ -139,7 +147,7 @@ def check_png_pixels(data: memoryview) -> None:
 
 
 def _unpacked(data: memoryview) -> Iterator[int]:
-    """How many bytes each part of the image data unpacks to; what follows its end is ignored."""
+    """Yield how many bytes each part of the image data unpacks to, up to the end of the stream."""
     unpacker = zlib.decompressobj()
     for kind, body in _chunks(data, Verify.HEADER):
         for start in range(0, len(body) if kind == b"IDAT" else 0, _PACKED_AT_ONCE):
@@ -153,7 +161,7 @@ def _unpacked(data: memoryview) -> Iterator[int]:
 
 
 def _chunks(data: memoryview, verify: Verify) -> Iterator[tuple[bytes, memoryview]]:
-    """Every chunk's type and body, to IEND."""
+    """Yield the type and body of each chunk, up to IEND."""
     position = len(SIGNATURE)
     for _ in range(_MOST_CHUNKS):
         kind, body, position = _next_chunk(data, position, verify)
@@ -164,7 +172,7 @@ def _chunks(data: memoryview, verify: Verify) -> Iterator[tuple[bytes, memoryvie
 
 
 def _next_chunk(data: memoryview, start: int, verify: Verify) -> tuple[bytes, memoryview, int]:
-    """The chunk at `start`: its type, its body, and where the next one begins."""
+    """Return the type and body of the chunk at `start`, and where the next one begins."""
     body_start = start + _CHUNK.size
     if body_start + _CRC.size > len(data):
         raise UnusableImage(Reason.TRUNCATED, "PNG ends before IEND")
@@ -193,7 +201,7 @@ def _read_ihdr(kind: bytes, body: memoryview) -> tuple[int, int, int, int, int, 
 
 
 def _raw_bytes(ihdr: tuple[int, ...]) -> int:
-    """Bytes of the image data once unpacked: a filter's and the pixels' of each line."""
+    """Return the size of the unpacked image data: one filter byte and the pixels for each line."""
     width, height, bits, colour_type, *_, interlaced = ihdr
     pixel_bits = bits * _COLOUR_TYPES[colour_type][0]
     total = 0

@@ -1,7 +1,7 @@
-"""What PNG's chunks say of colors (https://www.w3.org/TR/png-3/, section 4.3): one of them counts.
+"""The color space of a PNG, from its chunks (https://www.w3.org/TR/png-3/, section 4.3).
 
-cICP goes before iCCP, that before sRGB, and that before gAMA and cHRM. Pillow finds
-the profile.
+Only one kind counts: cICP precedes iCCP, which precedes sRGB, which precedes gAMA and cHRM. Pillow
+reads the profile (iCCP).
 """
 
 from struct import Struct
@@ -56,17 +56,24 @@ _XYZ = 10
 
 
 def stated(chunks: dict[bytes, bytes]) -> tuple[ColorSpace | None, ColorSpace | None]:
-    """What a PNG's chunks of these `KINDS` say: what goes before a profile, and what after it.
+    """Return the color spaces that a PNG's chunks state.
 
-    None where they say nothing, or nothing that a reader would heed. Raises `UnusableImage` where
-    the values have no one form in sRGB.
+    Args:
+        chunks: Type → body of the chunks of these `KINDS`.
+
+    Returns:
+        The space that precedes a profile and the one that counts without a profile; None where the
+        chunks state nothing, or nothing that readers apply.
+
+    Raises:
+        UnusableImage: The values have no single form in sRGB.
     """
     before = _of_code_points(chunks.get(b"cICP", b""))
     if len(chunks.get(b"sRGB", b"")) == 1:
         return before, ColorSpace()
     gamma = _gamma(chunks.get(b"gAMA", b""))
     if gamma is None:
-        return before, None  # readers heed cHRM beside it alone
+        return before, None  # readers apply cHRM only beside it
     primaries = _primaries(chunks.get(b"cHRM", b"")) or SRGB_PRIMARIES
     if abs(gamma / _SRGB_GAMMA - 1) <= _GAMMA_TOLERANCE and ColorSpace(primaries=primaries).is_srgb:
         return before, ColorSpace()  # what encoders write for sRGB, whose curve is no power
@@ -74,7 +81,7 @@ def stated(chunks: dict[bytes, bytes]) -> tuple[ColorSpace | None, ColorSpace | 
 
 
 def _of_code_points(body: bytes) -> ColorSpace | None:
-    """A cICP chunk's; None for what is unspecified, reserved, or no RGB."""
+    """Return the color space of a cICP chunk; None if it is unspecified, reserved or not RGB."""
     if len(body) != _CICP_BYTES:
         return None
     primaries, curve, matrix, full = body

@@ -1,7 +1,7 @@
-"""An image's header by its bytes, and the limits beyond which no trainer could use it.
+"""Reads an image's header, and checks the limits beyond which no trainer can use an image.
 
-A format's own module says whether the file is whole. What stands in it is told by Pillow, since
-all trainers see a picture through it; metadata that stops it would stop them.
+A format's own module checks whether the file is whole. Pillow reads the rest, since all trainers
+see an image through Pillow; metadata that stops Pillow would stop them.
 """
 
 import io
@@ -27,7 +27,7 @@ from mico_150k.images.jpeg_mend import mended
 from mico_150k.images.room import check_room
 
 MAX_BYTES = 256 << 20
-"""A file above this is no picture of this kind; it would be held in memory several times."""
+"""A file above this is skipped: memory would hold it several times."""
 MAX_PIXELS = 89_478_485
 """Pillow warns of a decompression bomb above this; BAGEL stops at 200 million, the others here."""
 MIN_SIDE = 16
@@ -49,22 +49,30 @@ _TURNED = range(2, 9)
 
 @cache
 def readable_formats() -> tuple[str, ...]:
-    """The formats above that the installed Pillow reads."""
+    """Return those of the formats above that the installed Pillow reads."""
     Pillow.init()
     return tuple(name for name in (*PLAIN_FORMATS, *OTHER_FORMATS) if name in Pillow.OPEN)
 
 
 def _other_formats() -> tuple[str, ...]:
-    # Asked for only where one is met: they make Pillow import all that it knows.
+    # Called only when such a file is met: it makes Pillow import all its plugins.
     return tuple(name for name in readable_formats() if name not in PLAIN_FORMATS)
 
 
 def probe(data: Buffer, verify: Verify = Verify.STRUCTURE, room: int | None = None) -> Header:
-    """Read the header, check the limits, and check that the file is whole as far as `verify` says.
+    """Read an image's header, and check its limits and whether the file is whole.
 
-    No pixel is decoded here, but of a PNG with metadata after its pixels; `Verify.DECODE` is the
-    caller's to finish. Raises `UnusableImage`, and `MemoryTooSmall` where decoding it needs more
-    than `room`.
+    No pixel is decoded here, except for a PNG with metadata after its pixels. With
+    `Verify.DECODE` the caller has to decode the image itself.
+
+    Args:
+        data: The encoded image.
+        verify: How much to check.
+        room: The bytes of memory that decoding may take; None for no limit.
+
+    Raises:
+        UnusableImage: The image is damaged, too large, too small or not an image.
+        MemoryTooSmall: Decoding needs more than `room`.
     """
     view = as_view(data)
     if not view.nbytes:
@@ -82,9 +90,10 @@ def probe(data: Buffer, verify: Verify = Verify.STRUCTURE, room: int | None = No
 
 
 def probe_to_decode(data: Buffer) -> Header:
-    """The header of an image that is decoded next, checked so that this takes no minutes.
+    """Return the header of an image to decode, after refusing one that would take minutes.
 
-    Raises `UnusableImage`.
+    Raises:
+        UnusableImage: The image is damaged or over a limit.
     """
     header = probe(data, Verify.HEADER)
     if header.format == "JPEG":
@@ -93,7 +102,7 @@ def probe_to_decode(data: Buffer) -> Header:
 
 
 def readable(data: Buffer, header: Header) -> memoryview | bytes:
-    """The picture's bytes; mended or without metadata, where `header` says that a reader stops."""
+    """Return the image's bytes, repaired or without metadata where `header` says it is needed."""
     view = as_view(data)
     if header.mended:
         view = memoryview(mended(view) or view)
@@ -108,7 +117,7 @@ _BARE: dict[str, Callable[[memoryview], bytes]] = {
 
 
 def _jpeg_header(view: memoryview, verify: Verify, room: int | None) -> Header:
-    """What a JPEG says; one that may be whole but for its markers is the caller's to decode."""
+    """Return a JPEG's header; the caller decodes one whose markers are broken."""
     try:
         coding = jpeg.read_jpeg(view, verify)
     except UnusableImage:
@@ -122,7 +131,7 @@ def _jpeg_header(view: memoryview, verify: Verify, room: int | None) -> Header:
 
 
 def _plain_header(view: memoryview, name: str, coding: Coding, room: int | None) -> Header:
-    """What Pillow says of a whole file; of the bare picture, where metadata stops it."""
+    """Return the header that Pillow reads; without the metadata, if that stops Pillow."""
     if all(coding.sides):  # before Pillow makes room for them, as it does for WebP
         _check_limits(*coding.sides)
     if coding.late:
@@ -161,10 +170,16 @@ def _other_header(view: memoryview) -> Header:
 
 
 def _opened(file: Any, name: str, coding: Coding) -> Header:  # noqa: ANN401 - a file, of any kind
-    """What Pillow says; `name` is the format, "" for one of `OTHER_FORMATS`. Raises whatever."""
+    """Return what Pillow reads, and let its errors pass.
+
+    Args:
+        file: The open image.
+        name: The format, "" for one of `OTHER_FORMATS`.
+        coding: What the format's own module found.
+    """
     formats = (name,) if name else _other_formats()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what is wrong with it is said by an error
+        warnings.simplefilter("ignore")  # an error reports what is wrong with it
         try:
             with Pillow.open(file, formats=formats) as image:
                 _check_limits(*image.size)
@@ -177,7 +192,7 @@ def _opened(file: Any, name: str, coding: Coding) -> Header:  # noqa: ANN401 - a
                     channels=coding.channels or _CHANNELS.get(image.mode.partition(";")[0], 3),
                     palette=image.mode in {"P", "PA"},
                     alpha=image.has_transparency_data,
-                    # A JPEG may hold more pictures after its end, which no trainer looks for.
+                    # A JPEG may hold more images after its end, which no trainer looks for.
                     animated=name != "JPEG" and getattr(image, "is_animated", False),
                     icc=icc,
                     color=coding.over_profile or (None if icc else coding.under_profile),
@@ -193,7 +208,7 @@ def _profile(image: Pillow.Image) -> bytes:
 
 
 def _bits(image: Pillow.Image) -> int:
-    """Bits a channel of another format than the plain three."""
+    """Return the bits per channel of a format besides JPEG, PNG and WebP."""
     tags: Any = getattr(image, "tag_v2", {})
     stored = tags.get(_TIFF_BITS, (0,))
     stored = stored if isinstance(stored, tuple) else (stored,)
@@ -202,7 +217,7 @@ def _bits(image: Pillow.Image) -> int:
     if (any(stored) and not _WHOLE_BITS.issuperset(stored)) or (bits > _EIGHT and inverted):
         raise UnusableImage(
             Reason.UNDECODABLE,
-            f"TIFF with {' or '.join(map(str, stored))} bit a channel, which Pillow does not scale",
+            f"TIFF with {'/'.join(map(str, stored))}-bit channels, which Pillow does not scale",
         )
     if image.format == "PPM" and image.mode == "I":
         return 16
@@ -213,15 +228,15 @@ _EIGHT = 8
 
 
 def _orientation(image: Pillow.Image, *, late: bool) -> int:
-    """How EXIF or XMP say that the picture is turned, as `datasets` and Pillow find it.
+    """Return the orientation from EXIF or XMP, as `datasets` and Pillow find it.
 
-    Raises whatever Pillow does on metadata that is none.
+    Pillow's errors on broken metadata pass through.
     """
     if hasattr(image, "tag_v2"):
         return 1  # Pillow turns a TIFF by itself
     if late:
         image.load()
-    # The class's own would decode every PNG without EXIF, to look behind its pixels.
+    # The PNG class's own method would decode every PNG without EXIF, to look behind its pixels.
     value = Pillow.Image.getexif(image).get(ExifTags.Base.Orientation)
     return next((turn for turn in _TURNED if value == turn), 1)
 

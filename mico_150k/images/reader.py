@@ -1,4 +1,4 @@
-"""Encoded bytes in, an `Image` out that every trainer sees alike."""
+"""Turns encoded bytes into an `Image` that every trainer sees in the same way."""
 
 from collections import OrderedDict
 
@@ -15,21 +15,23 @@ from mico_150k.images.room import check_room
 from mico_150k.images.rules import causes
 
 CACHED_BYTES = 64 << 20
-"""Of normalised pictures. MICo-150K uses an input about four times; decoding is what costs."""
+"""Re-encoded images to remember: MICo-150K uses an input about four times, and decoding is slow."""
 
 
 def digest_of(data: Buffer) -> str:
-    """XXH3-128 in hex: as fast as memory, and no two of a million pictures share one by chance."""
+    """Return the XXH3-128 of an image in hex, 32 digits; a million images share none by chance."""
     return xxhash.xxh3_128_hexdigest(data)
 
 
 class ImageReader:
-    """Probes, verifies and, where trainers would disagree, normalises."""
+    """Probes and verifies images, and re-encodes those that trainers would read differently."""
 
     def __init__(self, verify: Verify = Verify.STRUCTURE, room: int | None = None) -> None:
-        """`verify` says how much of each image is looked at.
+        """Make a reader.
 
-        `room` are the bytes that decoding one may take; None is without a limit.
+        Args:
+            verify: How much of each image to check.
+            room: The bytes of memory that decoding one image may take; None for no limit.
         """
         self._verify = verify
         self._room = room
@@ -37,9 +39,11 @@ class ImageReader:
         self._cached_bytes = 0
 
     def read(self, data: Buffer) -> Image:
-        """The image itself where its bytes may stay, else its normal form.
+        """Return the image with its own bytes if they may stay, else re-encoded.
 
-        Raises `UnusableImage`, and `MemoryTooSmall` where there is no room to decode it.
+        Raises:
+            UnusableImage: It is damaged, over a limit or not an image.
+            MemoryTooSmall: Decoding it needs more than `room`.
         """
         if not isinstance(data, bytes):
             data = as_view(data)

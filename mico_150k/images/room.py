@@ -1,8 +1,8 @@
-"""What memory an image takes while it is decoded, and whether that much is allowed.
+"""The memory that decoding an image takes, and the check that it is allowed.
 
-The header of an image in a Parquet file is not known before the build comes to it. So a worker's
-forecast has room for images of a common size, and one that needs more than is left stops the build
-before it is decoded, with the way out. It is not skipped: what comes out may not depend on memory.
+A build learns the size of an image in a Parquet file only when it reads it. So a worker's forecast
+includes images of a common size, and an image that needs more stops the build before it is
+decoded. It is not skipped, since the result may not depend on memory.
 """
 
 from mico_150k.core.errors import MemoryTooSmall
@@ -18,13 +18,24 @@ _PLAIN = {"JPEG", "PNG", "WEBP"}
 
 
 def needed(image_format: str, width: int, height: int, size: int) -> int:
-    """Bytes that decoding and re-encoding take at their peak, for a file of `size` bytes."""
+    """Return the peak memory, in bytes, of decoding and re-encoding an image.
+
+    Args:
+        image_format: Pillow's name of the format.
+        width: Pixels.
+        height: Pixels.
+        size: Bytes of the encoded image.
+    """
     each = _BYTES_A_PIXEL if image_format in _PLAIN else _OTHER_BYTES_A_PIXEL
     return width * height * each + size
 
 
 def check_room(room: int | None, image_format: str, sides: tuple[int, int], size: int) -> None:
-    """Raise `MemoryTooSmall` where an image needs more than `room`; None is without a limit."""
+    """Check that an image can be decoded in `room` bytes; None is no limit.
+
+    Raises:
+        MemoryTooSmall: It needs more.
+    """
     need = needed(image_format, *sides, size)
     if room is None or need <= room:
         return

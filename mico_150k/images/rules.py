@@ -1,7 +1,7 @@
-"""The one table: for which causes an image is normalised. Without a cause, its bytes stay.
+"""The table of causes for re-encoding an image. Without a cause, its bytes stay.
 
-Trainers open a picture in different ways (`the README`). Where a cause below holds
-they see different pictures, or another one than a person does; where none holds they agree.
+Trainers open an image in different ways (docs/images.md). If a cause below holds, they see
+different pixels, or others than a person sees; if none holds, they agree.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from mico_150k.images.header import Header
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """One line of the table. `name` stands in the column `actions` and in the report."""
+    """One line of the table; `name` is the value in the column `actions` and in the report."""
 
     name: str
     holds: Callable[[Header], bool]
@@ -81,5 +81,5 @@ _BITS = 8
 
 
 def causes(header: Header) -> tuple[str, ...]:
-    """The names of the causes that hold, in the table's order; empty where the bytes may stay."""
+    """Return the names of the causes that hold, in the table's order; empty if the bytes stay."""
     return tuple(cause.name for cause in CAUSES if cause.holds(header))

@@ -1,4 +1,4 @@
-"""Small pictures for a page and for a card."""
+"""Thumbnails for the preview page and the card."""
 
 import base64
 import io
@@ -20,7 +20,7 @@ METHOD = 2
 
 @dataclass(frozen=True, slots=True)
 class Thumbnail:
-    """A small WebP, its sides in pixels; `fault` says why there is none, and is "" else."""
+    """A small WebP with its sides in pixels; `fault` says why there is none, or is ""."""
 
     data: bytes = b""
     width: int = 0
@@ -29,14 +29,17 @@ class Thumbnail:
 
     @property
     def uri(self) -> str:
-        """The picture as a `data:` address."""
+        """The thumbnail as a `data:` URI."""
         return f"data:image/webp;base64,{base64.b64encode(self.data).decode()}"
 
 
 def shrink(data: Buffer, side: int) -> Pillow.Image:
-    """The picture in RGB with both sides at most `side`. Raises `UnusableImage`.
+    """Return the image in RGB with both sides at most `side` pixels.
 
-    The header is looked at first, so that no bomb is decoded, whoever wrote the dataset.
+    The header is checked first, so that no decompression bomb is decoded.
+
+    Raises:
+        UnusableImage: It does not decode.
     """
     probe_to_decode(data)
     with (
@@ -50,7 +53,7 @@ def shrink(data: Buffer, side: int) -> Pillow.Image:
 
 
 def make_thumbnail(data: Buffer, side: int) -> Thumbnail:
-    """A thumbnail, or the fault for which there is none."""
+    """Return a thumbnail with sides of at most `side` pixels, or the fault that prevents it."""
     try:
         picture = shrink(data, side)
     except UnusableImage as error:

@@ -1,4 +1,4 @@
-"""WebP by its RIFF chunks (RFC 9649): whether the file is whole. libwebp says the rest."""
+"""WebP's RIFF chunks (RFC 9649): whether a file is whole. libwebp checks the rest."""
 
 from collections.abc import Iterator
 from struct import Struct
@@ -30,10 +30,11 @@ _SIDE_MASK = (1 << _SIDE_BITS) - 1
 
 
 def read_webp(data: memoryview) -> Coding:
-    """Walk the RIFF chunks to the length that the file gives itself.
+    """Walk the RIFF chunks to the length that the file states.
 
-    Raises `UnusableImage`: TRUNCATED where bytes are missing, CORRUPT where chunks do not fit, or
-    are not those of one picture.
+    Raises:
+        UnusableImage: TRUNCATED if bytes are missing; CORRUPT if chunks do not fit, or are not
+            those of one image.
     """
     if len(data) < _RIFF_HEADER:
         raise UnusableImage(Reason.TRUNCATED, "WebP ends within its RIFF header")
@@ -61,7 +62,7 @@ def read_webp(data: memoryview) -> Coding:
 
 
 def without_metadata(data: memoryview) -> bytes:
-    """The same picture by the chunks that make it, for one whose other chunks stop a reader."""
+    """Return the WebP with only the chunks that define its pixels; others may stop a reader."""
     kept = [WEBP]
     for kind, body in _chunks(data, len(data)):
         if kind in _PICTURE:
@@ -73,7 +74,7 @@ def without_metadata(data: memoryview) -> bytes:
 
 
 def _chunks(data: memoryview, end: int) -> Iterator[tuple[bytes, memoryview]]:
-    """Every chunk's type and body."""
+    """Yield each chunk's type and body."""
     position = _RIFF_HEADER
     for _ in range(_MOST_CHUNKS):
         if position + _CHUNK.size > end:
@@ -94,7 +95,7 @@ def _canvas(body: memoryview) -> tuple[int, int]:
 
 
 def _lossy(body: memoryview) -> tuple[int, int]:
-    """Sides of a VP8 key frame that is shown, and whose partitions fit (RFC 6386, section 9.1)."""
+    """Return the sides of a visible VP8 key frame whose partitions fit (RFC 6386, section 9.1)."""
     tag = body[0] if len(body) >= _LOSSY_HEADER else 1
     if tag & 1 or not tag & _SHOWN or bytes(body[3:6]) != b"\x9d\x01\x2a":
         raise UnusableImage(Reason.CORRUPT, "WebP's image data is not a VP8 key frame")
@@ -105,7 +106,7 @@ def _lossy(body: memoryview) -> tuple[int, int]:
 
 
 def _lossless(body: memoryview) -> tuple[int, int]:
-    """Sides of a VP8L image (RFC 9649, section 3.4)."""
+    """Return the sides of a VP8L image in pixels (RFC 9649, section 3.4)."""
     packed = _SIZE.unpack_from(body, 1)[0] if len(body) >= _LOSSLESS_HEADER else 0
     if not packed or body[0] != _LOSSLESS_SIGNATURE or packed >> _LOSSLESS_VERSION_SHIFT:
         raise UnusableImage(Reason.CORRUPT, "WebP's image data is not a VP8L stream")
