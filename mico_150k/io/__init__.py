@@ -1,1 +1,1 @@
-"""Files, locks, storage, Arrow and Parquet: how bytes are read and written, whatever they are."""
+"""Reading and writing: files, locks, storage, Arrow and Parquet."""

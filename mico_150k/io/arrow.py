@@ -1,7 +1,7 @@
-"""Arrow arrays of Python values, made of their buffers.
+"""Makes Arrow arrays of Python values directly from buffers.
 
-`pa.array` would do for small values, but it asks pandas first what they are, and imports it:
-half a second of every worker process.
+`pa.array` would do for small values, but it imports pandas, which costs every worker process half
+a second.
 """
 
 from array import array
@@ -16,7 +16,7 @@ from mico_150k.core.sample import Buffer
 
 
 def array_of(values: Sequence[Any], arrow_type: pa.DataType) -> pa.Array:
-    """An array of texts, of integers, or of lists of either to any depth; none of them null."""
+    """Return an array of texts, integers, or lists of either to any depth, without nulls."""
     if pt.is_list(arrow_type):
         flat = list(chain.from_iterable(values))
         return list_array(array_of(flat, arrow_type.value_type), values, arrow_type)
@@ -29,13 +29,19 @@ def array_of(values: Sequence[Any], arrow_type: pa.DataType) -> pa.Array:
 
 
 def list_array(flat: pa.Array, lists: Sequence[Sequence[Any]], arrow_type: pa.DataType) -> pa.Array:
-    """What stands in these lists, which is `flat`, as an array of lists."""
+    """Return an array of lists.
+
+    Args:
+        flat: The values of all lists, one after the other.
+        lists: The lists; only their lengths are used.
+        arrow_type: The type of the array, a list type.
+    """
     buffers = [None, _offsets(lists)]
     return pa.Array.from_buffers(arrow_type, len(lists), buffers, children=[flat])
 
 
 def binary_array(values: Sequence[Buffer]) -> pa.BinaryArray:
-    """The values in one array, copied once.
+    """Return the values in one array, copied once.
 
     Joining arrays of one value each takes less than half the time of `pa.array(values)`, which
     appends and grows; measured on images of a megabyte.
@@ -55,9 +61,9 @@ def binary_array(values: Sequence[Buffer]) -> pa.BinaryArray:
 
 
 _CODES = {pa.int32(): "i", pa.uint16(): "H"}
-"""Of Python's `array`, of the same width."""
+"""Type codes of Python's `array`, by Arrow type."""
 
 
 def _offsets(values: Sequence[Any]) -> pa.Buffer:
-    """Where each value starts and ends in what holds them all."""
+    """Return the offsets at which each value starts and ends."""
     return pa.py_buffer(array("i", accumulate(map(len, values), initial=0)))

@@ -14,7 +14,7 @@ from mico_150k.core.sample import Buffer, Missing, as_view
 
 Cell = Buffer | Missing
 ReadPath = Callable[[str], Any]
-"""What stands for an image that is named and not embedded: made of its path."""
+"""Turns the path of an image that is not embedded into what stands for it."""
 
 NULL = Missing(Reason.NULL_IMAGE)
 
@@ -23,7 +23,7 @@ _JSON, UUID_TYPE = "arrow.json", "arrow.uuid"
 
 
 def plain_array(array: pa.Array) -> pa.Array:
-    """The same values without what is wrapped around them: extensions, dictionaries, runs."""
+    """Return the values without extension types, dictionary encoding or run-end encoding."""
     while True:
         if isinstance(array, pa.ExtensionArray):
             array = array.storage
@@ -36,9 +36,14 @@ def plain_array(array: pa.Array) -> pa.Array:
 
 
 def image_cells(array: pa.Array, read_path: ReadPath) -> list[Any]:
-    """Each cell of a column of images: `{bytes, path}`, binary of any kind, or path texts.
+    """Return each cell of a column of images: `{bytes, path}`, binary of any kind, or paths.
 
-    `read_path` stands for an image that is named and not embedded.
+    Args:
+        array: The column.
+        read_path: Called with the path of each image that is not embedded.
+
+    Returns:
+        A view of each image's bytes, or what `read_path` returned; None for a null.
     """
     array = plain_array(array)
     if pt.is_struct(array.type):
@@ -49,7 +54,7 @@ def image_cells(array: pa.Array, read_path: ReadPath) -> list[Any]:
 
 
 def image_lists(array: pa.Array, read_path: ReadPath) -> list[list[Any]]:
-    """Each cell of a column of image lists; a null list has no images."""
+    """Return each cell of a column of image lists, as `image_cells` does; a null list is empty."""
     array = plain_array(array)
     bounds = _bounds(array)
     start = min((begin for begin, _ in bounds), default=0)
@@ -59,7 +64,7 @@ def image_lists(array: pa.Array, read_path: ReadPath) -> list[list[Any]]:
 
 
 def _bounds(array: pa.Array) -> list[tuple[int, int]]:
-    """Where each list begins and ends among `array.values`; nowhere for a null.
+    """Return where each list starts and ends in `array.values`; (0, 0) for a null.
 
     Lists are not cast into each other: pyarrow 26 loses values of list views that have a null.
     """
@@ -82,9 +87,9 @@ def _bounds(array: pa.Array) -> list[tuple[int, int]]:
 
 
 def plain_values(array: pa.Array) -> list[Any]:
-    """The values in Python; a text that is no valid UTF-8 becomes one that is no text either.
+    """Return the values in Python; a text of invalid UTF-8 becomes a lone surrogate.
 
-    UUIDs are their texts, and a text in a column of JSON is what it says there.
+    UUIDs become texts, and the JSON strings of a JSON column become the texts that they encode.
     """
     kind = array.type.extension_name if isinstance(array.type, pa.BaseExtensionType) else ""
     array = plain_array(array)
@@ -98,7 +103,7 @@ def plain_values(array: pa.Array) -> list[Any]:
 
 
 def _json_text(value: Any) -> Any:  # noqa: ANN401 - any column's value
-    """The text that a JSON string stands for; all else as it is written."""
+    """Return the text that a JSON string encodes, and any other value as it is."""
     try:
         return json.loads(value) if value and value.startswith('"') else value
     except ValueError:
@@ -113,7 +118,7 @@ def _plain(value: pa.Scalar) -> Any:  # noqa: ANN401 - any column's value
 
 
 NO_TEXT = "\udcff"
-"""Half of a character: whoever needs a text finds that this is none."""
+"""A lone surrogate, which is not a valid text."""
 
 
 def _struct_cells(array: pa.StructArray, read_path: ReadPath) -> list[Any]:
@@ -130,7 +135,7 @@ def _struct_cells(array: pa.StructArray, read_path: ReadPath) -> list[Any]:
 
 
 def _views(array: pa.Array) -> list[memoryview | None]:
-    """A view of each value of a binary array, None for a null."""
+    """Return a view of each value of a binary array, None for a null."""
     array = plain_array(array)
     if not (pt.is_binary(array.type) or pt.is_large_binary(array.type)):
         array = array.cast(pa.large_binary())
@@ -149,7 +154,7 @@ def _views(array: pa.Array) -> list[memoryview | None]:
 
 
 def is_list(arrow_type: pa.DataType) -> bool:
-    """Whether its values are lists of any kind."""
+    """Whether a type's values are lists of any kind."""
     return bool(
         pt.is_list(arrow_type)
         or pt.is_large_list(arrow_type)
@@ -163,14 +168,14 @@ def _is_list_view(arrow_type: pa.DataType) -> bool:
 
 
 def holds_numbers(arrow_type: pa.DataType) -> bool:
-    """Whether its values are numbers, of whatever width."""
+    """Whether a type's values are numbers of any width."""
     return bool(
         pt.is_integer(arrow_type) or pt.is_floating(arrow_type) or pt.is_decimal(arrow_type)
     )
 
 
 def holds_binary(arrow_type: pa.DataType) -> bool:
-    """Whether its values are bytes, of whatever width."""
+    """Whether a type's values are bytes, with offsets of any width."""
     return bool(
         pt.is_binary(arrow_type)
         or pt.is_large_binary(arrow_type)
@@ -180,7 +185,7 @@ def holds_binary(arrow_type: pa.DataType) -> bool:
 
 
 def holds_text(arrow_type: pa.DataType) -> bool:
-    """Whether its values are texts, of whatever width."""
+    """Whether a type's values are texts, with offsets of any width."""
     return bool(
         pt.is_string(arrow_type) or pt.is_large_string(arrow_type) or pt.is_string_view(arrow_type)
     )

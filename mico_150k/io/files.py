@@ -1,4 +1,4 @@
-"""Files that are whole or not there: written under another name, then renamed."""
+"""Writes files atomically: under another name first, then renamed."""
 
 import errno
 import glob
@@ -21,17 +21,20 @@ _HASH_BYTES = 1 << 20
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Write a small file so that a reader sees the old one or the new one, never half of it."""
+    """Write a small file; a reader sees the old one or the new one, never half of it."""
     with written_whole(path) as temporary:
         temporary.write_bytes(data)
 
 
 @contextmanager
 def written_whole(path: Path, *, settled: bool = True) -> Iterator[Path]:
-    """A place to write a file at, which gets its name at the end; a failure leaves nothing.
+    """Yield a temporary path to write a file at; it is renamed at the end, or removed on failure.
 
-    The file is on the disk then, unless it need not be `settled`. The place is this thread's own,
-    since several may write one file.
+    The temporary path belongs to this thread, since several may write the same file.
+
+    Args:
+        path: The file's final path.
+        settled: Whether to flush the file to the disk.
     """
     temporary = partial(path, f"{process_mark()}-{threading.get_ident()}")
     with disk_errors(path):
@@ -42,21 +45,22 @@ def written_whole(path: Path, *, settled: bool = True) -> Iterator[Path]:
                 _bring_to_disk(temporary)
             temporary.replace(path)
         except BaseException:
-            with suppress(OSError):  # a disk that takes no file lets none be removed either
+            with suppress(OSError):  # a read-only disk allows no removal either
                 temporary.unlink(missing_ok=True)
             raise
 
 
 def write_json(path: Path, plain: Any) -> None:  # noqa: ANN401 - any JSON value
-    """Write JSON that a person may read; the same value gives the same bytes."""
+    """Write a value as indented JSON; the same value gives the same bytes."""
     text = json.dumps(plain, indent=2, ensure_ascii=False, sort_keys=True)
     write_atomically(path, (text + "\n").encode())
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The JSON object in a file; empty where there is none, or something else.
+    """Return the JSON object in a file; empty if the file is missing or holds something else.
 
-    Raises `NotRegular` for a FIFO, a device or a file far too large in its place.
+    Raises:
+        NotRegular: A FIFO, a device or a file far too large is in its place.
     """
     try:
         found = parse_json(read_small(path))
@@ -66,9 +70,12 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def create_json(path: Path, plain: Any) -> bool:  # noqa: ANN401 - any JSON value
-    """Write a JSON file whole unless there is one: of many processes that try, one does.
+    """Write a JSON file unless it exists; of many processes that try, one succeeds.
 
-    False where it was there. Where the file system has no links, the last one's file stays.
+    On a file system without hard links, the file of the last process stays.
+
+    Returns:
+        False if the file existed.
     """
     temporary = partial(path)
     write_json(temporary, plain)
@@ -84,9 +91,11 @@ def create_json(path: Path, plain: Any) -> bool:  # noqa: ANN401 - any JSON valu
 
 
 def settle(path: Path, temporary: Path | None = None) -> None:
-    """Give a file that was written over a longer time its name; it is on the disk then.
+    """Flush a finished temporary file to the disk and rename it.
 
-    It lies at `temporary`, or `partial(path)`, and is closed.
+    Args:
+        path: The final path.
+        temporary: The closed file; `partial(path)` by default.
     """
     temporary = temporary or partial(path)
     with disk_errors(path):
@@ -95,10 +104,14 @@ def settle(path: Path, temporary: Path | None = None) -> None:
 
 
 def sweep(*folders: Path, everyones: bool = True) -> None:
-    """Remove what runs that were killed have half written in these folders, and not below.
+    """Remove the unfinished files that killed runs left in these folders, not in those below.
 
-    `everyones` is for whoever keeps all others out: else what a process may still write stays.
     Links to folders are left alone.
+
+    Args:
+        folders: The folders.
+        everyones: Whether the caller has locked out all others. If not, files that a process may
+            still be writing stay.
     """
     for folder in folders:
         if folder.is_symlink():
@@ -110,7 +123,7 @@ def sweep(*folders: Path, everyones: bool = True) -> None:
 
 
 def remove_abandoned(path: Path) -> None:
-    """Remove what killed runs have left of this one file."""
+    """Remove what killed runs left of one file."""
     for left in path.parent.glob(f"{glob.escape(path.name)}.*.partial"):
         if is_abandoned(left):
             with suppress(OSError):
@@ -130,7 +143,7 @@ def _bring_to_disk(path: Path) -> None:
 
 
 def link(source: Path, target: Path) -> None:
-    """Give a finished file a second name; copy it where the file system has no such links."""
+    """Hard-link a finished file; copy it if the file system cannot link."""
     if target.exists() and target.samefile(source):
         return
     with written_whole(target) as temporary:
@@ -141,7 +154,7 @@ def link(source: Path, target: Path) -> None:
 
 
 def absolute(path: Path) -> Path:
-    """The path from the root on. A link in it keeps its name, unless `..` leads out of it."""
+    """Return the absolute path; links in it are kept, unless `..` leads out of one."""
     return path.resolve() if ".." in path.parts else path.absolute()
 
 
@@ -151,21 +164,21 @@ def same_disk(one: Path, other: Path) -> bool:
 
 
 def sha256(path: Path) -> str:
-    """The file's SHA-256 in hex."""
+    """Return the file's SHA-256 in hex."""
     return GrowingHash(path).finish()
 
 
 class GrowingHash:
-    """The SHA-256 of a file that is still being written to at its end."""
+    """The SHA-256 of a file to which another writer still appends."""
 
     def __init__(self, path: Path) -> None:
-        """Nothing is read yet, and the file is open only while it is."""
+        """Read nothing yet; the file is open only during a read."""
         self._path = path
         self._digest = hashlib.sha256()
         self._position = 0
 
     def catch_up(self, end: int) -> None:
-        """Read what has come since the last time, up to byte `end`: it is in memory still."""
+        """Hash what was appended since the last call, up to byte `end`, while it is cached."""
         view = memoryview(bytearray(_HASH_BYTES))
         with self._path.open("rb", buffering=0) as file:
             file.seek(self._position)
@@ -174,14 +187,19 @@ class GrowingHash:
                 self._position += count
 
     def finish(self) -> str:
-        """Read the rest of what is now whole: the hash in hex."""
+        """Hash the rest of the finished file, and return the hash in hex."""
         self.catch_up(self._path.stat().st_size)
         return self._digest.hexdigest()
 
 
 @contextmanager
 def disk_errors(path: Path) -> Iterator[None]:
-    """Turn a full disk, or one that may not be written to, into an error that says what to do."""
+    """Turn errors of a full or read-only disk into messages that say what to do.
+
+    Raises:
+        DiskTooSmall: The disk is full.
+        OutputRefused: The folder cannot be written to.
+    """
     try:
         yield
     except OSError as error:

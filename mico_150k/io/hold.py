@@ -1,4 +1,4 @@
-"""A folder to write in: whoever has it is alone there, and no killed run's leftovers stay."""
+"""Locks a folder for writing, and removes what killed runs left in it."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -19,12 +19,19 @@ def hold(  # noqa: PLR0913 - all but the folder have a default
     gently: bool = False,
     name: str = "",
 ) -> Iterator[None]:
-    """Lock a folder, and sweep it and the folders `below` it at the beginning and at the end.
+    """Lock a folder, and remove unfinished files from it at the beginning and at the end.
 
-    `work` is the name of the folder in it for what is not finished. All else is `lock_folder`'s.
-    Whoever has it `shared`, or does it `gently`, leaves alone what others may be writing.
+    Args:
+        folder: The folder.
+        below: The folders inside that are swept as well.
+        work: The name of the folder inside for unfinished work.
+        who: The command that holds the lock, for the messages of others.
+        shared: Whether other shared holders are let in; what they may be writing then stays.
+        gently: Whether to keep what others may be writing, though the lock is not shared.
+        name: The folder's name in a message.
 
-    Raises `OutputRefused` where another run has it.
+    Raises:
+        OutputRefused: Another run has locked the folder.
     """
     # The folder itself may be a link, by the user's choice; those below it may not.
     places = [folder.resolve(), *(folder / part for part in below)]

@@ -1,4 +1,4 @@
-"""Datasets on the Hub: how they are named, and why one cannot be read, with what to do about it."""
+"""Datasets on the Hub: their names, and the messages for those that cannot be read."""
 
 import os
 import re
@@ -13,12 +13,12 @@ _REPOSITORY = re.compile(r"hf://(?P<kind>datasets/)?(?P<name>[^/@]+/[^/@]+)(@(?P
 
 
 def is_hub_id(location: str) -> bool:
-    """Whether it is spelled as a repository on the Hub, `USER/NAME` or `USER/NAME@REVISION`."""
+    """Whether a location has the form of a Hub repository: `USER/NAME` or `USER/NAME@REVISION`."""
     return _HUB_ID.fullmatch(location) is not None
 
 
 def hub_url(location: str) -> str:
-    """The URL of a dataset on the Hub that is named by its id; any other location as it is.
+    """Return the `hf://` URL of a dataset that is named by its id; any other location as it is.
 
     A file or folder on this machine takes precedence over a repository of the same name.
     """
@@ -26,12 +26,12 @@ def hub_url(location: str) -> str:
     if is_here or not is_hub_id(location):
         return location
     name, at, revision = location.partition("@")
-    # A slash in a revision, as in refs/pr/1, is no part of a path.
+    # A slash in a revision, as in refs/pr/1, must not become part of the path.
     return f"hf://datasets/{name}{at}{quote(revision, safe='')}"
 
 
 def why_unreadable(location: str, error: BaseException) -> str:
-    """Why the Hub does not give what lies at a location, and what to do about it.
+    """Return why the Hub does not serve a location, and what to do about it.
 
     Args:
         location: The place as the user named it.
@@ -53,7 +53,7 @@ def why_unreadable(location: str, error: BaseException) -> str:
 
 
 def _of_repository(error: BaseException, location: str, name: str, path: str, revision: str) -> str:
-    """What the Hub says of a repository, or of who asks for it."""
+    """Return the message for a repository that is missing, gated or not accessible."""
     from huggingface_hub import constants, get_token
     from huggingface_hub.errors import (
         GatedRepoError,
@@ -102,7 +102,7 @@ def _unreachable(error: BaseException, location: str) -> str:
 
 
 def _not_here(location: str) -> str:
-    """For a location that could be meant as a folder: that it is none, and what is beside it."""
+    """Return that a location is not a folder here either, and similar names beside it."""
     if not is_hub_id(location):
         return ""
     parent = Path(location).parent
@@ -112,7 +112,7 @@ def _not_here(location: str) -> str:
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """The error, and those that it was raised from or because of."""
+    """Yield the error and the chain of its causes."""
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__

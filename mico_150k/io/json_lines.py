@@ -1,6 +1,7 @@
-"""JSON from strangers, and files with one JSON value a line: UTF-8; a line feed alone ends a line.
+"""Foreign JSON, and files with one JSON value per line, in UTF-8.
 
-`str.splitlines` would also split at U+2028, which JSON leaves in a text as it is.
+Only a line feed ends a line: `str.splitlines` would also split at U+2028, which JSON allows in a
+text.
 """
 
 import json
@@ -17,7 +18,11 @@ LINE_BYTES = 16 << 20
 
 
 def parse_json(text: str | bytes) -> Any:  # noqa: ANN401 - any JSON value
-    """The value of a JSON text, which may begin with a byte order mark. Raises ValueError alone."""
+    """Return the value of a JSON text, which may begin with a byte order mark.
+
+    Raises:
+        ValueError: It is not valid JSON; no other type is raised.
+    """
     try:
         if isinstance(text, bytes):
             text = text.decode("utf-8-sig")
@@ -28,7 +33,7 @@ def parse_json(text: str | bytes) -> Any:  # noqa: ANN401 - any JSON value
 
 
 def to_json_line(value: Any) -> str:  # noqa: ANN401 - any JSON value
-    """One line with its end; half of a character, which is no UTF-8, is escaped."""
+    """Return one line of JSON with its line feed; lone surrogates are escaped."""
     line = json.dumps(value, ensure_ascii=False)
     try:
         line.encode()
@@ -38,14 +43,19 @@ def to_json_line(value: Any) -> str:  # noqa: ANN401 - any JSON value
 
 
 def to_json_lines(values: Iterable[Any]) -> bytes:
-    """The content of a file with these values."""
+    """Return the content of a file with these values, one per line."""
     return "".join(map(to_json_line, values)).encode()
 
 
 def parse_json_lines(file: BinaryIO, name: str) -> Iterator[tuple[int, Any]]:
-    """Each line's number, from 1, and its value; empty lines are passed over.
+    """Yield the number, from 1, and the value of each line that is not empty.
 
-    Raises `BrokenFile`, which names the file as `name` and the line.
+    Args:
+        file: The open file.
+        name: The file's name in an error.
+
+    Raises:
+        BrokenFile: A line is not JSON; the message names the file and the line.
     """
     number = 0
     while line := file.readline(LINE_BYTES + 1):
@@ -63,6 +73,12 @@ def parse_json_lines(file: BinaryIO, name: str) -> Iterator[tuple[int, Any]]:
 
 
 def read_json_lines(path: Path) -> Iterator[tuple[int, Any]]:
-    """The same of a file that is here. Raises `BrokenFile`, `NotRegular`, and OSError."""
+    """Yield the number and the value of each line of a local file, as `parse_json_lines` does.
+
+    Raises:
+        BrokenFile: A line is not JSON.
+        NotRegular: The path is not a regular file.
+        OSError: The file cannot be read.
+    """
     with open_regular(path) as file:
         yield from parse_json_lines(file, str(path))

@@ -1,8 +1,8 @@
 """Locks between processes: held as long as the process lives, however it ends.
 
-A folder is locked itself, so that nothing is left of it. Over a network file system machines know
-of each other only by locks on files: whoever works for long has one in its work folder besides,
-and writes there who it is.
+The lock is on the folder itself, so that no lock file remains. On a network file system, machines
+see each other's locks only on files: long-running commands therefore lock a file in their work
+folder as well, and write their name in it.
 """
 
 import fcntl
@@ -20,18 +20,18 @@ from mico_150k.io.files import disk_errors
 from mico_150k.io.regular import open_regular
 
 LOCK = "lock"
-"""The file in a work folder."""
+"""The name of the lock file in a work folder."""
 _SIGNATURE_BYTES = 200
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _TRIES = 100
-"""To lock what lies at a path, and not what has been removed from there just before."""
+"""Attempts to lock what lies at a path, if it is removed and replaced in between."""
 
 
 @contextmanager
 def lock(path: Path) -> Iterator[bool]:
-    """Hold a lock on a file, which is made; whether it could be had.
+    """Lock a file, which is created if needed; yields whether the lock was free.
 
-    Where the file system has no locks, it can always be had.
+    On a file system without locks, it always is.
     """
     with path.open("a+b") as file:
         yield _can_be_had(file.fileno(), shared=False)
@@ -41,13 +41,18 @@ def lock(path: Path) -> Iterator[bool]:
 def lock_folder(
     folder: Path, *, work: Path | None = None, who: str = "", shared: bool = False, name: str = ""
 ) -> Iterator[None]:
-    """Keep whoever asks for the same lock out of a folder, which is made where it is not there.
+    """Lock a folder, which is created if needed.
 
-    `work` is a folder in it for what is not finished: `who` is at work is written there, and it
-    goes at the end where nothing else is in it. `shared` holders keep out only those that are
-    not. `name` is what the user knows the folder as.
+    Args:
+        folder: The folder.
+        work: A folder inside for unfinished work, which then holds a lock file as well. It is
+            removed at the end if nothing else is in it.
+        who: The command that holds the lock, for the messages of others.
+        shared: Whether other shared holders are let in.
+        name: The folder's name in a message.
 
-    Raises `OutputRefused` where another run has it, or a file is in the folder's place.
+    Raises:
+        OutputRefused: Another run has locked the folder, or a file is in its place.
     """
     name = name or str(folder)
     is_new = not folder.exists()
@@ -64,13 +69,13 @@ def lock_folder(
             yield
     finally:
         if is_new:
-            with suppress(OSError):  # nothing has come of it where it is empty
+            with suppress(OSError):  # removed only if it is empty
                 folder.rmdir()
         os.close(handle)
 
 
 def empty(work: Path, *, keep: str = "") -> None:
-    """Remove all that is in a work folder but its lock and one file, as far as that is possible."""
+    """Remove what is in a work folder, except its lock and the file `keep`, as far as possible."""
     if work.is_symlink():
         return
     with suppress(FileNotFoundError, NotADirectoryError):
@@ -84,14 +89,14 @@ def empty(work: Path, *, keep: str = "") -> None:
 
 @contextmanager
 def _signed(name: str, work: Path, who: str, *, shared: bool) -> Iterator[None]:
-    """Hold the lock in a work folder, with the name of who does."""
+    """Hold the lock file in a work folder, with the holder's name in it."""
     with disk_errors(work):
         handle = _take_file(work / LOCK, shared=shared)
     if handle is None:
         raise _refusal(name, work)
     try:
         signature = f"{who}, process {os.getpid()} on {platform.node()}".encode()
-        with suppress(OSError):  # a full disk: then nobody is told who
+        with suppress(OSError):  # a full disk: the lock works without the name
             os.pwrite(handle, signature, 0)
             os.ftruncate(handle, len(signature))
         yield
@@ -105,7 +110,7 @@ def _signed(name: str, work: Path, who: str, *, shared: bool) -> Iterator[None]:
 
 
 def _take_folder(folder: Path, *, shared: bool) -> int | None:
-    """A handle that holds the lock on a folder, which is made; None where somebody else does."""
+    """Return a handle that locks a folder, which is created; None if the lock is taken."""
 
     def opened() -> int:
         folder.mkdir(parents=True, exist_ok=True)
@@ -115,7 +120,11 @@ def _take_folder(folder: Path, *, shared: bool) -> int | None:
 
 
 def _take_file(path: Path, *, shared: bool) -> int | None:
-    """The same for a file, with its folder. Raises `OutputRefused` where one is a link."""
+    """Return a handle that locks a file, which is created with its folder; None if it is taken.
+
+    Raises:
+        OutputRefused: The file or its folder is a link.
+    """
 
     def opened() -> int:
         for place in (path.parent, path):
@@ -140,7 +149,7 @@ def _take(path: Path, opened: Callable[[], int], *, shared: bool) -> int | None:
         except FileNotFoundError:
             if not left:
                 raise
-            continue  # it was empty, and who had it has removed it
+            continue  # it was empty, and its holder has removed it
         if not _can_be_had(handle, shared=shared):
             os.close(handle)
             return None
@@ -151,7 +160,7 @@ def _take(path: Path, opened: Callable[[], int], *, shared: bool) -> int | None:
 
 
 def _is_at(path: Path, handle: int) -> bool:
-    """Whether what was locked has not been removed, or replaced, meanwhile."""
+    """Whether the locked file is still the one at the path."""
     try:
         return os.path.samestat(path.stat(), os.fstat(handle))
     except FileNotFoundError:
@@ -166,7 +175,7 @@ def _refusal(name: str, work: Path | None) -> OutputRefused:
 
 
 def _signature(path: Path) -> str:
-    """Who holds the lock on a file; empty where nobody does, and the words are an old one's."""
+    """Return the holder's name in a lock file; empty if nobody holds it and the name is old."""
     try:
         with open_regular(path) as file:
             if _can_be_had(file.fileno(), shared=False):

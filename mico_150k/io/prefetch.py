@@ -1,6 +1,6 @@
-"""One thing beside another: the next batch is read, and the last shard hashed, meanwhile.
+"""Background threads: they read the next batch, or hash the last shard, beside the caller.
 
-pyarrow and hashlib let go of the interpreter while they work, so that threads are enough.
+pyarrow and hashlib release the interpreter lock, so that threads are enough.
 """
 
 import threading
@@ -16,10 +16,10 @@ _END = object()
 
 
 def prefetch(items: Iterator[T], ahead: int = 1) -> Generator[T, None, None]:
-    """The same items, so many fetched by a thread while the one before them is used.
+    """Yield the items, which a thread fetches up to `ahead` items in advance.
 
-    Whoever stops early must close it: left to the garbage collector, it may be finalised inside
-    another thread's start, and then waits for ever.
+    A caller that stops early must close the generator: the garbage collector may finalize it
+    inside another thread's start, where it would wait forever.
     """
     pool = ThreadPoolExecutor(1)
     try:
@@ -32,9 +32,9 @@ def prefetch(items: Iterator[T], ahead: int = 1) -> Generator[T, None, None]:
 
 
 def map_ordered(calls: Iterable[Callable[[], T]], ahead: int) -> Generator[T, None, None]:
-    """What the calls return, in their order, with that many of them under way at once.
+    """Yield what the calls return, in their order, running up to `ahead` of them at once.
 
-    Whoever stops early must close it, as above.
+    A caller that stops early must close the generator, as for `prefetch`.
     """
     with ThreadPoolExecutor(ahead) as pool:
         waiting: deque[Future[T]] = deque()
@@ -47,7 +47,7 @@ def map_ordered(calls: Iterable[Callable[[], T]], ahead: int) -> Generator[T, No
 
 
 def one_at_a_time(call: Callable[[T], None]) -> Callable[[T], None]:
-    """The same call, which another thread waits for while one is in it."""
+    """Return a call that only one thread at a time runs; others wait."""
     lock = threading.Lock()
 
     def locked(argument: T) -> None:
@@ -58,23 +58,23 @@ def one_at_a_time(call: Callable[[T], None]) -> Callable[[T], None]:
 
 
 class BackgroundTask(Generic[T]):
-    """Runs calls in order beside the caller, or at once where there is no core to spare."""
+    """Runs calls in order in a background thread, or directly if there is no core to spare."""
 
     def __init__(self, *, threaded: bool) -> None:
-        """`threaded` is whether anything runs beside the caller at all."""
+        """Make a task runner; without `threaded`, each call runs in the caller."""
         self._pool = ThreadPoolExecutor(1) if threaded else None
         self._waiting: Future[T] | None = None
         self._offered: Future[None] | None = None
 
     def offer(self, call: Callable[[], None]) -> None:
-        """Run a call that may as well not be run, where nothing else is waiting to be."""
+        """Run an optional call, unless another is waiting."""
         if self._pool and (self._offered is None or self._offered.done()):
             if self._offered:
                 self._offered.result()
             self._offered = self._pool.submit(call)
 
     def run(self, call: Callable[[], T]) -> Iterator[T]:
-        """Start a call; yields what the one before it returned, or raises what it raised."""
+        """Start a call; yields what the previous call returned, or raises what it raised."""
         if self._pool is None:
             yield call()
             return
@@ -82,7 +82,7 @@ class BackgroundTask(Generic[T]):
         self._waiting = self._pool.submit(call)
 
     def wait(self) -> Iterator[T]:
-        """What the last call returned, once it is done."""
+        """Wait for the last call, and yield what it returned."""
         if self._waiting is not None:
             waiting, self._waiting = self._waiting, None
             yield waiting.result()
@@ -96,6 +96,6 @@ class BackgroundTask(Generic[T]):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        # What was started is brought to its end: a finished shard is not to be lost.
+        # Wait for the call that was started, so that a finished shard is not lost.
         if self._pool is not None:
             self._pool.shutdown(wait=True)

@@ -1,7 +1,7 @@
-"""The one rule for what is read: a regular file, inside the folder that it belongs to.
+"""Opens only regular files that lie inside the folder that they belong to.
 
-What is read comes from strangers. A FIFO in place of a file would hang whoever opens it, and a link
-may lead to a file that was never meant to be published.
+Datasets may come from strangers: a FIFO in place of a file would block the reader, and a link may
+lead to a file that must not be published.
 """
 
 import os
@@ -15,7 +15,7 @@ from mico_150k.core.errors import NotRegular, OutsideRoot
 from mico_150k.core.excerpt import excerpt
 
 SMALL_FILE_BYTES = 64 << 20
-"""The largest manifest, report, card or list that is read whole: a terabyte's take a tenth."""
+"""The largest manifest, report, card or list to read; those of a terabyte take a tenth of it."""
 
 _HUB_SNAPSHOT = re.compile(r"(?P<repository>.*/datasets--[^/]+)/snapshots/[^/]+(/.*)?")
 
@@ -30,10 +30,10 @@ _KINDS = {
 
 @dataclass(frozen=True, slots=True)
 class Root:
-    """A folder of this machine that files may not lead out of, by `..` or by links.
+    """A local folder that no path may leave, by `..` or by links.
 
-    A snapshot in the Hub's cache is made of links into the `blobs/` of its own repository: these
-    count as inside where the folder was given as that snapshot.
+    A snapshot in the Hub's cache consists of links into its repository's `blobs/`: they count as
+    inside if the folder is that snapshot.
     """
 
     path: str
@@ -42,22 +42,25 @@ class Root:
 
     @classmethod
     def at(cls, path: str | Path) -> "Root":
-        """The root at a folder, which need not exist."""
+        """Return the root for a folder, which need not exist."""
         given = os.path.abspath(path)
         snapshot = _HUB_SNAPSHOT.fullmatch(given)
         blobs = f"{os.path.realpath(snapshot['repository'])}/blobs" if snapshot else ""
         return cls(given, os.path.realpath(given), blobs)
 
     def holds(self, path: str | Path) -> bool:
-        """Whether a path, its links followed, lies inside; relative ones are below the root."""
+        """Whether a path, absolute or relative to the root, lies inside with links resolved."""
         target = os.path.realpath(os.path.join(self.path, path))
         within = [folder for folder in (self.real, self.blobs) if folder]
         return any(f"{target}/".startswith(f"{folder.rstrip('/')}/") for folder in within)
 
     def file(self, path: str | Path) -> Path:
-        """The path of a regular file inside.
+        """Return the path of a regular file inside.
 
-        Raises `OutsideRoot`, `NotRegular`, and OSError where there is none.
+        Raises:
+            OutsideRoot: The path leads out of the folder.
+            NotRegular: It is a FIFO, socket, device or folder.
+            OSError: There is no such file.
         """
         full = Path(self.path, path)
         if not self.holds(full):
@@ -72,14 +75,19 @@ class Root:
 
 
 def require_regular(path: str | Path) -> os.stat_result:
-    """What `os.stat` says of a regular file. Raises `NotRegular`, and OSError where none is."""
+    """Return `os.stat` of a regular file.
+
+    Raises:
+        NotRegular: It is something else.
+        OSError: There is no such file.
+    """
     status = os.stat(path)
     _check(path, status.st_mode)
     return status
 
 
 def is_regular(path: str | Path) -> bool:
-    """Whether a regular file, or a link to one, is there."""
+    """Whether the path is a regular file or a link to one."""
     try:
         return stat.S_ISREG(os.stat(path).st_mode)
     except (OSError, ValueError):  # ValueError: a NUL in the name
@@ -87,12 +95,14 @@ def is_regular(path: str | Path) -> bool:
 
 
 def open_regular(path: str | Path) -> BinaryIO:
-    """Open a file for reading that is a regular one: nothing else is even waited for.
+    """Open a regular file for reading; anything else is refused without blocking.
 
-    Raises `NotRegular`, and OSError where there is none.
+    Raises:
+        NotRegular: It is something else.
+        OSError: There is no such file.
     """
     require_regular(path)  # a device may act on being opened
-    # Whatever has been put in its place since does not block.
+    # What replaced it in the meantime does not block.
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         _check(path, os.fstat(handle).st_mode)
@@ -103,10 +113,11 @@ def open_regular(path: str | Path) -> BinaryIO:
 
 
 def read_small(path: str | Path, most: int = SMALL_FILE_BYTES) -> bytes:
-    """The bytes of a regular file that is small by its nature.
+    """Return the bytes of a regular file that is expected to be small.
 
-    Raises `NotRegular` for anything else or for more than `most` bytes, and OSError where there
-    is none.
+    Raises:
+        NotRegular: It is something else, or larger than `most` bytes.
+        OSError: There is no such file.
     """
     with open_regular(path) as file:
         data = file.read(most + 1)

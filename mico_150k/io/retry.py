@@ -1,4 +1,4 @@
-"""Reading over a network once more, where that has failed by chance."""
+"""Retries reads that fail because of the network."""
 
 import time
 import warnings
@@ -10,21 +10,21 @@ import pyarrow as pa
 T = TypeVar("T")
 
 PAUSES = (1.0, 5.0, 20.0)
-"""Seconds before each further try."""
+"""Seconds to wait before each retry."""
 
 _LASTING = (FileNotFoundError, PermissionError, pa.ArrowException)
-"""What would be the same again: a file that is not there, not ours to read, or damaged."""
+"""Errors that a retry cannot cure: a file that is missing, forbidden or damaged."""
 _REFUSED = range(400, 500)
 _TOO_MANY = 429
-"""Of the answers in that range, the one that asks for patience."""
+"""The HTTP status of a rate limit, which a retry can cure."""
 
 
 def again(call: Callable[[], T]) -> T:
-    """What the call returns. Where the network fails it, it is made again, with a warning."""
+    """Return what the call returns; after a network failure it is retried, with a warning."""
     for pause in PAUSES:
         try:
             return call()
-        except Exception as error:  # every file system has its own way to say no
+        except Exception as error:  # every file system raises its own types
             status = getattr(error, "status", None)
             if isinstance(error, _LASTING) or (status in _REFUSED and status != _TOO_MANY):
                 raise

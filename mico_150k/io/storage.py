@@ -1,4 +1,4 @@
-"""Where a source lies: a local folder, or anything that fsspec reads, such as `hf://`."""
+"""The storage of a source: a local folder, or anything that fsspec reads, such as `hf://`."""
 
 import os
 import posixpath
@@ -38,14 +38,18 @@ _OF_THIS_MACHINE = ("file://", "local://")
 
 
 def is_url(location: str) -> bool:
-    """Whether a place is named by a URL, and not by a path of this machine."""
+    """Whether a location is a URL rather than a local path."""
     return "://" in location
 
 
 def local_or_url(location: str, **options: Any) -> tuple[fsspec.AbstractFileSystem, str]:  # noqa: ANN401 - any file system's
-    """The file system of a place and its path there; `options` are for one of a URL.
+    """Return the file system of a location, and the path in it.
 
-    fsspec's own `url_to_fs` takes `::` in the name of a folder for a chain of file systems.
+    fsspec's own `url_to_fs` takes `::` in a folder's name for a chain of file systems.
+
+    Args:
+        location: A local path or a URL.
+        options: Arguments for the file system of a URL.
     """
     if is_url(location) and not location.startswith(_OF_THIS_MACHINE):
         found: tuple[fsspec.AbstractFileSystem, str] = url_to_fs(location, **options)
@@ -56,10 +60,14 @@ def local_or_url(location: str, **options: Any) -> tuple[fsspec.AbstractFileSyst
 
 @dataclass(frozen=True, slots=True)
 class Storage:
-    """A root folder on a file system; every path below is relative to it and uses slashes.
+    """A root folder on a file system; paths below it are relative and use slashes.
 
-    Of this machine's files, only regular ones are opened, and those only that lie in `inside`, if
-    that is given. `file` was given by its own name and may be a link; `file_path` is its path.
+    On this machine only regular files are opened.
+
+    Attributes:
+        inside: Local files must lie in this root, if it is given.
+        file: The name of a file that the user named directly; it may be a link.
+        file_path: The path of that file.
     """
 
     fs: fsspec.AbstractFileSystem
@@ -71,10 +79,18 @@ class Storage:
 
     @classmethod
     def at(cls, location: str, *, allow_outside: bool = False) -> tuple["Storage", str | None]:
-        """The folder at `location` and None, or a file's folder and the file's name.
+        """Open a location.
 
-        `USER/NAME` is a dataset on the Hub where no file or folder here has that name.
-        `allow_outside` lets links lead out of the folder. Raises `SourceNotFound`.
+        Args:
+            location: A folder, a file or a URL. `USER/NAME` is a dataset on the Hub unless a
+                local file or folder has that name.
+            allow_outside: Whether links may lead out of the folder.
+
+        Returns:
+            The folder and None, or a file's folder and the file's name.
+
+        Raises:
+            SourceNotFound: There is nothing at the location, or it cannot be read.
         """
         if not is_text(location):
             msg = (
@@ -116,7 +132,7 @@ class Storage:
 
     @property
     def is_local(self) -> bool:
-        """Whether paths are this machine's own."""
+        """Whether the files are on this machine."""
         return isinstance(self.fs, LocalFileSystem)
 
     @property
@@ -125,29 +141,29 @@ class Storage:
         return posixpath.basename(self.root)
 
     def path(self, name: str) -> str:
-        """The file system's path of a file below the root: of a web server, its URL."""
+        """Return the file system's path of a file below the root; for a web server, its URL."""
         if name and name == self.file:
             return self.file_path
         return _join(self.root, quote(name) if _is_http(self.fs) else name)
 
     @property
     def snapshot_hint(self) -> str:
-        """The end of a message on what leads outside, where the Hub's cache was given by a link."""
+        """The advice for links that lead outside because the Hub's cache was given by a link."""
         if self.inside and not self.inside.blobs and Root.at(self.inside.real).blobs:
             snapshot = excerpt(self.inside.real)
             return f"\nIt is a link to a snapshot in the Hub's cache: name that, {snapshot}"
         return ""
 
     def holds(self, name: str) -> bool:
-        """Whether a file or folder, its links followed, belongs to it."""
+        """Whether a file or folder lies inside once its links are resolved."""
         return self.inside is None or name == self.file or self.inside.holds(self.path(name))
 
     def all_files(self) -> list[str]:
-        """Every file below the root, hidden ones as well."""
+        """Return every file below the root, including hidden ones."""
         return [posixpath.relpath(path, self.root) for path in self.fs.find(self.root)]
 
     def find(self, *endings: str) -> list[str]:
-        """Files below the root with one of the endings, sorted; none under a hidden folder."""
+        """Return the files below the root with one of the endings, sorted, without hidden ones."""
         return sorted(
             name
             for name in self.all_files()
@@ -156,7 +172,11 @@ class Storage:
 
     @contextmanager
     def opened(self, name: str) -> Iterator[BinaryIO]:
-        """The same as `open`, for a file of a source. Raises `BrokenFile` where it cannot be."""
+        """Open a file of a source for reading.
+
+        Raises:
+            BrokenFile: It cannot be opened.
+        """
         try:
             handle = self.open(name)
         except PathOutsideSource:
@@ -173,9 +193,12 @@ class Storage:
             yield handle
 
     def open(self, name: str) -> BinaryIO:
-        """A file for reading at any place; nothing is read ahead over a network.
+        """Open a file for reading at any position, without reading ahead over a network.
 
-        Raises `NotRegular`, `PathOutsideSource`, and what the file system does.
+        Raises:
+            NotRegular: It is not a regular file.
+            PathOutsideSource: It leads out of the root.
+            OSError: The file system cannot open it, as a rule with this type.
         """
         if self.is_local:
             return open_regular(self._here(name))
@@ -184,7 +207,7 @@ class Storage:
         )
 
     def _here(self, name: str) -> str:
-        """The path of a regular file of this machine."""
+        """Return the path of a regular local file."""
         path = self.path(name)
         if not self.holds(name):
             raise leads_out(self, name)
@@ -199,10 +222,16 @@ class Storage:
         local_buffer: int = 0,
         remote_buffer: int = 0,
     ) -> pq.ParquetFile:
-        """A Parquet file; through a buffer of so many bytes, no column chunk is held whole.
+        """Open a Parquet file.
 
-        With `pre_buffer`, threads of pyarrow's own let go of a handle after the read has ended, and
-        abort a process that ends meanwhile: 9 of 150 on a busy machine.
+        `pre_buffer` stays off: with it, pyarrow's threads release a handle after the read has
+        ended, and abort a process that ends at that time (9 of 150 on a busy machine).
+
+        Args:
+            name: The file below the root.
+            metadata: Its footer, if it was read before.
+            local_buffer: Buffer size in bytes for a local file; 0 reads column chunks whole.
+            remote_buffer: The same for a remote file.
         """
         source = self._here(name) if self.is_local else self.open(name)
         buffer = local_buffer if self.is_local else remote_buffer
@@ -215,18 +244,18 @@ class Storage:
         )
 
     def again(self, call: Callable[[], T]) -> T:
-        """What a call that reads here returns, made again where a network fails it."""
+        """Return what a call that reads here returns; for remote files, network failures retry."""
         return call() if self.is_local else again(call)
 
     @contextmanager
     def losses(self, name: str) -> Iterator[None]:
-        """Turn what the file system says of a file that was there before into `SourceLost`."""
+        """Turn the file system's errors about a file that was there before into `SourceLost`."""
         try:
             yield
         except (MicoError, pa.ArrowException):
             raise
         except Exception as error:
-            # pyarrow's own word for damage is a bare OSError, without a number.
+            # pyarrow reports damage as a bare OSError without a number.
             if type(error) is OSError and not error.errno:
                 raise
             if self.is_local and not isinstance(error, OSError):
@@ -239,7 +268,7 @@ class Storage:
             raise SourceLost(msg) from error
 
     def mtime_token(self, name: str) -> str:
-        """What changes when the file does: its content's name on the Hub, else size and time."""
+        """Return a token that changes with the file: a hash on the Hub, else size and time."""
         info: dict[str, Any] = self.fs.info(self.path(name))
         content = (info.get("lfs") or {}).get("sha256") or info.get("blob_id") or info.get("ETag")
         if content:
@@ -250,16 +279,16 @@ class Storage:
         return f"{info.get('size')}-{info.get('mtime') or info.get('last_modified')}"
 
     def state(self, name: str) -> str:
-        """The token as it is by now: what is remembered of a file elsewhere is forgotten."""
+        """Return the current `mtime_token`, without cached information."""
         here = replace(self, fs=self._own_fs())
         if not self.is_local:
             here.fs.invalidate_cache(self.path(name))
         return here.mtime_token(name)
 
     def identity(self, name: str) -> tuple[int, int]:
-        """Which file of this machine has the name; none elsewhere.
+        """Return the device and inode of a local file; (0, 0) for a remote one.
 
-        Numbers to compare while the file is open: some file systems give new ones afterwards.
+        Compare them only while the file is open: some file systems assign new ones later.
         """
         if not self.is_local:
             return (0, 0)
@@ -267,7 +296,7 @@ class Storage:
         return status.st_dev, status.st_ino
 
     def _own_fs(self) -> fsspec.AbstractFileSystem:
-        """The file system; made anew in a process that was forked from the one that has it."""
+        """Return the file system; a forked process makes its own."""
         fs = self.fs
         if isinstance(fs, AsyncFileSystem) and fs._pid != os.getpid():  # noqa: SLF001
             return type(fs)(*fs.storage_args, **fs.storage_options)
@@ -280,7 +309,7 @@ def is_hidden(name: str) -> bool:
 
 
 def leads_out(storage: Storage, link: str) -> PathOutsideSource:
-    """The error for a link in a folder that leads out of it."""
+    """Return the error for a link that leads out of the folder."""
     target = os.path.realpath(storage.path(link))
     return PathOutsideSource(
         f"{excerpt(link)} is a link that leads out of {excerpt(storage.location)}, to "
@@ -294,7 +323,7 @@ def _is_http(fs: fsspec.AbstractFileSystem) -> bool:
 
 
 def _join(folder: str, path: str) -> str:
-    """Both as one path without `..`; the slashes of a URL's protocol stay two."""
+    """Join the two to one path without `..`; keep both slashes of a URL's protocol."""
     protocol, separator, rest = folder.rpartition("://")
     return f"{protocol}{separator}{posixpath.normpath(posixpath.join(rest, path))}"
 

@@ -1,4 +1,4 @@
-"""What is being written: names that say whose it is, and whether that process has ended."""
+"""Names of unfinished files: they identify the process that writes them."""
 
 import os
 import platform
@@ -15,21 +15,24 @@ from tempfile import TemporaryDirectory, gettempdir
 _MARKED = re.compile(r"\.(?P<machine>\w*)-(?P<process>\d+)-[^.]+\.partial$")
 _PART_OF_SHARD = re.compile(r"[a-z]+-\d{5}\.parquet(\..*)?\.partial")
 ABANDONED_SECONDS = 24 * 3600
-"""Nobody writes one file for so long without a byte reaching it."""
+"""Seconds without a written byte after which a file counts as abandoned."""
 FOLDER_PREFIX = "mico-150k-"
-"""The beginning of temporary folders' names, in the system's place for such folders."""
+"""The prefix of temporary folders in the system's temporary folder."""
 
 
 def partial(path: Path, mark: str = "") -> Path:
-    """Where a file is written before it is whole; no pattern for finished ones matches it.
+    """Return the path where a file is written before it is finished.
 
-    `mark` tells apart those that may write the same file; without it, it is this process's.
+    Args:
+        path: The final path; no pattern for finished files matches the temporary one.
+        mark: Identifies the writer among those that may write the same file; this process by
+            default.
     """
     return path.with_name(f"{path.name}.{mark or process_mark()}.partial")
 
 
 def process_mark() -> str:
-    """A word that no other process has, on this machine or another."""
+    """Return a mark that no other process has, on this machine or another."""
     return _mark_of(os.getpid())
 
 
@@ -44,13 +47,13 @@ def _machine() -> str:
 
 
 def is_temporary(path: Path) -> bool:
-    """Whether a file is named as `partial` names them, or is a part of a shard all the same."""
+    """Whether a file has a name from `partial`, or is another unfinished part of a shard."""
     return bool(_MARKED.search(path.name) or _PART_OF_SHARD.fullmatch(path.name))
 
 
 @contextmanager
 def temporary_folder() -> Iterator[Path]:
-    """An empty folder that goes at the end; those that killed processes have left go as well."""
+    """Yield an empty folder that is removed at the end, with those that killed processes left."""
     for path in Path(gettempdir()).glob(f"{FOLDER_PREFIX}*"):
         if _is_of_the_dead(path):
             shutil.rmtree(path, ignore_errors=True)
@@ -60,9 +63,9 @@ def temporary_folder() -> Iterator[Path]:
 
 
 def is_abandoned(path: Path) -> bool:
-    """Whether whoever was writing this file, under its mark, has ended.
+    """Whether the process that wrote this unfinished file has ended.
 
-    Of another machine's processes that is known once the file has been left alone for a day.
+    A process of another machine counts as ended once the file has not changed for a day.
     """
     if not is_temporary(path):
         return False
@@ -76,7 +79,7 @@ def is_abandoned(path: Path) -> bool:
 
 
 def _is_of_the_dead(path: Path) -> bool:
-    """Whether its name is marked by a process of this machine that has ended."""
+    """Whether the name has the mark of a process of this machine that has ended."""
     marked = _MARKED.search(path.name)
     if marked is None or marked["machine"] != _machine():
         return False
@@ -88,6 +91,6 @@ def _is_running(process: int) -> bool:
         os.kill(process, 0)
     except ProcessLookupError:
         return False
-    except PermissionError:  # somebody else's
+    except PermissionError:  # another user's
         return True
     return True

@@ -1,18 +1,18 @@
-"""Which failures of a network, or of the Hub behind it, another moment may cure."""
+"""Tells transient failures of the network or the Hub from permanent ones."""
 
 import json
 import re
 import sys
 
 TRANSIENT = frozenset({408, 409, 412, 425, 429, 500, 502, 503, 504})
-"""Statuses that another moment may cure. 409 and 412 are another's commit at the same time."""
+"""HTTP statuses to retry; 409 and 412 mean a concurrent commit."""
 UNAUTHORISED, PAYMENT, FORBIDDEN, NOT_FOUND = 401, 402, 403, 404
 XET_STATUS = re.compile(r"HTTP status \w+ error \((\d{3}) ([\w ]+)\)")
-"""In the text of hf_xet's errors, which are ConnectionErrors whatever the status."""
+"""The status in the text of hf_xet's errors, which are ConnectionErrors for every status."""
 
 
 def is_transient(error: BaseException) -> bool:
-    """Whether the same request may succeed in another moment."""
+    """Whether a retry of the request may succeed."""
     from huggingface_hub.errors import LocalEntryNotFoundError, OfflineModeIsEnabled
 
     status = status_of(error)
@@ -21,14 +21,14 @@ def is_transient(error: BaseException) -> bool:
     if isinstance(error, OfflineModeIsEnabled):
         return False
     if isinstance(error, LocalEntryNotFoundError):
-        # A download's word for any failure to ask.
+        # A download raises this for any failed request.
         return error.__cause__ is not None and is_transient(error.__cause__)
-    # An answer that is no JSON is a proxy's page of error.
+    # A response that is not JSON is a proxy's error page.
     return isinstance(error, (ConnectionError, TimeoutError, json.JSONDecodeError, *_transport()))
 
 
 def status_of(error: BaseException) -> int:
-    """The status of the answer that an error is about; 0 where there was none."""
+    """Return the HTTP status of an error; 0 if there was no response."""
     response = getattr(error, "response", None)
     if response is not None:
         return int(response.status_code)
@@ -39,7 +39,7 @@ def status_of(error: BaseException) -> int:
 
 
 def _transport() -> tuple[type[Exception], ...]:
-    """Errors of whichever HTTP library the client uses: it has changed twice."""
+    """Return the error types of the HTTP library that the Hub's client uses: it changed twice."""
     found = (
         getattr(sys.modules[module], name)
         for module, name in (

@@ -1,6 +1,6 @@
-"""Processes of this machine that work on one task at a time, and say what comes of it.
+"""Worker processes on this machine: each works on one task at a time and reports its results.
 
-Each has a pipe of its own, so that one that dies takes nobody's lock with it.
+Each has its own pipe, so that a process that dies holds no lock of the others.
 """
 
 import multiprocessing
@@ -21,17 +21,17 @@ Task = TypeVar("Task")
 Message = TypeVar("Message")
 
 Work = Callable[[Task, Callable[[Message], None]], None]
-"""Does one task. The second argument is called with each result, as soon as it is there."""
+"""Does one task, and calls its second argument with each result as soon as it is ready."""
 
 
 @dataclass(frozen=True, slots=True)
 class Worker(Generic[Task, Message]):
-    """A process to be.
+    """The specification of a worker process.
 
     Attributes:
-        name: What an error calls it.
-        start: Called in the process, once; returns what does the tasks. It is pickled.
-        tasks: Its tasks. Workers share one iterator, or their iterators draw from one.
+        name: Its name in errors.
+        start: Called once in the process; returns the function that does tasks. It is pickled.
+        tasks: Its tasks. Workers may share one iterator.
     """
 
     name: str
@@ -46,24 +46,22 @@ def run_workers(
     when_lost: str,
     in_step: bool = False,
 ) -> Generator[Message, None, None]:
-    """Have all tasks done, a process for each worker; yields results in the order they come.
+    """Run all tasks with a process for each worker; yields results as they arrive.
 
-    Whoever stops early closes the iterator. No process is left at the end, and none where this
+    A caller that stops early closes the iterator. No process remains at the end, even if this
     process is killed.
 
     Args:
-        workers: They are started at once.
-        seconds_to_end: How long a worker that is stopped has to leave its task in good order,
-            before it is killed.
-        when_lost: What to do where a worker dies, for its user to read.
-        in_step: Whether a worker that has told a result waits until the caller asks for the next
-            one. A caller that is busy for long then holds up all workers, and what they make
-            does not pile up meanwhile.
+        workers: The workers, all started at once.
+        seconds_to_end: Seconds that a stopped worker has to clean up before it is killed.
+        when_lost: Advice for the message about a worker that died.
+        in_step: Whether a worker waits after each result until the caller asks for the next one.
+            A slow caller then slows down all workers, and results do not pile up.
 
     Raises:
         WorkerLost: A process has died.
         MicoError: What a worker raised; the cause is its traceback.
-        RuntimeError: What a worker raised that is no `MicoError`, in words.
+        RuntimeError: A worker raised something else; the message has its text.
     """
     context = multiprocessing.get_context("spawn")  # neither threads nor CUDA survive a fork
     crew: dict[Connection, _Member[Task, Message]] = {}
@@ -98,7 +96,7 @@ class _Ready:
 
 
 class _Taken:
-    """What a worker has told is dealt with."""
+    """The caller has processed a worker's result."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,13 +108,13 @@ class _Failed:
 
 
 class _RemoteError(Exception):
-    """The traceback in the worker, as the cause of what is raised here."""
+    """A worker's traceback, as the cause of the error that is raised here."""
 
 
 def _attend(
     crew: dict[Connection, _Member[Task, Message]], when_lost: str, *, in_step: bool
 ) -> Generator[Message, None, None]:
-    """Hand on what the workers say, and give each that is ready its next task, until all are."""
+    """Yield the workers' results, and give each idle worker its next task, until all are done."""
     attended = set(crew)
     working: set[Connection] = set()
     while attended:
@@ -131,23 +129,24 @@ def _attend(
             if not isinstance(message, _Ready):
                 yield message
                 if in_step:
-                    with suppress(OSError):  # it has died, as below
+                    with suppress(OSError):  # the worker has died, as below
                         connection.send(_Taken())
                 continue
             working.discard(connection)
             task = next(crew[connection].worker.tasks, None)
-            if task is None:  # whoever is not up yet would find nothing to do either
+            if task is None:  # a worker that is still starting would find no task either
                 attended = set(working)
                 continue
             working.add(connection)
-            with suppress(OSError):  # it has died: what it says next is nothing
+            with suppress(OSError):  # the worker has died
                 connection.send(task)
 
 
 def _end(crew: dict[Connection, _Member[Task, Message]], seconds: float) -> None:
-    """End all workers, by closing their pipes: each finds out when it next reads or writes.
+    """End all workers by closing their pipes; each notices at its next read or write.
 
-    No signal, which would come anywhere: between a file's creation and whoever is to remove it.
+    A signal could arrive anywhere, even between creating a temporary file and the code that
+    removes it.
     """
     for connection in crew:
         connection.close()
@@ -163,27 +162,27 @@ def _live(
     start: Callable[[], Work[Task, Message]],
     in_step: bool,  # noqa: FBT001 - a process's arguments
 ) -> None:
-    """A worker's life: tasks in, what becomes of them out."""
+    """Run a worker: receive tasks, send results."""
 
     def tell(message: Message) -> None:
         connection.send(message)
         if in_step:
             connection.recv()
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; whoever started us decides
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the parent decides
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    with suppress(ConnectionError):  # without a parent there is nobody to tell
+    with suppress(ConnectionError):  # the parent is gone
         try:
             work = start()
             while True:
                 connection.send(_Ready())
                 work(connection.recv(), tell)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is told
+        except Exception as error:  # noqa: BLE001 - every error is reported
             connection.send(_portable(error))
 
 
 def _portable(error: Exception) -> _Failed:
-    """With a class that this process is sure to have, and to be able to send."""
+    """Return the error in a form that can be pickled and that the parent can load."""
     trace = traceback.format_exc()
     if isinstance(error, MicoError):
         return _Failed(error, trace)
@@ -191,7 +190,7 @@ def _portable(error: Exception) -> _Failed:
 
 
 def _end_with_parent() -> None:
-    """End at once when the parent is killed: nobody is to write on while another run begins."""
+    """End when the parent is killed, so that no orphan writes while another run begins."""
     parent = multiprocessing.parent_process()
     assert parent is not None
     parent.join()

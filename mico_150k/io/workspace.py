@@ -1,9 +1,9 @@
-"""A folder that one command writes in: whose it is, what of it is finished, and how to go on.
+"""A folder that one command writes to: whose work it holds, what is finished, and how to resume.
 
     held ──► holds? ──► begin ──► the work ──► the file that says it is finished ──► remove_work
 
-While the work is under way, a folder inside (`.build`, `.export`) holds its identity, which is all
-that decides the result, and the pieces that are finished.
+During the work, a folder inside (`.build`, `.export`) holds its identity, which is everything that
+decides the result, and the finished pieces.
 """
 
 from abc import ABC, abstractmethod
@@ -19,7 +19,7 @@ from mico_150k.io.hold import hold
 from mico_150k.io.locks import empty
 
 Identity = Mapping[str, Any]
-"""What work is, in JSON: the same identity gives the same result."""
+"""Everything that decides a result, as JSON: the same identity gives the same result."""
 
 _CLEARED: dict[str, Any] = {"identity": {}}
 """The identity in a folder that is being cleared."""
@@ -27,65 +27,69 @@ _CLEARED: dict[str, Any] = {"identity": {}}
 
 @dataclass(frozen=True, slots=True)
 class ClaimedFolder(ABC):
-    """A folder that belongs to the work whose identity is in it."""
+    """A folder that belongs to the work whose identity it holds."""
 
     folder: Path
 
     KIND: ClassVar[str]
-    """What the work makes, in a message: another build."""
+    """What the work makes, for messages: "build"."""
     ARTICLE: ClassVar[str] = "a"
     COMMAND: ClassVar[str]
-    """Who writes in the folder, in a message to others."""
+    """The command that writes to the folder, for the messages of others."""
     OPTION: ClassVar[str]
     """The option that names the folder."""
     WORK: ClassVar[str]
-    """The name of the folder inside for what is not finished."""
+    """The name of the folder inside for unfinished work."""
     IDENTITY: ClassVar[str] = "identity.json"
-    """The name of the file in that folder that says which work has claimed the folder."""
+    """The name of the file in that folder that holds the identity."""
     OVERWRITE: ClassVar[str] = "--overwrite it"
-    """What a message says of writing over other work, where that can be done."""
+    """What a message says about overwriting other work, if that is possible."""
     AGAIN: ClassVar[str]
-    """What to do with work of a version whose work cannot be resumed."""
+    """Advice for work of a version that this one cannot resume."""
     STAYS: ClassVar[frozenset[str]] = frozenset()
-    """Names of what may be there before, and stays."""
+    """Names that may be in the folder before the work, and stay."""
 
     @property
     def work(self) -> Path:
-        """The folder of what is not finished."""
+        """The folder for unfinished work."""
         return self.folder / self.WORK
 
     @property
     def identity_file(self) -> Path:
-        """Where that file lies."""
+        """The path of the file with the identity."""
         return self.work / self.IDENTITY
 
     @property
     def name(self) -> str:
-        """The name that the user knows the folder by."""
+        """The folder's name in messages."""
         return str(self.folder)
 
     @property
     def below(self) -> tuple[str, ...]:
-        """The folders inside that files are written in, besides the folder itself."""
+        """The folders inside that files are written to."""
         return ()
 
     @abstractmethod
     def finished(self, wanted: Identity) -> Identity:
-        """The identity of the finished work in the folder; empty where there is none.
+        """Return the identity of the finished work in the folder; empty if there is none.
 
-        What is not known of it is as `wanted`.
+        Values that the folder does not record are taken from `wanted`.
         """
 
     @abstractmethod
     def written(self) -> Iterator[Path]:
-        """The files that such work has written; the one that says that it is finished is last."""
+        """Yield the files that such work has written; the one that marks it finished is last."""
 
     @contextmanager
     def held(self, *, shared: bool = False, gently: bool = False) -> Iterator[None]:
-        """Keep out all who write in the folder; `shared` holders keep out only those who do not.
+        """Lock the folder, and remove what killed runs left unfinished.
 
-        What killed runs have half written is removed: `gently`, only what surely is that.
-        Raises `OutputRefused`.
+        Args:
+            shared: Whether other shared holders are let in.
+            gently: Whether to remove only what no running process can be writing.
+
+        Raises:
+            OutputRefused: Another run has locked the folder.
         """
         with hold(
             self.folder,
@@ -99,15 +103,16 @@ class ClaimedFolder(ABC):
             yield
 
     def sweep(self) -> None:
-        """Remove all that is half written. Not while another process works here."""
+        """Remove all unfinished files. No other process may be working here."""
         sweep(self.folder, *(self.folder / part for part in self.below))
 
     def holds(self, identity: Identity) -> bool:
-        """Whether this very work is finished here; where it is not, it may begin or go on.
+        """Whether this work is finished here; if not, it may begin or resume.
 
-        Raises `OutputRefused` where the folder holds something else.
+        Raises:
+            OutputRefused: The folder holds something else.
         """
-        # In this order: another process that claims it now writes its identity before all else.
+        # In this order: another process that claims the folder now writes its identity first.
         is_used = self.is_used()
         begun = read_json(self.identity_file)
         finished = self.finished(identity)
@@ -117,9 +122,10 @@ class ClaimedFolder(ABC):
         return finished == identity
 
     def begin(self, identity: Identity, *, overwrite: bool = False) -> None:
-        """Make the folder this work's, without what other work has written if it is to `overwrite`.
+        """Claim the folder for this work; with `overwrite`, remove what other work has written.
 
-        Raises `OutputRefused` where another has begun meanwhile.
+        Raises:
+            OutputRefused: Other work has begun in the folder in the meantime.
         """
         if overwrite:
             self._clear()
@@ -127,26 +133,26 @@ class ClaimedFolder(ABC):
             self.holds(identity)
 
     def remove_work(self) -> None:
-        """The work is finished: nothing is needed to go on with it."""
+        """Remove the folder for unfinished work, since the work is finished."""
         empty(self.work)
-        with suppress(OSError):  # the lock is in it, and goes with its holder
+        with suppress(OSError):  # the lock file is in it, and its holder removes it
             self.work.rmdir()
 
     def is_used(self) -> bool:
-        """Whether anything is there but the first traces of work that was killed at once."""
+        """Whether the folder holds more than the first traces of work that was killed at once."""
         there = self.folder.iterdir() if self.folder.exists() else ()
         return any(path.name not in {self.WORK, *self.STAYS} for path in there)
 
     def outdated(self, present: Identity, wanted: Identity) -> str:  # noqa: ARG002 - for those that know
-        """Who wrote work that this version cannot go on with; "" where it can."""
+        """Return who wrote work that this version cannot resume; "" if it can."""
         return ""
 
     def other(self, present: Identity, wanted: Identity) -> str:  # noqa: ARG002 - for those that know
-        """What work the folder holds that is not the wanted one, in words."""
+        """Return a phrase for the other work that the folder holds."""
         return f"another {self.KIND}"
 
     def differences(self, present: Identity, wanted: Identity) -> str:
-        """What differs between two identities, in words."""
+        """Return what differs between two identities, in words."""
         keys = sorted({*present, *wanted})
         return ", ".join(
             key.replace("_", " ") for key in keys if present.get(key) != wanted.get(key)
@@ -179,7 +185,7 @@ class ClaimedFolder(ABC):
         )
 
     def _clear(self) -> None:
-        """Remove what other work has written; stopped half way, it can be done again."""
+        """Remove what other work has written; an interrupted removal can be repeated."""
         write_json(self.identity_file, _CLEARED)
         with disk_errors(self.folder):
             for path in self.written():
