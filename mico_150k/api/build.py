@@ -116,7 +116,7 @@ def build_dataset(
         UsageError: An argument is wrong, or is not for this kind of `out`.
         SourceError: The source is not what a build can read, in one of its kinds.
         OutputRefused: The folder holds something else.
-        TooManyLeftOut: More rows than `tolerance` are unusable.
+        TooManySkipped: More rows than `tolerance` are unusable.
         DiskTooSmall: The result will not fit.
         HubError: The Hub cannot be reached, or does not take it, in one of its kinds.
     """

@@ -10,7 +10,7 @@ from mico_150k.api.progress_bar import OnProgress, default_row_bar
 from mico_150k.api.sources import read_options
 from mico_150k.build.drop_limit import TOLERANCE, DropLimit
 from mico_150k.build.worker import GroupProgress
-from mico_150k.core.errors import TooManyLeftOut
+from mico_150k.core.errors import TooManySkipped
 from mico_150k.core.sample import SkippedRow
 from mico_150k.core.task import Task
 from mico_150k.images.header import Verify
@@ -61,7 +61,7 @@ def inspect_source(
     skipped = [SkippedRow.from_dict(row) for row in seen.skipped]
     try:
         DropLimit(plan, TOLERANCE).on_group(GroupProgress(seen.rows, 0, skipped))
-    except TooManyLeftOut as error:
+    except TooManySkipped as error:
         return replace(found, images=seen, problems=[*found.problems, str(error)])
     return replace(found, images=seen)
 

@@ -1,1 +1,1 @@
-"""From a source to a dataset folder."""
+"""Builds: they turn a source into a dataset folder."""

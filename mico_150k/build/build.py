@@ -1,9 +1,9 @@
-"""A build: from a source to a dataset folder, in one pass, all configurations at once.
+"""A build: it turns a source into a dataset folder, all configurations in one pass.
 
     source ──► plan ──► units ──► examined rows ──► row groups ──► shards ──► index, sample, card
 
-A shard is finished when all its files have their names and its record is written; a build that
-was stopped goes on with the first that is not.
+A shard is finished when all its files have their names and its record is written. A build that was
+interrupted resumes at the first unfinished shard.
 """
 
 import time
@@ -51,7 +51,7 @@ CONFIGS = (*BUILDERS, layout.SAMPLE)
 
 @dataclass(frozen=True, slots=True)
 class BuildOptions:
-    """What decides a build's bytes, except the source. `shard_bytes` are of images."""
+    """The options that decide a build's bytes; `shard_bytes` is bytes of images per shard."""
 
     configs: tuple[str, ...] = CONFIGS
     verify: Verify = Verify.STRUCTURE
@@ -59,7 +59,7 @@ class BuildOptions:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        """Raise `UnknownConfig` for a name that none has."""
+        """Raise `UnknownConfig` for a name that no configuration has."""
         for name in self.configs:
             if name not in CONFIGS:
                 msg = f"{name!r} is not a configuration; there are {', '.join(CONFIGS)}."
@@ -71,7 +71,7 @@ class BuildOptions:
         return tuple(name for name in BUILDERS if name in self.configs)
 
     def to_argv(self) -> list[str]:
-        """The options of `mico build` that say the same."""
+        """Return the equivalent options of `mico build`."""
         some = () if set(self.configs) == set(CONFIGS) else self.configs
         return [
             *(word for name in some for word in ("--config", name)),
@@ -83,7 +83,7 @@ class BuildOptions:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class BuildResult:
-    """A finished build. `resumed` shards were there before; `seconds` are of this run."""
+    """A finished build; `resumed` counts shards from earlier runs, `seconds` is this run's time."""
 
     location: str
     report: Report
@@ -97,7 +97,7 @@ class BuildResult:
     def of_folder(
         cls, folder: Path, report: Report, shards: int, resumed: int, started: float
     ) -> "BuildResult":
-        """What lies in a folder whose build is finished; `started` is `time.monotonic`'s."""
+        """Describe the finished build in a folder; `started` is a value of `time.monotonic`."""
         found = (path for path in folder.rglob("*") if path.is_file())
         besides = {folder / layout.MTIME_TOKENS, folder / layout.WORK / LOCK}
         files = [path for path in found if path not in besides]
@@ -107,7 +107,7 @@ class BuildResult:
 
     @property
     def folder(self) -> Path:
-        """The folder, where it is on this machine."""
+        """The dataset folder, if it is on this machine."""
         return Path(self.location)
 
     def __repr__(self) -> str:
@@ -121,7 +121,7 @@ class BuildResult:
 
 
 def versions() -> dict[str, str]:
-    """Of what decides a build's bytes besides its options: part of its identity."""
+    """Return the versions of the packages that affect a build's bytes: part of its identity."""
     return {"mico-150k": __version__, "pyarrow": version("pyarrow"), "pillow": version("pillow")}
 
 
@@ -146,10 +146,19 @@ class Build:
         location: str = "",
         license: License | None = None,
     ) -> "Build":
-        """Plan a build from headers. Raises `DuplicateIds`, `EmptySource`, `OutputRefused`.
+        """Plan a build from the source's headers.
 
-        `location` is what the user knows `out` as, where it stands for a folder elsewhere.
-        `license` is for the card; where none is given, that of the run before stays.
+        Args:
+            source: The samples to build.
+            out: The dataset folder on this machine.
+            options: What to build.
+            location: The output's name in messages, if `out` stands for a folder elsewhere.
+            license: The license for the card; by default that of the previous run stays.
+
+        Raises:
+            DuplicateIds: Two rows have the same id.
+            EmptySource: The source has no row.
+            OutputRefused: The source lies in `out`, or `out` is a file.
         """
         refuse_source(out, source)
         if not location:
@@ -165,14 +174,15 @@ class Build:
         return cls(source, plan, out, options, forecast, location, license)
 
     def is_finished(self) -> bool:
-        """Whether this very build is finished in its folder.
+        """Whether this build is finished in its folder.
 
-        Raises `OutputRefused` where that holds something else.
+        Raises:
+            OutputRefused: The folder holds something else.
         """
         return self._workspace.is_finished(self.identity(), self.mtime_tokens)
 
     def check_disk(self, sink: ShardSink = KEEP_HERE) -> None:
-        """Raise `DiskTooSmall` where the disk cannot take a build that is not begun there yet."""
+        """Raise `DiskTooSmall` if the disk is too small for a build that has not begun."""
         if not self._workspace.is_begun:
             self._check_disk(self.plan.units, 0, sink)
 
@@ -186,12 +196,22 @@ class Build:
         sink: ShardSink = KEEP_HERE,
         on_progress: Callable[[Progress], None] = lambda _: None,
     ) -> BuildResult:
-        """Build, or go on with a build that was stopped.
+        """Build, or resume an interrupted build. Finished shards are kept after any error.
 
-        `recheck` reads all finished shards again. `executor` is this process where none is given.
-        `sink` is where finished shards go at once, for a disk that is smaller than the data.
-        Raises `OutputRefused`, `DiskTooSmall`, `TooManyLeftOut`, `BrokenFile`, and what the
-        source and the executor raise. What is finished by then is kept.
+        Args:
+            overwrite: Whether to remove another build from the folder.
+            recheck: Whether to read all finished shards again and compare their hashes.
+            tolerance: The fraction of rows that may be skipped.
+            executor: Where the build runs; in this process by default.
+            sink: Where finished shards are moved to, for a disk that is smaller than the data.
+            on_progress: Called with the progress.
+
+        Raises:
+            OutputRefused: The folder holds something else.
+            DiskTooSmall: The disk cannot take the result.
+            TooManySkipped: More rows are unusable than `tolerance` allows.
+            BrokenFile: A file of the source is damaged.
+            MicoError: The source or the executor failed.
         """
         started = time.monotonic()
         units = self.plan.units
@@ -217,10 +237,17 @@ class Build:
         executor: Executor | None = None,
         on_progress: Callable[[Progress], None] = lambda _: None,
     ) -> PartitionResult:
-        """Build one partition of the units, beside other processes that build theirs.
+        """Build one partition of the units, while other processes build the others.
 
-        All write to the same folder, which the first of them makes its own. `complete` is what
-        brings it to its end. Raises what `run` raises.
+        All partitions write to the same folder, which the first one claims; `complete` finishes
+        the dataset. The arguments and errors are those of `run`.
+
+        Args:
+            partition: Which units to build.
+            recheck: As for `run`.
+            tolerance: As for `run`.
+            executor: As for `run`.
+            on_progress: As for `run`.
         """
         started = time.monotonic()
         units = partition.take(self.plan)
@@ -237,9 +264,16 @@ class Build:
         return PartitionResult(str(self.out), shards, shards, time.monotonic() - started)
 
     def complete(self, *, recheck: bool = False, tolerance: float = TOLERANCE) -> BuildResult:
-        """Complete a build that was done in partitions.
+        """Finish the dataset of a partitioned build.
 
-        Raises `ShardsMissing`, `TooManyLeftOut`, `OutputRefused`.
+        Args:
+            recheck: As for `run`.
+            tolerance: As for `run`.
+
+        Raises:
+            ShardsMissing: A partition is not finished.
+            TooManySkipped: More rows are unusable than `tolerance` allows.
+            OutputRefused: The folder holds something else.
         """
         started = time.monotonic()
         if not self._workspace.is_begun:
@@ -271,7 +305,7 @@ class Build:
         shared: bool = False,
         gently: bool = False,
     ) -> Iterator[bool]:
-        """Have the folder for these units; yields whether anything is left to do."""
+        """Claim the folder for these units; yields whether anything is left to do."""
         with self._workspace.claimed(
             self.identity(),
             self.mtime_tokens,
@@ -285,9 +319,10 @@ class Build:
             yield is_left
 
     def _update_finished(self) -> None:
-        """Have the card of a finished build state the license that is given, if one is.
+        """Write a newly given license into the card of a finished build.
 
-        Raises `OutputRefused` where a person has changed what would be lost.
+        Raises:
+            OutputRefused: The card was edited by hand where that edit would be lost.
         """
         self._workspace.tidy()
         folder = DatasetFolder(self.out)
@@ -296,7 +331,7 @@ class Build:
 
     @property
     def mtime_tokens(self) -> dict[str, str]:
-        """What changes when a file of the source does, by its name."""
+        """File name → a token that changes with the source's file."""
         return {file.name: file.mtime_token for file in self.source.files}
 
     @property
@@ -306,14 +341,14 @@ class Build:
     def _records(
         self, units: Iterable[Unit], *, hashes: bool, sink: ShardSink = KEEP_HERE
     ) -> dict[int, ShardRecord]:
-        """The finished shards of these units."""
+        """Return the finished shards of these units by number."""
         there = self._workspace.records(hashes=hashes, elsewhere=sink.holds)
         return {
             shard.number: there[shard.number] for unit in units for shard in unit.finished(there)
         }
 
     def _check_disk(self, units: Sequence[Unit], there: int, sink: ShardSink = KEEP_HERE) -> None:
-        """Raise `DiskTooSmall` where what is left to do will not fit; `there` bytes need not."""
+        """Raise `DiskTooSmall` if the rest does not fit; `there` bytes are already written."""
         images = sum(map(self.plan.unit_bytes, units))
         share = images / (self.plan.image_bytes or 1)
         here = 1.0 if sink.shards_here is None else sink.shards_here / self.plan.shards
@@ -327,7 +362,7 @@ class Build:
         executor: Executor,
         sink: ShardSink = KEEP_HERE,
     ) -> None:
-        """Build what is not in `records` of these units, and put it there."""
+        """Build the shards of these units that `records` lacks, and add them to it."""
         for unit in units:
             for shard in unit.shards:
                 if shard.number not in records:
@@ -380,7 +415,7 @@ class Build:
         )
 
     def identity(self) -> dict[str, Any]:
-        """What this build is: two builds with the same identity have the same bytes."""
+        """Everything that decides the build: the same identity gives the same bytes."""
         return {
             "version": IDENTITY_VERSION,
             "source": self.source.kind,
@@ -398,7 +433,7 @@ class Build:
         }
 
     def _columns(self) -> list[dict[str, Any]]:
-        """The different ways in which the source's files hold their samples."""
+        """Return the distinct shapes of the source's files."""
         shapes = [file.shape.to_dict() for file in self.source.files if file.shape]
         different = {json_sha256(shape): shape for shape in shapes}
         return [different[digest] for digest in sorted(different)]
@@ -412,7 +447,7 @@ class Build:
 
 
 def _bytes(records: Mapping[int, ShardRecord], sink: ShardSink = KEEP_HERE) -> int:
-    """What finished shards take of this disk."""
+    """Return the bytes that finished shards take on this disk."""
     files = [file for record in records.values() for file in record.parts.values()]
     if sink.shards_here is None:
         files += [file for record in records.values() for file in record.files.values()]

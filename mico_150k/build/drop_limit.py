@@ -1,4 +1,4 @@
-"""How far a build is, and whether it loses too much."""
+"""Counts a build's progress, and stops it when too many rows are skipped."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -6,18 +6,18 @@ from typing import Any
 
 from mico_150k.build.plan import Plan
 from mico_150k.build.worker import GroupProgress, ReadProgress
-from mico_150k.core.errors import TooManyLeftOut
+from mico_150k.core.errors import TooManySkipped
 from mico_150k.core.plural import counted
 from mico_150k.core.progress import Progress
 from mico_150k.core.reasons import Reason
 from mico_150k.dataset.records import ShardRecord
 
 TOLERANCE = 0.01
-"""The share of rows that may be left out before a build stops."""
+"""The fraction of rows that may be skipped before a build stops."""
 
 
 class DropLimit:
-    """Adds up the progress of all units, and stops a build that loses too much."""
+    """Adds up the progress of all units, and stops the build when too many rows are skipped."""
 
     def __init__(
         self,
@@ -26,7 +26,14 @@ class DropLimit:
         finished: Iterable[ShardRecord] = (),
         on_progress: Callable[[Progress], None] = lambda _: None,
     ) -> None:
-        """`finished` are the shards that were there before."""
+        """Start counting.
+
+        Args:
+            plan: The build's plan.
+            tolerance: The fraction of rows that may be skipped.
+            finished: The shards from earlier runs.
+            on_progress: Called with the progress.
+        """
         self._plan = plan
         self._tolerance = tolerance
         self._on_progress = on_progress
@@ -39,11 +46,11 @@ class DropLimit:
             self._examples.update({row["reason"]: row for row in record.skipped})
 
     def begin(self) -> None:
-        """Tell that the work begins: the first row group may take long to read."""
+        """Report the beginning: reading the first row group may take long."""
         self._tell()
 
     def on_group(self, group: GroupProgress | ReadProgress) -> None:
-        """Count one row group, or what is read of one; raises `TooManyLeftOut`."""
+        """Count one row group, or the bytes read for one; raises `TooManySkipped`."""
         if isinstance(group, ReadProgress):
             self._read += group.image_bytes
             self._tell()
@@ -56,7 +63,7 @@ class DropLimit:
         self._tell()
 
     def _tell(self) -> None:
-        """Tell the caller how far the build is."""
+        """Report the progress to the caller."""
         # Images of skipped rows are read and not written, and the last words of a reader may lack.
         self._read = max(self._read, self._written)
         self._on_progress(
@@ -71,16 +78,16 @@ class DropLimit:
         )
 
     def check(self) -> None:
-        """Raise `TooManyLeftOut` where that is so."""
+        """Raise `TooManySkipped` if more rows are skipped than is allowed."""
         total = self._reasons.total()
         if total > self._tolerance * self._plan.rows:
             raise self._too_many(total)
 
-    def _too_many(self, total: int) -> TooManyLeftOut:
+    def _too_many(self, total: int) -> TooManySkipped:
         reason, count = self._reasons.most_common(1)[0]
         example = self._examples[reason]
         image = f", image {example['image']}" if example["image"] is not None else ""
-        return TooManyLeftOut(
+        return TooManySkipped(
             f"{total:,} of {counted(self._rows, 'row')} so far cannot be used, more than the "
             f"tolerated {self._tolerance:.2%} of {self._plan.rows}.\n"
             f"Most often: {reason} ({Reason(reason).meaning}), {counted(count, 'row')}; the "

@@ -1,6 +1,6 @@
-"""Who does a plan's units: this process, several on this machine, or a cluster.
+"""Where the units of a plan are built: in this process, in several, or on a cluster.
 
-The units share no state, so that who does them, and in which order, changes no byte.
+Units share no state, so neither the place nor the order changes a byte.
 """
 
 from collections.abc import Generator, Sequence
@@ -17,27 +17,32 @@ SHARDS_AT_ONCE = 2
 
 
 class Executor(Protocol):
-    """Has units built."""
+    """Builds units, in this process or elsewhere."""
 
     @property
     def workers(self) -> int:
-        """How many units are built at once, at most, of which this machine's disk holds shards."""
+        """The most units that are built at once with shards on this machine's disk."""
 
     def build(
         self, builder: UnitBuilder, units: Sequence[Unit], finished: set[int], on_group: OnGroup
     ) -> Generator[ShardRecord, None, None]:
-        """Build what is not `finished` of the units; yields each shard when it is.
+        """Build the unfinished shards of the units; yields each shard when it is finished.
 
-        `on_group` is called in this process; what it raises stops all that has begun. Who stops
-        early closes the iterator.
+        A caller that stops early closes the iterator.
+
+        Args:
+            builder: Builds one unit.
+            units: The units.
+            finished: The numbers of shards that are finished.
+            on_group: Called in this process for each row group; an error from it stops all work.
         """
 
 
 class InProcess:
-    """One unit after the other, here; threads read, examine and hash beside."""
+    """Builds one unit after the other in this process; threads read, validate and hash."""
 
     def __init__(self, image_room: int | None = None) -> None:
-        """`image_room` are the bytes that decoding one image may take; None is without a limit."""
+        """Set `image_room`, the bytes that decoding one image may take; None for no limit."""
         self._image_room = image_room
 
     @property
@@ -54,20 +59,20 @@ class InProcess:
 
 
 class ShardSink(Protocol):
-    """Where finished shards go at once, so that a disk may be smaller than the data."""
+    """Takes finished shards away at once, so that a disk may be smaller than the data."""
 
     @property
     def shards_here(self) -> int | None:
-        """How many may lie here at once while the build goes on; None where all stay."""
+        """The most shards that stay here at once during the build; None if all stay."""
 
     def holds(self, record: ShardRecord) -> bool:
-        """Whether it has all files of a shard."""
+        """Whether the sink has all files of a shard."""
 
     def take(self, record: ShardRecord) -> None:
-        """Take a finished shard, whose files are here or there; they may wait here for others."""
+        """Take a finished shard; its files may be here or in the sink, and may wait here."""
 
     def deliver(self) -> None:
-        """Send what waits."""
+        """Send the shards that wait."""
 
 
 class KeepHere:
@@ -76,20 +81,20 @@ class KeepHere:
     shards_here = None
 
     def holds(self, record: ShardRecord) -> bool:  # noqa: ARG002 - as `ShardSink` says
-        """No other place has a shard."""
+        """Return False: no other place has shards."""
         return False
 
     def take(self, record: ShardRecord) -> None:
-        """It is where it belongs."""
+        """Do nothing: the shard stays where it was written."""
 
     def deliver(self) -> None:
-        """Nothing waits."""
+        """Do nothing: no shard waits."""
 
 
 def shards_at_once(workers: int) -> int:
-    """How many shards so many workers need the disk for where a sink takes them away.
+    """Return how many shards need disk space at once if a sink takes finished ones away.
 
-    One is being sent besides.
+    That is some for each worker, and the one that is being sent.
     """
     return SHARDS_AT_ONCE * workers + 1
 

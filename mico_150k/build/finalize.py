@@ -1,4 +1,4 @@
-"""The end of a build: the small configurations, the report, the card, and last the manifest."""
+"""The end of a build: it writes the small configurations, report and card, then the manifest."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -32,9 +32,17 @@ def finish(
     *,
     with_sample: bool,
 ) -> Report:
-    """Write all that follows from the finished shards. Raises `CountMismatch`.
+    """Write all files that follow from the finished shards.
 
-    `made` is what the manifest says of how: the identity as `build`, and the `commands`.
+    Args:
+        workspace: The dataset folder.
+        plan: The build's plan.
+        made: The manifest's keys `build` (the identity) and `commands`.
+        records: All finished shards.
+        with_sample: Whether to write the configuration `sample`.
+
+    Raises:
+        CountMismatch: Rows written and skipped do not add up to the rows read.
     """
     _check_counts(plan, records)
     folder = workspace.folder
@@ -90,7 +98,7 @@ def finish(
 
 @contextmanager
 def _damaged_parts(config: str) -> Iterator[None]:
-    """What pyarrow says of a part whose bytes have changed on the disk, with the way out."""
+    """Turn pyarrow's error about a part that was damaged on disk into one with advice."""
     try:
         yield
     except (pa.ArrowException, OSError) as error:

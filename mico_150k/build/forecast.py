@@ -1,4 +1,4 @@
-"""What a build will need: bytes on disk, and memory."""
+"""Estimates the disk space, the memory and the number of workers of a build."""
 
 from dataclasses import dataclass
 from heapq import nlargest
@@ -28,11 +28,14 @@ ASSUMED_SPEED = 250 << 20
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """Bytes and seconds. Of the source's headers, so an estimate to some percent.
+    """What a build needs, estimated from the source's headers to within a few percent.
 
-    `images` are the bytes of all images once; `output` is what all configurations that are
-    asked for will take together, `small` those of the index and the sample among it; `memory`
-    is one worker's peak; `free` is what the disk has, where it tells.
+    Attributes:
+        images: Bytes of all images, counted once.
+        output: Bytes of all requested configurations together.
+        small: The part of `output` that index and sample take.
+        memory: Peak memory of one worker in bytes.
+        free: Free bytes on the disk; None if unknown.
     """
 
     rows: int
@@ -44,10 +47,18 @@ class Forecast:
     free: int | None
 
     def check_disk(self, folder: Path, there: int, share: float = 1.0, kept: float = 1.0) -> None:
-        """Raise `DiskTooSmall` where the disk cannot take what `there` does not cover yet.
+        """Check the disk space for the rest of a build.
 
-        `share` is how much of the build is done here, and `kept` how much of its shards lies
-        here at once. Index and sample lie here twice, in parts until they are joined.
+        Index and sample need their space twice: as parts, and joined.
+
+        Args:
+            folder: The dataset folder.
+            there: Bytes that are already written.
+            share: The fraction of the build that is done here.
+            kept: The fraction of its shards that lies here at once.
+
+        Raises:
+            DiskTooSmall: The rest does not fit.
         """
         shards = self.output - self.small
         needed = round(share * (shards * kept + 2 * self.small)) - there
@@ -61,7 +72,7 @@ class Forecast:
 
 
 def make_forecast(source: Source, plan: Plan, configs: int, *, sample: bool, out: Path) -> Forecast:
-    """The forecast for `configs` configurations with images, and `sample` or not."""
+    """Return the forecast for `configs` configurations with images, with or without `sample`."""
     sampled = sum(map(len, plan.sample.values())) if sample else 0
     small = plan.image_bytes * sampled // max(1, plan.rows) + plan.rows * INDEX_ROW_BYTES
     output = plan.image_bytes * configs + small
@@ -77,9 +88,10 @@ def make_forecast(source: Source, plan: Plan, configs: int, *, sample: bool, out
 
 
 def building_memory(source: Source, plan: Plan, workers: int) -> int:
-    """What so many workers hold at most, when the hungriest units meet.
+    """Return the peak memory, in bytes, of building with this many workers.
 
-    All files of a unit are open at once. Several workers have a parent besides.
+    It assumes that the largest units are built at the same time, with all their files open.
+    Several workers need a parent process as well.
     """
     reading = (sum(source.files[place].memory for place in unit.files) for unit in plan.units)
     hungriest = nlargest(workers, reading)
@@ -90,12 +102,20 @@ def building_memory(source: Source, plan: Plan, workers: int) -> int:
 def choose_workers(
     source: Source, plan: Plan, asked: int | None = None, max_memory: int | None = None
 ) -> int:
-    """How many worker processes a build gets: as many as `asked` for, or as make it fast.
+    """Return the number of worker processes for a build.
 
-    That is one for each core, as long as each has some shards to write and memory to read its
-    units. `max_memory` are bytes, all that is free where none is given; more than is free is not
-    believed. Raises `MemoryTooSmall` where what was asked for needs more; one worker may try,
-    unless `max_memory` says no.
+    By default it is one for each core, as long as each has several shards to write and enough
+    memory for its units.
+
+    Args:
+        source: The source.
+        plan: The build's plan.
+        asked: The number that the user asked for.
+        max_memory: The limit in bytes; by default, and at most, all free memory.
+
+    Raises:
+        MemoryTooSmall: The workers that were asked for need more. A single worker is refused
+            only if `max_memory` is given.
     """
     free = free_memory()
     limit = min(max_memory or free, free)
@@ -110,9 +130,9 @@ def choose_workers(
 
 
 def image_room(source: Source, plan: Plan, workers: int, max_memory: int | None) -> int | None:
-    """What each of so many workers may take to decode one image, that `max_memory` is kept.
+    """Return the bytes that each worker may use to decode one image within `max_memory`.
 
-    None, without a limit, where none is given: what a machine has free is an estimate.
+    None, for no limit, if `max_memory` is not given: the free memory is only an estimate.
     """
     if max_memory is None:
         return None

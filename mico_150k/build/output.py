@@ -1,4 +1,4 @@
-"""Where a build may write: not over a file or its own source, and where `load_dataset` looks."""
+"""Checks of `--out`: no file, not the source, and a path where `load_dataset` finds the dataset."""
 
 from pathlib import Path
 
@@ -15,10 +15,10 @@ from mico_150k.sources import DEMO, Source
 
 
 def checked_out(out: str) -> Place:
-    """The place that `--out` names.
+    """Return the place that `--out` names.
 
     Raises:
-        UsageError: It names nothing that can be written to.
+        UsageError: It is not a place that can be written to.
         OutputRefused: A file is in the way, or `load_dataset` would not find a dataset there.
     """
     place = _parsed("--out", out)
@@ -32,7 +32,7 @@ def checked_out(out: str) -> Place:
 
 
 def checked_folder(out: str) -> Path:
-    """The folder on this machine that `--out` names. Raises as `checked_out`."""
+    """Return the local folder that `--out` names; raises as `checked_out` does."""
     place = checked_out(out)
     if not isinstance(place, LocalFolder):
         msg = f"--out {out}: this command writes only to a local folder."
@@ -41,7 +41,7 @@ def checked_folder(out: str) -> Path:
 
 
 def checked_work(work: str) -> Path:
-    """The folder on this machine that `--work` names. Raises `UsageError` where it is none."""
+    """Return the local folder that `--work` names; raises `UsageError` for another place."""
     place = _parsed("--work", work)
     if not isinstance(place, LocalFolder):
         msg = f"--work {work}: name a local folder."
@@ -58,16 +58,16 @@ def _parsed(option: str, text: str) -> Place:
 
 
 def refuse_file(out: Path) -> None:
-    """Raise `OutputRefused` where a file is in the way of a folder."""
+    """Raise `OutputRefused` if a file is in the folder's place."""
     if (found := existing(out)) and not found.is_dir():
         msg = f"--out {out}: {found} is a file. Choose another folder."
         raise OutputRefused(msg)
 
 
 def refuse_misread(out: Path) -> None:
-    """Raise `OutputRefused` where `load_dataset` would not find a dataset in this folder.
+    """Raise `OutputRefused` if `load_dataset` would not find a dataset in this folder.
 
-    It goes by the whole path with its links followed, whatever was said to be in it.
+    `load_dataset` looks at the whole path with its links resolved.
     """
     place = str(out.resolve())
     why = misread(place)
@@ -79,7 +79,7 @@ def refuse_misread(out: Path) -> None:
 
 
 def refuse_source(out: Path, source: Source) -> None:
-    """Raise `OutputRefused` where a folder is the source's, or has it somewhere within."""
+    """Raise `OutputRefused` if the folder is the source or contains it."""
     fs, path = local_or_url(source.location)
     if source.kind == DEMO or not isinstance(fs, LocalFileSystem):
         return

@@ -55,32 +55,31 @@ class Shard:
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """What is read in one go: one file, or several merged in proportion.
+    """The unit of work: one source file, or several merged in proportion.
 
-    `files` are places in `Plan.files`; `shards` take the unit's rows in order.
+    Attributes:
+        files: Positions in `Plan.files`.
+        shards: The shards that take the unit's rows, in order.
     """
 
     files: tuple[int, ...]
     shards: tuple[Shard, ...]
 
     def finished(self, numbers: Collection[int]) -> tuple[Shard, ...]:
-        """The shards that need not be written again, where those of `numbers` are there.
+        """Return the shards to keep, given the `numbers` of finished ones.
 
-        One that comes after a gap must be: its rows are read to fill the gap.
+        A shard after a gap is written again, since its rows are read to fill the gap.
         """
         return tuple(takewhile(lambda shard: shard.number in numbers, self.shards))
 
     def missing(self, numbers: Collection[int]) -> tuple[Shard, ...]:
-        """The shards that have to be written, where those of `numbers` are there."""
+        """Return the shards to write, given the `numbers` of finished ones."""
         return self.shards[len(self.finished(numbers)) :]
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedFile:
-    """A file of the source: what the plan rests on.
-
-    `tasks` are rows by task, and `ids` is a digest of the rows' ids in their order.
-    """
+    """A file of the source as it was planned; `tasks` counts rows, `ids` is a digest of the ids."""
 
     name: str
     rows: int
@@ -112,7 +111,7 @@ class Plan:
 
     @property
     def image_bytes(self) -> int:
-        """Bytes of all images, as far as headers tell."""
+        """Bytes of all images, from headers."""
         return sum(file.image_bytes for file in self.files)
 
     def unit_bytes(self, unit: Unit) -> int:
@@ -120,7 +119,7 @@ class Plan:
         return sum(self.files[place].image_bytes for place in unit.files)
 
     def part(self, units: Sequence[Unit]) -> "Plan":
-        """The plan of some units alone, for what adds up their rows and bytes."""
+        """Return the plan of these units only, to add up their rows and bytes."""
         places = sorted({place for unit in units for place in unit.files})
         return replace(self, files=tuple(self.files[place] for place in places), units=tuple(units))
 
@@ -159,7 +158,17 @@ class Plan:
 
 
 def make_plan(source: Source, *, shard_bytes: int = SHARD_BYTES, seed: int = 0) -> Plan:
-    """Plan a build; reads the ids of all rows. Raises `DuplicateIds`, `BrokenFile`."""
+    """Plan a build; this reads the ids of all rows.
+
+    Args:
+        source: The source.
+        shard_bytes: Bytes of images per shard.
+        seed: Decides the order of shards and the rows of the sample.
+
+    Raises:
+        DuplicateIds: Two rows have the same id.
+        BrokenFile: A file is damaged.
+    """
     files, best = _read_identities(source.files, seed)
     units = tuple(_number(_units(files, shard_bytes), files, seed))
     counts = Counter[Task]()
@@ -171,7 +180,7 @@ def make_plan(source: Source, *, shard_bytes: int = SHARD_BYTES, seed: int = 0) 
 
 
 def merge_in_proportion(rows: Sequence[int]) -> Iterator[int]:
-    """Which of several files the next row comes from, so that all of them end together.
+    """Yield the file of each next row, so that all files end together.
 
     >>> list(merge_in_proportion([4, 2]))
     [0, 1, 0, 0, 1, 0]
@@ -193,21 +202,21 @@ class IdsDigest:
     """A digest of ids in their order, for comparing what was planned with what is read."""
 
     def __init__(self) -> None:
-        """Of no ids yet."""
+        """Start without ids."""
         self._digest = xxhash.xxh3_128()
 
     def add(self, sample_id: str) -> None:
-        """Add the next row's."""
+        """Add the next row's id."""
         self._digest.update(f"{sample_id}\0".encode())
 
     @property
     def value(self) -> str:
-        """In hex."""
+        """Return the digest in hex."""
         return self._digest.hexdigest()
 
 
 class _Best:
-    """Those ids of a task that the sample may need: a few more than it has rows."""
+    """The ids of a task that the sample may need: a few more than it has rows."""
 
     def __init__(self, seed: int) -> None:
         self.ids: list[str] = []
@@ -258,7 +267,7 @@ def _read_identities(
 
 
 def _refuse_twice(source_files: Sequence[SourceFile], hashes: "array[int]") -> None:
-    """Raise `DuplicateIds` where two rows have one id; reads the ids again where it may be so."""
+    """Raise `DuplicateIds` if two rows share an id; equal hashes make it read the ids again."""
     ordered = np.sort(np.asarray(hashes))
     doubtful = set(ordered[1:][ordered[1:] == ordered[:-1]].tolist())
     if not doubtful:
@@ -361,7 +370,7 @@ def _number(
 
 
 def proportional(counts: Mapping[AnyTask, int], size: int) -> dict[AnyTask, int]:
-    """How many of each make up `size` of all, in proportion, by largest remainder."""
+    """Divide `size` in proportion to the counts, by largest remainder."""
     total = sum(counts.values())
     size = min(size, total)
     shares = {task: size * count / total for task, count in counts.items()}
@@ -373,7 +382,7 @@ def proportional(counts: Mapping[AnyTask, int], size: int) -> dict[AnyTask, int]
 
 
 def candidates(ids: list[str], rows: int, seed: int) -> tuple[str, ...]:
-    """Ids for the sample, in an order that looks random and is not."""
+    """Return ids for the sample, in a pseudorandom order that the seed decides."""
     reserve = max(MIN_RESERVE, round(rows * SAMPLE_RESERVE))
     ranked = heapq.nsmallest(
         rows + reserve,

@@ -1,4 +1,4 @@
-"""Processes of this machine that share nothing but the output folder."""
+"""Builds units in several processes on this machine, which share only the output folder."""
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
@@ -24,16 +24,18 @@ _Told = GroupProgress | ReadProgress | ShardRecord
 
 
 class Processes:
-    """So many worker processes, each with one unit at a time, the largest first."""
+    """Builds with worker processes, each on one unit at a time, the largest first."""
 
     def __init__(
         self, workers: int, *, threaded: bool | None = None, image_room: int | None = None
     ) -> None:
-        """`workers` is how many at most; no more are started than there are units.
+        """Set up the workers; nothing is started yet.
 
-        `threaded` is whether each reads and hashes beside the rest; by default where there are
-        cores for it. `image_room` are the bytes that decoding one image may take in each; None is
-        without a limit.
+        Args:
+            workers: The most processes; no more are started than there are units.
+            threaded: Whether each process reads and hashes in threads; by default if there are
+                enough cores.
+            image_room: The bytes that decoding one image may take in each; None for no limit.
         """
         self._workers = workers
         self._image_room = image_room

@@ -1,8 +1,8 @@
-"""The commands that made a dataset: a line for each step, as its manifest keeps and its card shows.
+"""The commands that made a dataset, one for each step, for its manifest and card.
 
-Places of the machine it was made on are not in them: a release is `RELEASE`, the first dataset
-`mico-150k`, and what was made of that `mico-150k-2`. A dataset whose manifest tells of no commands,
-as those of older versions, is `DATASET`.
+They contain no local paths: a release is `RELEASE`, the first dataset `mico-150k`, and one refined
+from it `mico-150k-2`. A dataset without commands in its manifest (of an older version) is
+`DATASET`.
 """
 
 from collections.abc import Sequence
@@ -14,18 +14,18 @@ UNTOLD = "DATASET"
 
 
 def build_command(*options: str, source: str = RELEASE) -> list[str]:
-    """The command that builds the first dataset; a `source` of its own is named by nothing."""
+    """Return the command that builds the first dataset; `source` is "" for the built-in demo."""
     return ["mico", "build", *([source] if source else []), "--out", _folder(1), *options]
 
 
 def refine_command(before: Sequence[object], *options: str) -> list[str]:
-    """The command that makes a dataset of the one that `before` made."""
+    """Return the command that refines the dataset that the commands `before` made."""
     source = _folder(len(before)) if before else UNTOLD
     return ["mico", "refine", source, "--out", _folder(len(before) + 1), *options]
 
 
 def unless(default: float, option: str, value: float) -> list[str]:
-    """An option with its value, where that is not the default."""
+    """Return an option with its value, or nothing if the value is the default."""
     return [] if value == default else [option, f"{value:g}"]
 
 

@@ -1,9 +1,9 @@
-"""A Ray cluster: each unit is a task, on whichever node has a core and the memory for it.
+"""Builds on a Ray cluster: each unit is a task, on any node with a core and enough memory.
 
-All nodes see the source and the output folder at the same paths, or read and write them by URLs
-(`sending`). What is finished is known from the folder alone, so that a task that died is simply
-begun again, anywhere, and goes on at the first shard that is missing. What a node lacks, such as
-room on its disk, is no reason to stop: another one gets the unit. Needs the extra `ray`.
+All nodes see the source and the output folder at the same paths, or read and write them by URL
+(`sending`). The folder alone says what is finished, so a task that died restarts on any node, at
+the first missing shard. If a node lacks something, such as disk space, another gets the unit.
+Needs the extra `ray`.
 """
 
 import os
@@ -56,12 +56,16 @@ class _Task:
 
 
 class RayCluster:
-    """Has units built by the nodes of a cluster, the largest first."""
+    """Builds units on the nodes of a cluster, the largest first."""
 
     def __init__(self, address: str | None = None) -> None:
-        """`address` is the cluster's; without one, what `RAY_ADDRESS` says, or this machine.
+        """Connect to a cluster.
 
-        Raises `ExecutorMissing` where Ray is not installed, or nothing answers at the address.
+        Args:
+            address: The cluster's address; by default that in `RAY_ADDRESS`, or this machine.
+
+        Raises:
+            ExecutorMissing: Ray is not installed, or nothing answers at the address.
         """
         try:
             import ray
@@ -79,22 +83,24 @@ class RayCluster:
 
     @property
     def workers(self) -> int:
-        """As `Executor` says: how many cores there are says nothing of this machine's disk."""
+        """As `Executor` says; the number of cores has no relation to this machine's disk."""
         return 1
 
     @property
     def size(self) -> tuple[int, int]:
-        """Its nodes, and their cores."""
+        """The number of nodes, and of their cores."""
         nodes = self._nodes()
         return len(nodes), int(sum(node["Resources"]["CPU"] for node in nodes))
 
     def build(
         self, builder: UnitBuilder, units: Sequence[Unit], finished: set[int], on_group: OnGroup
     ) -> Generator[ShardRecord, None, None]:
-        """As `Executor` says.
+        """Build as `Executor` says.
 
-        Raises `MemoryTooSmall` where a unit fits no node, `NodesFailed` where those that tried
-        one lack something, and `WorkerLost` where a task dies again and again.
+        Raises:
+            MemoryTooSmall: A unit needs more memory than any node has.
+            NodesFailed: The nodes that tried a unit lack something.
+            WorkerLost: A task died repeatedly.
         """
         ray = self._ray
         waiting = [unit for unit in units if builder.missing_bytes(unit, finished)]
@@ -128,14 +134,14 @@ class RayCluster:
                 ray.cancel(reference, force=True)
 
     def _nodes(self) -> list[dict[str, Any]]:
-        """Those that are there, and do work."""
+        """Return the nodes that are alive and have cores."""
         nodes: list[dict[str, Any]] = self._ray.nodes()
         return [node for node in nodes if node["Alive"] and node["Resources"].get("CPU", 0) >= 1]
 
     def _refuse_what_fits_nowhere(self, builder: UnitBuilder, units: Sequence[Unit]) -> None:
-        """Raise `MemoryTooSmall` for a unit that Ray would let wait for ever.
+        """Raise `MemoryTooSmall` for a unit that would wait forever.
 
-        Where no node works yet, a cluster that grows by itself is to begin some.
+        Without any node yet, nothing is refused: an autoscaling cluster starts some.
         """
         most = max((node["Resources"].get("memory", 0) for node in self._nodes()), default=None)
         hungriest = max(units, key=lambda unit: _memory(builder, unit), default=None)
@@ -150,7 +156,7 @@ class RayCluster:
         raise MemoryTooSmall(msg)
 
     def _another_node(self, builder: UnitBuilder, task: _Task, moved: Counter[str]) -> Any:  # noqa: ANN401 - Ray's
-        """A node that has not tried the unit, of all such the one that was `moved` to least."""
+        """Return the node that has not tried the unit and that was `moved` to least often."""
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         tried = {trouble.node for trouble in task.troubles}
@@ -173,7 +179,7 @@ class RayCluster:
         return NodeAffinitySchedulingStrategy(others[0], soft=True)
 
     def _result(self, reference: Any) -> "list[ShardRecord] | _Trouble":  # noqa: ANN401 - Ray's
-        """What `_build` has returned; raises what it raised."""
+        """Return what `_build` returned; raises what it raised."""
         try:
             result: list[ShardRecord] | _Trouble = self._ray.get(reference)
         except self._ray.exceptions.RayTaskError as error:
@@ -190,7 +196,7 @@ class RayCluster:
 
 
 def _build(builder: UnitBuilder, unit: Unit, finished: set[int]) -> "list[ShardRecord] | _Trouble":
-    """A task: the shards of the unit that nobody has finished, an earlier try of it included."""
+    """Build the unit's shards that no task, not even an earlier try, has finished."""
     numbers = [shard.number for shard in unit.shards]
     try:
         if not builder.sees_output:
@@ -212,7 +218,7 @@ def _build(builder: UnitBuilder, unit: Unit, finished: set[int]) -> "list[ShardR
 def _new(
     records: Iterable[ShardRecord], missing: set[int], on_group: OnGroup
 ) -> Iterator[ShardRecord]:
-    """Those of the records that nobody has told of before."""
+    """Yield the records that were not reported before."""
     for record in records:
         if record.number in missing:
             missing.discard(record.number)
@@ -223,7 +229,7 @@ def _new(
 
 
 def _memory(builder: UnitBuilder, unit: Unit) -> int:
-    """What building the unit holds at most: Ray looks for a node that has it."""
+    """Return the peak memory of building the unit, by which Ray chooses a node."""
     return WRITING_MEMORY + sum(builder.source.files[place].memory for place in unit.files)
 
 

@@ -1,4 +1,4 @@
-"""The configuration `sample`: some rows of `default` of all tasks, to try things on.
+"""The configuration `sample`: a few rows of `default` from every task.
 
 Which rows may go in is known from the plan, so each shard sets them aside while it is written:
 reading them again at the end would touch a row group of every shard for each.
@@ -22,17 +22,22 @@ class SamplePart:
     """The rows of one shard that may go into the sample."""
 
     def __init__(self, path: Path, candidates: frozenset[str]) -> None:
-        """`path` is where the part will lie; without `candidates`, ids, there is none."""
+        """Prepare a part.
+
+        Args:
+            path: The part's file.
+            candidates: Ids that may go into the sample; without any, no file is written.
+        """
         self._file = ConfigFile(path, Default.columns)
         self._candidates = candidates
 
     def add(self, samples: Sequence[Sample]) -> None:
-        """Append those of one row group."""
+        """Append the candidates of one row group."""
         if chosen := [sample for sample in samples if sample.id in self._candidates]:
             self._file.write(RowGroup(chosen))
 
     def finish(self) -> FileRecord | None:
-        """Give the part its name, if there is one."""
+        """Rename the part to its final name, if there is one."""
         return self._file.finish() if self._candidates else None
 
     def abandon(self) -> None:
@@ -41,7 +46,7 @@ class SamplePart:
 
 
 def join_sample(parts: Iterable[Path], path: Path, plan: Plan) -> FileRecord:
-    """Join the parts, which come in the order of the shards; of each task as many as planned."""
+    """Join the parts, in the order of the shards, with the planned number of rows of each task."""
     parts = list(parts)
     chosen = set(_choose(parts, plan))
     return write_sample(read_sample(parts, chosen), path)
@@ -56,7 +61,7 @@ def write_sample(rows: Iterable[pa.Table], path: Path) -> FileRecord:
 
 
 def _choose(parts: Iterable[Path], plan: Plan) -> Iterator[str]:
-    """The best candidates of each task that are there."""
+    """Yield the ids of the best available candidates of each task."""
     there = {
         sample_id
         for part in parts
@@ -68,7 +73,7 @@ def _choose(parts: Iterable[Path], plan: Plan) -> Iterator[str]:
 
 
 def read_sample(parts: Iterable[Path], chosen: set[str]) -> Iterator[pa.Table]:
-    """The chosen rows, a table each, in order."""
+    """Yield the chosen rows in order, each as a table."""
     for part in parts:
         file = pq.ParquetFile(part, pre_buffer=False)
         for group in range(file.num_row_groups):
@@ -79,7 +84,7 @@ def read_sample(parts: Iterable[Path], chosen: set[str]) -> Iterator[pa.Table]:
 
 
 def _cut(rows: Iterable[pa.Table]) -> Iterator[pa.Table]:
-    """Row groups that keep both limits."""
+    """Yield row groups within the limits of bytes and rows."""
     group: list[pa.Table] = []
     size = 0
     for row in rows:

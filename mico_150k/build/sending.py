@@ -1,4 +1,4 @@
-"""Shards built anywhere and sent to a folder elsewhere: nodes need no disk in common."""
+"""Builds shards in temporary folders and uploads them, so that nodes need no shared disk."""
 
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
@@ -14,10 +14,10 @@ from mico_150k.io.temporary import temporary_folder
 
 
 class UploadExecutor:
-    """Has units built in temporary folders of whoever does them, who sends each shard."""
+    """Builds units in temporary folders on the worker's machine, which uploads each shard."""
 
     def __init__(self, executor: Executor, remote: RemoteFolder) -> None:
-        """`executor` does the work."""
+        """Wrap the executor that does the work, and the folder that gets the shards."""
         self._executor = executor
         self._remote = remote
 
@@ -39,7 +39,7 @@ class UploadExecutor:
 
 @dataclass(frozen=True, slots=True)
 class _Sender(UnitBuilder):
-    """A unit builder whose shards leave the machine, with their records, once they are finished."""
+    """A unit builder that uploads each finished shard with its record."""
 
     remote: RemoteFolder
 

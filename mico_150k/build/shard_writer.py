@@ -25,7 +25,15 @@ class ShardWriter:
         sample: frozenset[str],
         split: str = layout.SPLIT,
     ) -> None:
-        """`configs` are those with images; `sample` are the ids that may go into the sample."""
+        """Open the files of a shard.
+
+        Args:
+            workspace: The dataset folder.
+            number: The shard's number.
+            configs: The configurations with images.
+            sample: Ids that may go into the sample.
+            split: The shard's split.
+        """
         self._workspace = workspace
         self._number = number
         self._split = split
@@ -54,12 +62,12 @@ class ShardWriter:
         self._sample.add(samples)
 
     def hash_so_far(self) -> None:
-        """Hash what is written of all files; may run beside `write`."""
+        """Hash what all files hold so far; may run in parallel with `write`."""
         for file in self._files.values():
             file.hash_so_far()
 
     def finish(self) -> ShardRecord:
-        """Close all files, give them their names, and write down that the shard is finished."""
+        """Close and rename all files, and record that the shard is finished."""
         try:
             parts = {layout.INDEX: self._index.finish()}
             if sample := self._sample.finish():

@@ -1,4 +1,4 @@
-"""One unit of a plan: read once, forwards, and written as shards in all configurations."""
+"""Builds one unit of a plan: reads it once, forwards, and writes it as shards."""
 
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -27,7 +27,7 @@ and the writer goes on with these meanwhile."""
 
 @dataclass(frozen=True, slots=True)
 class GroupProgress:
-    """A row group more: rows read for it, bytes of its images, and the rows that were skipped."""
+    """One more row group: rows read for it, bytes of its images, and rows skipped."""
 
     rows_read: int
     image_bytes: int
@@ -36,7 +36,7 @@ class GroupProgress:
 
 @dataclass(frozen=True, slots=True)
 class ReadProgress:
-    """Bytes of images that were read since it was last told."""
+    """Bytes of images read since the last report."""
 
     image_bytes: int
 
@@ -45,7 +45,7 @@ OnGroup = Callable[[GroupProgress | ReadProgress], None]
 """Called when a row group is written, and every moment while rows are read; by one thread at once.
 """
 TELL_SECONDS = 0.5
-"""Between two words on what is read: a row group may take a minute over a network."""
+"""Seconds between two reports of bytes read: a row group may take a minute over a network."""
 
 
 def unit_rows(
@@ -85,7 +85,7 @@ def unit_rows(
 
 
 class _Checked:
-    """A file that is compared with its plan while it is read."""
+    """A source file that is compared with the plan while it is read."""
 
     def __init__(self, file: SourceFile, planned: PlannedFile, location: str, start: int) -> None:
         self._file = file
@@ -98,7 +98,7 @@ class _Checked:
                 self._ids.add(f"{task}/{source_id}")
 
     def read(self, start: int, *, ahead: bool) -> Generator[RawSample, None, None]:
-        """Its rows; the last one once it is known to be the last of the file that was planned."""
+        """Yield the file's rows; the last one only after the whole file matched the plan."""
         with closing(self._file.read(start, ahead=ahead)) as rows:
             for place, row in enumerate(rows, start=start + 1):
                 self._ids.add(row.id)
@@ -107,19 +107,19 @@ class _Checked:
                 yield row
 
     def require_unchanged(self) -> None:
-        """Raise `SourceChanged` for a file that is still being read and is another one by now."""
+        """Raise `SourceChanged` if a file that is still being read has changed."""
         if not self._is_done:
             self._file.require_unchanged()
 
     def changed(self, what: str) -> SourceChanged:
-        """The error for a file that turns out to be another one."""
+        """Return the error for a changed file."""
         return SourceChanged(
             f"{self._planned.name} of {self._location} {what}: it is not the file that was "
             "planned.\nLet nothing write to the source while it is read, and build again."
         )
 
     def _finish(self, rows: Iterator[RawSample]) -> None:
-        """Read on to the end, where the file looks at itself once more."""
+        """Read to the end, where the file checks itself again."""
         if next(rows, None) is not None:
             what = "has more rows than its header promised"
             raise self.changed(what)
@@ -130,7 +130,7 @@ class _Checked:
 
 
 def _begun(readers: list[Iterator[RawSample]]) -> list[Iterator[RawSample]]:
-    """The same, with the first row of each there: those take longest, so on all cores at once."""
+    """Return the readers after fetching their first rows in parallel: those take longest."""
     firsts = map_ordered([partial(next, reader, None) for reader in readers], cores())
     return [
         reader if first is None else chain([first], reader)
@@ -140,11 +140,13 @@ def _begun(readers: list[Iterator[RawSample]]) -> list[Iterator[RawSample]]:
 
 @dataclass(frozen=True, slots=True)
 class UnitBuilder:
-    """What all units of a build have in common.
+    """Builds the units of one build.
 
-    `configs` are those with images; `sample` are the ids that may go into the sample.
-    `threaded` is whether reading and hashing may run beside the rest. `image_room` are the bytes
-    that decoding one image may take; None is without a limit.
+    Attributes:
+        configs: The configurations with images.
+        sample: Ids that may go into the sample.
+        threaded: Whether threads read and hash.
+        image_room: The bytes that decoding one image may take; None for no limit.
     """
 
     source: Source
@@ -158,20 +160,20 @@ class UnitBuilder:
 
     @property
     def sees_output(self) -> bool:
-        """Whether the folder that the build has claimed is seen from here."""
+        """Whether this machine sees the folder that the build has claimed."""
         return self.workspace.is_begun
 
     def build(self, unit: Unit, finished: set[int], on_group: OnGroup) -> Iterator[ShardRecord]:
-        """Write the unit's shards that are not finished; yields each when it is."""
+        """Write the unit's unfinished shards; yields each when it is finished."""
         yield from self.build_all([unit], finished, on_group)
 
     def build_all(
         self, units: Sequence[Unit], finished: set[int], on_group: OnGroup
     ) -> Iterator[ShardRecord]:
-        """Write the shards of several units, one after the other.
+        """Write the unfinished shards of several units, one after the other.
 
-        Row groups are read ahead, across the ends of shards and units; a shard is hashed while
-        the next one is written.
+        Row groups are read ahead across shards and units; a shard is hashed while the next one is
+        written.
         """
         with (
             BackgroundTask[ShardRecord](threaded=self.threaded) as background,
@@ -204,7 +206,7 @@ class UnitBuilder:
         on_group: OnGroup,
         background: BackgroundTask[ShardRecord],
     ) -> Iterator[ShardRecord]:
-        """Write a shard, and have it finished; yields the one that was finished meanwhile."""
+        """Write a shard and start finishing it; yields the one that was finished before."""
         writer = ShardWriter(self.workspace, shard.number, self.configs, self.sample)
         try:
             rows = 0
@@ -220,13 +222,13 @@ class UnitBuilder:
             raise
 
     def records(self, numbers: Iterable[int]) -> Iterator[ShardRecord]:
-        """The records of those of these shards that any process has finished, in their order."""
+        """Yield the records of those shards that any process has finished, in order."""
         for number in sorted(numbers):
             if record := self.workspace.record(number):
                 yield record
 
     def missing_bytes(self, unit: Unit, finished: set[int]) -> int:
-        """Bytes of images, about, in the unit's shards that are not finished."""
+        """Estimate the bytes of images in the unit's unfinished shards."""
         rows = sum(shard.rows for shard in unit.shards)
         missing = rows - sum(shard.rows for shard in unit.finished(finished))
         return max(1, self.plan.unit_bytes(unit) * missing // rows) if missing else 0
@@ -234,7 +236,7 @@ class UnitBuilder:
 
 @dataclass(frozen=True, slots=True)
 class _ValidatedRows:
-    """What becomes one row group, and the rows that were skipped while it was read."""
+    """The samples of one row group, and the rows that were skipped while it was read."""
 
     samples: list[Sample] = field(default_factory=list)
     skipped: list[SkippedRow] = field(default_factory=list)
@@ -251,7 +253,7 @@ class _ValidatedRows:
 
 
 def _told(rows: Iterable[RawSample], tell: OnGroup) -> Iterator[RawSample]:
-    """The same rows; now and then, how much was read of them is told."""
+    """Yield the rows, and report now and then how many bytes were read."""
     size, last = 0, time.monotonic()
     for row in rows:
         size += row.num_bytes
@@ -263,7 +265,7 @@ def _told(rows: Iterable[RawSample], tell: OnGroup) -> Iterator[RawSample]:
 
 
 def _cut(rows: Iterable[Sample | SkippedRow]) -> Iterator[_ValidatedRows]:
-    """A shard's rows in row groups; the last one may have no samples."""
+    """Yield a shard's rows in row groups; the last one may have no samples."""
     group = _ValidatedRows()
     for row in rows:
         if isinstance(row, SkippedRow):

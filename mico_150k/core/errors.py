@@ -21,7 +21,7 @@ MicoError                      the message says what is wrong, where, and how to
 │   ├── DuplicateIds           two rows have the same id
 │   └── PathOutsideSource      a path leads out of the source
 ├── BuildError                 a build had to stop; finished shards are kept
-│   ├── TooManyLeftOut         more rows are unusable than `--tolerance` allows
+│   ├── TooManySkipped         more rows are unusable than `--tolerance` allows
 │   ├── TooManyLost            a validation split costs more training rows than `--max-loss` allows
 │   ├── DiskTooSmall           the disk is full, or too small for the forecast
 │   ├── WorkerLost             a worker process has died
@@ -136,7 +136,7 @@ class BuildError(MicoError):
     """A build had to stop; finished shards are kept."""
 
 
-class TooManyLeftOut(BuildError):
+class TooManySkipped(BuildError):
     """More rows are unusable than `--tolerance` allows."""
 
 

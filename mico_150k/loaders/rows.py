@@ -116,7 +116,7 @@ class SourceTarget:
         """Yield the rows that `mico build` would write.
 
         The tolerance is a share of the rows read here: what other processes skip is not known.
-        Raises `TooManyLeftOut`.
+        Raises `TooManySkipped`.
         """
         builder = get_builder(config)
         watch = DropLimit(self.plan.part(shards), self.tolerance)

@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass
 
-from mico_150k.core.errors import TooManyLeftOut
+from mico_150k.core.errors import TooManySkipped
 from mico_150k.core.excerpt import excerpt
 from mico_150k.core.plural import counted
 from mico_150k.core.reasons import Reason
@@ -68,12 +68,12 @@ class FailedRecords:
         return lost
 
     def check(self) -> dict[int, Lost]:
-        """The same. Raises `TooManyLeftOut` where they are more than is tolerated, or all."""
+        """The same. Raises `TooManySkipped` where they are more than is tolerated, or all."""
         lost = self.records()
         total = len(self._inputs.records)
         if len(lost) == total:
             msg = f"{self._inputs.name}: none of its records can be used; {_first(lost)}"
-            raise TooManyLeftOut(msg)
+            raise TooManySkipped(msg)
         if len(lost) > self._tolerance * total:
             share = min(1.0, max(0.05, round(2 * len(lost) / total, 2)))
             msg = (
@@ -82,7 +82,7 @@ class FailedRecords:
                 f"({self._tolerance:.2%}); {_first(lost)}\n"
                 f"Finished work is kept. To skip them: --tolerance {share:.2f}"
             )
-            raise TooManyLeftOut(msg)
+            raise TooManySkipped(msg)
         return lost
 
     def lines(self) -> str:

@@ -124,7 +124,7 @@ class Pretokenization:
     ) -> PretokenizeResult:
         """Do it, or go on where it was stopped; `on_encoded` counts encodings.
 
-        Raises `OutputRefused`, `DiskTooSmall`, `TooManyLeftOut`, `WorkerLost`, and what loading the
+        Raises `OutputRefused`, `DiskTooSmall`, `TooManySkipped`, `WorkerLost`, and what loading the
         VQ raises.
         """
         started = time.monotonic()

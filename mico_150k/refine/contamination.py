@@ -10,7 +10,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 
-from mico_150k.core.errors import TooManyLeftOut
+from mico_150k.core.errors import TooManySkipped
 from mico_150k.core.identity import json_sha256
 from mico_150k.core.plural import counted
 from mico_150k.core.sample import SkippedRow
@@ -62,7 +62,7 @@ class BenchRead:
     ) -> "BenchRead":
         """Read every image once, a few cases at a time; with a cache, take its fingerprint as well.
 
-        Raises `TooManyLeftOut`, and what `Bench.open` does.
+        Raises `TooManySkipped`, and what `Bench.open` does.
         """
         bench = Bench.open(location)
         total = len(bench.entries)
@@ -200,18 +200,18 @@ def _fingerprints(
     return case, known | new
 
 
-def _too_many(skipped: Sequence[SkippedRow], total: int, tolerance: float) -> TooManyLeftOut:
+def _too_many(skipped: Sequence[SkippedRow], total: int, tolerance: float) -> TooManySkipped:
     first = skipped[0]
     image = f", image {first.image}" if first.image is not None else ""
     where = f"{first.file}, row {first.row}{image}: {first.reason} {first.detail}"
     if len(skipped) == total:
-        return TooManyLeftOut(
+        return TooManySkipped(
             f"none of the {counted(total, 'case')} of MICo-Bench can be used; the first is "
             f"{where}\n"
             "Name the folder that has the JSONL files and their image folders."
         )
     share = (100 * len(skipped) // total + 1) / 100
-    return TooManyLeftOut(
+    return TooManySkipped(
         f"{len(skipped)} of {counted(total, 'case')} of MICo-Bench cannot be used, more than "
         "--tolerance "
         f"allows ({tolerance:.2%}); the first is {where}\n"

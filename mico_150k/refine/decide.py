@@ -55,7 +55,7 @@ def decide(
 ) -> Decision:
     """Decide every row's fate.
 
-    Raises `UsageError`, `BadSelection`, `TooManyLost`, `TooManyLeftOut`, and what reading the
+    Raises `UsageError`, `BadSelection`, `TooManyLost`, `TooManySkipped`, and what reading the
     benchmark and the dataset does.
     """
     assignments = RowAssignments.of(dataset)

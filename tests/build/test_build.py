@@ -28,7 +28,7 @@ from mico_150k.core.errors import (
     DiskTooSmall,
     OutputRefused,
     SourceLost,
-    TooManyLeftOut,
+    TooManySkipped,
     UnknownConfig,
 )
 from mico_150k.core.progress import Progress
@@ -197,7 +197,7 @@ def test_rows_read_are_rows_written_plus_rows_left_out_each_with_its_reason(
 def test_a_build_that_loses_too_much_stops_names_the_reason_and_can_go_on(
     flawed: Path, tmp_path: Path
 ) -> None:
-    with pytest.raises(TooManyLeftOut) as error:
+    with pytest.raises(TooManySkipped) as error:
         build(flawed, tmp_path / "out", tolerance=0.1)
     assert "4 of" in str(error.value)
     assert "HumanObjectInteraction/part-0.parquet, row 1: no-instruction" in str(error.value)
@@ -207,7 +207,7 @@ def test_a_build_that_loses_too_much_stops_names_the_reason_and_can_go_on(
 
 def test_the_tolerance_is_a_share_of_the_whole_source(flawed: Path, tmp_path: Path) -> None:
     build(flawed, tmp_path / "out", tolerance=5 / 30)
-    with pytest.raises(TooManyLeftOut):
+    with pytest.raises(TooManySkipped):
         build(flawed, tmp_path / "again", tolerance=4.9 / 30)
 
 

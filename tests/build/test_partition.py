@@ -8,7 +8,7 @@ import pytest
 
 from mico_150k.build.build import Build, BuildOptions
 from mico_150k.build.partition import Partition
-from mico_150k.core.errors import OutputRefused, ShardsMissing, TooManyLeftOut, UsageError
+from mico_150k.core.errors import OutputRefused, ShardsMissing, TooManySkipped, UsageError
 from mico_150k.core.progress import Progress
 from mico_150k.dataset import layout
 from mico_150k.sources import open_source
@@ -95,7 +95,7 @@ def test_rows_lost_by_all_shares_together_count_at_the_end(tmp_path: Path) -> No
     out = tmp_path / "out"
     for number in (1, 2, 3, 4):
         prepare(source, out).run_partition(Partition(number, 4), tolerance=1.0)
-    with pytest.raises(TooManyLeftOut, match="4 of 16 rows.*\n.*truncated"):
+    with pytest.raises(TooManySkipped, match="4 of 16 rows.*\n.*truncated"):
         prepare(source, out).complete(tolerance=0.2)
     assert prepare(source, out).complete(tolerance=0.3).report.rows == 12
 

@@ -13,7 +13,7 @@ import pytest
 
 from mico_150k.build.build import Build, BuildOptions
 from mico_150k.build.processes import Processes
-from mico_150k.core.errors import BrokenFile, TooManyLeftOut, WorkerLost
+from mico_150k.core.errors import BrokenFile, TooManySkipped, WorkerLost
 from mico_150k.core.progress import Progress
 from mico_150k.sources import open_source
 
@@ -73,7 +73,7 @@ def test_losing_too_many_rows_stops_all_workers(tmp_path: Path) -> None:
         for case in cases(8)
     ]
     source = write_release(tmp_path / "r", broken, rows_per_file=4)
-    with pytest.raises(TooManyLeftOut, match="truncated"):
+    with pytest.raises(TooManySkipped, match="truncated"):
         prepare(source, tmp_path / "out").run(executor=Processes(2), tolerance=0.3)
     assert not children()
     assert not list((tmp_path / "out").rglob("*.partial"))

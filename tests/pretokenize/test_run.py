@@ -20,7 +20,7 @@ import pytest
 from mico_150k.core.errors import (
     OutputRefused,
     SourceNotFound,
-    TooManyLeftOut,
+    TooManySkipped,
     UnusableImage,
     UsageError,
     WorkerLost,
@@ -238,7 +238,7 @@ def test_records_with_a_broken_picture_are_left_out_and_told(
     vq: Path, own: DatasetFolder, failing: Callable[[int, Exception], None]
 ) -> None:
     failing(3, UnusableImage(Reason.UNDECODABLE, "it ends early"))
-    with pytest.raises(TooManyLeftOut, match=r"undecodable.*it ends early(.|\n)*--tolerance"):
+    with pytest.raises(TooManySkipped, match=r"undecodable.*it ends early(.|\n)*--tolerance"):
         run(own, options(vq))
     result = run(own, options(vq, tolerance=0.9))
     with_it = with_picture(own, 3)
@@ -271,7 +271,7 @@ def test_a_picture_whose_file_could_not_be_read_is_tried_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     failing(6, FileNotFoundError("gone"))
-    with pytest.raises(TooManyLeftOut, match="file-missing"):
+    with pytest.raises(TooManySkipped, match="file-missing"):
         run(own, options(vq))
     monkeypatch.undo()
     result = run(own, options(vq))

@@ -25,8 +25,8 @@ from mico_150k.core.errors import (
     BrokenFile,
     DiskTooSmall,
     OutputRefused,
-    TooManyLeftOut,
     TooManyLost,
+    TooManySkipped,
     UsageError,
 )
 from mico_150k.dataset import layout
@@ -280,7 +280,7 @@ def test_a_benchmark_without_its_images_is_refused(
 ) -> None:
     bench = planted_bench(tmp_path / "bench", distinct)
     shutil.rmtree(bench / "mico_bench_hoi")
-    with pytest.raises(TooManyLeftOut, match="(?s)1 of 4 cases .* --tolerance 0.26"):
+    with pytest.raises(TooManySkipped, match="(?s)1 of 4 cases .* --tolerance 0.26"):
         refine(dataset, tmp_path / "out", bench=str(bench), exact=True)
     options = RefineOptions(bench=str(bench), exact=True)
     Refinement.prepare(dataset, tmp_path / "out", options, tolerance=0.26).run()
@@ -291,7 +291,7 @@ def test_a_benchmark_without_its_images_is_refused(
     for folder in bench.iterdir():
         if folder.is_dir():
             shutil.rmtree(folder)
-    with pytest.raises(TooManyLeftOut, match="none of the 4 cases") as raised:
+    with pytest.raises(TooManySkipped, match="none of the 4 cases") as raised:
         refine(dataset, tmp_path / "other", bench=str(bench), exact=True)
     assert "--tolerance" not in str(raised.value)
 
