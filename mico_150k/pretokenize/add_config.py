@@ -1,4 +1,4 @@
-"""`dimoo-codes` as a configuration of the dataset that its codes were made of."""
+"""Adds the configuration `dimoo-codes` to the dataset whose images were encoded."""
 
 import os
 from dataclasses import asdict, dataclass
@@ -18,17 +18,18 @@ from mico_150k.io.files import link, sha256, write_atomically, write_json
 
 @dataclass(frozen=True, slots=True)
 class CodesConfig:
-    """A dataset folder that is to get the configuration, and its manifest before."""
+    """A dataset folder that gets the configuration, with its previous manifest."""
 
     dataset: DatasetFolder
     manifest: dict[str, Any]
 
     @classmethod
     def prepare(cls, dataset: DatasetFolder) -> "CodesConfig":
-        """Look whether the folder can take it: the codes take long.
+        """Check, before hours of encoding, that the folder can take the configuration.
 
-        Raises `NotADataset`, and `OutputRefused` where it cannot be written to, or its card was
-        changed where that would be lost.
+        Raises:
+            NotADataset: It is not a complete dataset.
+            OutputRefused: It is not writable, or its card has edits that would be lost.
         """
         manifest = dataset.manifest
         make_card(dataset)
@@ -38,10 +39,11 @@ class CodesConfig:
         return cls(dataset, manifest)
 
     def add(self, codes: CodesFolder) -> None:
-        """Link the files, then write the card, and the manifest last.
+        """Link the files, then write the card, and the manifest last; a repetition is harmless.
 
-        Stopped and called again it ends in the same. Raises `OutputRefused` where the dataset is
-        another one by now, and `BrokenFile`.
+        Raises:
+            OutputRefused: The dataset has changed in the meantime.
+            BrokenFile: A file of codes is damaged.
         """
         folder = self.dataset.path / layout.CODES
         with self.dataset.held():

@@ -1,6 +1,6 @@
-"""The codes of finished chunks, a file for each, until all are written as `dimoo-codes`.
+"""Stores the codes of finished chunks, one file each, until they are written as `dimoo-codes`.
 
-Pages have checksums, so that a file that a disk has damaged is no finished chunk.
+Pages have checksums, so that a file damaged on disk does not count as finished.
 """
 
 from bisect import bisect_right
@@ -19,7 +19,7 @@ from mico_150k.pretokenize.encoder import ChunkCodes
 from mico_150k.pretokenize.failed_records import Fault
 
 CHUNKS_HELD = 64
-"""Of a chunk's codes, at most 3 MB where pictures have their usual size."""
+"""Of a chunk's codes, at most 3 MB where images have their usual size."""
 
 _SCHEMA = pa.schema(
     {
@@ -31,10 +31,10 @@ _SCHEMA = pa.schema(
 
 
 class ChunkStore:
-    """The folder of them; the codes of some are held."""
+    """The folder of finished chunks, with the codes of some in memory."""
 
     def __init__(self, folder: Path, starts: list[int]) -> None:
-        """`starts` are the first encodings of the chunks; the folder comes with the first file."""
+        """Set the folder, created with the first file, and the first encoding of each chunk."""
         self._folder = folder
         self._starts = starts
         self._codes = lru_cache(CHUNKS_HELD)(
@@ -42,7 +42,7 @@ class ChunkStore:
         )
 
     def write(self, chunk: ChunkCodes) -> None:
-        """Write a chunk: from then on it is finished."""
+        """Write a chunk, which is then finished."""
         rows = [
             {"codes": (), "reason": str(found.reason), "detail": found.detail}
             if isinstance(found, Fault)
@@ -57,7 +57,7 @@ class ChunkStore:
         settle(path)
 
     def faults(self, number: int, encodings: int) -> dict[int, Fault] | None:
-        """The encodings that have no codes, by their place; None where no such chunk is whole."""
+        """Return the chunk's encodings without codes, by position; None if it is not finished."""
         try:
             table = self._read(number)
         except (OSError, pa.ArrowException):
@@ -72,7 +72,7 @@ class ChunkStore:
         }
 
     def codes(self, encoding: int, shape: Shape) -> Codes:
-        """Rows × columns."""
+        """Return the codes of an encoding, rows × columns."""
         chunk = bisect_right(self._starts, encoding) - 1
         columns, rows = grid(shape)
         values = self._codes(chunk)[encoding - self._starts[chunk]].values

@@ -1,8 +1,8 @@
-"""A picture's pixels as the VQ sees them: cropped to its shape, on white, 8-bit RGB.
+"""Crops images for the VQ, as 8-bit RGB on white.
 
 Upstream's `var_center_crop` and `_whiten_transparency`, step by step, with one difference: of
 the pixels that the shape leaves over, upstream keeps a window at a random place, and here it is
-the middle one, so that the same picture always has the same codes.
+the middle one, so that the same image always has the same codes.
 """
 
 import io
@@ -23,9 +23,18 @@ Pixels = npt.NDArray[np.uint8]
 
 
 def crop_all(data: Buffer, size: Shape, wanted: tuple[Shape, ...]) -> list[Pixels]:
-    """The encoded picture decoded once, and cropped to each of the shapes.
+    """Decode an image once, and crop it to each of the shapes.
 
-    `size` is what its header said when the work was planned. Raises `UnusableImage`.
+    Args:
+        data: The encoded image.
+        size: Width and height from its header when the work was planned.
+        wanted: The shapes.
+
+    Returns:
+        An array, height × width × 3, for each shape.
+
+    Raises:
+        UnusableImage: It does not decode, or has another size.
     """
     probe_to_decode(data)
     with (
@@ -40,7 +49,7 @@ def crop_all(data: Buffer, size: Shape, wanted: tuple[Shape, ...]) -> list[Pixel
 
 
 def crop(image: Pillow.Image, shape: Shape) -> Pillow.Image:
-    """Halved while it is twice too large, scaled until it just covers the shape, then cut."""
+    """Halve an image while it is twice too large, scale it to cover the shape, then cut it."""
     width, height = shape
     while image.width >= 2 * width and image.height >= 2 * height:
         image = image.resize((image.width // 2, image.height // 2), Pillow.Resampling.BOX)

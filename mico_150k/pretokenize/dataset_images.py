@@ -1,6 +1,6 @@
-"""What there is to encode of a dataset folder: its rows, and where each image lies in a shard.
+"""Lists what to encode in a dataset folder: its rows, and each image's position in a shard.
 
-Not even an image's header is read: the index tells what is in it.
+No image is read: the index has the sizes.
 """
 
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A row: numbers of its pictures, inputs in order, then the output."""
+    """A row as the numbers of its images: inputs in order, then the output."""
 
     id: str
     prompt: str
@@ -47,13 +47,13 @@ class Record:
 
     @property
     def inputs(self) -> int:
-        """How many pictures go in."""
+        """The number of input images."""
         return len(self.pictures) - 1
 
 
 @dataclass(frozen=True, slots=True)
 class EncodeInputs:
-    """All rows of the split `train`, and all pictures in the order of their first use."""
+    """All rows of the split `train`, and all images in the order of their first use."""
 
     name: str
     records: tuple[Record, ...]

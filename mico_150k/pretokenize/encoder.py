@@ -1,4 +1,4 @@
-"""One device's work: pictures of one shape are encoded together, in their order."""
+"""Encodes chunks on one device; images of one shape are encoded together, in order."""
 
 import platform
 from collections import defaultdict
@@ -20,9 +20,11 @@ from mico_150k.pretokenize.vq import NOT_FINITE, VQ, Precision
 
 @dataclass(frozen=True, slots=True)
 class EncoderOptions:
-    """What an encoder is made of, in whatever process: `readers` is its number of threads.
+    """The settings of an encoder, for any process.
 
-    `vq_sha256` is the digest that its checkpoint must have; "" for any.
+    Attributes:
+        readers: The number of threads that read and decode.
+        vq_sha256: The digest that the checkpoint must have; "" for any.
     """
 
     vq: str
@@ -33,7 +35,7 @@ class EncoderOptions:
 
 @dataclass(frozen=True, slots=True)
 class ChunkCodes:
-    """A chunk that is done: for each encoding its codes, or a fault."""
+    """A finished chunk: for each encoding its codes, or a fault."""
 
     number: int
     encoded: list[Codes | Fault]
@@ -43,7 +45,7 @@ class Encoder:
     """Encodes chunks on one device."""
 
     def __init__(self, vq: VQ, options: EncoderOptions) -> None:
-        """`vq` is already on its device."""
+        """Make an encoder with a VQ that is already on its device."""
         self._vq = vq
         self._batch = options.precision.batch
         # Enough for the next batch to be ready when the device has done with one.
@@ -51,7 +53,7 @@ class Encoder:
 
     @classmethod
     def load(cls, options: EncoderOptions, device: str) -> "Encoder":
-        """The same, with a VQ of its own. Raises `UsageError` where it is another checkpoint."""
+        """Load the VQ and make an encoder; raises `UsageError` for another checkpoint."""
         vq = VQ.load(options.vq, device, options.precision)
         if options.vq_sha256 not in {"", vq.digest}:
             msg = (
@@ -66,8 +68,8 @@ class Encoder:
     ) -> ChunkCodes:
         """Encode a chunk; `on_encoded` hears of each batch, and how many are in it.
 
-        Pictures of `following`, which comes next, are decoded before this one ends. Raises
-        `BrokenFile` where a picture has no finite latents.
+        Images of `following`, which comes next, are decoded before this one ends. Raises
+        `BrokenFile` where an image has no finite latents.
         """
         batches = _Batches(self._vq, chunk, on_encoded)
         waiting: dict[Shape, list[tuple[int, Pixels]]] = defaultdict(list)
@@ -88,12 +90,12 @@ class Encoder:
         return ChunkCodes(chunk.number, batches.encoded)
 
     def close(self) -> None:
-        """Let the threads go."""
+        """End the threads."""
         self._decoder.close()
 
 
 class _Batches:
-    """Runs batches, and fetches the codes of one while the next one is under way."""
+    """Runs batches, and fetches the codes of one while the next one runs."""
 
     def __init__(self, vq: VQ, chunk: Chunk, on_encoded: Callable[[int], None]) -> None:
         self._vq = vq

@@ -1,4 +1,4 @@
-"""Records that cannot be used: which, why, and whether there are more than is tolerated."""
+"""Records that cannot be encoded: their reasons, and whether there are too many."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ from mico_150k.pretokenize.dataset_images import EncodeInputs
 from mico_150k.sources.validate import OUTPUT
 
 MOST_DETAIL = 600
-"""Characters that are written down of what is wrong: some of it is the source's own text."""
+"""The most characters of a detail, which may quote the source."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Why a picture cannot be encoded."""
+    """Why an image cannot be encoded."""
 
     reason: Reason
     detail: str = ""
@@ -31,7 +31,7 @@ class Fault:
 
     @property
     def may_pass(self) -> bool:
-        """Whether it is of a file that could not be read, and not of what is in it."""
+        """Whether the file could not be read, so that a retry may help."""
         return self.reason is Reason.FILE_MISSING
 
 
@@ -44,7 +44,7 @@ class Lost:
 
 
 class FailedRecords:
-    """Those of a dataset, as they become known."""
+    """The failed records of a dataset, collected during encoding."""
 
     def __init__(self, inputs: EncodeInputs, tolerance: float) -> None:
         """`tolerance` is the share of records that may be lost."""
@@ -53,11 +53,11 @@ class FailedRecords:
         self._faults: dict[int, Fault] = {}
 
     def add(self, picture: int, fault: Fault) -> None:
-        """A picture cannot be encoded."""
+        """An image cannot be encoded."""
         self._faults[picture] = fault
 
     def records(self) -> dict[int, Lost]:
-        """Those that are lost by now, by their place."""
+        """Return the failed records so far, by position."""
         lost = {}
         for place, record in enumerate(self._inputs.records):
             if self._faults.keys().isdisjoint(record.pictures):
@@ -68,7 +68,7 @@ class FailedRecords:
         return lost
 
     def check(self) -> dict[int, Lost]:
-        """The same. Raises `TooManySkipped` where they are more than is tolerated, or all."""
+        """Return the failed records; raises `TooManySkipped` for too many, or all."""
         lost = self.records()
         total = len(self._inputs.records)
         if len(lost) == total:
@@ -86,7 +86,7 @@ class FailedRecords:
         return lost
 
     def lines(self) -> str:
-        """A line of JSON for each, for the quarantine file."""
+        """Return a line of JSON for each, for the quarantine file."""
         return "".join(
             to_json_line(
                 {
@@ -101,7 +101,7 @@ class FailedRecords:
         )
 
     def reasons(self) -> dict[str, int]:
-        """How many by reason, the most frequent first."""
+        """Count the failed records by reason, the most frequent first."""
         return dict(
             Counter(one.fault.reason.value for one in self.records().values()).most_common()
         )

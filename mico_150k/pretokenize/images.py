@@ -1,7 +1,7 @@
-"""Images out of a dataset's shards, as pixels: threads work ahead of whoever takes them.
+"""Reads and decodes images from a dataset's shards in threads, ahead of the encoder.
 
-One reads the next row group while another's images are used, others decode and crop them. Pillow
-and pyarrow let go of the interpreter, so that threads are enough.
+One thread reads the next row group; others decode and crop images. Pillow and pyarrow release the
+interpreter lock, so that threads are enough.
 """
 
 from collections import deque
@@ -27,7 +27,7 @@ from mico_150k.pretokenize.plan import Chunk, Item
 Group = tuple[pa.Array, pa.Array]
 """A row group's inputs and outputs."""
 Crops = list[Pixels] | Fault
-"""A picture's pixels at each of its shapes, or what is wrong with it."""
+"""An image's pixels at each of its shapes, or what is wrong with it."""
 
 
 class ParquetImages:
@@ -80,17 +80,17 @@ def _cell(group: Future[Group], cell: Cell) -> memoryview:
 
 
 class Decoder:
-    """So many threads, and how many pictures they may be ahead."""
+    """Decodes images in threads, a limited number ahead of the encoder."""
 
     def __init__(self, threads: int, ahead: int) -> None:
-        """`ahead` is what the device takes while a picture is decoded."""
+        """`ahead` is what the device takes while an image is decoded."""
         self._pool = ThreadPoolExecutor(threads)
         self._cells = ParquetImages()
         self._ahead = ahead
         self._following: _Work | None = None
 
     def crops(self, chunk: Chunk, following: Chunk | None = None) -> Iterator[tuple[Item, Crops]]:
-        """A chunk's pictures in order.
+        """A chunk's images in order.
 
         While the last of them are waited for, those of `following` are begun, which is asked for
         next.
@@ -116,7 +116,7 @@ class Decoder:
 
 
 class _Work:
-    """A chunk's pictures, of which the first so many are under way."""
+    """A chunk's images, of which the first so many are under way."""
 
     def __init__(
         self, chunk: Chunk, loaders: Iterator[Callable[[], Buffer]], pool: ThreadPoolExecutor

@@ -1,7 +1,7 @@
-"""Which picture is encoded at which sizes, and in which chunks of work.
+"""Plans which image is encoded at which sizes, in chunks of work.
 
 A chunk is what is handed to a device, and what is done again after an interruption. What is in
-it follows from the records alone, and so does which pictures are encoded together: the number
+it follows from the records alone, and so does which images are encoded together: the number
 of devices changes nothing.
 """
 
@@ -14,7 +14,7 @@ from mico_150k.builders.dimoo_tokens import Shape, SizeTable, code_count, shape_
 from mico_150k.pretokenize.dataset_images import Cell, EncodeInputs
 
 BATCHES_A_CHUNK = 32
-"""Some seconds' work, of a GPU with 2,048 pictures as of a CPU with 32."""
+"""Encodings per chunk, a few seconds of work: 2,048 on a GPU, 32 on a CPU."""
 USUAL_SIDE = 512
 """Pixels of a square. A chunk has as many pixels as so many squares of this side, and no more: what
 waits for others of its shape then takes under 2 GB, in batches of 64."""
@@ -22,7 +22,7 @@ waits for others of its shape then takes under 2 GB, in batches of 64."""
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A picture and the shapes that it is encoded at; `size` is its width and height."""
+    """An image and the shapes that it is encoded at; `size` is its width and height."""
 
     cell: Cell
     size: Shape
@@ -44,7 +44,7 @@ class Chunk:
 
 
 class EncodingPlan:
-    """All encodings, numbered by picture and then by size, the largest first."""
+    """All encodings, numbered by image and then by size, the largest first."""
 
     def __init__(self, inputs: EncodeInputs, table: SizeTable, chunk: int) -> None:
         """`chunk` is how many encodings a chunk has; larger ones than usual are fewer."""
@@ -61,7 +61,7 @@ class EncodingPlan:
         self._cuts = list(_cuts(self._sizes, chunk))
 
     def wanted(self, pictures: tuple[int, ...]) -> Iterator[tuple[int, int]]:
-        """A record's pictures, each with the size that it has there."""
+        """A record's images, each with the size that it has there."""
         *inputs, output = pictures
         size = self._table.of_inputs(len(inputs))
         for number in inputs:
@@ -88,11 +88,11 @@ class EncodingPlan:
         return len(self._cuts) - 1
 
     def encoding(self, picture: int, size: int) -> int:
-        """The number of a picture's encoding at a size."""
+        """The number of an image's encoding at a size."""
         return self._first[picture] + self._sizes[picture].index(size)
 
     def shape(self, picture: int, size: int) -> Shape:
-        """What a picture is cropped to at a size."""
+        """What an image is cropped to at a size."""
         found = self._inputs.pictures[picture]
         return shape_for(found.width, found.height, size)
 
@@ -101,7 +101,7 @@ class EncodingPlan:
         return self._first[self._cuts[number]]
 
     def pictures(self, number: int) -> list[int]:
-        """The picture of each encoding of a chunk."""
+        """The image of each encoding of a chunk."""
         pictures = range(self._cuts[number], self._cuts[number + 1])
         return [picture for picture in pictures for _ in self._sizes[picture]]
 
@@ -133,7 +133,7 @@ class EncodingPlan:
 
 
 def _cuts(sizes: Iterable[tuple[int, ...]], chunk: int) -> Iterator[int]:
-    """The first picture of each chunk, and the number of all pictures."""
+    """The first image of each chunk, and the number of all images."""
     yield 0
     encodings = pixels = number = 0
     for number, of_picture in enumerate(sizes, start=1):

@@ -1,6 +1,6 @@
-"""Chunks of work on many machines: Ray actors that hold a VQ each.
+"""Encodes chunks on many machines, with Ray actors that hold one VQ each.
 
-Pictures are read where they are encoded, so all machines must find them under the same paths,
+Images are read where they are encoded, so all machines must find them under the same paths,
 and have this package; codes come back here, and this process alone writes.
 """
 
@@ -16,7 +16,7 @@ from mico_150k.pretokenize.plan import Chunk
 from mico_150k.pretokenize.workers import OnEncoded, Task, tasks
 
 RETRIES = 3
-"""So often a chunk is given to another actor, or to the same one started again."""
+"""How often a chunk is retried, on another actor or after a restart."""
 
 
 def encode_with_ray(

@@ -1,4 +1,4 @@
-"""All of it: plan, encode what is not encoded yet, and add the codes to the dataset."""
+"""Pre-tokenization: plans, encodes what is missing, and adds the codes to the dataset."""
 
 import time
 from collections import defaultdict
@@ -36,11 +36,12 @@ OnProgress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class PretokenizeOptions:
-    """What decides the codes, and where they are made.
+    """The options that decide the codes, and where they are computed.
 
-    `devices` are torch's names; with `ray`, the address of a cluster, the one device is the kind
-    that its actors use. `tolerance` is the share of records that may be unusable before the work
-    stops.
+    Attributes:
+        devices: torch's device names; with `ray`, one kind of device for all actors.
+        ray: The address of a Ray cluster; "" for this machine.
+        tolerance: The fraction of records that may be unusable.
     """
 
     encoder: EncoderOptions
@@ -53,9 +54,9 @@ class PretokenizeOptions:
 
 @dataclass(frozen=True, slots=True)
 class Lengths:
-    """Records with so many inputs: how many, the inputs' size, and tokens in training.
+    """Records with one number of inputs: their count, the inputs' size, and tokens in training.
 
-    `too_long` are those of more tokens than an export takes by default.
+    `too_long` counts the records with more tokens than an export accepts by default.
     """
 
     inputs: int
@@ -69,7 +70,7 @@ class Lengths:
 
 @dataclass(frozen=True, slots=True)
 class PretokenizeResult:
-    """What was made. Records read = records with codes + left out, by reason."""
+    """The result: records read = records with codes + records skipped, by reason."""
 
     dataset: str
     records_read: int
@@ -82,7 +83,7 @@ class PretokenizeResult:
 
 
 class Pretokenization:
-    """Work that is planned and may start."""
+    """A planned run, which can start."""
 
     def __init__(self, dataset: DatasetFolder, options: PretokenizeOptions) -> None:
         """Plan it, from the index alone.
@@ -242,7 +243,7 @@ class Pretokenization:
             self._failed.add(pictures[place], fault)
 
     def _write_codes(self, identity: dict[str, Any]) -> CodesFolder:
-        """Write the configuration, add it to the dataset, and tell what was left out."""
+        """Write the configuration, add it to the dataset, and tell what was skipped."""
         path = self._workspace.folder / layout.CODES
         rows = len(self.inputs.records) - len(self._failed.records())
         write_codes(path, self._rows(), rows, made_with(identity))

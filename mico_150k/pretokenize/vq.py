@@ -24,14 +24,14 @@ SUBFOLDER = "vqvae"
 CONFIG = "config.json"
 DTYPES = ("fp32", "bf16")
 NOT_FINITE = -1
-"""In place of codes, all over a picture whose latents are no finite numbers."""
+"""Stands for all codes of an image whose latents are not finite."""
 
 
 @dataclass(frozen=True, slots=True)
 class Precision:
-    """What the bits of a code depend on besides weights and pixels.
+    """The settings, besides weights and pixels, that decide the codes.
 
-    `dtype` is one of `DTYPES`. `batch` is how many pictures are encoded at once: 1 gives
+    `dtype` is one of `DTYPES`. `batch` is how many images are encoded at once: 1 gives
     upstream's codes exactly; with more, a code that has two candidates at about the same
     distance may become the other (with random weights, 1 in 900 did). `threads` are torch's on a
     CPU, and tell there in the same way; 0 on a GPU.
@@ -109,7 +109,7 @@ class VQ:
         return cls(_load_model(where), device, precision)
 
     def encode(self, pixels: npt.NDArray[np.uint8]) -> "torch.Tensor":
-        """Pixels, pictures × height × width × 3, to codes, pictures × rows × columns.
+        """Pixels, images × height × width × 3, to codes, images × rows × columns.
 
         The result lies on the device, where it may still be under way. Raises `MemoryTooSmall`.
         """
@@ -140,7 +140,7 @@ class VQ:
         return codes.where(finite[:, None, None], NOT_FINITE)
 
     def _nearest(self, latent: "torch.Tensor") -> "torch.Tensor":
-        """Channels × rows × columns to rows × columns: one picture, as upstream measures it."""
+        """Channels × rows × columns to rows × columns: one image, as upstream measures it."""
         import torch
 
         vectors = latent.permute(1, 2, 0).reshape(-1, latent.shape[0])

@@ -1,4 +1,4 @@
-"""`.pretokenize/` in a dataset folder while its codes are made: whose work it is, and how far.
+"""`.pretokenize/` in a dataset folder: the identity and the progress of unfinished codes.
 
 It holds what the work is, its finished chunks, and at last the codes. It is gone when they are the
 dataset's configuration. Two runs with the same identity write the same bytes.
@@ -85,7 +85,7 @@ class Workspace(ClaimedFolder):
 
     @property
     def name(self) -> str:
-        """The dataset, as the user knows it."""
+        """The dataset's name in messages."""
         return str(self.dataset.path)
 
     @property
