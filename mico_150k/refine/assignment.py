@@ -1,4 +1,4 @@
-"""What becomes of each row of a dataset: the split that it goes to, or why it is left out."""
+"""The assignment of each row: the split that it goes to, or the reason why it is skipped."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from mico_150k.dataset.reader import Dataset
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A row of a dataset, as `index` has it; `digests` are of the inputs, then of the output."""
+    """A row of `index`; `digests` lists the inputs, then the output."""
 
     split: str
     shard: int
@@ -35,13 +35,14 @@ class Row:
 
 
 class RowAssignments:
-    """What becomes of a dataset's rows; a row is called by its place among them.
+    """The assignments of a dataset's rows, which are numbered over all splits.
 
-    `index` has the rows of all splits, in order, and `rows` what is asked of each: some 500 bytes.
+    `index` has the rows of all splits in order; `rows` has the values that decisions need, about
+    500 bytes each.
     """
 
     def __init__(self, index: pa.Table, rows: list[Row]) -> None:
-        """Every row stays where it is."""
+        """Assign every row to its present split."""
         self.index = index
         self.rows = rows
         self.overlaps: dict[int, str] = {}
@@ -50,7 +51,7 @@ class RowAssignments:
 
     @classmethod
     def of(cls, dataset: Dataset) -> "RowAssignments":
-        """Of a dataset as it is."""
+        """Return the assignments of a dataset as it is."""
         tables = dataset.indexes()
         rows = [
             Row(split, shard, row, sample_id, task, tuple(digests))
@@ -63,23 +64,23 @@ class RowAssignments:
         return cls(pa.concat_tables(tables.values()), rows)
 
     def index_of(self, places: Sequence[int]) -> pa.Table:
-        """These rows of `index`, as it was."""
+        """Return these rows of the original `index`."""
         return self.index.take(pa.array(places, pa.int64()))
 
     def leave_out(self, place: int, reason: Reason, detail: str = "") -> None:
-        """The row goes nowhere; the first reason stands."""
+        """Skip a row; if it is skipped already, the first reason stays."""
         self._left_out.setdefault(place, (reason, detail))
 
     def move(self, place: int, split: str) -> None:
-        """The row goes to this split."""
+        """Assign a row to this split."""
         self._splits[place] = split
 
     def mark(self, place: int, overlap: str) -> None:
-        """The row stays, and `index` says what it overlaps."""
+        """Keep a row, and record in `index` what it overlaps."""
         self.overlaps[place] = overlap
 
     def kept(self, split: str | None = None) -> list[int]:
-        """The places of the rows that go to a split, or to any."""
+        """Return the numbers of the rows that go to a split, or to any split."""
         return [
             place
             for place, its_split in enumerate(self._splits)
@@ -87,18 +88,18 @@ class RowAssignments:
         ]
 
     def split(self, place: int) -> str | None:
-        """The split that a row goes to, or None."""
+        """Return the split that a row goes to; None if it is skipped."""
         return None if place in self._left_out else self._splits[place]
 
     def reasons(self) -> Iterator[tuple[Row, Reason, str]]:
-        """The rows that are left out, in order, each with its reason and what is said of it."""
+        """Yield the skipped rows in order, each with its reason and the detail."""
         for place, (reason, detail) in sorted(self._left_out.items()):
             yield self.rows[place], reason, detail
 
     def left_out(self) -> Iterator[SkippedRow]:
-        """The same as lines of the quarantine file.
+        """Yield the skipped rows for the quarantine file.
 
-        Not those that were simply not asked for: they may be most of the dataset.
+        Rows that were merely not selected are not listed: they may be most of the dataset.
         """
         for row, reason, detail in self.reasons():
             if reason is not Reason.NOT_SELECTED:

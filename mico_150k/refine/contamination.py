@@ -1,7 +1,7 @@
-"""Which rows are in the benchmark: the same output, or the same inputs in whatever order.
+"""Finds rows that are in the benchmark: the same output, or the same inputs in any order.
 
-Digests find what has the same bytes, and decode nothing. What was encoded again or resized has
-other bytes: perceptual hashes find it (`perceptual_hash`).
+Digests find images with the same bytes, without decoding. Perceptual hashes find re-encoded and
+resized copies (`perceptual_hash`).
 """
 
 from collections import defaultdict
@@ -26,7 +26,7 @@ IDENTITY_VERSION = 1
 """Of the keys of the benchmark's identity."""
 
 Alike = Mapping[str, frozenset[str]]
-"""Digest of a picture of the dataset → digests of the benchmark's that look the same."""
+"""Digest of an image of the dataset → digests of the benchmark's that look the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +45,13 @@ class CaseDigests:
 
 @dataclass(frozen=True, slots=True)
 class BenchRead:
-    """The benchmark's cases by digests, their fingerprints, and those that cannot be used.
+    """The benchmark as it was read.
 
-    `fingerprints` are empty where only the same bytes count; `bytes` are of all images.
+    Attributes:
+        cases: The usable cases by their images' digests.
+        skipped: The cases that cannot be used.
+        fingerprints: Fingerprints by digest; empty if only equal bytes count.
+        bytes: Bytes of all images.
     """
 
     bench: Bench
@@ -60,9 +64,17 @@ class BenchRead:
     def open(
         cls, location: str, tolerance: float, cache: FingerprintCache | None, on_step: OnStep
     ) -> "BenchRead":
-        """Read every image once, a few cases at a time; with a cache, take its fingerprint as well.
+        """Read every image once, a few cases at a time.
 
-        Raises `TooManySkipped`, and what `Bench.open` does.
+        Args:
+            location: The folder of MICo-Bench.
+            tolerance: The fraction of cases that may be unusable.
+            cache: Keeps the fingerprints, which are then computed; None compares only bytes.
+            on_step: Called with the progress.
+
+        Raises:
+            TooManySkipped: More cases are unusable than `tolerance` allows.
+            SourceError: `Bench.open` cannot read the benchmark.
         """
         bench = Bench.open(location)
         total = len(bench.entries)
@@ -86,7 +98,7 @@ class BenchRead:
 
     @property
     def content_hash(self) -> str:
-        """The same for the same cases with the same images and words."""
+        """A digest of the cases, their images and texts."""
         return json_sha256(
             {
                 "version": IDENTITY_VERSION,
@@ -110,7 +122,7 @@ class BenchRead:
 
 @dataclass(frozen=True, slots=True)
 class Overlap:
-    """A row that is in the benchmark: how, and the first case that it is."""
+    """A row that is in the benchmark: how it was found, and the first matching case."""
 
     kind: str
     case: str
@@ -122,9 +134,18 @@ class Overlap:
 def find_overlaps(
     rows: Iterable[tuple[int, Row]], cases: Sequence[CaseDigests], alike: Alike | None = None
 ) -> Iterator[tuple[int, Overlap]]:
-    """The places of rows that are in the benchmark; with `alike`, also near duplicates.
+    """Yield the rows that are in the benchmark.
 
-    Sets of inputs are compared with their repetitions: [a, a, b] is not [a, b].
+    Inputs are compared as multisets: [a, a, b] differs from [a, b].
+
+    Args:
+        rows: Row numbers and rows.
+        cases: The benchmark's cases.
+        alike: For each digest of the dataset, the benchmark's digests that look like it; this
+            finds near duplicates as well.
+
+    Yields:
+        The row's number and its overlap.
     """
     outputs: dict[str, str] = {}
     inputs: dict[tuple[str, ...], str] = {}
@@ -143,7 +164,7 @@ def find_overlaps(
 
 
 class _NearCases:
-    """The cases by the pictures in them."""
+    """The cases by the images in them."""
 
     def __init__(self, cases: Sequence[CaseDigests], alike: Alike) -> None:
         self._alike = alike
@@ -177,7 +198,7 @@ class _NearCases:
 
 
 def _can_pair(likes: list[frozenset[str]], inputs: list[str]) -> bool:
-    """Whether each of the first has an input of its own among those that it looks like."""
+    """Whether each input can be paired with a different one of those that it looks like."""
     if not likes:
         return True
     return any(
@@ -189,7 +210,7 @@ def _can_pair(likes: list[frozenset[str]], inputs: list[str]) -> bool:
 def _fingerprints(
     case: BenchCase | SkippedRow, cache: FingerprintCache | None
 ) -> tuple[BenchCase | SkippedRow, dict[str, ImageFingerprint]]:
-    """The case, and the fingerprints of its images: those known, and the others, kept now."""
+    """Return the case with its images' fingerprints; new ones are added to the cache."""
     if cache is None or isinstance(case, SkippedRow):
         return case, {}
     images = {image.digest: image.data for image in case.sample.images}

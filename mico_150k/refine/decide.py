@@ -1,4 +1,4 @@
-"""Decides the fate of every row, on `index` and digests; images are read for near duplicates."""
+"""Assigns every row, from `index` and digests; only the search for near duplicates reads images."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -28,7 +28,7 @@ from mico_150k.refine.validation_split import choose_validation
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What becomes of each row, and what is said of how that came about."""
+    """The assignment of each row, and the facts for the report."""
 
     assignments: RowAssignments
     removal: Removal | None = None
@@ -36,7 +36,7 @@ class Decision:
     overlaps: dict[str, int] = field(default_factory=dict)
 
     def bench_report(self) -> dict[str, Any]:
-        """What the report says of the benchmark; `overlaps` are rows by how they were found."""
+        """The report's entry on the benchmark; `overlaps` counts rows by how they were found."""
         if self.bench is None:
             return {}
         return {
@@ -53,10 +53,20 @@ def decide(
     tolerance: float = TOLERANCE,
     on_step: OnStep = lambda *_: None,
 ) -> Decision:
-    """Decide every row's fate.
+    """Assign every row of a dataset.
 
-    Raises `UsageError`, `BadSelection`, `TooManyLost`, `TooManySkipped`, and what reading the
-    benchmark and the dataset does.
+    Args:
+        dataset: The dataset to refine.
+        options: The steps.
+        tolerance: The fraction of the benchmark's cases that may be unusable.
+        on_step: Called with the progress.
+
+    Raises:
+        UsageError: An option does not fit the dataset.
+        BadSelection: `--where` is wrong or matches no row.
+        TooManyLost: The validation split costs too many training rows.
+        TooManySkipped: Too much of the benchmark is unusable.
+        MicoError: The benchmark or the dataset cannot be read.
     """
     assignments = RowAssignments.of(dataset)
     removal = Removal.read(options.remove) if options.remove else None
@@ -89,7 +99,7 @@ def decide(
 
 
 def removed_before(dataset: Dataset) -> list[str]:
-    """The entries of the takedowns that made the dataset what it is."""
+    """Return the entries of all earlier takedowns of the dataset."""
     return list(dataset.manifest.get("removed", ()))
 
 
@@ -116,7 +126,7 @@ def _select(selection: Selection, assignments: RowAssignments) -> None:
 def _leave_out_bench(
     assignments: RowAssignments, bench: BenchRead, alike: Alike | None, *, mark: bool
 ) -> Counter[str]:
-    """Rows that are in the benchmark go, or are marked; how many, by how they were found."""
+    """Skip or mark the rows that are in the benchmark; returns their number by how they match."""
     rows = ((place, assignments.rows[place]) for place in assignments.kept())
     counts: Counter[str] = Counter()
     for place, overlap in list(find_overlaps(rows, bench.cases, alike)):

@@ -1,4 +1,4 @@
-"""The end of a refinement: sample, benchmark and index, the report, the card, and the manifest."""
+"""The end of a refinement: it writes sample, benchmark, index, report, card and manifest."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -40,9 +40,17 @@ def finish_refinement(
     finished: Sequence[tuple[NewShard, ShardRecord]],
     made: dict[str, Any],
 ) -> Report:
-    """Write all that follows from the finished shards, `made` as of a build.
+    """Write all files that follow from the finished shards.
 
-    Raises `CountMismatch`.
+    Args:
+        workspace: The new dataset folder.
+        dataset: The dataset that is refined.
+        decision: The assignment of its rows.
+        finished: The new shards with their records.
+        made: The manifest's keys `build` and `commands`.
+
+    Raises:
+        CountMismatch: The rows do not add up.
     """
     shards = [shard for shard, _ in finished]
     records = [record for _, record in finished]
@@ -90,9 +98,13 @@ def finish_refinement(
 
 
 def require_readable(dataset: Dataset) -> None:
-    """Read what a refinement takes over at its end: it may take hours until then.
+    """Read, before hours of work, the files that a refinement needs at its end.
 
-    Raises `BrokenFile`, `NotADataset`, `NotRegular` and `OutsideRoot`.
+    Raises:
+        BrokenFile: One of them is damaged.
+        NotADataset: The report is damaged.
+        NotRegular: One of them is not a regular file.
+        OutsideRoot: One of them leads out of the folder.
     """
     assert dataset.folder is not None
     read_card(DatasetFolder(dataset.folder))
@@ -138,7 +150,7 @@ def _moved(decision: Decision, shard: NewShard) -> pa.Table:
 
 
 def _report(dataset: Dataset, decision: Decision, folder: Path, configs: Files) -> Report:
-    """What became of every row of the release: before, and now."""
+    """Return the report on every row of the release: before this refinement, and now."""
     assignments = decision.assignments
     assert dataset.folder is not None
     before = Report.from_dict(read_report(dataset.folder, dataset.manifest))
@@ -178,7 +190,7 @@ def _of_bench(said: dict[str, Any], configs: Files) -> dict[str, Any]:
 
 
 def _images(before: Report, assignments: RowAssignments) -> dict[str, ImageCounts]:
-    """Images by task: of the rows that stay, and of those that were ever left out."""
+    """Images by task: of the rows that stay, and of those that were ever skipped."""
     passed, changed, skipped = Counter[str](), Counter[str](), Counter[str]()
     causes: dict[str, Counter[str]] = {}
     for place, (task, actions) in enumerate(
@@ -221,7 +233,7 @@ def _check_counts(report: Report, records: list[ShardRecord]) -> None:
 
 
 def _quarantined(dataset: Dataset, decision: Decision) -> Iterator[dict[str, Any]]:
-    """What was left out before, and now; `config` is said of cases of the benchmark."""
+    """What was skipped before, and now; `config` is said of cases of the benchmark."""
     assert dataset.folder is not None
     for row in read_quarantine(dataset.folder):
         if "config" not in row or decision.bench is None:

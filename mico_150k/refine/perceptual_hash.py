@@ -1,22 +1,22 @@
-"""Pictures that look the same though their bytes differ: encoded again, or resized.
+"""Finds images that look the same though their bytes differ: re-encoded or resized copies.
 
-Two things stay nearly the same then, and both must agree: a perceptual hash (imagehash's `phash`:
-256 signs of the low frequencies of the grey picture), which sees shapes and no colour, and the
-mean colours of 8 × 8 fields, by which a garment in another colour is another picture.
+A copy keeps two properties nearly unchanged, and both must agree: a perceptual hash (imagehash's
+`phash`: 256 signs of the low frequencies of the gray image), which sees shapes and no color, and
+the mean colors of 8 × 8 fields, by which a garment in another color is another image.
 
 Measured on 24 photos and 40 composites of them: JPEG or WebP at quality 30 to 95, a quarter of the
-size, 128 by 128, and all of that in grey, change at most 10 signs and a field's colour by 5 of 255;
-made small and then encoded at quality 30, 20 signs (one picture of 64; the others 12) and 11. The
-two most alike of the different pictures differ in 38 signs. Of 21 photos in which one hue was
+size, 128 by 128, and all of that in gray, change at most 10 signs and a field's color by 5 of 255;
+made small and then encoded at quality 30, 20 signs (one image of 64; the others 12) and 11. The
+two most alike of the different images differ in 38 signs. Of 21 photos in which one hue was
 shifted by a quarter, most keep all their signs within 16, and each has a field that changed by 24
-or more; so have drawn garments in ten colours, by 50. What has hardly any colour is the same in
-another hue, and a cropped, mirrored or repainted picture is not found.
+or more; so have drawn garments in ten colors, by 50. What has hardly any color is the same in
+another hue, and a cropped, mirrored or repainted image is not found.
 
-A pale picture, such as a wall in soft light, has signs of nearly nothing, and encoding it again
-turns more of them; its colours stay. So more signs may differ where the colours agree closely.
+A pale image, such as a wall in soft light, has signs of nearly nothing, and encoding it again
+turns more of them; its colors stay. So more signs may differ where the colors agree closely.
 Measured on 600 parts of photos and composites in 7 encodings: of 4,200 copies 21 differ in more
 than 20 signs, most of them pale; the second pair of limits finds 16 of these. Of 22 million pairs
-of pictures, none that differ in 24 to 60 signs agree in their colours within 8.
+of images, none that differ in 24 to 60 signs agree in their colors within 8.
 """
 
 import io
@@ -44,17 +44,17 @@ MOST_DIFFERENT_SIGNS = 20
 """Of 256: what a small copy at quality 30 changes in a photo."""
 MOST_DIFFERENT_COLOUR = 16
 """Of 255, in the field and the channel that differ most: between what encoding again changes, and
-what another colour does."""
+what another color does."""
 MOST_DIFFERENT_SIGNS_OF_PALE = 48
 MOST_DIFFERENT_COLOUR_OF_PALE = 6
-"""The same of pictures whose colours agree so closely."""
+"""The same of images whose colors agree so closely."""
 LEAST_SIGNS = 96
-"""A picture has some 128 signs set, half of all. One with fewer is flat, like a white page: its
+"""An image has some 128 signs set, half of all. One with fewer is flat, like a white page: its
 hash is noise, and says nothing of another's."""
 COMPARED_AT_ONCE = 8192
 
 ImageFingerprint = bytes
-"""How a picture looks, in 224 bytes: 256 signs, then the red, green and blue of 64 fields."""
+"""How an image looks, in 224 bytes: 256 signs, then the red, green and blue of 64 fields."""
 
 _SIGNS_SIDE, _FIELDS_SIDE = 16, 8
 _SIGN_BYTES, _COLOUR_BYTES = _SIGNS_SIDE**2 // 8, 3 * _FIELDS_SIDE**2
@@ -65,7 +65,7 @@ _TABLE = "create table if not exists looks (digest text primary key, look blob n
 
 
 def require_imagehash() -> None:
-    """Raise `UsageError` where the library is not installed."""
+    """Raise `UsageError` if imagehash is not installed."""
     try:
         import imagehash  # noqa: F401
     except ImportError as error:
@@ -92,9 +92,9 @@ def fingerprint_of(data: Buffer) -> ImageFingerprint:
 def find_alike(
     ours: Mapping[str, ImageFingerprint], theirs: Mapping[str, ImageFingerprint]
 ) -> dict[str, frozenset[str]]:
-    """Which of `theirs` each of `ours` looks like, by digest; those that look like none left out.
+    """Return which of `theirs` each of `ours` looks like, by digest, without unmatched ones.
 
-    Every pair is compared: a product of two matrices of ±1 counts the signs that agree.
+    Every pair is compared: a product of two matrices of ±1 counts the equal signs.
     """
     alike: dict[str, frozenset[str]] = {}
     their = _Comparable(theirs)
@@ -141,7 +141,7 @@ class FingerprintCache:
     """
 
     def __init__(self, path: Path | None = None) -> None:
-        """`path` is the file, made where it is not. Raises `UsageError` where it cannot be."""
+        """Open the cache, or create it at `path`; raises `UsageError` if that fails."""
         self._path = path or cache_folder() / "looks.sqlite"
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -155,7 +155,7 @@ class FingerprintCache:
             raise UsageError(msg) from error
 
     def read(self, digests: Iterable[str]) -> dict[str, ImageFingerprint]:
-        """Those of these digests that are known."""
+        """Return the known fingerprints of these digests."""
         with closing(self._connect()) as connection:
             connection.execute("create temp table asked (digest text primary key)")
             connection.executemany(
@@ -164,7 +164,7 @@ class FingerprintCache:
             return dict(connection.execute("select digest, look from looks natural join asked"))
 
     def add(self, fingerprints: Mapping[str, ImageFingerprint]) -> None:
-        """Keep these."""
+        """Store fingerprints."""
         with closing(self._connect()) as connection, connection:
             connection.executemany(
                 "insert or ignore into looks values (?, ?)", fingerprints.items()

@@ -1,8 +1,8 @@
-"""A refinement: from a dataset folder to another one, without what must not be in it.
+"""A refinement: it derives a new dataset folder from an existing one.
 
     index ──► assignments ──► shards, linked or written again ──► sample, bench, index, card …
 
-Stopped by anything, it goes on with the first shard that is not finished, as a build does.
+After any interruption it resumes at the first unfinished shard, as a build does.
 """
 
 import time
@@ -44,7 +44,7 @@ IDENTITY_VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class Refinement:
-    """A refinement that is decided and may start."""
+    """A refinement that is planned and can start."""
 
     dataset: Dataset
     out: Path
@@ -63,7 +63,19 @@ class Refinement:
         tolerance: float = TOLERANCE,
         on_step: OnStep = lambda *_: None,
     ) -> "Refinement":
-        """Decide every row's fate; writes nothing but the cache of looks. Raises as `decide`."""
+        """Plan a refinement; this writes nothing except the cache of fingerprints.
+
+        Args:
+            location: The dataset to refine: a folder on this machine.
+            out: The folder to write.
+            options: The steps.
+            tolerance: The fraction of the benchmark's cases that may be unusable.
+            on_step: Called with the progress.
+
+        Raises:
+            UsageError: The dataset is not on this machine, or an option does not fit it.
+            MicoError: As `decide` raises.
+        """
         dataset = open_dataset(location)
         if dataset.folder is None:
             msg = f"{location} is not on this machine: download it first, then refine the folder."
@@ -90,15 +102,22 @@ class Refinement:
 
     @property
     def linked(self) -> int:
-        """How many shards are links."""
+        """The number of shards that become links."""
         return sum(shard.link is not None for shard in self.shards)
 
     def run(
         self, *, overwrite: bool = False, on_progress: OnProgress = lambda _: None
     ) -> BuildResult:
-        """Write the dataset, or go on with one that was begun.
+        """Write the dataset, or resume an interrupted refinement.
 
-        Raises `OutputRefused`, `DiskTooSmall`, `BrokenFile`.
+        Args:
+            overwrite: Whether to remove another dataset from the folder.
+            on_progress: Called with the progress.
+
+        Raises:
+            OutputRefused: The folder holds something else.
+            DiskTooSmall: The result does not fit on the disk.
+            BrokenFile: A file of the dataset is damaged.
         """
         started = time.monotonic()
         workspace = Workspace(self.out.absolute(), CONFIGS, str(self.out))
@@ -117,7 +136,7 @@ class Refinement:
         return self._result(Report.of_folder(self.out), len(self.shards), started)
 
     def identity(self) -> dict[str, Any]:
-        """What this refinement is: two with the same identity have the same bytes."""
+        """Everything that decides the refinement: the same identity gives the same bytes."""
         build = self.dataset.manifest["build"]
         removal = self.decision.removal
         return {
@@ -139,7 +158,7 @@ class Refinement:
         }
 
     def _plan(self) -> dict[str, Any]:
-        """Where every row goes, as plain values."""
+        """The assignment of every row, as plain values."""
         assignments = self.decision.assignments
         return {
             "shards": [
@@ -175,7 +194,7 @@ class Refinement:
         return [*before, refine_command(before, *self.options.to_argv(), *tolerance)]
 
     def bytes_to_write(self) -> int:
-        """About how many bytes of files will be new; all of them where links cannot be made."""
+        """Estimate the bytes of new files; all bytes count if the file system cannot link."""
         sizes = _sizes(self.dataset, _configs(self.dataset))
         rows = self.decision.assignments.rows
         counts: dict[OldShard, int] = {}
@@ -242,7 +261,7 @@ class Refinement:
             raise
 
     def _samples(self, shard: NewShard) -> Generator[Sample, None, None]:
-        """The shard's samples, each image seen to be the one that `index` names."""
+        """Yield the shard's samples, after comparing each image with its digest in `index`."""
         assignments = self.decision.assignments
         for split in dict.fromkeys(assignments.rows[place].split for place in shard.places):
             places = [place for place in shard.places if assignments.rows[place].split == split]
@@ -258,7 +277,7 @@ class Refinement:
                     yield sample
 
     def _link(self, workspace: Workspace, shard: NewShard, old: OldShard) -> ShardRecord:
-        """Take a shard over as it is: another name for the same files."""
+        """Link the files of a shard that stays as it is."""
         assert self.dataset.folder is not None
         there = layout.shard_name(old[1], old[0])
         here = layout.shard_name(shard.number, shard.split)

@@ -1,9 +1,9 @@
-"""Which shards a refined dataset has: those that keep all their rows, and those written again.
+"""Plans the shards of a refined dataset: links for complete ones, new files for the others.
 
-A shard that keeps every row is linked. A takedown, a benchmark and a validation split take few
-rows: what they leave of a shard stays under its number, and a number of which nothing is left is
-missing from then on. A choice of rows may leave little of every shard: one that keeps less than
-half of its rows is then packed with the remains of others, and all are numbered anew.
+A shard that keeps every row is linked. Takedowns, benchmarks and validation splits remove few
+rows: the rest of a shard keeps its number, and the number of an empty shard is not used again. A
+selection may leave little of every shard: shards that keep less than half of their rows are then
+packed together, and all shards get new numbers.
 """
 
 from collections import defaultdict
@@ -31,12 +31,12 @@ OldShard = tuple[str, int]
 """A shard of the dataset that is refined: split and number."""
 
 PACKED_BELOW = 0.5
-"""The share of its rows below which what is left of a shard is packed with other remains."""
+"""The fraction of its rows below which the rest of a shard is packed with others."""
 
 
 @dataclass(frozen=True, slots=True)
 class NewShard:
-    """A shard to be: its rows by their places, and the shard that it is a link to, if any."""
+    """A planned shard: its row numbers, and the shard that it links to, if any."""
 
     split: str
     number: int
@@ -47,10 +47,13 @@ class NewShard:
 def plan_shards(
     assignments: RowAssignments, shards: Mapping[OldShard, int], shard_bytes: int, *, pack: bool
 ) -> tuple[NewShard, ...]:
-    """All shards of all splits. `shards` are those there are, with their bytes of images.
+    """Plan all shards of all splits.
 
-    `pack` is whether small remains are packed, to `shard_bytes`; rows that go to another split
-    always are.
+    Args:
+        assignments: The assignment of every row.
+        shards: The existing shards with their bytes of images.
+        shard_bytes: Bytes of images in a packed shard.
+        pack: Whether small remains are packed. Rows that change their split always are.
     """
     rows: dict[OldShard, list[int]] = {shard: [] for shard in sorted(shards)}
     for place, row in enumerate(assignments.rows):

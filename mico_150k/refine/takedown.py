@@ -1,4 +1,4 @@
-"""A takedown: ids of rows, or digests of images, of which nothing may stay."""
+"""A takedown: a list of row ids and image digests to remove completely."""
 
 import re
 from collections.abc import Iterable
@@ -18,16 +18,17 @@ _MOST_NAMED = 5
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """What a takedown names. A digest, XXH3-128 in hex, stands for every row with that image."""
+    """The entries of a takedown list; a digest (XXH3-128, hex) means every row with that image."""
 
     ids: frozenset[str]
     digests: frozenset[str]
 
     @classmethod
     def read(cls, path: Path) -> "Removal":
-        """Read a list: an id or a digest a line; empty lines and `#` lines are nothing.
+        """Read a list with one id or digest per line; empty lines and `#` lines are ignored.
 
-        Raises `UsageError` where there is no such list.
+        Raises:
+            UsageError: The list cannot be read, or names nothing.
         """
         try:
             # Not `splitlines`: an id may hold other ends of lines than a line feed.
@@ -45,14 +46,19 @@ class Removal:
 
     @property
     def entries(self) -> frozenset[str]:
-        """All that is named."""
+        """All ids and digests."""
         return self.ids | self.digests
 
     def apply(self, assignments: RowAssignments, known: Iterable[str] = ()) -> None:
-        """Leave out every row that is named. `known` need not be in any.
+        """Skip every row that the list names.
 
-        Raises `UsageError` where any other entry names none: a takedown
-        that a typing error makes void must not look done.
+        Args:
+            assignments: The assignment of every row.
+            known: Entries that need not match a row.
+
+        Raises:
+            UsageError: Another entry matches nothing: a typing error must not look like a
+                completed takedown.
         """
         missing = set(self.entries).difference(known)
         for place, row in enumerate(assignments.rows):
