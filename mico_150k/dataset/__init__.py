@@ -1,1 +1,1 @@
-"""The dataset folder: its layout, its records, its rows."""
+"""The dataset folder: its layout, records, rules and rows."""

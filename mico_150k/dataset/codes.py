@@ -1,6 +1,6 @@
-"""The configuration `dimoo-codes`: every sample's pictures as VQ codes, in Parquet.
+"""The configuration `dimoo-codes`: every sample's images as VQ codes, in Parquet.
 
-About a gigabyte where the pictures are a terabyte. Lists over pictures: inputs in order, then
+About a gigabyte where the images are a terabyte. Lists over images: inputs in order, then
 the output. What the codes were made with stands in the schema's metadata, with the numbers of
 rows and shards: one that is missing is missed.
 """
@@ -46,7 +46,7 @@ CODES_COLUMNS = {
     "digests": Column(ColumnType.TEXTS),
 }
 """`codes` row by row, `columns` and `rows` of their grid, `sizes` the pixels a side of the square
-whose area the picture has about, `digests` the XXH3-128 of the pictures that were encoded."""
+whose area the image has about, `digests` the XXH3-128 of the images that were encoded."""
 
 
 CODEBOOK = 8192
@@ -57,7 +57,7 @@ Codes = npt.NDArray[np.uint16]
 
 @dataclass(frozen=True, slots=True)
 class CodedPicture:
-    """A picture's codes, rows × columns, and what it was."""
+    """An image's codes, rows × columns, with the image's size and digest."""
 
     codes: Codes
     size: int
@@ -74,7 +74,7 @@ class CodedRow:
 
     @property
     def grids(self) -> list[tuple[int, int]]:
-        """Columns and rows of each picture."""
+        """Columns and rows of each image."""
         return [(picture.codes.shape[1], picture.codes.shape[0]) for picture in self.pictures]
 
 
@@ -135,7 +135,7 @@ def _table(rows: Sequence[CodedRow], schema: pa.Schema) -> pa.Table:
 
 @dataclass(frozen=True, slots=True)
 class CodesFolder:
-    """Codes that were written before, here or elsewhere: nothing in them is believed."""
+    """A folder of codes, which may come from a stranger and is validated."""
 
     files: tuple[Path, ...]
     rows: int
@@ -218,7 +218,7 @@ class _Row:
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """What the rows before have: their ids, and of each picture at a size a hash of its codes."""
+    """What the rows before have: their ids, and of each image at a size a hash of its codes."""
 
     ids: set[str]
     codes: dict[tuple[str, int], int]

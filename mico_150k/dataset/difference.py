@@ -1,4 +1,4 @@
-"""What differs between the build that a folder holds and the one that is wanted, in words."""
+"""Describes how the build in a folder differs from the requested one."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -23,12 +23,12 @@ _MOST_CHARACTERS = 40
 
 
 def origin(identity: Mapping[str, Any]) -> str:
-    """What a build was made from, in words, by its identity."""
+    """Return a phrase for the source of a build, from its identity."""
     return _ORIGINS.get(str(identity.get("source")), "one from another source")
 
 
 def differences(present: dict[str, Any], wanted: dict[str, Any]) -> str:
-    """The options, packages and files that differ, between what two builds are."""
+    """Return the options, packages and files in which two identities differ."""
     there, here = present["identity"], wanted["identity"]
     found = [*_of_identities(there, here)]
     if there.get("source") == here.get("source"):

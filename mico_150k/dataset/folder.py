@@ -1,4 +1,4 @@
-"""A dataset folder as `mico build` writes it, or a part of one as it was downloaded."""
+"""A dataset folder from `mico build`, or a downloaded part of one."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -39,9 +39,11 @@ class DatasetFolder:
 
     @classmethod
     def is_one(cls, path: Path) -> bool:
-        """Whether it has our manifest, or Parquet files in a folder named like a configuration.
+        """Whether a path has our manifest, or Parquet files in a folder of a configuration.
 
-        Raises `NotRegular` and `OutsideRoot` for what is no manifest and lies in its place.
+        Raises:
+            NotRegular: The manifest is not a regular file.
+            OutsideRoot: The manifest leads out of the folder.
         """
         return cls.is_built(path) or any(
             any((path / config).glob(f"{layout.main_split(config)}-*.parquet"))
@@ -50,7 +52,7 @@ class DatasetFolder:
 
     @classmethod
     def is_built(cls, path: Path) -> bool:
-        """Whether it is the folder of a finished build. Raises as `is_one`."""
+        """Whether a path is the folder of a finished build; raises as `is_one` does."""
         try:
             found = parse_json(read_small(Root.at(path).file(layout.MANIFEST)))
         except (OSError, ValueError):
@@ -59,15 +61,17 @@ class DatasetFolder:
 
     @property
     def manifest(self) -> dict[str, Any]:
-        """The manifest, which keeps all rules.
+        """Return the validated manifest.
 
-        Raises `NotADataset` where there is none of ours or one that is damaged, `NotRegular` and
-        `OutsideRoot`.
+        Raises:
+            NotADataset: There is no manifest of ours, or it is damaged.
+            NotRegular: It is not a regular file.
+            OutsideRoot: It leads out of the folder.
         """
         return checked(self.read_manifest(), str(self.path))
 
     def read_manifest(self) -> dict[str, Any]:
-        """The manifest as it stands there. Raises as `manifest`, where it is none at all."""
+        """Return the manifest without validation; raises `NotADataset` if it is not one."""
         try:
             data = read_small(Root.at(self.path).file(layout.MANIFEST))
         except OSError as error:
@@ -76,9 +80,11 @@ class DatasetFolder:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Keep out builds, and all else that writes in the folder, while something in it changes.
+        """Lock the folder against builds and other writers while something in it changes.
 
-        Raises `NotADataset`, and `OutputRefused` where another run writes in it.
+        Raises:
+            NotADataset: It is not a dataset folder.
+            OutputRefused: Another run is writing to it.
         """
         _ = self.manifest
         with hold(self.path, (layout.ASSETS, *CONFIGS)):
@@ -86,7 +92,7 @@ class DatasetFolder:
 
     @property
     def configs(self) -> list[str]:
-        """The configurations that are there, in the card's order."""
+        """Return the existing configurations, in the card's order."""
         return [config for config in CONFIGS if self.listed(config)]
 
     def listed(self, config: str, split: str | None = None) -> list[Path]:

@@ -5,7 +5,7 @@ from mico_150k.dataset import layout
 
 
 def is_format(named: object, ours: str) -> bool:
-    """Whether it has the name of our format, with any number."""
+    """Whether a value names our format, with any number."""
     name, _, number = named.rpartition("/") if isinstance(named, str) else ("", "", "")
     return name == ours.rpartition("/")[0] and number.isascii() and number.isdecimal()
 
@@ -16,7 +16,7 @@ def is_manifest(found: object) -> bool:
 
 
 def written_by(identity: object) -> str:
-    """The version of mico-150k that an identity names; any other where it names none."""
+    """Return the version of mico-150k in an identity, as a phrase."""
     said = identity if isinstance(identity, dict) else {}
     versions = said.get("versions")
     found = versions.get("mico-150k") if isinstance(versions, dict) else said.get("version")
@@ -24,7 +24,7 @@ def written_by(identity: object) -> str:
 
 
 def other_format(where: object, named: object, identity: object, ours: str) -> str:
-    """Why a file of our format cannot be read; "" where its number is ours, or it is not ours."""
+    """Return why another version's file cannot be read; "" if this version can read it."""
     if named == ours or not is_format(named, ours):
         return ""
     return (

@@ -1,4 +1,4 @@
-"""What must hold of an index before its values become a path, a number in arithmetic or a text.
+"""Validates an index before its values are used as paths, numbers or texts.
 
 The rules are tested on whole columns: 150,000 rows take 0.3 s and 60 MB. A row that breaks a
 rule of shape (a null, lists of unlike lengths) is named, and the other rules are tested without it.
@@ -41,9 +41,11 @@ Rows = npt.NDArray[np.int64]
 
 
 def index_faults(indexes: Mapping[str, pa.Table], manifest: dict[str, Any] | None) -> list[Fault]:
-    """All that is wrong with the indexes, by split; [] where they can be relied on.
+    """Return all faults of the indexes.
 
-    `manifest` keeps its own rules; None where it does not, and nothing is compared with it.
+    Args:
+        indexes: The index of each split.
+        manifest: The validated manifest to compare with; None if it is not valid.
     """
     faults = Faults()
     sound = {}

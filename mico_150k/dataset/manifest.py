@@ -1,4 +1,4 @@
-"""`manifest.json`: what is in a dataset folder, by file, and what it was made of."""
+"""`manifest.json`: the files of a dataset folder, and what they were made from."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -16,7 +16,7 @@ def make_manifest(
     configs: Mapping[str, Mapping[str, FileRecord]],
     report: Report,
 ) -> dict[str, Any]:
-    """The manifest of a folder. `made` says how: the identity as `build`, and the `commands`."""
+    """Return the manifest of a folder; `made` holds its keys `build` (identity) and `commands`."""
     return {
         "format": layout.MANIFEST_FORMAT,
         **made,

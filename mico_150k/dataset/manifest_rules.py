@@ -1,7 +1,7 @@
-"""What must hold of a manifest before anything in it becomes a path, a number or a text.
+"""Validates a manifest before its values are used as paths, numbers or texts.
 
-A dataset folder may be a stranger's. Whatever reads a manifest relies on these rules; `mico check`
-tells which do not hold.
+A dataset folder may come from a stranger. All readers of a manifest rely on these rules; `mico
+check` lists those that it breaks.
 """
 
 import math
@@ -32,7 +32,7 @@ _COUNTS = {"bytes": MOST_BYTES, "rows": MOST_ROWS, "row_groups": MOST_ROWS,
 
 
 def manifest_faults(manifest: dict[str, Any]) -> list[Fault]:
-    """All that is wrong with a manifest; [] where it can be relied on."""
+    """Return all faults of a manifest; [] if it is valid."""
     faults = Faults()
     if not _check_plain(manifest, faults):
         return faults.found  # no other rule may walk through it
@@ -65,7 +65,7 @@ def are_counts(value: object, keys: Callable[[str], bool], most: int = MOST_BYTE
 
 
 def is_reason(key: str) -> bool:
-    """Whether it is one of the words for why a row was left out."""
+    """Whether it is one of the words for why a row was skipped."""
     return key in _REASONS
 
 

@@ -1,4 +1,4 @@
-"""What a notebook shows of a dataset: its configurations, and a few rows with their images.
+"""Shows a dataset in a notebook: its configurations, and a few rows with their images.
 
 Everything in a dataset was written by strangers: all text is escaped.
 """
@@ -28,13 +28,13 @@ _SHOWN = 200
 
 
 def summary(dataset: "Dataset") -> str:
-    """A dataset in one line."""
+    """Return a dataset in one line."""
     rows = dataset.manifest["rows"]
     return f"<Dataset {dataset.location}: {counted(rows, 'row')}; {', '.join(dataset.configs)}>"
 
 
 def to_html(dataset: "Dataset") -> str:
-    """A dataset as HTML. From a place elsewhere, nothing is fetched for it."""
+    """Return a dataset as HTML; from a remote dataset nothing is fetched."""
     parts = [
         f"<p><b>{escape(dataset.location)}</b>, {counted(dataset.manifest['rows'], 'row')}</p>"
     ]

@@ -1,7 +1,7 @@
-"""A dataset to read from: a folder here, on the Hub, or behind any URL that fsspec reads.
+"""Reads a dataset: a local folder, on the Hub, or behind any URL that fsspec reads.
 
-What is there is told by the manifest, so nothing is listed; rows are chosen on `index`, and only
-the row groups that hold them are fetched, by byte range.
+The manifest names the files, so nothing is listed. Rows are chosen on `index`, and only the row
+groups that hold them are fetched, by byte range.
 """
 
 import shlex
@@ -62,9 +62,9 @@ class ChosenRows:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Dataset:
-    """A dataset folder with a manifest of ours, and where it lies.
+    """An open dataset: a folder with our manifest, and its location.
 
-    The manifest keeps `manifest_rules`, and the index `index_rules` as soon as it is read.
+    The manifest is validated, and the index is validated when it is read.
     """
 
     storage: Storage
@@ -89,7 +89,7 @@ class Dataset:
 
     @property
     def location(self) -> str:
-        """What it was opened as."""
+        """The location that it was opened by."""
         return self.storage.location
 
     @property
@@ -180,10 +180,19 @@ class Dataset:
         columns: Sequence[str] | None = None,
         split: str = layout.SPLIT,
     ) -> Generator[ChosenRows, None, None]:
-        """The rows that `chosen` names, some at a time, of the row groups that hold them alone.
+        """Yield the chosen rows, a row group at a time; only their row groups are fetched.
 
-        `chosen` are rows of `index`, sorted as that is; `columns` are the configuration's.
-        Raises `UnknownConfig`, `BrokenFile`. Who stops early closes it.
+        A caller that stops early closes the generator.
+
+        Args:
+            config: The configuration to read.
+            chosen: Rows of `index`, in its order.
+            columns: Columns of the configuration; None for all.
+            split: The split of the rows.
+
+        Raises:
+            UnknownConfig: The dataset lacks the configuration.
+            BrokenFile: A file is damaged.
         """
         self.files(config, split)
         wanted = self._groups(config, chosen, split)
@@ -211,10 +220,13 @@ class Dataset:
     def samples(
         self, chosen: pa.Table, split: str = layout.SPLIT, config: str | None = None
     ) -> Generator[list[Sample], None, None]:
-        """The chosen samples with their images, some at a time.
+        """Yield the chosen samples with their images, a few at a time; raises as `read` does.
 
-        They are read of the first configuration that has them, unless `config` says of which:
-        `sample` has places of its own. Raises as `read` does.
+        Args:
+            chosen: Rows of `index`, in its order.
+            split: The split of the rows.
+            config: The configuration to read; by default the first one with all rows. `sample`
+                needs its own positions.
         """
         config = config or self.whole_config
         columns = BUILDERS[layout.DEFAULT if config == layout.SAMPLE else config].columns

@@ -1,4 +1,4 @@
-"""What a build writes down: one record a shard, and what they sum up to."""
+"""The records of a build: one for each shard, and their sums."""
 
 import re
 from collections import Counter
@@ -27,7 +27,7 @@ class FileRecord:
 class ImageCounts:
     """Images of the rows of one task.
 
-    `re_encoded` counts by cause; a picture with two causes counts in both, once in
+    `re_encoded` counts by cause; an image with two causes counts in both, once in
     `changed`. `skipped` are images of rows that were not written.
     """
 
@@ -92,7 +92,7 @@ class ShardStats:
 
     @property
     def rows_read(self) -> int:
-        """Rows that were counted: written, or left out."""
+        """Rows that were counted: written, or skipped."""
         return self.tasks.total() + len(self.skipped)
 
     def add(self, row: Sample | SkippedRow) -> None:

@@ -1,4 +1,4 @@
-"""What became of every row: `report.json`, and `quarantine.jsonl` for those that were left out."""
+"""`report.json`, which accounts for every row, and `quarantine.jsonl`, which lists skipped ones."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -15,11 +15,14 @@ from mico_150k.io.json_lines import to_json_lines
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What became of every row and image; `report.json`, and what `mico build` prints.
+    """The account of all rows and images: `report.json`, and what `mico build` prints.
 
-    `skipped` are rows by task, then by reason; `tasks` are rows written, and `images` images,
-    by task. Of the rows written, `validation` are those of that split, by task. `bench` says
-    what was read of MICo-Bench, and how many rows are in it by how they were found.
+    Attributes:
+        skipped: Rows skipped, by task, then by reason.
+        tasks: Rows written, by task.
+        images: Images, by task.
+        validation: The rows of the split `validation`, by task.
+        bench: What was read of MICo-Bench, and the rows in it by how they were found.
     """
 
     rows_read: int
@@ -37,7 +40,7 @@ class Report:
 
     @property
     def reasons(self) -> dict[str, int]:
-        """Rows left out by reason, over all tasks, the most common first."""
+        """Rows skipped by reason, over all tasks, the most common first."""
         return dict(sum(map(Counter, self.skipped.values()), Counter()).most_common())
 
     @classmethod
@@ -53,7 +56,7 @@ class Report:
 
 
 def by_task_and_reason(skipped: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, int]]:
-    """Rows left out by task, then by reason."""
+    """Rows skipped by task, then by reason."""
     counts = Counter((row["task"], row["reason"]) for row in skipped)
     by_task: dict[str, dict[str, int]] = {}
     for (task, reason), rows in sorted(counts.items()):

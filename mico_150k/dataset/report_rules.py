@@ -1,4 +1,4 @@
-"""What must hold of a dataset's report and of its quarantine file; both may be a stranger's."""
+"""Validates a dataset's report and quarantine file, which may come from strangers."""
 
 from collections.abc import Iterator
 from pathlib import Path

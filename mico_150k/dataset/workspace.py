@@ -1,4 +1,4 @@
-"""The output folder while a build is under way: whose it is, and which shards are finished.
+"""The output folder during a build: its identity, and the finished shards.
 
 `.build/` holds the plan's digest, one record for each finished shard, and parts of the small
 configurations. It is gone when the build is done; the manifest is there then, written last.
@@ -45,12 +45,12 @@ class Workspace(ClaimedFolder):
 
     @property
     def name(self) -> str:
-        """The name that the user knows the folder by."""
+        """The folder's name in messages."""
         return self.location or str(self.folder)
 
     @property
     def below(self) -> tuple[str, ...]:
-        """The folders that a build writes in."""
+        """The folders that a build writes to."""
         return (*_BELOW, *self.configs)
 
     @property
@@ -83,10 +83,10 @@ class Workspace(ClaimedFolder):
         shared: bool = False,
         gently: bool = False,
     ) -> Iterator[bool]:
-        """Have the folder for a build, and yield whether anything of it is left to do.
+        """Lock the folder for a build, and yield whether anything is left to do.
 
-        Nobody else writes in it meanwhile, but for those who have it `shared` with this one. A
-        build that is finished, by another run just now or long ago, does not have the folder.
+        Only runs that share the lock (`shared`) may write at the same time. A finished build does
+        not lock the folder.
         `check_disk`, with the bytes that overwriting gives back, comes before anything is
         claimed: a smaller build may go there where the disk does not suffice.
 
