@@ -1,4 +1,4 @@
-"""Sources: where samples come from. `open_source` finds out of which kind one is."""
+"""Sources of samples; `open_source` detects the kind of a source and opens it."""
 
 import shlex
 from pathlib import Path
@@ -32,14 +32,21 @@ def open_source(
     reading: ReadOptions | None = None,
     problems: list[SourceError] | None = None,
 ) -> Source:
-    """Open a folder or a file of samples: a path, `USER/NAME` on the Hub (`@revision`), or a URL.
+    """Open a source of samples.
 
-    A folder with Parquet files is read as such, and its JSON as something else; a folder
-    without, by its manifests. `demo` is the built-in source, unless there is such a folder.
+    A folder with Parquet files is read as Parquet, and its JSON is ignored; any other folder is
+    read by its manifests.
 
-    Raises `SourceError` of every kind, and `UsageError` for a dataset folder of our own. Where
-    a list of `problems` is given, what is wrong with single files goes there, and they are left
-    out: for looking, never for building.
+    Args:
+        location: A folder or a file: a path, `USER/NAME` on the Hub (with `@revision`), or a URL.
+            `demo` is the built-in source, unless a folder has that name.
+        reading: How to read it.
+        problems: Collects the errors of single files, which are then excluded. This is for
+            inspection, never for builds.
+
+    Raises:
+        SourceError: It cannot be read.
+        UsageError: It is a dataset folder, or an option does not fit it.
     """
     reading = reading or ReadOptions()
     if is_demo(location):

@@ -1,4 +1,4 @@
-"""The built-in source: samples drawn and composed by code, so that nothing is downloaded.
+"""The built-in source: samples drawn by code, so that nothing is downloaded.
 
 An input shows one thing on a plain ground, or a scene. The output is made of the same inputs:
 each thing is cut out and pasted into the scene where the instruction says. Nothing is random:
@@ -23,7 +23,7 @@ from mico_150k.sources.drawing import Draw, on_paper
 from mico_150k.sources.source import ReadOptions
 
 DEMO = "demo"
-"""What the source is called where one is asked for."""
+"""The location that names this source."""
 SAMPLES_PER_TASK = 10
 IMAGE_BYTES = 2_609_344
 """Of all images, with Pillow 13; other versions compress a little otherwise."""
@@ -89,16 +89,16 @@ class DemoFile:
 
     @property
     def memory(self) -> int:
-        """Bytes that it holds at most: all pictures, decoded."""
+        """The most bytes that reading holds: all images, decoded."""
         return 64 << 20
 
     @property
     def shape(self) -> None:
-        """It has no columns."""
+        """None: the demo has no columns."""
 
     @property
     def content_hash(self) -> str:
-        """A digest of what the pictures are made by."""
+        """A digest of the code that draws the images."""
         words = " ".join(_instruction(_parts(row)[1]) for row in range(self.rows))
         return xxhash.xxh3_128_hexdigest(f"{PIL.__version__} {words}".encode())
 
@@ -122,7 +122,7 @@ class DemoFile:
         """There is no file that could change."""
 
     def describe(self) -> dict[str, Any]:
-        """What there is to say of it."""
+        """Return facts about the source."""
         return {
             "file": self.name,
             "task": None,

@@ -1,6 +1,6 @@
 """Things, people and scenes for the demo source, drawn by code.
 
-A drawing function gets a `Pen`, whose coordinates run from 0 to 100 over the picture, x to the
+A drawing function gets a `Pen`, whose coordinates run from 0 to 100 over the image, x to the
 right and y down, whatever its size in pixels. Everything is drawn at `OVERSAMPLING` times its
 size and scaled down, for smooth edges.
 """
@@ -36,7 +36,7 @@ GREY: Colour = (120, 122, 130)
 
 
 class Pen:
-    """Draws on a picture in percent of its sides."""
+    """Draws on an image in percent of its sides."""
 
     def __init__(self, image: Image.Image) -> None:
         """`image` is drawn on in place."""

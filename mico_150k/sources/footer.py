@@ -1,4 +1,4 @@
-"""What a Parquet file's footer and page headers say: row groups, pages, and bytes of images."""
+"""Reads a Parquet file's footer and page headers: row groups, pages, and bytes of images."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ class ImageChunk:
 
 @dataclass(frozen=True, slots=True)
 class Footer:
-    """What is known of a file before its rows are read.
+    """The facts about a file before its rows are read.
 
     `row_groups` are their numbers of rows, `chunks` the embedded images of each, `path_bytes`
     the bytes of the images that are named and not embedded. `content_hash` is a digest of the
@@ -125,9 +125,10 @@ def _text_bytes(
 
 
 def require_plausible(name: str, size: int, file: pq.ParquetFile, leaves: Leaves) -> None:
-    """Compare what a footer promises with the bytes that there are, before any of it is believed.
+    """Check that a footer's numbers fit the size of its file.
 
-    Raises `BrokenFile`.
+    Raises:
+        BrokenFile: They do not.
     """
     metadata = file.metadata
     rows = metadata.num_rows

@@ -12,10 +12,13 @@ MOST_CHARACTERS = 1000
 
 
 def source_id(value: Any, file: str, row: int, column: str) -> str:  # noqa: ANN401 - any column's value
-    """The id as a text. Raises `BrokenFile` where the value is none.
+    """Return the id as a text.
 
-    Whole floats are numbers: pandas makes them of a column of integers in which one is missing.
-    So are whole decimals: databases export 64-bit keys as such.
+    Whole floats count as integers, since pandas turns an integer column with a missing value into
+    floats; so do whole decimals, as which databases export 64-bit keys.
+
+    Raises:
+        BrokenFile: The value cannot be an id.
     """
     value = _whole(value)
     if wrong := _wrong(value):
@@ -50,7 +53,7 @@ def _wrong(value: Any) -> str:  # noqa: ANN401 - any column's value
 
 
 def place_id(file: str, row: int) -> str:
-    """The id of a row whose file has none: its place."""
+    """Return the id of a row whose file has no ids: its file and position."""
     return f"{file.rpartition('.')[0]}-{row}"
 
 

@@ -1,4 +1,4 @@
-"""The images that one file of a source names by path: where they are, or why they are not."""
+"""Finds and reads the images that a file of a source names by path."""
 
 import os
 import posixpath
@@ -31,7 +31,7 @@ class ImagePaths:
     allow_outside: bool = False
 
     def read(self, path: str) -> bytes | Missing:
-        """The file's bytes, or why there are none. Raises `PathOutsideSource`."""
+        """Return the file's bytes, or why it is missing; raises `PathOutsideSource`."""
         full, size, _ = self._find(path)
         if isinstance(size, Missing):
             return size
@@ -41,7 +41,7 @@ class ImagePaths:
             return file.read()
 
     def status(self, path: str) -> tuple[int | Missing, str]:
-        """Its size, and what changes when it is written again. Raises `PathOutsideSource`."""
+        """Return the file's size and a token of its state; raises `PathOutsideSource`."""
         return self._find(path)[1:]
 
     def _find(self, path: str) -> tuple[str, int | Missing, str]:

@@ -1,4 +1,4 @@
-"""What a folder is by the names in it: a source, or something that others lay out in their way."""
+"""Recognizes what a folder holds from the names in it: a source, or another known layout."""
 
 import os
 import posixpath

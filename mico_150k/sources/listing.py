@@ -1,7 +1,7 @@
-"""Which files of a folder are a source's.
+"""Lists the files of a source in a folder.
 
-Links to folders are followed, and no folder is read twice. What is hidden, excluded or in a dataset
-folder of our own is no part: a build may have written into its source.
+Links to folders are followed, and no folder is read twice. Hidden and excluded files are skipped,
+and so are dataset folders: a build may have written into its source.
 """
 
 import logging

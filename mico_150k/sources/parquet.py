@@ -262,9 +262,13 @@ def _without_padding(cells: tuple[Found, ...]) -> list[Found]:
 
 
 def open_parquet(storage: Storage, name: str, reading: ReadOptions) -> ParquetSourceFile:
-    """Read a file's footer and some page headers.
+    """Open a Parquet file by its footer and some page headers.
 
-    Raises `BrokenFile`, `UnknownShape`, `UnknownTask`, `PathOutsideSource`.
+    Raises:
+        BrokenFile: It is damaged.
+        UnknownShape: Its columns match no known layout.
+        UnknownTask: Its task cannot be detected.
+        PathOutsideSource: It names an image outside the source.
     """
     with storage.opened(name) as handle:
         try:

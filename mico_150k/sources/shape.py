@@ -1,7 +1,8 @@
-"""Which columns of a file hold what, found per file: files of one source may differ.
+"""Detects which columns of a file hold inputs, output, instruction, id and task.
 
-Known of the release: `instruction`, `output_image`, and `ed_idx` at least in one task. Not
-known: the inputs' columns, what a cell is, and how it goes on in the others.
+Each file is examined separately, since files of one source may differ. Of the release these
+columns are known: `instruction`, `output_image`, and `ed_idx` in at least one task. Its input
+columns and the types of its cells are not.
 """
 
 import re
@@ -30,7 +31,7 @@ _MOST_LISTED = 60
 
 
 class Kind(str, Enum):
-    """What a column's values are, as far as finding a shape goes."""
+    """The kind of a column's values."""
 
     IMAGE = "image"
     IMAGES = "list of images"
@@ -149,10 +150,17 @@ def find_shape(
     mapping: Mapping[str, str],
     types: Mapping[str, str] | None = None,
 ) -> Shape:
-    """The shape of a file with these columns; what `mapping` says goes before what is found.
+    """Detect the shape of a file.
 
-    `types` are the columns' types in words, for messages. Raises `UnknownShape`, which prints the
-    columns, what was expected and a `--map` to try.
+    Args:
+        file: The file's name.
+        columns: Column → kind of its values.
+        mapping: What `--map` says, which takes precedence.
+        types: Column → its type in words, for messages.
+
+    Raises:
+        UnknownShape: The columns match no known layout; the message lists them, what was
+            expected, and a `--map` to try.
     """
     # One --map serves all files, so it speaks only where a file has the columns that it names.
     named = {part: _named(part, value) for part, value in mapping.items()}

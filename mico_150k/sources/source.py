@@ -1,4 +1,4 @@
-"""What a source is to the rest of the package: files whose rows are known before they are read."""
+"""The interface of a source: files whose rows are known before they are read."""
 
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -19,10 +19,13 @@ MANIFEST_ENDINGS = (".json", ".jsonl", ".ndjson", ".json.gz", ".jsonl.gz", ".ndj
 
 @dataclass(frozen=True, slots=True)
 class ReadOptions:
-    """How a source is to be read: what its user said of it.
+    """The user's options for reading a source.
 
-    `columns` is `--map` and `tasks` is `--task-map`; `exclude` are patterns of files that are
-    no part of it.
+    Attributes:
+        columns: `--map`: part of a sample → columns.
+        tasks: `--task-map`: folder or file → task.
+        exclude: Patterns of files to exclude.
+        allow_outside: Whether images may lie outside of the source's folder.
     """
 
     columns: Mapping[str, str] = field(default_factory=dict)
@@ -31,7 +34,7 @@ class ReadOptions:
     allow_outside: bool = False
 
     def to_argv(self) -> list[str]:
-        """The options that say the same."""
+        """Return the equivalent options of the command line."""
         columns = [f"{part}={names}" for part, names in self.columns.items()]
         tasks = [f"{folder}={task}" for folder, task in self.tasks.items()]
         return [
@@ -43,7 +46,7 @@ class ReadOptions:
 
 
 class SourceFile(Protocol):
-    """One file of a source, which can be read forwards only."""
+    """One file of a source, which can only be read forwards."""
 
     @property
     def name(self) -> str:
@@ -67,26 +70,30 @@ class SourceFile(Protocol):
 
     @property
     def content_hash(self) -> str:
-        """The same for the same content, wherever and whenever it lies."""
+        """A digest of the content, the same wherever the file lies."""
 
     @property
     def mtime_token(self) -> str:
-        """Another one as soon as the file is written again, though it be with the same content."""
+        """A token that changes whenever the file is written, even with the same content."""
 
     def identities(self) -> Iterator[tuple[Task, str]]:
         """Each row's task and source id, in order, without reading an image."""
 
     def read(self, start: int = 0, *, ahead: bool = False) -> Generator[RawSample, None, None]:
-        """The rows from `start` on, in order, holding one row group at a time.
+        """Yield the rows from `start` on, in order, with one row group in memory at a time.
 
-        `ahead` lets a thread fetch what comes next meanwhile; who stops early closes it.
+        A caller that stops early closes the generator.
+
+        Args:
+            start: The first row to yield, from 0.
+            ahead: Whether a thread fetches the next rows in advance.
         """
 
     def require_unchanged(self) -> None:
-        """Raise `SourceChanged` where the file is no longer the one that was opened."""
+        """Raise `SourceChanged` if the file has changed since it was opened."""
 
     def describe(self) -> dict[str, Any]:
-        """What `mico inspect` prints of it: shape, row groups, pages; plain values."""
+        """Return what `mico inspect` prints: shape, row groups, pages; plain values."""
 
 
 class Source(Protocol):
@@ -94,7 +101,7 @@ class Source(Protocol):
 
     @property
     def kind(self) -> str:
-        """A word for it: `parquet`, `manifest` or `demo`."""
+        """The kind: `parquet`, `manifest` or `demo`."""
 
     @property
     def location(self) -> str:
@@ -106,7 +113,7 @@ class Source(Protocol):
 
     @property
     def files(self) -> Sequence[SourceFile]:
-        """In the order of their names."""
+        """The files, in the order of their names."""
 
 
 def changed(what: str, storage: Storage) -> SourceChanged:

@@ -1,4 +1,4 @@
-"""Raw rows in; samples that every trainer reads alike, or reasons why not, out. None vanishes."""
+"""Turns every raw row into a sample that all trainers read alike, or a skipped row."""
 
 from collections.abc import Iterable, Iterator
 
@@ -20,29 +20,32 @@ from mico_150k.images.header import Verify
 from mico_150k.images.reader import ImageReader, digest_of
 
 OUTPUT = "output"
-"""What the output is called where an input has its number."""
+"""The output's name in place of an input's number."""
 MOST_DETAIL = 600
-"""Characters that are written down of what is wrong: some of it is the source's own text."""
+"""The most characters of a detail, which may quote the source."""
 
 
 class RowValidator:
-    """Examines rows one by one; holds the pictures that it has lately normalised."""
+    """Validates rows one by one; remembers the images that it re-encoded last."""
 
     def __init__(self, verify: Verify = Verify.STRUCTURE, room: int | None = None) -> None:
-        """`verify` says how much of each image is looked at.
+        """Make a validator.
 
-        `room` are the bytes that decoding one may take; None is without a limit.
+        Args:
+            verify: How much of each image to check.
+            room: The bytes that decoding one image may take; None for no limit.
         """
         self._reader = ImageReader(verify, room)
 
     def examine(self, rows: Iterable[RawSample]) -> Iterator[Sample | SkippedRow]:
-        """One result for each row, in order."""
+        """Yield one result for each row, in order."""
         return map(self.examine_row, rows)
 
     def examine_row(self, row: RawSample) -> Sample | SkippedRow:
-        """The row as a sample, or the first thing that is wrong with it.
+        """Return the row as a sample, or the first reason to skip it.
 
-        Raises `MemoryTooSmall` where there is no room to decode an image.
+        Raises:
+            MemoryTooSmall: Decoding an image needs more than `room`.
         """
         if wanting := _wanting(row):
             return _left_out(row, wanting)
