@@ -35,7 +35,7 @@ and a process may have 256 files open on some systems."""
 SAMPLE_ROWS = 1000
 """Rows of the configuration `sample`."""
 SAMPLE_RESERVE = 0.02
-"""More candidates than the sample has rows, for those that are left out."""
+"""More candidates than the sample has rows, for those that are skipped."""
 MIN_RESERVE = 5
 IDENTITY_VERSION = 1
 """Of the keys of a plan's identity."""

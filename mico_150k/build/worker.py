@@ -51,13 +51,21 @@ TELL_SECONDS = 0.5
 def unit_rows(
     source: Source, plan: Plan, unit: Unit, start: int = 0, *, threaded: bool = False
 ) -> Generator[RawSample, None, None]:
-    """The unit's rows from `start` on, its files merged in proportion.
+    """Yield the unit's rows from `start` on, its files merged in proportion.
 
-    `threaded` reads each file ahead; who stops early closes it, and with it the files.
+    Before it yields the last row of a shard, it checks that the files are still as planned, so
+    that no shard has rows of changed files. A caller that stops early closes the generator, which
+    closes the files.
 
-    Before the last row of a shard is handed on, all files that it was read from are found to be
-    as they were planned: no shard is finished of others. Raises `SourceChanged` for one that is
-    not, or that has other rows.
+    Args:
+        source: The source.
+        plan: The build's plan.
+        unit: The unit to read.
+        start: The first row, counted over the unit.
+        threaded: Whether threads read each file ahead.
+
+    Raises:
+        SourceChanged: A file has changed since it was planned.
     """
     order = list(merge_in_proportion([plan.files[place].rows for place in unit.files]))
     with ExitStack() as opened:

@@ -1,6 +1,6 @@
 """Exports for trainers that read Parquet themselves, and share it out by row groups.
 
-A shard whose rows are all wanted is linked, and any other written anew. Where so many ranks and
+A shard whose rows are all wanted is linked, and any other written again. Where so many ranks and
 workers read at once that row groups would be left over, some are split: the remainder of a
 division is never read in any epoch.
 """
@@ -152,7 +152,7 @@ def spread(groups: dict[str, list[int]], multiple: int) -> dict[str, list[int]]:
     """
     wanted = {name: list(cuts) for name, cuts in groups.items()}
     missing = -sum(map(len, groups.values())) % multiple
-    # The file that can be split most comes first, so that few are written anew.
+    # The file that can be split most comes first, so that few are written again.
     for name in sorted(wanted, key=lambda name: (len(groups[name]) - sum(groups[name]), name)):
         cuts = wanted[name]
         while missing and max(cuts) > 1:
@@ -169,7 +169,7 @@ def _first(samples: Iterator[Sample], inputs: tuple[int, ...]) -> Iterator[Sampl
 
 
 def _recut(path: Path, config: str, cuts: list[int]) -> None:
-    """Write a shard anew with these row groups. What it was linked to keeps its own."""
+    """Write a shard again with these row groups. What it was linked to keeps its own."""
     with closing(ConfigFile(path, get_builder(config).columns)) as file:
         rows = _tables(path)
         waiting = next(rows)

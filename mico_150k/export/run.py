@@ -30,7 +30,7 @@ def run_export(
     `DiskTooSmall`, `BrokenFile`; what is finished by then is kept.
     """
     folder, identity = job.folder, job.identity()
-    # What lies beside a configuration is written anew whenever that is another.
+    # What lies beside a configuration is written again whenever that is another.
     overwrite = overwrite or job.in_place
     with folder.held():
         is_finished = not overwrite and folder.holds(identity)

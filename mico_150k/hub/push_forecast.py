@@ -16,7 +16,7 @@ NEW_SHARE = 0.06
 """New bytes of each further configuration of the same images. Measured with hf_xet over four of
 them (`scripts/measure_xet.py`): 1 % in the mean with images of 1.2 MB, 8 % with 0.3 MB."""
 
-# huggingface.co/docs/hub/storage-limits; of an organisation with a plan what it has at least.
+# huggingface.co/docs/hub/storage-limits; of an organization with a plan what it has at least.
 _LIMITS = {
     "a free account": (10**12, 100 * 10**9),
     "a PRO account": (10 * 10**12, 10**12),

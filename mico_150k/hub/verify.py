@@ -77,7 +77,7 @@ def _difference(shard: Shard, remote: RemoteFile | None) -> str:
 
 
 def _check_small(publication: Publication, there: Content) -> Iterator[Finding]:
-    """Manifest, report, quarantine and pictures by their content."""
+    """Manifest, report, quarantine and images by their content."""
     small = [path for path in publication.small if path != layout.CARD]
     changed = [path for path in publication.changed_small(there.files) if path in small]
     for path in changed:
@@ -133,7 +133,7 @@ def _check_card(publication: Publication, there: Content) -> Iterator[Finding]:
 
 
 def _read_row(repository: Repository, rows: FirstRows, config: str) -> Finding:
-    """Whether `load_dataset` gives a row, with its pictures decoded."""
+    """Whether `load_dataset` gives a row, with its images decoded."""
     try:
         row = repository.patience.ask(
             repository.name,

@@ -1,7 +1,7 @@
 """Statistics of a dataset, counted from its `index` alone: no image is read.
 
-A number of inputs, a picture's size and an instruction's length decide what a trainer can take;
-how often a picture is used decides how two splits must be cut.
+A number of inputs, an image's size and an instruction's length decide what a trainer can take;
+how often an image is used decides how two splits must be cut.
 """
 
 from collections import Counter
@@ -27,7 +27,7 @@ CHARACTERS_STEP = 100
 MOST_CHARACTERS = 1500
 """Instructions from this length on share one bar."""
 _ASPECTS = ("1:3", "1:2", "9:16", "2:3", "3:4", "1:1", "4:3", "3:2", "16:9", "2:1", "3:1")
-"""Width to height; a picture is counted to the nearest."""
+"""Width to height; an image is counted to the nearest."""
 _USES = ((1, "1"), (2, "2"), (3, "3"), (4, "4"), (8, "5–8"), (16, "9–16"), (10**9, "17+"))
 """The last number of uses of each group."""
 

@@ -166,7 +166,7 @@ def serve(number: int) -> None:
 
 
 def read_first_row(location: str, config: str, split: str, **where: str) -> dict[str, Any] | None:
-    """A row with its pictures decoded, or None where there is none; no code of a repository runs.
+    """A row with its images decoded, or None where there is none; no code of a repository runs.
 
     Raises what `load_dataset` raises. The process must not end by itself afterwards.
     """
@@ -195,7 +195,7 @@ def _described(row: Mapping[str, Any] | None) -> dict[str, Any] | None:
 
 
 def _short(value: Any) -> str:  # noqa: ANN401 - any column's value
-    """A picture by its format and size, a text by its beginning."""
+    """An image by its format and size, a text by its beginning."""
     if hasattr(value, "size") and hasattr(value, "format"):
         return f"{value.format} {value.size[0]}×{value.size[1]}"
     if value == "":

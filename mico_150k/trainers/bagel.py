@@ -52,7 +52,7 @@ class MultiInput:
         """Every (file, row group), as BAGEL shards them; it asks for this once at the start.
 
         Files are found in `parquet_info` by their names, so that a folder may have moved. What
-        would lose rows or wait for ever is an error here: BAGEL's own reader says nothing.
+        would lose rows or wait forever is an error here: BAGEL's own reader says nothing.
         Raises `ExportRefused`.
         """
         counts = {posixpath.basename(path): info["num_row_groups"]
@@ -105,11 +105,11 @@ def blank_patch(
     like: Any,  # noqa: ANN401 - a tensor of indexes, on the right device
     config: Any,  # noqa: ANN401 - the ViT's
 ) -> tuple[Any, Any, Any, Any]:
-    """A batch's ViT tokens, their positions, lengths and places: one token, of no picture.
+    """A batch's ViT tokens, their positions, lengths and places: one token, of no image.
 
     It has no place in the sequence. Dropout leaves out each input's ViT tokens by itself, and where
-    it has left out all of a batch, BAGEL has nothing to give to its ViT; but every rank has to run
-    all parts of the model, or the others wait for it for ever.
+    it has skipped all of a batch, BAGEL has nothing to give to its ViT; but every rank has to run
+    all parts of the model, or the others wait for it forever.
     """
     pixels = config.num_channels * config.patch_size**2
     return (

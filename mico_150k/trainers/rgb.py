@@ -10,7 +10,7 @@ _TRANSPARENT = {"RGBA", "LA", "PA"}
 
 
 def open_rgb(cell: bytes | Mapping[str, Any]) -> Pillow.Image:
-    """Bytes, or `{"bytes": …}`, as a decoded 8-bit RGB picture, on white where transparent."""
+    """Bytes, or `{"bytes": …}`, as a decoded 8-bit RGB image, on white where transparent."""
     data = cell["bytes"] if isinstance(cell, Mapping) else cell
     image: Pillow.Image = Pillow.open(io.BytesIO(data))
     if image.mode in _TRANSPARENT or "transparency" in image.info:
