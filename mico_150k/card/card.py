@@ -65,7 +65,7 @@ class Card:
         report: dict[str, Any],
         *,
         before: CardText,
-        name: str = layout.DATASET,
+        name: str = "",
     ) -> "Card":
         """Make the card of a dataset folder, and keep what a person wrote into the one before.
 
@@ -74,7 +74,9 @@ class Card:
             manifest: Its manifest, which was validated.
             report: Its report, which was validated.
             before: The card so far; an empty one where there is none.
-            name: What `load_dataset` is given: a folder's name, or `USER/NAME`.
+            name: What `load_dataset` is given: `USER/NAME`, or by default the folder's name where
+                the dataset's own commands are followed. It is not this folder's name, since a
+                dataset has the same bytes wherever it lies.
 
         Raises:
             UnknownConfig: It has no index.
@@ -86,7 +88,7 @@ class Card:
             manifest=manifest,
             report=report,
             figures=Figures.of_index(Dataset.of_folder(folder, manifest).index()),
-            name=name,
+            name=name or _default_name(manifest),
             written=by_hand(before.header),
             sections=before.sections,
             pictures=tuple(sorted(filter(_is_plain, pictures))),
@@ -162,6 +164,11 @@ class Card:
             for shards in [self.manifest["configs"][name]]
             for size in [sum(file["bytes"] for file in shards.values())]
         ]
+
+
+def _default_name(manifest: Mapping[str, Any]) -> str:
+    commands = manifest.get("commands", [])
+    return layout.default_folder(len(commands), is_demo=is_demo(manifest))
 
 
 def _joined(words: list[str], last: str) -> str:

@@ -48,6 +48,17 @@ CODES_WORK = ".pretokenize"
 _SHARD = re.compile(rf"({'|'.join(SPLITS)})-\d{{5}}\.parquet")
 
 
+def default_folder(step: int, *, is_demo: bool) -> str:
+    """Return the name of a dataset's folder where the commands of its manifest are followed.
+
+    Args:
+        step: 1 for a build, one more for each refinement of it.
+        is_demo: Whether `mico build` drew the rows itself.
+    """
+    first = DEMO_DATASET if is_demo else DATASET
+    return first if step <= 1 else f"{first}-{step}"
+
+
 def shard_name(number: int, split: str = SPLIT) -> str:
     """`train-00007.parquet`: the same in every configuration."""
     return f"{split}-{number:05d}.parquet"

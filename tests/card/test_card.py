@@ -17,6 +17,8 @@ from datasets import Features, load_dataset
 from huggingface_hub import DatasetCard
 from PIL.Image import Image
 
+from mico_150k.api.build import build_dataset
+from mico_150k.api.refine import refine_dataset
 from mico_150k.build.build import Build, BuildOptions
 from mico_150k.card.card import Card
 from mico_150k.card.dictionary import MEANINGS
@@ -54,6 +56,25 @@ def card(dataset: Path) -> str:
 @pytest.fixture
 def folder(dataset: Path, tmp_path: Path) -> DatasetFolder:
     return DatasetFolder(Path(shutil.copytree(dataset, tmp_path / "mico-150k")))
+
+
+@pytest.mark.parametrize("refined", [False, True])
+def test_the_demos_card_loads_the_demo(
+    refined: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = build_dataset(configs=["dimoo"], workers=1).folder
+    assert str(folder) == "mico-demo"
+    if refined:
+        folder = refine_dataset("mico-demo", "mico-demo-2", where="task = 'hoi'").folder
+    card = (folder / layout.CARD).read_text()
+    assert f"mico refine mico-demo --out {folder}" in card or not refined
+    assert "mico build --out mico-demo --config dimoo" in card
+    shown = re.search(r"```python\n(.*?)```", card, re.DOTALL)
+    assert shown
+    found: dict[str, Any] = {}
+    exec(shown[1], found)
+    assert next(iter(found["rows"]))
 
 
 def section(card: str, title: str) -> str:
@@ -271,7 +292,7 @@ def test_the_demo_is_built_by_a_command_without_a_release(
     mico("mico build --out made --config bagel", monkeypatch)
     (line,) = commands((tmp_path / "made" / layout.CARD).read_text())
     mico(line, monkeypatch)
-    assert DatasetFolder(tmp_path / "mico-150k").manifest == DatasetFolder(Path("made")).manifest
+    assert DatasetFolder(tmp_path / "mico-demo").manifest == DatasetFolder(Path("made")).manifest
 
 
 def test_the_commands_of_a_refinement_make_it_again_with_all_that_was_said_of_the_source(
