@@ -1,7 +1,7 @@
 """`build_dataset`: a dataset from a source, as `mico build` makes it."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -113,7 +113,7 @@ def build_dataset(
         commit that holds it.
 
     Raises:
-        UsageError: An argument is wrong, or is not for this kind of `out`.
+        UsageError: An argument is wrong, has no effect beside another, or does not fit `out`.
         SourceError: The source is not what a build can read, in one of its kinds.
         OutputRefused: The folder holds something else.
         TooManySkipped: More rows than `tolerance` are unusable.
@@ -145,6 +145,18 @@ def build_dataset(
     if not isinstance(place, HubDataset) and (private or work is not None):
         msg = "--private and --work are for --out hf://datasets/USER/NAME."
         raise UsageError(msg)
+
+    _refuse_unused(
+        {
+            "--partition": part is not None,
+            "--finish": finish,
+            "--overwrite": overwrite,
+            "--recheck": recheck,
+            "--executor ray": ray_address is not None,
+            "--workers": workers is not None,
+            "--max-memory": memory is not None,
+        }
+    )
 
     def choose(planned: Build) -> Executor:
         executor, outlook = _choose(planned, workers, memory, ray_address)
@@ -199,6 +211,28 @@ def build_dataset(
             on_progress=tell,
         )
     return _timed(whole, started)
+
+
+_REFUSED = {
+    "--partition": (("--finish", "--overwrite"), "a build that no other machine has a part in"),
+    "--finish": (
+        ("--workers", "--max-memory", "--executor ray", "--overwrite"),
+        "a build that reads: --finish writes no shard",
+    ),
+    "--overwrite": (("--recheck",), "a build that resumes: --overwrite keeps no shard"),
+    "--executor ray": (("--workers", "--max-memory"), "--executor local; Ray knows its nodes"),
+}
+"""Option → the options that have no effect beside it, and what those are for."""
+
+
+def _refuse_unused(given: Mapping[str, bool]) -> None:
+    """Raise `UsageError` for options that have no effect beside others."""
+    for option, (others, purpose) in _REFUSED.items():
+        unused = [name for name in others if given[name]]
+        if given[option] and unused:
+            are = "is" if len(unused) == 1 else "are"
+            msg = f"{', '.join(unused)} {are} for {purpose}."
+            raise UsageError(msg)
 
 
 def _timed(result: Result, started: float) -> Result:

@@ -10,6 +10,8 @@ from mico_150k.api.progress_bar import OnProgress, default_row_bar
 from mico_150k.build.build import BuildResult
 from mico_150k.build.drop_limit import TOLERANCE
 from mico_150k.build.output import checked_folder
+from mico_150k.core.errors import UsageError
+from mico_150k.dataset.reader import Dataset
 from mico_150k.dataset.selection import Selection
 from mico_150k.refine.options import OnStep, RefineOptions
 from mico_150k.refine.refinement import Refinement
@@ -42,7 +44,7 @@ def refine_dataset(
     Shards that stay as they are become links. The steps are taken in the order of the arguments.
 
     Args:
-        dataset: A dataset folder on this machine.
+        dataset: A dataset on this machine: open, or its folder.
         out: The folder to write.
         remove: A takedown list: a file with a row's id or an image's digest on each line.
         where: Keep the rows for which this DuckDB SQL expression over `index` holds.
@@ -70,6 +72,7 @@ def refine_dataset(
         OutputRefused: The folder holds something else.
     """
     folder = as_folder(dataset, "mico refine")
+    known = dataset if isinstance(dataset, Dataset) else folder.path
     options = RefineOptions(
         remove=Path(remove) if remove is not None else None,
         selection=Selection(where=where, sample=sample, seed=seed),
@@ -81,9 +84,15 @@ def refine_dataset(
         seed=seed,
     )
     options.require_something()
+    if benchmark is None and tolerance != TOLERANCE:
+        msg = "--tolerance is for --benchmark: how much of it may be unusable."
+        raise UsageError(msg)
+    if seed and not options.has_chance:
+        msg = "--seed is for --sample and --validation."
+        raise UsageError(msg)
     started = time.monotonic()
     planned = Refinement.prepare(
-        folder.path, checked_folder(str(out)), options, tolerance=tolerance, on_step=on_step
+        known, checked_folder(str(out)), options, tolerance=tolerance, on_step=on_step
     )
     on_outlook(planned)
     with default_row_bar("refining", on_progress) as tell:

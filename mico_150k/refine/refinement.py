@@ -56,7 +56,7 @@ class Refinement:
     @classmethod
     def prepare(
         cls,
-        location: str | Path,
+        location: Dataset | str | Path,
         out: Path,
         options: RefineOptions,
         *,
@@ -66,7 +66,7 @@ class Refinement:
         """Plan a refinement; this writes nothing except the cache of fingerprints.
 
         Args:
-            location: The dataset to refine: a folder on this machine.
+            location: The dataset to refine, open or its folder: it is on this machine.
             out: The folder to write.
             options: The steps.
             tolerance: The fraction of the benchmark's cases that may be unusable.
@@ -76,7 +76,8 @@ class Refinement:
             UsageError: The dataset is not on this machine, or an option does not fit it.
             MicoError: As `decide` raises.
         """
-        dataset = open_dataset(location)
+        dataset = location if isinstance(location, Dataset) else open_dataset(location)
+        location = dataset.location
         if dataset.folder is None:
             msg = f"{location} is not on this machine: download it first, then refine the folder."
             raise NotADataset(msg)

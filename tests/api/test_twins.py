@@ -80,6 +80,44 @@ def test_build_dataset_in_partitions(release: Path, tmp_path: Path) -> None:
     assert contents(tmp_path / "parts") == contents(tmp_path / "whole")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "unused"),
+    [
+        ({"partition": "1/2", "finish": True}, "--finish is for a build that no other"),
+        ({"partition": "1/2", "overwrite": True}, "--overwrite is for a build that no other"),
+        ({"finish": True, "workers": 2}, "--workers is for a build that reads"),
+        ({"finish": True, "max_memory": "1GB"}, "--max-memory is for a build that reads"),
+        ({"finish": True, "ray_address": "local"}, "--executor ray is for a build that reads"),
+        ({"finish": True, "overwrite": True}, "--overwrite is for a build that reads"),
+        ({"overwrite": True, "recheck": True}, "--recheck is for a build that resumes"),
+        ({"ray_address": "local", "workers": 2}, "--workers is for --executor local"),
+        ({"ray_address": "local", "max_memory": "1GB"}, "--max-memory is for --executor local"),
+    ],
+)
+def test_build_dataset_refuses_arguments_without_effect(
+    arguments: dict[str, Any], unused: str, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match=f"^{unused}"):
+        mico_150k.build_dataset(out=tmp_path / "made", **arguments)
+    assert not (tmp_path / "made").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "unused"),
+    [
+        ({"tolerance": 0.5}, "--tolerance is for --benchmark"),
+        ({"seed": 3}, "--seed is for --sample and --validation"),
+        ({"mark": True}, "--mark and --exact need --benchmark"),
+        ({"max_loss": 0.5}, "--max-loss needs --validation"),
+    ],
+)
+def test_refine_dataset_refuses_arguments_without_effect(
+    dataset: Path, tmp_path: Path, arguments: dict[str, Any], unused: str
+) -> None:
+    with pytest.raises(UsageError, match=f"^{unused}"):
+        mico_150k.refine_dataset(dataset, tmp_path / "made", where="task = 'hoi'", **arguments)
+
+
 def test_refine_dataset(dataset: Path, tmp_path: Path, mico: Mico) -> None:
     said = stdout(mico, "refine", dataset, "--out", "said", "--sample", 9, "--seed", 2)
     made = mico_150k.refine_dataset(dataset, tmp_path / "made", sample=9, seed=2)
