@@ -94,9 +94,9 @@ def building_memory(source: Source, plan: Plan, workers: int) -> int:
     Several workers need a parent process as well.
     """
     reading = (sum(source.files[place].memory for place in unit.files) for unit in plan.units)
-    hungriest = nlargest(workers, reading)
+    largest = nlargest(workers, reading)
     parent = BASE_MEMORY if workers > 1 else 0
-    return parent + sum(need + WRITING_MEMORY for need in hungriest or [0])
+    return parent + sum(need + WRITING_MEMORY for need in largest or [0])
 
 
 def choose_workers(
@@ -143,8 +143,8 @@ def image_room(source: Source, plan: Plan, workers: int, max_memory: int | None)
 def _too_little(
     source: Source, plan: Plan, workers: int, limit: int, max_memory: int | None
 ) -> MemoryTooSmall:
-    hungriest = max(source.files, key=lambda file: file.memory)
-    allowed = f"this machine has free {gigabytes(limit)}"
+    largest = max(source.files, key=lambda file: file.memory)
+    allowed = f"{gigabytes(limit)} are free on this machine"
     if limit == max_memory:
         unit = f" (for gigabytes, write {limit}GB)" if limit < _MEGABYTE else ""
         allowed = f"--max-memory allows {gigabytes(limit)}{unit}"
@@ -160,5 +160,5 @@ def _too_little(
         f"a build with --workers {workers} needs "
         f"{gigabytes(building_memory(source, plan, workers))}, and "
         f"{allowed}: a reader must hold the largest pages of a file, "
-        f"{gigabytes(hungriest.memory)} of {hungriest.name}.\n{way_out}"
+        f"{gigabytes(largest.memory)} of {largest.name}.\n{way_out}"
     )

@@ -144,11 +144,11 @@ class RayCluster:
         Without any node yet, nothing is refused: an autoscaling cluster starts some.
         """
         most = max((node["Resources"].get("memory", 0) for node in self._nodes()), default=None)
-        hungriest = max(units, key=lambda unit: _memory(builder, unit), default=None)
-        if most is None or hungriest is None or _memory(builder, hungriest) <= most:
+        largest = max(units, key=lambda unit: _memory(builder, unit), default=None)
+        if most is None or largest is None or _memory(builder, largest) <= most:
             return
         msg = (
-            f"{_files(builder, hungriest)} needs {gigabytes(_memory(builder, hungriest))} of "
+            f"{_files(builder, largest)} needs {gigabytes(_memory(builder, largest))} of "
             f"memory, and no node of the cluster gives Ray more than {gigabytes(most)}: a reader "
             "must hold the largest pages of a file.\n"
             "Add a larger node, or give it more: `ray start --memory BYTES`."

@@ -69,7 +69,9 @@ def test_workers_that_need_more_than_there_is_are_refused_with_the_reason(
     machine: dict[str, int], source: Source, plan: Plan
 ) -> None:
     machine["memory"] = building_memory(source, plan, 2)
-    with pytest.raises(MemoryTooSmall, match="machine has free.*largest pages.*\nUse --workers 2"):
+    with pytest.raises(
+        MemoryTooSmall, match="are free on this machine.*largest pages.*\nUse --workers 2"
+    ):
         choose_workers(source, plan, asked=4)
 
 
