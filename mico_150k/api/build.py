@@ -165,7 +165,7 @@ def build_dataset(
 
     if isinstance(place, HubDataset):
         if ray_address is not None:
-            msg = f"--executor ray is for a build into a folder, and {place} is none."
+            msg = f"--executor ray is for a build into a folder, which {place} is not."
             raise UsageError(msg)
         if stated is None:
             msg = f"--out {place} publishes: say under which license, as `--license cc-by-nc-4.0`."
@@ -214,12 +214,12 @@ def build_dataset(
 
 
 _REFUSED = {
-    "--partition": (("--finish", "--overwrite"), "a build that no other machine has a part in"),
+    "--partition": (("--finish", "--overwrite"), "a build without --partition"),
     "--finish": (
         ("--workers", "--max-memory", "--executor ray", "--overwrite"),
-        "a build that reads: --finish writes no shard",
+        "a build without --finish, which writes no shard",
     ),
-    "--overwrite": (("--recheck",), "a build that resumes: --overwrite keeps no shard"),
+    "--overwrite": (("--recheck",), "a build without --overwrite, which keeps no shard"),
     "--executor ray": (("--workers", "--max-memory"), "--executor local; Ray knows its nodes"),
 }
 """Option → the options that have no effect beside it, and what those are for."""

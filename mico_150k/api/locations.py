@@ -44,7 +44,7 @@ def as_folder(dataset: AnyDataset, command: str) -> DatasetFolder:
             if is_hub_id(name)
             else "Download it first."
         )
-        msg = f"{command} takes a dataset folder on this machine, and {location} is none. {fetch}"
+        msg = f"{command} takes a dataset folder on this machine, which {location} is not. {fetch}"
         raise UsageError(msg)
     refuse_source(location)
     return DatasetFolder(Path(location))

@@ -208,17 +208,17 @@ def _refuse_unused(context: typer.Context, out: str, *, is_ray: bool) -> None:
     else:
         refuse(context, ("private", "work"), "--out hf://datasets/USER/NAME.")
         if is_url(out):
-            refuse(context, _OF_A_FOLDER, f"a folder on this machine, and --out {out} is none.")
+            refuse(context, _OF_A_FOLDER, f"a folder on this machine, which --out {out} is not.")
     if is_given(context, "partition"):
         alone = ("finish", "overwrite", "show_rows")
-        refuse(context, alone, "a build that no other machine has a part in.")
+        refuse(context, alone, "a build without --partition.")
     if is_given(context, "as_json"):
-        refuse(context, ("show_rows",), "people, and --json is for a program.")
+        refuse(context, ("show_rows",), "a build without --json.")
     if is_given(context, "finish"):
         of_work = (*_OF_WORKERS, "executor", "ray_address", "overwrite")
-        refuse(context, of_work, "a build that reads: --finish writes no shard.")
+        refuse(context, of_work, "a build without --finish, which writes no shard.")
     if is_given(context, "overwrite"):
-        refuse(context, ("recheck",), "a build that resumes: --overwrite keeps no shard.")
+        refuse(context, ("recheck",), "a build without --overwrite, which keeps no shard.")
     if is_ray:
         refuse(context, _OF_WORKERS, "--executor local; Ray knows its nodes.")
     else:

@@ -10,7 +10,7 @@ _SPEEDS = ((100, "100 Mbit/s"), (1000, "1 Gbit/s"))
 
 def say_wait(why: str, seconds: float) -> None:
     """Say that the Hub is waited for."""
-    say("{}; trying again in {} s", why, f"{seconds:.0f}")
+    say("{}; retrying in {} s", why, f"{seconds:.0f}")
 
 
 def say_transfer(forecast: PushForecast, shards: str) -> None:

@@ -76,14 +76,14 @@ def inspect(
         refuse_others(
             context,
             ("source", "plots", "as_json"),
-            f"a source; {source} is a dataset, whose images were looked at when it was built.",
+            f"a source; {source} is a dataset, whose images were checked when it was built.",
         )
         show_dataset(dataset, plots=plots, as_json=as_json)
         return
     refuse(
         context,
         ("plots",),
-        f"a dataset, and {source} is none that `mico build` has finished.",
+        f"a finished dataset, which {source} is not.",
     )
     reading = make_reading(map_, task_map, exclude, allow_outside=allow_outside)
     say("reading headers of {}", source)

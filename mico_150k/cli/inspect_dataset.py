@@ -50,8 +50,8 @@ def _refuse_part(path: Path) -> None:
     config = path if path.is_dir() else path.parent
     if config.name in CONFIGS and DatasetFolder.is_built(config.parent):
         msg = (
-            f"{path} is a part of the dataset folder {config.parent}, and no source.\n"
-            f"`mico inspect {shlex.quote(str(config.parent))}` looks at the whole."
+            f"{path} is part of the dataset folder {config.parent}, not a source.\n"
+            f"`mico inspect {shlex.quote(str(config.parent))}` shows the whole dataset."
         )
         raise UsageError(msg)
 

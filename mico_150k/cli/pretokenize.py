@@ -123,7 +123,7 @@ def _say_done(result: PretokenizeResult) -> None:
     before = f" ({result.encoded_before} were there)" if result.encoded_before else ""
     if result.skipped:
         say(
-            "what was skipped, and why, is in {}; --overwrite tries it again",
+            "{} lists the skipped records with their reasons; --overwrite retries them",
             Path(result.dataset) / layout.CODES / layout.QUARANTINE,
         )
     say("next: mico export dimoo {} --out DIR", result.dataset)

@@ -261,7 +261,7 @@ class Storage:
             if self.is_local and not isinstance(error, OSError):
                 raise
             msg = (
-                f"{name} of {self.location} was there at the start, and cannot be read any more: "
+                f"{name} of {self.location} was there at the start, and can no longer be read: "
                 f"{error or type(error).__name__}\n"
                 "Finished shards are kept: re-run the command when it is there again."
             )

@@ -181,7 +181,7 @@ class ClaimedFolder(ABC):
         return (
             f"{self.name} holds {self.other(present, wanted)}; "
             f"what differs is {self.differences(present, wanted)}.\n"
-            f"Run it with what it was begun with, or choose another {self.OPTION}{overwrite}."
+            f"Re-run it with its original options, or choose another {self.OPTION}{overwrite}."
         )
 
     def _clear(self) -> None:

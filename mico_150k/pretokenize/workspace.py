@@ -127,7 +127,7 @@ class Workspace(ClaimedFolder):
         is_begun = self.identity_file.exists()
         differ = differing(present, wanted if is_begun else made_with(wanted))
         return (
-            f"{self.name} has {'begun ' if is_begun else ''}codes that are made otherwise; what "
+            f"{self.name} has {'begun ' if is_begun else ''}codes with other settings; what "
             f"differs is {', '.join(differ)}.\n"
-            "Run it with what they were made with, or replace them with --overwrite."
+            "Re-run it with their options, or replace them with --overwrite."
         )

@@ -142,6 +142,6 @@ def _too_many(size: int, lost: int, rows: int, max_loss: float) -> TooManyLost:
     return TooManyLost(
         f"--validation {size} costs {lost} of {counted(rows, 'row')} ({lost / rows:.1%}), which "
         "share an "
-        f"image with them and could not be trained on; --max-loss allows {max_loss:.1%}.\n"
+        f"image with the split and could not be trained on; --max-loss allows {max_loss:.1%}.\n"
         f"Use a smaller --validation, or --max-loss {(100 * lost // rows + 1) / 100:.2f}."
     )

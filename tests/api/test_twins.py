@@ -83,13 +83,16 @@ def test_build_dataset_in_partitions(release: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "unused"),
     [
-        ({"partition": "1/2", "finish": True}, "--finish is for a build that no other"),
-        ({"partition": "1/2", "overwrite": True}, "--overwrite is for a build that no other"),
-        ({"finish": True, "workers": 2}, "--workers is for a build that reads"),
-        ({"finish": True, "max_memory": "1GB"}, "--max-memory is for a build that reads"),
-        ({"finish": True, "ray_address": "local"}, "--executor ray is for a build that reads"),
-        ({"finish": True, "overwrite": True}, "--overwrite is for a build that reads"),
-        ({"overwrite": True, "recheck": True}, "--recheck is for a build that resumes"),
+        ({"partition": "1/2", "finish": True}, "--finish is for a build without --partition"),
+        ({"partition": "1/2", "overwrite": True}, "--overwrite is for a build without --partition"),
+        ({"finish": True, "workers": 2}, "--workers is for a build without --finish"),
+        ({"finish": True, "max_memory": "1GB"}, "--max-memory is for a build without --finish"),
+        (
+            {"finish": True, "ray_address": "local"},
+            "--executor ray is for a build without --finish",
+        ),
+        ({"finish": True, "overwrite": True}, "--overwrite is for a build without --finish"),
+        ({"overwrite": True, "recheck": True}, "--recheck is for a build without --overwrite"),
         ({"ray_address": "local", "workers": 2}, "--workers is for --executor local"),
         ({"ray_address": "local", "max_memory": "1GB"}, "--max-memory is for --executor local"),
     ],

@@ -693,7 +693,7 @@ def test_a_source_file_that_goes_away_is_named_and_what_is_finished_is_kept(
     lost = next(source.rglob("part-1.*"))
     lost.rename(tmp_path / "elsewhere")
     executor = Processes(2) if workers > 1 else None
-    with pytest.raises(SourceLost, match=r"part-1\..* cannot be read any more: .*No such file"):
+    with pytest.raises(SourceLost, match=r"part-1\..* can no longer be read: .*No such file"):
         prepared.run(executor=executor)
     (tmp_path / "elsewhere").rename(lost)
     build(source, tmp_path / "out", options)

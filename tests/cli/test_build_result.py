@@ -90,7 +90,7 @@ def test_a_program_is_told_no_next_command(mico: Mico, release: Path) -> None:
     ("options", "said"),
     [
         (("--json",), "--show-rows is for people"),
-        (("--partition", "1/2"), "--show-rows is for a build that no other machine has a part in"),
+        (("--partition", "1/2"), "--show-rows is for a build without --partition"),
         (("--out", "s3://bucket/x"), "--show-rows is for a folder on this machine"),
         (("--out", "hf://datasets/a/b", "--license", "mit"), "--show-rows is for a build into a"),
     ],

@@ -177,7 +177,7 @@ def test_what_cannot_be_is_refused_before_anything_is_written(
         (
             ("--partition", "1/2", "--overwrite"),
             WRONG_USAGE,
-            "--overwrite is for a build that no other",
+            "--overwrite is for a build without --partition",
         ),
         (("--finish",), FAILED, "missing"),
         (("--ray-address", "auto"), WRONG_USAGE, "--executor ray"),
@@ -239,7 +239,7 @@ def test_inspect_of_a_part_of_a_dataset_names_the_whole(dataset: Path, part: str
     done = mico("inspect", f"mico-150k/{part}", folder=dataset.parent)
     assert done.returncode == WRONG_USAGE
     said = " ".join(done.stderr.split())
-    assert f"is a part of the dataset folder {dataset}, and no source" in said
+    assert f"is part of the dataset folder {dataset}, not a source" in said
     assert f"`mico inspect {dataset}`" in said
 
 

@@ -34,8 +34,8 @@ class Edit:
         found = list(_places(text, self.old))
         if len(found) != 1:
             msg = (
-                f"{where} is not as expected: {counted(len(found), 'time')}, and not once, it has\n"
-                f"{self.old}\nNothing is changed. docs/training.md says what the change would be."
+                f"{where} is not as expected: it has this {counted(len(found), 'time')} instead of "
+                f"once:\n{self.old}\nNothing is changed. docs/training.md says what the change would be."
             )
             raise CloneRefused(msg)
         start = found[0]
