@@ -35,7 +35,8 @@ class Edit:
         if len(found) != 1:
             msg = (
                 f"{where} is not as expected: it has this {counted(len(found), 'time')} instead of "
-                f"once:\n{self.old}\nNothing is changed. docs/training.md says what the change would be."
+                f"once:\n{self.old}\n"
+                "Nothing is changed. docs/training.md says what the change would be."
             )
             raise CloneRefused(msg)
         start = found[0]
