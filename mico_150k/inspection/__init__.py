@@ -1,1 +1,1 @@
-"""Looking: at a source, at a dataset, as numbers, plots and a page; and checking one."""
+"""Inspects sources and datasets as numbers, plots and a page, and checks datasets."""

@@ -1,4 +1,4 @@
-"""What the page and the card's plots draw: the statistics as bars and bubbles, with their words."""
+"""Charts of the statistics, as bars and bubbles, for the page and the card's plots."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

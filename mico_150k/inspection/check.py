@@ -1,4 +1,4 @@
-"""Checks a dataset folder: is it what its manifest says, would it load, would the viewer show it.
+"""Checks a dataset: whether it matches its manifest, loads, and shows in the viewer.
 
 The viewer's limits were read in huggingface/dataset-viewer (`libs/libcommon`, `services/worker`).
 """
@@ -39,7 +39,7 @@ _FEATURES = b"huggingface"
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at; a fault where `what` should not be so."""
+    """One result of a check; whether it is a fault, where, and what was found."""
 
     fault: bool
     where: str
@@ -49,9 +49,14 @@ class Finding:
 def check_dataset(
     dataset: DatasetFolder | DatasetFiles, *, hashes: bool = True
 ) -> Iterator[Finding]:
-    """Everything that can be said of a dataset, faults and all; `hashes` compares every SHA-256.
+    """Yield all findings about a dataset, good and bad.
 
-    Raises `NotADataset` where there is no manifest of ours.
+    Args:
+        dataset: The dataset folder, or its files.
+        hashes: Whether to compare every file's SHA-256, rather than its size only.
+
+    Raises:
+        NotADataset: There is no manifest of ours.
     """
     files: DatasetFiles = FolderFiles(dataset) if isinstance(dataset, DatasetFolder) else dataset
     manifest = files.manifest()
@@ -71,7 +76,7 @@ def check_dataset(
 
 
 def check_place(folder: Path) -> Iterator[Finding]:
-    """Whether `load_dataset` would find what lies in a folder; on the Hub it has another name."""
+    """Check that `load_dataset` finds a dataset in this folder; on the Hub it has another name."""
     place = str(folder.resolve())
     if why := misread(place):
         yield Finding(True, excerpt(place), f"load_dataset {why}: rename the folder")
@@ -166,7 +171,7 @@ def _file_fault(files: DatasetFiles, name: str, record: dict[str, Any], *, hashe
 
 
 def check_header(header: dict[str, Any] | None, manifest: dict[str, Any]) -> Iterator[Finding]:
-    """A card's configurations, files, features and counts; wrong ones stop `load_dataset`."""
+    """Check a card's configurations, files, features and counts: errors stop `load_dataset`."""
     if header is None:
         yield Finding(True, layout.CARD, "has no YAML header")
         return

@@ -1,4 +1,4 @@
-"""An image for the card: some rows of the dataset, each with inputs, output and instruction."""
+"""Draws the card's collage: rows of the dataset with inputs, output and instruction."""
 
 from collections.abc import Callable, Iterable, Sequence
 

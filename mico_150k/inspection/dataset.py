@@ -1,4 +1,4 @@
-"""What `mico inspect` says of a dataset: its statistics, what trainers leave out, its bytes."""
+"""`mico inspect` for a dataset: its statistics, the rows that trainers skip, and its bytes."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -40,7 +40,11 @@ class DatasetInspection:
 
 
 def inspect_dataset(dataset: Dataset) -> DatasetInspection:
-    """Count over the manifest and the index; no image is read. Raises `BrokenFile`."""
+    """Inspect a dataset by its manifest and index, without reading images.
+
+    Raises:
+        BrokenFile: The index is damaged.
+    """
     indexes = dataset.indexes()
     return DatasetInspection(
         location=dataset.location,
@@ -59,9 +63,11 @@ def inspect_dataset(dataset: Dataset) -> DatasetInspection:
 
 
 def require_assets(dataset: Dataset) -> Path:
-    """The folder that plots and a collage are written into: before anything is read.
+    """Return the folder for plots and the collage; checked before anything is read.
 
-    Raises `UsageError` where the dataset is not on this machine, `MissingPackage`.
+    Raises:
+        UsageError: The dataset is not on this machine.
+        MissingPackage: matplotlib is not installed.
     """
     if dataset.folder is None:
         msg = (

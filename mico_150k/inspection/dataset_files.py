@@ -1,4 +1,4 @@
-"""The files of a dataset as checks see them: in a folder here, on the Hub, or behind a URL."""
+"""The files of a dataset for checks: in a local folder, on the Hub, or behind a URL."""
 
 import posixpath
 from collections.abc import Iterator

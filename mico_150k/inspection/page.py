@@ -1,4 +1,4 @@
-"""A dataset as one page to look at, without a server and without requests.
+"""Writes a dataset as one HTML page that needs no server and sends no requests.
 
 Everything in a dataset was written by strangers. All text is escaped by the template, and a
 policy in the page lets only its own script and style run and loads nothing from anywhere.

@@ -1,7 +1,7 @@
-"""Which rows a page shows: some of each task, from few places, so that little is fetched.
+"""Chooses the rows of a page: some of each task, from few row groups, so that little is fetched.
 
-A row cannot be read without its row group. Rows strewn over a terabyte would fetch a row group
-each; so a few neighbours are taken of each of several row groups.
+Reading a row fetches its whole row group. So the page shows a few neighboring rows from each of
+several row groups.
 """
 
 from collections import Counter

@@ -1,6 +1,6 @@
-"""Skipped rows, as a page lists them: how many for which reason, and the first ones.
+"""The skipped rows on a page: their number by reason, and the first ones.
 
-A quarantine file may be a stranger's, and hold anything.
+A quarantine file may come from a stranger and hold anything.
 """
 
 from collections import Counter
@@ -21,7 +21,7 @@ QUARANTINE_BYTES = 4 << 20
 
 
 def count_skipped(dataset: Dataset) -> dict[str, int]:
-    """Rows that are in no configuration, by their reason in words."""
+    """Return the number of skipped rows by reason, in words."""
     return {_meaning(reason): rows for reason, rows in dataset.manifest["skipped"].items()}
 
 

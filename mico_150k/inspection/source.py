@@ -1,4 +1,4 @@
-"""What `mico inspect` says of a source: from footers and a few page headers, or from all images."""
+"""`mico inspect` for a source: from footers and a few page headers, or from all images."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -24,9 +24,11 @@ from mico_150k.sources.validate import RowValidator
 
 @dataclass(frozen=True, slots=True, repr=False)
 class SourceInspection:
-    """What headers say of a source. `problems` are what a build would stop at.
+    """The facts from a source's headers.
 
-    `images` is what reading every image says, where that was asked for.
+    Attributes:
+        problems: The errors at which a build would stop.
+        images: The result of reading every image, if that was requested.
     """
 
     location: str
@@ -51,9 +53,11 @@ class SourceInspection:
 
 @dataclass(frozen=True, slots=True)
 class ImageInspection:
-    """What reading every image tells. `skipped` are the rows that a build would leave out.
+    """The result of reading every image.
 
-    `reasons` are their numbers, the most common first.
+    Attributes:
+        skipped: The rows that a build would skip.
+        reasons: Their numbers by reason, the most common first.
     """
 
     rows: int
@@ -66,10 +70,19 @@ class ImageInspection:
 def inspect_source(
     location: str, reading: ReadOptions
 ) -> tuple[SourceInspection, Source, Plan | None]:
-    """Look at a source; the plan is None where there can be none.
+    """Inspect a source by its headers.
 
-    Raises `SourceNotFound`, `EmptySource`; what is wrong with single files is a problem in the
-    report.
+    Args:
+        location: The source, as `open_source` takes it.
+        reading: How to read it.
+
+    Returns:
+        The inspection, which lists errors of single files as problems; the open source; and the
+        plan of a build, None if it cannot be built.
+
+    Raises:
+        SourceNotFound: There is nothing at the location.
+        EmptySource: It has no file of a source.
     """
     problems: list[SourceError] = []
     source = open_source(location, reading, problems)
@@ -106,7 +119,7 @@ def inspect_source(
 def inspect_images(
     source: Source, plan: Plan, verify: Verify, on_progress: Callable[[Progress], None]
 ) -> ImageInspection:
-    """Read every image as a build would, and write nothing."""
+    """Read every image as a build would, without writing anything."""
     validator = RowValidator(verify)
     tally = ShardStats()
     repeats = Repeats()

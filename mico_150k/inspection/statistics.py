@@ -116,7 +116,11 @@ class Statistics:
 
 
 def make_statistics(index: pa.Table) -> Statistics:
-    """Count over the rows of an index. Raises `BrokenFile` where its lists do not fit."""
+    """Return statistics over the rows of an index.
+
+    Raises:
+        BrokenFile: Its lists do not have one value for each image.
+    """
     inputs = index["num_inputs"].to_numpy()
     _check_lists(index, inputs)
     is_output = np.zeros(int(inputs.sum()) + len(inputs), dtype=bool)

@@ -1,6 +1,6 @@
-"""Which rows each trainer cannot take: the limits of `mico export`, and what it skips by itself.
+"""Finds the rows that each trainer cannot take: limits of `mico export` and of the trainer itself.
 
-They are tested on `index` alone, row by row, by the code with which an export skips rows.
+The code that skips rows in an export tests them here, on `index` only.
 """
 
 from collections.abc import Callable, Iterator
