@@ -1,6 +1,5 @@
-"""The Hub: sending a dataset folder there, and comparing what lies there with it.
+"""The Hub: uploads dataset folders, and compares repositories with them.
 
-Everything rests on looking first: what is there is compared with what should be, and what is
-missing is sent. So a first push, one that goes on after an interruption, an answer that was lost
-and a push where nothing has changed are one and the same.
+A push first compares the repository with the folder, then uploads what is missing. So a first push,
+a resumed one, one after a lost response and one without changes all take the same path.
 """

@@ -1,4 +1,4 @@
-"""What people have changed in the card on the Hub, so that no push loses it in silence."""
+"""Finds edits of the card on the Hub that a push would lose."""
 
 from mico_150k.card.header import LICENSE_KEYS, by_hand, differing_by_hand
 from mico_150k.card.text import CardText

@@ -1,4 +1,4 @@
-"""What a repository holds at a revision, as far as a push or a check must read it."""
+"""The content of a repository at a revision, as far as a push or a check reads it."""
 
 from dataclasses import dataclass
 from typing import Any

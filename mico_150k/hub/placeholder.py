@@ -1,4 +1,4 @@
-"""The card that a repository has while its shards are on their way: it stops readers.
+"""The placeholder card of a repository during an upload: it stops readers.
 
 Without any card, `load_dataset` would take all Parquet files for those of one configuration, and
 mix them. This one names a configuration whose file is not there, and every version of `datasets`

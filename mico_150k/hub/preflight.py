@@ -1,4 +1,4 @@
-"""What would stop a push half way, or spoil what readers get: looked at before anything is sent."""
+"""Checks, before anything is sent, for what would stop a push half way or mislead readers."""
 
 from collections.abc import Iterable
 from typing import Any

@@ -1,4 +1,4 @@
-"""Our pull request to a repository: found again after an interruption, read back, merged."""
+"""The pull request of a push: found again after an interruption, read back, and merged."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING

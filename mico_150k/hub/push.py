@@ -107,9 +107,18 @@ class Push:
 
     @classmethod
     def prepare(cls, folder: DatasetFolder, repository: Repository, options: PushOptions) -> "Push":
-        """Compare the folder with the Hub; uploads and writes nothing.
+        """Compare the folder with the Hub, without uploading or writing anything.
 
-        Raises `UsageError`, `HubError` in all its kinds, `NotADataset`, and `UnsafeFile`.
+        Args:
+            folder: The dataset folder.
+            repository: The repository to push to.
+            options: What to push, and how.
+
+        Raises:
+            UsageError: An option does not fit.
+            HubError: The Hub cannot be reached or refuses the push.
+            NotADataset: The folder is not a complete dataset.
+            UnsafeFile: A file to send is not a regular file inside the folder.
         """
         check_own_files(folder)
         state = RemoteState.look(repository, options.revision, private=options.private)
@@ -180,7 +189,7 @@ class Push:
     def _publish(
         self, target: str, on_progress: Callable[[PushProgress], None]
     ) -> tuple[str, tuple[Finding, ...]]:
-        """Have everything at a revision; the commit that was read back, and what was found."""
+        """Upload everything to a revision; returns the verified commit and the findings."""
         seen_meanwhile = self.way is not PushStrategy.PULL_REQUEST and self.forecast.files > 0
         known = None
         if seen_meanwhile and not is_placeholder(self.state.content.card):
@@ -231,7 +240,7 @@ class Push:
         return sync_until_equal(self.repository, target, different, commit)
 
     def _check(self, snapshot: Snapshot) -> tuple[Finding, ...]:
-        """Read back what is there. Raises `HubError` where something is wrong."""
+        """Verify the uploaded state; raises `HubError` if something differs."""
         findings = tuple(check_publication(self.repository, snapshot, self.publication))
         faults = [f"{found.where}: {found.what}" for found in findings if found.fault]
         if faults:

@@ -1,4 +1,4 @@
-"""What a push will send, and whether the account may hold it."""
+"""Estimates what a push sends, and whether the account's storage suffices."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass

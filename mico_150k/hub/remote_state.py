@@ -1,4 +1,4 @@
-"""A repository as a push finds it: looked at before anything is made, sent or built."""
+"""The state of a repository before a push, read before anything is created, sent or built."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -1,4 +1,4 @@
-"""One dataset repository on the Hub, asked with patience; its errors are plain ones."""
+"""One dataset repository on the Hub; requests are retried, and errors become messages."""
 
 import os
 import tempfile
@@ -59,7 +59,15 @@ class Repository:
     """A dataset repository by its name, `user/name` or `hf://datasets/user/name`."""
 
     def __init__(self, name: str, patience: RetryPolicy | None = None) -> None:
-        """Nothing is asked yet. Raises `UsageError` where that is no name of a repository."""
+        """Name a repository, without a request.
+
+        Args:
+            name: `user/name` or `hf://datasets/user/name`.
+            patience: How requests are retried.
+
+        Raises:
+            UsageError: It is not the name of a repository.
+        """
         _check_endpoint()
         name = repository_name(name)
         from huggingface_hub.errors import HFValidationError
@@ -87,7 +95,7 @@ class Repository:
         return HfApi()
 
     def ask(self, doing: str, call: Callable[["HfApi"], T]) -> T:
-        """What `call` gives, with patience; `doing` says for a person what it does."""
+        """Return the result of `call`, with retries; `doing` describes it in messages."""
         return self.patience.ask(self.name, doing, lambda: call(self._api))
 
     def account(self) -> dict[str, Any]:
@@ -96,7 +104,7 @@ class Repository:
         return found
 
     def is_private(self) -> bool | None:
-        """Whether it is for its owner's eyes alone; None where it is not there for this token."""
+        """Whether the repository is private; None if this token sees no such repository."""
         try:
             info = self.ask("looking for the repository", lambda api: api.dataset_info(self.name))
         except NoRepository:

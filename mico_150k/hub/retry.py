@@ -1,4 +1,4 @@
-"""Which failures of the Hub are worth another try, and how long to wait before it."""
+"""Decides which failures of the Hub are retried, and how long to wait."""
 
 import random
 import re
@@ -33,7 +33,7 @@ OnWait = Callable[[str, float], None]
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How often something is tried, and seconds between: doubling, never twice the same."""
+    """How often a request is tried, and the seconds in between: doubling, with jitter."""
 
     tries: int = 8
     first: float = 2.0
@@ -41,9 +41,15 @@ class RetryPolicy:
     on_wait: OnWait = lambda _, __: None
 
     def ask(self, repository: str, doing: str, call: Callable[[], T]) -> T:
-        """What `call` gives, tried again while that may help. Raises `HubError`.
+        """Return the result of `call`, with retries while they may help.
 
-        `doing` says for a person what is being done: "looking at its files".
+        Args:
+            repository: The repository's name, for messages.
+            doing: What the call does, for messages: "looking at its files".
+            call: The request.
+
+        Raises:
+            HubError: It failed for good.
         """
         failures = 0
         while True:
@@ -57,9 +63,10 @@ class RetryPolicy:
                 self.wait(failures, error, repository, doing)
 
     def wait(self, failures: int, error: Exception, repository: str, doing: str) -> None:
-        """Sleep after so many failures in a row, or longer if the Hub asks for it.
+        """Sleep after this many failures in a row, or as long as the Hub asks.
 
-        Raises `NotSent` at the end of all patience.
+        Raises:
+            NotSent: It has failed too often, or the Hub asks for too long a wait.
         """
         failed = f"{repository}: {doing} failed"
         kept = "What is uploaded is kept: re-run the command to resume."

@@ -1,4 +1,4 @@
-"""Shards go to the Hub as they are finished, and leave the disk: for one smaller than the data.
+"""Uploads shards as they finish and removes them here, for a disk smaller than the data.
 
 It is a first push: a placeholder for the card keeps readers away from what is not finished. The
 card is what `mico_150k.hub.push` sends at the end, with the small configurations.
@@ -111,7 +111,7 @@ class StreamingPush:
             self.deliver()
 
     def deliver(self) -> None:
-        """Send what waits, look that it is there by its SHA-256, and remove it here."""
+        """Send the waiting shards, verify them by SHA-256, and remove them here."""
         shards = {
             path: shard for record in self._waiting for path, shard in _shards(record).items()
         }

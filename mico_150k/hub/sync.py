@@ -1,4 +1,4 @@
-"""The loop that all sending is: look, send what differs, look again."""
+"""The loop of every upload: compare, send what differs, and compare again."""
 
 from collections.abc import Callable
 
@@ -15,12 +15,20 @@ def sync_until_equal(
     send: Callable[[list[str], Snapshot], str],
     known: Snapshot | None = None,
 ) -> Snapshot:
-    """Look, and send what is `different`, until nothing is; the state in which that is so.
+    """Send what differs until nothing does.
 
-    `known` is what the revision holds, where that is known. After a commit of ours only its own
-    files are looked at. A failure that may pass is followed by a look at everything: whether the
-    answer was lost, another has committed meanwhile or nothing has happened makes no difference
-    then.
+    After a commit of ours only its own files are compared. After a transient failure everything is
+    compared, whether the response was lost, somebody else committed or nothing happened.
+
+    Args:
+        repository: The repository.
+        revision: The branch or pull request.
+        different: Returns what differs in a snapshot.
+        send: Sends those files; returns the commit.
+        known: The revision's present content, if it is known.
+
+    Returns:
+        The snapshot without differences.
     """
     failures = 0
     before: list[str] = []

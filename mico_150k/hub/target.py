@@ -1,4 +1,4 @@
-"""What a repository is to hold: shards by their SHA-256, and small files by their content."""
+"""The state that a push aims at: shards by their SHA-256, and small files by their content."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""What is wrong with the token that the Hub's client would send."""
+"""Finds faults in the token that the Hub's client would send."""
 
 
 def token_fault() -> str:

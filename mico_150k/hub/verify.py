@@ -1,4 +1,4 @@
-"""Compares a repository with what a push makes of a folder, and reads rows as users will."""
+"""Compares a repository with a dataset folder, and reads rows as users will."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import closing
@@ -133,7 +133,7 @@ def _check_card(publication: Publication, there: Content) -> Iterator[Finding]:
 
 
 def _read_row(repository: Repository, rows: FirstRows, config: str) -> Finding:
-    """Whether `load_dataset` gives a row, with its images decoded."""
+    """Check that `load_dataset` returns a row with decoded images."""
     try:
         row = repository.patience.ask(
             repository.name,

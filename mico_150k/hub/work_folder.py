@@ -1,4 +1,4 @@
-"""What a build to the Hub keeps here to resume: its dataset folder, without what is sent already.
+"""The local folder of a build to the Hub: it holds what is not sent yet, to resume from.
 
 It lies in a folder of its own, so that the whole run is alone there, and all of it can go at the
 end: no dataset that somebody has built is ever in it.
