@@ -1,1 +1,1 @@
-"""The dataset card: its header, its text, its file."""
+"""The dataset card: its header, text and file."""

@@ -42,11 +42,13 @@ _APART = (layout.SAMPLE, layout.BENCH, layout.CODES)
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A card, made of a manifest, a report and the figures of an index.
+    """A card, made from a manifest, a report and the figures of an index.
 
-    `name` is what `load_dataset` is to be given. `written` are YAML keys that a person has
-    added, the license among them, and `sections` the texts. `pictures` are
-    names of images in `assets/`.
+    Attributes:
+        name: What `load_dataset` is given.
+        written: YAML keys that a person has added, such as the license.
+        sections: Texts that a person has added, by the name of their section.
+        pictures: Names of images in `assets/`.
     """
 
     manifest: dict[str, Any]

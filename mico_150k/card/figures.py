@@ -1,4 +1,4 @@
-"""What a card tells about the rows: counts, sizes in pixels and an example of each task.
+"""The figures of a card: counts, sizes in pixels and an example of each task.
 
 All of it comes from the index; no image is read.
 """

@@ -1,4 +1,4 @@
-"""A card's header: what `datasets` and the Hub read there, and what a person may add.
+"""A card's YAML header: keys for `datasets` and the Hub, and keys that a person may add.
 
 Its counts must be true: `load_dataset` stops where a split has other rows than its card says, in
 every version.
@@ -46,7 +46,7 @@ def by_hand(header: Mapping[str, Any] | None) -> dict[str, Any]:
 
 
 def join_by_hand(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> dict[str, Any]:
-    """Both: lists are united, and of all else ours goes first. A license is one whole."""
+    """Join two sets of keys: lists are united, otherwise ours wins; a license stays whole."""
     if any(key in ours for key in LICENSE_KEYS):
         theirs = {key: value for key, value in theirs.items() if key not in LICENSE_KEYS}
     lists = {key: _united(ours.get(key), theirs[key]) for key in _LISTS if key in theirs}

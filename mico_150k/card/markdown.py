@@ -1,4 +1,4 @@
-"""Markdown from templates, in which the words of strangers are shown but have no effect."""
+"""Renders Markdown templates; foreign text is shown but has no effect."""
 
 import re
 import unicodedata
@@ -15,7 +15,7 @@ _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9 .,+-]*")
 
 
 def word(value: object) -> str:
-    """The value as it is where it can be nothing but a word or a number; else quoted."""
+    """Return a value as it is if it is a plain word or number, else quoted."""
     text = str(value)
     return text if _WORD.fullmatch(text.replace("_", "-")) else quoted(text)
 

@@ -1,4 +1,4 @@
-"""A card that lies in a folder or on the Hub: its header, and what a person wrote into it.
+"""The text of an existing card: its header, and the sections that a person wrote.
 
 Between `<!-- by hand: NAME -->` and `<!-- end: NAME -->` a person may write anything, and it
 stays when the card is written again. The last line tells whether the rest was changed, and
