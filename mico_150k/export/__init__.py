@@ -1,1 +1,1 @@
-"""Exports: a dataset as the files that one trainer reads."""
+"""Exports: they write the files that one trainer reads from a dataset."""

@@ -1,4 +1,4 @@
-"""An export's folder: whose it is, what of it is finished, and that it is complete at the end."""
+"""An export's folder: its identity, its finished pieces, and its completion."""
 
 import shutil
 from collections.abc import Iterator, Mapping

@@ -1,4 +1,4 @@
-"""One export: which rows of which dataset go where, for which trainer."""
+"""A planned export: the dataset, its chosen rows, the trainer and the folder."""
 
 import itertools
 from collections.abc import Callable, Iterator
@@ -51,7 +51,7 @@ class ChosenShard:
 
 @dataclass(frozen=True, slots=True)
 class ExportJob:
-    """An export whose rows are chosen, and that may start. `to` is None in place."""
+    """An export whose rows are chosen, and that can start; `to` is None for one in place."""
 
     dataset: Dataset
     trainer: Trainer
@@ -69,10 +69,21 @@ class ExportJob:
         to: Path | None,
         options: ExportOptions,
     ) -> "ExportJob":
-        """Choose the rows, by the index. `to` is None for an export in place.
+        """Plan an export; the rows are chosen on the index.
 
-        Raises `BadSelection`, `OutputRefused`, `OverLimit`, `UsageError`; of codes `UnknownConfig`
-        where the dataset has none, and `BrokenFile`.
+        Args:
+            dataset: The dataset.
+            trainer: The trainer, with its own options.
+            to: The folder to write; None for an export in place.
+            options: Which rows, and how.
+
+        Raises:
+            BadSelection: `--where` is wrong, or matches no row.
+            OutputRefused: The folder cannot be used.
+            OverLimit: A row is over a limit, and none may be skipped.
+            UsageError: An option does not fit the trainer or the dataset.
+            UnknownConfig: The trainer needs codes, and the dataset has none.
+            BrokenFile: A file of the dataset is damaged.
         """
         _check_options(trainer, options)
         if isinstance(trainer, CodesTrainer):

@@ -61,10 +61,17 @@ class Fitted:
 def fit(
     trainer: Trainer, chosen: pa.Table, policy: OverLimitPolicy, max_inputs: int | None = None
 ) -> Fitted:
-    """Apply the limits, and `max_inputs` where fewer inputs than the trainer takes are wanted.
+    """Apply a trainer's limits to the chosen rows.
 
-    Raises `OverLimit` where that is the policy and a row exceeds one, and `UsageError` where
-    `max_inputs` asks for no fewer.
+    Args:
+        trainer: The trainer.
+        chosen: Rows of the index.
+        policy: What to do with rows over a limit.
+        max_inputs: A lower limit for inputs than the trainer's own.
+
+    Raises:
+        OverLimit: A row exceeds a limit, and the policy is to stop.
+        UsageError: `max_inputs` is not lower than the trainer's limit.
     """
     own = trainer.max_inputs
     if max_inputs is not None and own is not None and max_inputs >= own:

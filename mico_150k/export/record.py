@@ -1,4 +1,4 @@
-"""Reads `export.json`, which may be a stranger's: its names become paths that are written to."""
+"""Reads and validates `export.json`, whose names become paths that are written to."""
 
 import math
 import re

@@ -24,10 +24,18 @@ def run_export(
     on_forecast: Callable[[ExportForecast], None] = lambda _: None,
     on_progress: Callable[[Progress], None] = lambda _: None,
 ) -> Exported:
-    """Export, or go on with an export that was stopped.
+    """Export, or resume an interrupted export. Finished work is kept after any error.
 
-    `on_forecast` is told before anything is written what that will take. Raises `OutputRefused`,
-    `DiskTooSmall`, `BrokenFile`; what is finished by then is kept.
+    Args:
+        job: The planned export.
+        overwrite: Whether to replace another export in the folder.
+        on_forecast: Called with the forecast before anything is written.
+        on_progress: Called with the progress.
+
+    Raises:
+        OutputRefused: The folder holds something else.
+        DiskTooSmall: The export does not fit on the disk.
+        BrokenFile: A file of the dataset is damaged.
     """
     folder, identity = job.folder, job.identity()
     # What lies beside a configuration is written again whenever that is another.
@@ -53,11 +61,16 @@ def run_export(
 
 
 def relocate(folder: Path, trainer: Trainer, images: Path | None = None) -> Exported:
-    """Rewrite the absolute paths of an export that was moved to `folder`.
+    """Rewrite the absolute paths of an export that was moved.
 
-    `images` is where its images are now, where they have a folder of their own. Raises
-    `NotAnExport`, and `OutputRefused` where the trainer cannot read from there, or another run is
-    writing there.
+    Args:
+        folder: Where the export is now.
+        trainer: Its trainer.
+        images: Where its images are now, if they have their own folder.
+
+    Raises:
+        NotAnExport: The folder is not a finished export.
+        OutputRefused: The trainer cannot read from there, or another run is writing there.
     """
     export = ExportFolder(absolute(folder))
     trainer.check_place(export.folder)
