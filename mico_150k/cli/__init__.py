@@ -1,4 +1,4 @@
-"""The command line: one module for each command. Data goes to stdout, talk to stderr."""
+"""The command line: one module for each command; data goes to stdout, messages to stderr."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""What `mico build` says at its end: what became of the rows, and what to do next."""
+"""The summary at the end of `mico build`: the rows, and the next commands."""
 
 import json
 import shlex

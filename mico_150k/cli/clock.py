@@ -1,4 +1,4 @@
-"""How long a command runs, as the person who waits for it counts: from when it was started."""
+"""The wall time of a command, from the start of its process."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""A command whose help says what its words stand for, and not of which Python type they are."""
+"""A command whose help shows words for its values in place of Python types."""
 
 from typing import Any
 

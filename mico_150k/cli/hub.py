@@ -1,4 +1,4 @@
-"""What the commands around the Hub share: waits are said, and what a push will take."""
+"""Messages that the Hub's commands share: about waits, and about what a push sends."""
 
 from mico_150k.cli.terminal import duration, say
 from mico_150k.core.plural import counted

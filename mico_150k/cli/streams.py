@@ -1,4 +1,4 @@
-"""Standard streams that take any text, and whose reader may go away at any time.
+"""Standard streams that accept any text, and whose reader may close at any time.
 
 What is shown must not decide how a command ends: an ASCII terminal gets other characters, and
 what is said to a pipe that nobody reads any more is lost, with no other harm.

@@ -1,4 +1,4 @@
-"""What a person sees: talk and progress on stderr, so that stdout holds data alone."""
+"""Output for people: messages and progress go to stderr, so that stdout holds only data."""
 
 import json
 import time

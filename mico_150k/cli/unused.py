@@ -1,4 +1,4 @@
-"""Options that would have no effect are refused, by their names, before anything is read."""
+"""Refuses options that would have no effect, before anything is read."""
 
 from collections.abc import Collection, Sequence
 
