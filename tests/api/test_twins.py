@@ -129,8 +129,11 @@ def test_refine_dataset(dataset: Path, tmp_path: Path, mico: Mico) -> None:
         assert key in {"seconds", "location"} or said[key] == value
 
 
-def test_refine_dataset_takes_an_open_one(dataset: Path, tmp_path: Path) -> None:
+def test_refine_dataset_takes_an_open_one(
+    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     opened = mico_150k.open_dataset(dataset)
+    monkeypatch.delattr("mico_150k.refine.refinement.open_dataset")  # it is not opened again
     made = mico_150k.refine_dataset(opened, tmp_path / "x", where="task = 'hoi'")
     assert made.report.rows == 6
     with pytest.raises(UsageError, match="needs a change"):
