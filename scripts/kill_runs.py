@@ -39,7 +39,10 @@ from mico_150k.dataset.codes import CODEBOOK
 SHARD_MB, ROWS_PER_FILE = 5, 5
 """Small, so that there are many moments between two shards."""
 EXPORTS = ("blip3o", "omnigen2", "diffsynth", "musubi")
-_USED = ("mico_150k.cli.app", "datasets", "duckdb", "mico_150k.pretokenize.run", "diffusers")
+_USED = (
+    "mico_150k.cli.build", "mico_150k.cli.refine", "mico_150k.cli.export", "datasets", "duckdb",
+    "mico_150k.pretokenize.run", "diffusers",
+)  # fmt: skip
 """What commands import on their way: once, and not by each run that is killed."""
 _SECONDS_BETWEEN_LOOKS = 0.002
 

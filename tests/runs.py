@@ -100,9 +100,7 @@ class Runs:
     ) -> ForkServerProcess:  # fmt: skip
         """A process that runs `mico`, and has imported what it needs."""
         context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(
-            ["mico_150k.cli.app", "datasets", "mico_150k.refine.refinement"]
-        )
+        context.set_forkserver_preload(["mico_150k.cli.build", "datasets", "mico_150k.cli.refine"])
         for left in self.folder.glob(f"{name}*"):
             left.unlink()
         scope = {

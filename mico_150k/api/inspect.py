@@ -8,18 +8,15 @@ from typing import TYPE_CHECKING
 from mico_150k.api.locations import AnyDataset, as_dataset
 from mico_150k.api.progress_bar import OnProgress, default_row_bar
 from mico_150k.api.sources import read_options
-from mico_150k.build.drop_limit import TOLERANCE, DropLimit
-from mico_150k.build.worker import GroupProgress
 from mico_150k.core.errors import TooManySkipped
 from mico_150k.core.sample import SkippedRow
 from mico_150k.core.task import Task
 from mico_150k.images.header import Verify
-from mico_150k.inspection import source as of_sources
-from mico_150k.inspection.source import SourceInspection
 from mico_150k.sources import DEMO
 
 if TYPE_CHECKING:
     from mico_150k.inspection.dataset import DatasetInspection
+    from mico_150k.inspection.source import SourceInspection
 
 
 def inspect_source(
@@ -32,7 +29,7 @@ def inspect_source(
     images: bool = False,
     verify: str = Verify.STRUCTURE.value,
     on_progress: OnProgress | None = None,
-) -> SourceInspection:
+) -> "SourceInspection":
     """Look at a source: its files, rows and tasks, and what a build of it needs.
 
     Args:
@@ -52,6 +49,11 @@ def inspect_source(
     Raises:
         SourceError: There is no source there.
     """
+    # Here, because nobody who looks at a dataset waits for what builds one.
+    from mico_150k.build.drop_limit import TOLERANCE, DropLimit
+    from mico_150k.build.worker import GroupProgress
+    from mico_150k.inspection import source as of_sources
+
     reading = read_options(columns, tasks, exclude, allow_outside=allow_outside)
     found, opened, plan = of_sources.inspect_source(str(location), reading)
     if not (images and plan):

@@ -2,8 +2,6 @@
 
 import sys
 
-import pyarrow as pa
-
 from mico_150k.cli import clock
 from mico_150k.cli.streams import close_streams, prepare_streams
 from mico_150k.cli.terminal import say, told
@@ -26,13 +24,20 @@ def main(started: float | None = None) -> None:
     try:
         status = _run()
         close_streams()
-    except (MicoError, OSError, pa.ArrowException, UnicodeEncodeError) as error:
+    except _foreseen() as error:
         status = _failed(error)
     except KeyboardInterrupt:
         status = STOPPED
     if status == STOPPED:  # typer says nothing
         say("stopped; re-run the command to resume")
     sys.exit(status)
+
+
+def _foreseen() -> tuple[type[Exception], ...]:
+    """The errors that are a message: pyarrow's among them, if a command has imported it."""
+    arrow = sys.modules.get("pyarrow")
+    errors = (MicoError, OSError, UnicodeEncodeError)
+    return (*errors, arrow.ArrowException) if arrow else errors
 
 
 def _run() -> int | str | None:

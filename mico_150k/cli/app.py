@@ -1,43 +1,91 @@
-"""The commands of `mico`."""
+"""The commands of `mico`. Each is imported when it is run, so that none waits for the others."""
 
+from collections.abc import Iterator, Mapping
+from importlib import import_module
 from typing import Annotated, Any
 
 import typer
 
-from mico_150k.cli.build import build
-from mico_150k.cli.card import card
-from mico_150k.cli.check import check
-from mico_150k.cli.command import Command, Group
-from mico_150k.cli.export import export, relocate
-from mico_150k.cli.inspect import inspect
-from mico_150k.cli.patch import patch
-from mico_150k.cli.pretokenize import pretokenize
-from mico_150k.cli.preview import preview
-from mico_150k.cli.push import push
-from mico_150k.cli.refine import refine
+from mico_150k.cli.command import Command, Group, make_typer
 from mico_150k.cli.terminal import show_text
 from mico_150k.version import __version__
 
-_ORDER = (
-    "inspect", "build", "refine", "check", "preview", "export", "patch", "pretokenize", "push",
-    "card", "relocate",
-)  # fmt: skip
+SUMMARIES = {
+    "inspect": "Show what is in a source and what a build of it needs, or what is in a dataset.",
+    "build": "Build a dataset that `load_dataset`, the Hub's viewer and the trainers read.",
+    "refine": "Derive a dataset from an existing one: decontaminated, split, filtered, or rows "
+    "taken down.",
+    "check": "Check that a dataset is whole, loads, and shows in the Hub's viewer.",
+    "preview": "Write one HTML page that shows inputs, instruction and output of some rows of "
+    "each task.",
+    "export": "Write what a trainer reads: its files, configs and a launch script.",
+    "patch": "Make the code changes that a trainer needs: a few lines that call this package.",
+    "pretokenize": "Add to a dataset what Lumina-DiMOO trains on: every image as VQ codes.",
+    "push": "Push a dataset folder to the Hub, whose readers see a complete dataset at every "
+    "moment.",
+    "card": "Write the card (`README.md`) again: header, tables, and the images of `assets/`.",
+    "relocate": "Rewrite the absolute paths of an export that was moved.",
+}
+"""The commands in the order in which people need them, each with the first line of its help."""
+
+_MODULES = {"relocate": "export"}
+"""The modules of commands that are not in one of their own name."""
 
 
-class _InOrder(Group):
-    """Lists the commands in the order in which people need them; typer puts groups last."""
+class _Commands(Mapping[str, Any]):
+    """The commands by their names, each imported when it is asked for."""
+
+    def __init__(self) -> None:
+        self._loaded: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> Any:  # noqa: ANN401 - click's command, or a copy
+        if name not in SUMMARIES:
+            raise KeyError(name)
+        if name not in self._loaded:
+            module = import_module(f"mico_150k.cli.{_MODULES.get(name, name)}")
+            found = getattr(module, name)
+            if not isinstance(found, typer.Typer):
+                alone = make_typer()
+                alone.command(name, cls=Command)(found)
+                found = alone
+            self._loaded[name] = typer.main.get_command(found)
+            self._loaded[name].name = name
+        return self._loaded[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(SUMMARIES)
+
+    def __len__(self) -> int:
+        return len(SUMMARIES)
+
+
+class _Mico(Group):
+    """`mico` itself."""
+
+    def __init__(self, **attributes: Any) -> None:  # noqa: ANN401 - click's
+        super().__init__(**attributes)
+        self.commands: Any = _Commands()
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401 - click's, or a copy
-        """The names for the help."""
-        return sorted(super().list_commands(ctx), key=_ORDER.index)
+        """The names for the help, in the order in which people need them."""
+        del ctx
+        return list(SUMMARIES)
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401 - the same
+        """Write the help from the summaries, without importing a command."""
+        loaded = self.commands
+        self.commands = {name: Command(name, help=text) for name, text in SUMMARIES.items()}
+        try:
+            super().format_help(ctx, formatter)
+        finally:
+            self.commands = loaded
 
 
-app = typer.Typer(
+app = make_typer(
     name="mico",
-    cls=_InOrder,
+    cls=_Mico,
     no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="markdown",
+    add_completion=True,
     context_settings={"help_option_names": ["-h", "--help"]},
     help='Build, check, publish and train on MICo-150K: `load_dataset("mico-150k", "bagel")`.',
 )
@@ -58,16 +106,3 @@ def options(
 ) -> None:
     """The options of `mico` itself."""
     del version
-
-
-app.command(cls=Command)(inspect)
-app.command(cls=Command)(build)
-app.command(cls=Command)(refine)
-app.command(cls=Command)(check)
-app.command(cls=Command)(preview)
-app.add_typer(export, name="export")
-app.command(cls=Command)(patch)
-app.command(cls=Command)(pretokenize)
-app.command(cls=Command)(push)
-app.command(cls=Command)(card)
-app.command(cls=Command)(relocate)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import typer
 from typer.core import TyperCommand, TyperGroup
 
 _METAVARS = {
@@ -57,3 +58,18 @@ class Command(_Words, TyperCommand):
 
 class Group(_Words, TyperGroup):
     """`mico` itself, and a command that has commands of its own."""
+
+
+def make_typer(*, add_completion: bool = False, **attributes: Any) -> typer.Typer:  # noqa: ANN401
+    """What makes a command of functions, as all of `mico` are made.
+
+    Args:
+        add_completion: Whether there are options to install a shell's completion.
+        attributes: What typer takes besides.
+    """
+    return typer.Typer(
+        add_completion=add_completion,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="markdown",
+        **attributes,
+    )

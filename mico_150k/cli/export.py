@@ -12,7 +12,7 @@ import typer
 
 from mico_150k.api.export import default_format, export_dataset, relocate_export
 from mico_150k.builders import TRAINERS, get_trainer
-from mico_150k.cli.command import Command, Group
+from mico_150k.cli.command import Command, Group, make_typer
 from mico_150k.cli.options import AsJson, Where
 from mico_150k.cli.terminal import progress, say, show_json, showing
 from mico_150k.cli.unused import is_given, refuse
@@ -45,7 +45,7 @@ class _Trainers(Group):
         return super().get_command(ctx, cmd_name) or get_trainer(cmd_name)
 
 
-export = typer.Typer(
+export = make_typer(
     cls=_Trainers,
     no_args_is_help=True,
     subcommand_metavar="TRAINER DATASET --out DIR",

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from itertools import groupby
 from string import digits
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
@@ -24,11 +24,13 @@ from mico_150k.cli.terminal import duration, make_table, progress, say, show, sh
 from mico_150k.cli.unused import refuse, refuse_others
 from mico_150k.core.errors import SourceError
 from mico_150k.core.plural import counted
-from mico_150k.dataset.records import ImageCounts
 from mico_150k.images.header import Verify
-from mico_150k.inspection.source import ImageInspection, SourceInspection
 from mico_150k.io.machine import gigabytes
 from mico_150k.sources import DEMO
+
+if TYPE_CHECKING:
+    from mico_150k.dataset.records import ImageCounts
+    from mico_150k.inspection.source import ImageInspection, SourceInspection
 
 MOST_LISTED = 20
 """Skipped rows that are listed one by one; `--json` has them all."""
@@ -111,7 +113,7 @@ def inspect(
         raise SourceError(msg)
 
 
-def _show_source(inspection: SourceInspection) -> None:
+def _show_source(inspection: "SourceInspection") -> None:
     show(
         f"{inspection.location}: {inspection.kind}, {counted(len(inspection.files), 'file')}, "
         f"{counted(inspection.rows, 'row')}, {gigabytes(inspection.image_bytes)} of images"
@@ -133,7 +135,7 @@ def _show_source(inspection: SourceInspection) -> None:
         )
 
 
-def _task_table(inspection: SourceInspection) -> Table:
+def _task_table(inspection: "SourceInspection") -> Table:
     table = make_table("task", "files", "rows", "images")
     for task, counts in inspection.tasks.items():
         table.add_row(
@@ -191,7 +193,7 @@ def _file_table(files: list[dict[str, Any]]) -> Table:
     return table
 
 
-def _show_images(found: ImageInspection) -> None:
+def _show_images(found: "ImageInspection") -> None:
     table = make_table(
         "task", "as they are", "re-encoded", "causes", "in skipped rows", text=("causes",)
     )
@@ -216,5 +218,5 @@ def _show_images(found: ImageInspection) -> None:
         show(f"    and {len(found.skipped) - MOST_LISTED} more: --json lists them all")
 
 
-def _causes(counts: ImageCounts) -> str:
+def _causes(counts: "ImageCounts") -> str:
     return ", ".join(f"{images} {cause}" for cause, images in counts.re_encoded.items())

@@ -22,7 +22,7 @@ from mico_150k.dataset import layout
 from mico_150k.dataset.index import INDEX_COLUMNS
 from mico_150k.images.probe import MAX_PIXELS, PLAIN_FORMATS
 from mico_150k.images.rules import CAUSES
-from mico_150k.io.arrow import array_of
+from mico_150k.io.arrow import array_of, mask_array, numbers_of
 
 MOST_SHARD = 99_999
 """Shards have five digits in their names."""
@@ -94,7 +94,7 @@ class _Index:
             lengths = _ints(pc.list_value_length(table[name]))
             what = f"{name} does not have one value for each input and the output"
             sound &= _without(sound & (lengths != wanted), what, file)
-        whole = table if sound.all() else table.filter(pa.array(sound))
+        whole = table if sound.all() else table.filter(mask_array(sound))
         return cls(whole, np.flatnonzero(sound), file)
 
     def add(self, name: str, wrong: Mask, what: str) -> None:
@@ -251,24 +251,10 @@ def _is_in(column: Any, values: Any) -> Mask:  # noqa: ANN401 - arrays or lists
 
 def _ints(column: Any) -> Rows:  # noqa: ANN401 - an array, chunked or not
     """The numbers, -1 for a null."""
-    return _numbers(pc.fill_null(column, -1) if column.null_count else column, pa.int64())
+    return numbers_of(pc.fill_null(column, -1) if column.null_count else column, pa.int64())
 
 
 def _bools(column: Any) -> Mask:  # noqa: ANN401 - an array, chunked or not
     """The truth values, False for a null."""
-    found = _numbers(pc.fill_null(column, False) if column.null_count else column, pa.uint8())
+    found = numbers_of(pc.fill_null(column, False) if column.null_count else column, pa.uint8())
     return found.astype(bool)
-
-
-def _numbers(
-    column: Any,  # noqa: ANN401 - an array, chunked or not
-    arrow_type: pa.DataType,
-) -> npt.NDArray[Any]:
-    """The values of a column without nulls, as this type; `to_numpy` would import pandas."""
-    whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    values = pc.cast(whole, arrow_type)
-    dtype = np.dtype(str(arrow_type))
-    if not len(values):
-        return np.empty(0, dtype)
-    data = np.frombuffer(values.buffers()[1], dtype)
-    return data[values.offset : values.offset + len(values)]

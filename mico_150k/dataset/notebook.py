@@ -12,7 +12,6 @@ from mico_150k.core.errors import MicoError
 from mico_150k.core.excerpt import excerpt
 from mico_150k.core.plural import counted
 from mico_150k.core.sample import Image
-from mico_150k.images.thumbnail import make_thumbnail
 from mico_150k.io.machine import gigabytes
 
 if TYPE_CHECKING:
@@ -78,6 +77,9 @@ def _rows(dataset: "Dataset") -> str:
 
 
 def _picture(image: Image) -> str:
+    # Here, because every command opens datasets, and few draw one.
+    from mico_150k.images.thumbnail import make_thumbnail
+
     thumbnail = make_thumbnail(image.data, SIDE)
     if thumbnail.fault:
         return f"<i>{escape(excerpt(thumbnail.fault))}</i>"

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from mico_150k.dataset import layout
 from mico_150k.dataset.reader import Dataset
 from mico_150k.dataset.selection import Selection
+from mico_150k.io.arrow import array_of, numbers_of
 
 NEIGHBOURS = 10
 """Rows of one row group, where the dataset has more of them to show."""
@@ -79,10 +80,11 @@ def _sample_of(dataset: Dataset, index: pa.Table) -> pa.Table:
         return index.slice(0, 0)
     records = dataset.manifest["configs"][layout.SAMPLE]
     rows = sum(int(record["rows"]) for record in records.values())
-    every = pa.table({"shard": np.zeros(rows, np.int32), "row": np.arange(rows, dtype=np.int32)})
+    places = {"shard": [0] * rows, "row": range(rows)}
+    every = pa.table({name: array_of(values, pa.int32()) for name, values in places.items()})
     groups = dataset.read(layout.SAMPLE, every, ["id"])
     ids = [sample_id for chosen in groups for sample_id in chosen.rows["id"].to_pylist()]
-    places = pc.index_in(index["id"], pa.array(ids, pa.string()))
+    places = pc.index_in(index["id"], array_of(ids, pa.string()))
     found = index.filter(pc.is_valid(places)).drop_columns(every.column_names)
     found = found.append_column("shard", every["shard"].slice(0, found.num_rows))
     return found.append_column("row", pc.drop_null(places)).sort_by("row")
@@ -120,7 +122,7 @@ def _of_few_groups(dataset: Dataset, among: Chosen, neighbours: int, choice: Cho
         if quota[tasks[row]]:
             quota[tasks[row]] -= 1
             chosen.append(row)
-    return index.take(pa.array(sorted(chosen), pa.int64()))
+    return index.take(array_of(sorted(chosen), pa.int64()))
 
 
 def _group_of(dataset: Dataset, among: Chosen, row: int) -> range:
@@ -128,8 +130,8 @@ def _group_of(dataset: Dataset, among: Chosen, row: int) -> range:
     index = among.rows
     shard, number = (index[name][row].as_py() for name in ("shard", "row"))
     there = dataset.group_rows(among.config, shard, number, among.split)
-    in_shard = np.searchsorted(index["shard"].to_numpy(), (shard, shard + 1))
-    numbers = index["row"].slice(in_shard[0], in_shard[1] - in_shard[0]).to_numpy()
+    in_shard = np.searchsorted(numbers_of(index["shard"]), (shard, shard + 1))
+    numbers = numbers_of(index["row"].slice(in_shard[0], in_shard[1] - in_shard[0]))
     start, stop = np.searchsorted(numbers, (there.start, there.stop)) + in_shard[0]
     return range(start, stop)
 

@@ -17,6 +17,7 @@ from mico_150k.core.errors import BrokenFile
 from mico_150k.core.plural import counted
 from mico_150k.core.references import named_images
 from mico_150k.inspection.trainer_limits import exceeded_limits, trainer_limits
+from mico_150k.io.arrow import mask_array, numbers_of
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -121,7 +122,7 @@ def make_statistics(index: pa.Table) -> Statistics:
     Raises:
         BrokenFile: Its lists do not have one value for each image.
     """
-    inputs = index["num_inputs"].to_numpy()
+    inputs = numbers_of(index["num_inputs"])
     _check_lists(index, inputs)
     is_output = np.zeros(int(inputs.sum()) + len(inputs), dtype=bool)
     is_output[np.cumsum(inputs + 1) - 1] = True
@@ -150,7 +151,8 @@ def make_statistics(index: pa.Table) -> Statistics:
 
 def _check_lists(index: pa.Table, inputs: Array) -> None:
     for name in ("widths", "heights", "formats", "digests", "actions"):
-        lengths = pc.fill_null(pc.list_value_length(index[name]), -1).to_numpy()
+        known = pc.list_value_length(index[name])
+        lengths = numbers_of(pc.fill_null(known, -1) if known.null_count else known)
         wrong = np.flatnonzero(lengths != inputs + 1)
         if wrong.size:
             row = int(wrong[0])
@@ -178,21 +180,22 @@ def _count(values: pa.Array) -> Counts:
 
 def _nested(index: pa.Table, column: str) -> dict[str, Counts]:
     """Task → value of the column → rows, both in order of their names."""
-    counted = index.group_by(["task", column]).aggregate([([], "count_all")]).to_pylist()
+    # Arrow's `group_by` takes half a second to import, more than this takes for all rows.
+    pairs = zip(index["task"].to_pylist(), index[column].to_pylist(), strict=True)
     nested: dict[str, Counts] = {}
-    for row in sorted(counted, key=lambda row: (row["task"], row[column])):
-        nested.setdefault(row["task"], {})[str(row[column])] = row["count_all"]
+    for (task, value), rows in sorted(Counter(pairs).items()):
+        nested.setdefault(task, {})[str(value)] = rows
     return nested
 
 
 def _images(index: pa.Table, chosen: Array) -> Images:
-    widths = _values(index, "widths").to_numpy()[chosen]
-    heights = _values(index, "heights").to_numpy()[chosen]
+    widths = numbers_of(_values(index, "widths"))[chosen]
+    heights = numbers_of(_values(index, "heights"))[chosen]
     sizes = Counter(zip(widths.tolist(), heights.tolist(), strict=True))
     listed = [(*size, images) for size, images in sizes.most_common(MOST_SIZES)]
     return Images(
         images=len(widths),
-        formats=_count(_values(index, "formats").filter(pa.array(chosen))),
+        formats=_count(_values(index, "formats").filter(mask_array(chosen))),
         aspects=_aspects(sizes),
         megapixels=_quantiles(widths * heights.astype(float) / 1e6),
         long_side=_quantiles(np.maximum(widths, heights)),
@@ -253,10 +256,15 @@ def _over_limits(index: pa.Table) -> list[OverLimit]:
     return found
 
 
+def _uses(digests: pa.Array) -> Array:
+    """How often each digest is there."""
+    return numbers_of(pc.value_counts(digests).field("counts"))
+
+
 def _reuse(index: pa.Table, is_output: Array) -> Reuse:
     digests = _values(index, "digests")
-    inputs = pc.value_counts(digests.filter(pa.array(~is_output))).field("counts").to_numpy()
-    outputs = pc.value_counts(digests.filter(pa.array(is_output))).field("counts").to_numpy()
+    inputs = _uses(digests.filter(mask_array(~is_output)))
+    outputs = _uses(digests.filter(mask_array(is_output)))
     uses: Counts = {}
     below = 0
     for bound, name in _USES:

@@ -1,7 +1,7 @@
-"""Makes Arrow arrays of Python values directly from buffers.
+"""Makes Arrow arrays of Python values and of numpy's, and back, directly from buffers.
 
-`pa.array` would do for small values, but it imports pandas, which costs every worker process half
-a second.
+`pa.array` and `to_numpy` would do for small values, but they import pandas, which costs every
+process half a second.
 """
 
 from array import array
@@ -9,7 +9,10 @@ from collections.abc import Sequence
 from itertools import accumulate, chain
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.types as pt
 
 from mico_150k.core.sample import Buffer
@@ -60,7 +63,31 @@ def binary_array(values: Sequence[Buffer]) -> pa.BinaryArray:
     )
 
 
-_CODES = {pa.int32(): "i", pa.uint16(): "H"}
+def mask_array(mask: npt.NDArray[np.bool_]) -> pa.BooleanArray:
+    """Truth values, one for each row, as `filter` takes them."""
+    bits = np.packbits(mask, bitorder="little")
+    return pa.Array.from_buffers(pa.bool_(), len(mask), [None, pa.py_buffer(bits)])
+
+
+def numbers_of(
+    column: pa.Array | pa.ChunkedArray, arrow_type: pa.DataType | None = None
+) -> npt.NDArray[Any]:
+    """The numbers of a column without nulls.
+
+    Args:
+        column: Integers, floating-point numbers, or truth values that are cast.
+        arrow_type: A type that they are cast to before.
+    """
+    whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    values = pc.cast(whole, arrow_type) if arrow_type else whole
+    dtype = np.dtype(values.type.to_pandas_dtype())
+    if not len(values):
+        return np.empty(0, dtype)
+    data = np.frombuffer(values.buffers()[1], dtype)
+    return data[values.offset : values.offset + len(values)]
+
+
+_CODES = {pa.int32(): "i", pa.int64(): "q", pa.uint16(): "H"}
 """Type codes of Python's `array`, by Arrow type."""
 
 

@@ -10,6 +10,7 @@ from mico_150k.core.sample import SkippedRow
 from mico_150k.core.task import Task
 from mico_150k.dataset import layout
 from mico_150k.dataset.reader import Dataset
+from mico_150k.io.arrow import array_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ class RowAssignments:
 
     def index_of(self, places: Sequence[int]) -> pa.Table:
         """Return these rows of the original `index`."""
-        return self.index.take(pa.array(places, pa.int64()))
+        return self.index.take(array_of(places, pa.int64()))
 
     def leave_out(self, place: int, reason: Reason, detail: str = "") -> None:
         """Skip a row; if it is skipped already, the first reason stays."""

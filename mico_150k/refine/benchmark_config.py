@@ -6,6 +6,7 @@ A takedown is for it too: a case with an image that is named goes.
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 
 from mico_150k.core.columns import arrow_schema
@@ -20,6 +21,7 @@ from mico_150k.dataset.reader import Dataset
 from mico_150k.dataset.records import FileRecord
 from mico_150k.dataset.row_group import RowGroup, cut
 from mico_150k.images.reader import digest_of
+from mico_150k.io.arrow import mask_array
 from mico_150k.io.cells import image_cells, image_lists
 from mico_150k.io.files import link
 from mico_150k.refine.benchmark import Bench, BenchCase
@@ -59,7 +61,7 @@ def carry_bench(folder: Path, dataset: Dataset, removed: frozenset[str]) -> Reco
         file = _file(folder, number)
         for table, kept in _groups(path, removed):
             if any(kept):
-                file.write_table(table.filter(pa.array(kept)).combine_chunks())
+                file.write_table(table.filter(mask_array(np.array(kept))).combine_chunks())
         files[name] = file.finish()
     return files
 

@@ -23,6 +23,7 @@ from mico_150k.dataset.records import FileRecord, ImageCounts, ShardRecord
 from mico_150k.dataset.report import Report, by_task_and_reason, write_quarantine
 from mico_150k.dataset.report_rules import read_quarantine, read_report
 from mico_150k.dataset.workspace import Workspace
+from mico_150k.io.arrow import array_of
 from mico_150k.io.files import write_atomically, write_json
 from mico_150k.refine.assignment import RowAssignments
 from mico_150k.refine.benchmark_config import carry_bench, write_bench
@@ -138,12 +139,12 @@ def _moved(decision: Decision, shard: NewShard) -> pa.Table:
     """
     rows = len(shard.places)
     new = {
-        "shard": pa.array([shard.number] * rows, pa.int32()),
-        "row": pa.array(range(rows), pa.int32()),
+        "shard": array_of([shard.number] * rows, pa.int32()),
+        "row": array_of(range(rows), pa.int32()),
     }
     if decision.bench:
         overlaps = [decision.assignments.overlaps.get(place, "") for place in shard.places]
-        new["overlap"] = pa.array(overlaps, pa.string())
+        new["overlap"] = array_of(overlaps, pa.string())
     table = decision.assignments.index_of(shard.places)
     columns = [new.get(name, table[name]) for name in INDEX_COLUMNS]
     return pa.table(columns, schema=table.schema)

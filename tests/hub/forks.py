@@ -12,7 +12,7 @@ import sys
 from mico_150k.cli import main
 
 # What a push imports on its way.
-USED = ("mico_150k.cli.app", "datasets", "hf_xet")
+USED = ("mico_150k.cli.push", "mico_150k.cli.build", "datasets", "hf_xet")
 
 
 def serve() -> None:
