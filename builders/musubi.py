@@ -1,11 +1,21 @@
 """musubi-tuner (kohya-ss/musubi-tuner): Qwen-Image-Edit, by JSON lines and a dataset config."""
 
-import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+from mico_150k.builders.musubi_scripts import (
+    CACHE,
+    CONFIG,
+    ENCODE,
+    INSTALL,
+    SAVES,
+    START,
+    cache_folder,
+    cache_script,
+    config,
+    launch_script,
+)
 from mico_150k.builders.qwen_image_edit import MANY_INPUTS, MARKER
 
 from mico_150k.core.pattern import globbed
@@ -19,8 +29,6 @@ from mico_150k.core.trainer import (
     Size,
 )
 
-CACHE = "cache.sh"
-CONFIG = "musubi-mico.toml"
 SIDE = 1024
 """Each input is scaled to this squared, and a target of more pixels as well."""
 WIDEST_TARGET = 4
@@ -76,6 +84,19 @@ def cache_bytes(row: Candidate) -> float:
     return LATENT_BYTES_PER_PIXEL * pixels + EMBEDDING_BYTES * _text_tokens(row)
 
 
+def cuts_target(row: Candidate) -> bool:
+    """Whether no bucket is as long as the target, so that its ends are cropped."""
+    return row.output[0] * row.output[1] > SIDE**2 and _aspect(row.output) > WIDEST_TARGET
+
+
+CUT_TARGET = Limit(
+    "cut-target",
+    f"a large target more than {WIDEST_TARGET} times as long as wide: its ends are cropped",
+    "dataset/bucket.py: buckets from 512 × 2048 to 2048 × 512",
+    cuts_target,
+)
+
+
 class MusubiTrainer(PathTrainer):
     """Trains a LoRA with `qwen_image_train_network.py`, on caches that `cache.sh` writes."""
 
@@ -98,18 +119,8 @@ class MusubiTrainer(PathTrainer):
             lambda row: positions(row) > POSITIONS,
         ),
     )
-    remarks = (
-        MANY_INPUTS,
-        Limit(
-            "cut-target",
-            f"a large target more than {WIDEST_TARGET} times as long as wide: its ends are cropped",
-            "dataset/bucket.py: buckets from 512 × 2048 to 2048 × 512",
-            lambda row: (
-                row.output[0] * row.output[1] > SIDE**2 and _aspect(row.output) > WIDEST_TARGET
-            ),
-        ),
-    )
-    settings = (
+    remarks = (MANY_INPUTS, CUT_TARGET)
+    settings: ClassVar[Sequence[Setting]] = (
         Setting("resolution (musubi-mico.toml)", "[1024, 1024]", "Qwen-Image-Edit's own size"),
         Setting("bucket_no_upscale (musubi-mico.toml)", "true", "ours: small targets stay small"),
         Setting(
@@ -120,43 +131,46 @@ class MusubiTrainer(PathTrainer):
         Setting("--learning_rate", "5e-5", "upstream's docs/qwen_image.md"),
         Setting("--network_dim", "16", "the same"),
         Setting("--discrete_flow_shift", "2.2", "the same"),
-        Setting(
-            "--max_train_epochs", "1", "ours: upstream's 16 is for some dozens of images"
-        ),
-        Setting("--save_every_n_steps", "1000", "ours: an epoch takes days"),
+        *SAVES,
     )  # fmt: skip
     steps = (
-        (
-            "Install the trainer in an environment of its own (Python 3.10 to 3.12).",
-            (
-                'export MUSUBI="$PWD/musubi-tuner"\n'
-                'git clone https://github.com/kohya-ss/musubi-tuner "$MUSUBI"\n'
-                'pip install torch torchvision && pip install -e "$MUSUBI"'
-            ),
-        ),
-        (
-            "Download three files of the model in bf16 from huggingface.co/Comfy-Org.",
-            (
-                "export DIT=qwen_image_edit_2511_bf16.safetensors VERSION=2511\n"
-                "export VAE=qwen_image_vae.safetensors "
-                "TEXT_ENCODER=qwen_2.5_vl_7b.safetensors"
-            ),
-        ),
+        INSTALL,
         (
             (
-                "Encode all images and texts once, on a GPU. After an interruption, re-run it to "
-                "resume:"
+                "Download three files of the model in bf16 (with 2509, "
+                "`qwen_image_edit_2509_bf16.safetensors`), the tokenizer and the processor:"
             ),
-            "bash {root}/cache.sh",
-        ),
-        (
             (
-                "Start the training on `GPUS` GPUs. `OUTPUT` is the folder for the LoRA, by "
-                "default `output/mico-150k`; a relative path is relative to the current folder."
+                "hf download Comfy-Org/Qwen-Image-Edit_ComfyUI --local-dir models \\\n"
+                "    split_files/diffusion_models/qwen_image_edit_2511_bf16.safetensors\n"
+                "hf download Comfy-Org/Qwen-Image_ComfyUI --local-dir models \\\n"
+                "    split_files/vae/qwen_image_vae.safetensors \\\n"
+                "    split_files/text_encoders/qwen_2.5_vl_7b.safetensors\n"
+                "hf download Qwen/Qwen-Image --include 'tokenizer/*'\n"
+                "hf download Qwen/Qwen-Image-Edit --include 'processor/*'\n"
+                'export VERSION=2511 models="$PWD/models/split_files"\n'
+                'export DIT="$models/diffusion_models/qwen_image_edit_2511_bf16.safetensors"\n'
+                'export VAE="$models/vae/qwen_image_vae.safetensors"\n'
+                'export TEXT_ENCODER="$models/text_encoders/qwen_2.5_vl_7b.safetensors"'
             ),
-            "GPUS=1 bash {root}/train.sh",
         ),
+        ENCODE,
+        START,
     )
+    _model: ClassVar[Mapping[str, str]] = {
+        "@model@": "Qwen-Image-Edit",
+        "@encoder@": "Qwen2.5-VL",
+        "@default@": "2511",
+        "@versions@": "2511 | 2509",
+        "@wrong@": "VERSION is 2511 or 2509",
+        "@scripts@": "qwen_image",
+        "@version@": "edit-$VERSION",
+        "@timesteps@": "--timestep_sampling shift --discrete_flow_shift 2.2",
+        "@rate@": "5e-5",
+        "@network@": "lora_qwen_image",
+        "@dim@": "16",
+    }
+    """What differs in the scripts."""
 
     def misreads(self, place: str) -> str:
         """It looks for its caches by a pattern, in which it leaves the folder's name as it is."""
@@ -180,117 +194,12 @@ class MusubiTrainer(PathTrainer):
         gigabytes = exported.measured["cache_bytes"] / 1e9
         return (
             (
-                f"The caches need about {gigabytes:,.1f} GB in `{_cache(exported)}` here, which "
-                "may be a link to a larger disk. Each export has its own caches."
+                f"The caches need about {gigabytes:,.1f} GB in `{cache_folder(exported)}` here, "
+                "which may be a link to a larger disk. Each export has its own caches."
             ),
         )
 
     def files(self, exported: Exported) -> Mapping[str, str]:
         """The dataset config, and the scripts that cache and train."""
-        datasets = (
-            _DATASET.format(
-                # JSON's strings are TOML's, whatever is in the path.
-                records=json.dumps(f"{exported.root}/{name}", ensure_ascii=False),
-                cache=json.dumps(
-                    f"{exported.root}/{_cache(exported)}/{Path(name).stem}", ensure_ascii=False
-                ),
-            )
-            for name in sorted(exported.record_files)
-        )
-        return {CONFIG: "\n".join([_CONFIG, *datasets]), CACHE: _CACHE, LAUNCH: _LAUNCH}
-
-
-def _cache(exported: Exported) -> str:
-    """The folder of the caches, another for other rows: a cache does not say what it is of."""
-    return f"cache-{exported.token}"
-
-
-_CONFIG = """\
-# For --dataset_config. Rows with the same target are in different datasets: it names the caches.
-[general]
-resolution = [1024, 1024]
-batch_size = 1
-enable_bucket = true
-bucket_no_upscale = true
-"""
-
-_DATASET = """\
-[[datasets]]
-image_jsonl_file = {records}
-cache_directory = {cache}
-control_resolution = [1024, 1024]
-"""
-
-_HEAD = """\
-set -euo pipefail
-: "${MUSUBI:?set MUSUBI to a clone of kohya-ss/musubi-tuner}"
-: "${DIT:?set DIT to the file of the model}"
-: "${VAE:?set VAE to the file of its VAE}"
-: "${TEXT_ENCODER:?set TEXT_ENCODER to the file of Qwen2.5-VL}"
-MICO_150K_DATA=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-case "${VERSION:=2511}" in
-2511 | 2509) ;;
-*) echo "VERSION is 2511 or 2509" >&2; exit 2 ;;
-esac
-scripts=$MUSUBI/src/musubi_tuner
-config=$MICO_150K_DATA/musubi-mico.toml
-"""
-
-_CACHE = f"""\
-#!/usr/bin/env bash
-# Encodes all images and texts of this export for musubi-tuner. MUSUBI: a clone. DIT, VAE and
-# TEXT_ENCODER: files of the model. VERSION: its version, 2511 or 2509.
-{_HEAD}\
-# The newest file may be incomplete after an interruption: it is removed and written again.
-for folder in "$MICO_150K_DATA"/cache-*/*/; do
-    [ -d "$folder" ] || continue
-    newest=$(ls -t "$folder" | sed -n 1p)
-    if [ -n "$newest" ]; then rm "$folder/$newest"; fi
-done
-python "$scripts/qwen_image_cache_latents.py" \\
-    --dataset_config "$config" \\
-    --vae "$VAE" \\
-    --model_version "edit-$VERSION" \\
-    --skip_existing
-python "$scripts/qwen_image_cache_text_encoder_outputs.py" \\
-    --dataset_config "$config" \\
-    --text_encoder "$TEXT_ENCODER" \\
-    --batch_size 1 \\
-    --model_version "edit-$VERSION" \\
-    --skip_existing
-"""
-
-_LAUNCH = f"""\
-#!/usr/bin/env bash
-# Trains a LoRA of Qwen-Image-Edit on this export with musubi-tuner, after cache.sh. MUSUBI: a
-# clone. DIT, VAE and TEXT_ENCODER: files of the model. VERSION: its version, 2511 or 2509.
-# GPUS: the number of GPUs. OUTPUT: the folder for the LoRA.
-{_HEAD}\
-GPUS=${{GPUS:-1}}
-launch=(--num_processes="$GPUS" --num_cpu_threads_per_process=1 --mixed_precision=bf16)
-if [ "$GPUS" -gt 1 ]; then launch+=(--multi_gpu); fi
-accelerate launch "${{launch[@]}}" "$scripts/qwen_image_train_network.py" \\
-    --dit "$DIT" \\
-    --vae "$VAE" \\
-    --text_encoder "$TEXT_ENCODER" \\
-    --model_version "edit-$VERSION" \\
-    --dataset_config "$config" \\
-    --sdpa \\
-    --mixed_precision bf16 \\
-    --timestep_sampling shift \\
-    --weighting_scheme none \\
-    --discrete_flow_shift 2.2 \\
-    --optimizer_type adamw8bit \\
-    --learning_rate 5e-5 \\
-    --gradient_checkpointing \\
-    --max_data_loader_n_workers 2 \\
-    --persistent_data_loader_workers \\
-    --network_module networks.lora_qwen_image \\
-    --network_dim 16 \\
-    --max_train_epochs 1 \\
-    --save_every_n_steps 1000 \\
-    --seed 42 \\
-    --output_dir "${{OUTPUT:-output/mico-150k}}" \\
-    --output_name mico-150k \\
-    "$@"
-"""
+        words = {**self._model, "@token@": exported.token}
+        return {CONFIG: config(exported), CACHE: cache_script(words), LAUNCH: launch_script(words)}

@@ -1,5 +1,6 @@
 """DiffSynth-Studio's records hold every row, and its script starts what was asked for."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -111,3 +112,29 @@ def test_what_there_is_not_starts_nothing(
     assert ran.code == 2
     assert next(iter(wrong)) in ran.said
     assert not ran.commands
+
+
+@pytest.mark.parametrize(
+    ("train", "flag"), [("full", "--resume_from_checkpoint"), ("lora", "--lora_checkpoint")]
+)
+def test_the_newest_weights_are_resumed_from_and_only_this_export_s(
+    exported: Exported, tmp_path: Path, train: str, flag: str
+) -> None:
+    script = Path(exported.root) / "train.sh"
+    settings = {"DIFFSYNTH": str(tmp_path), "TRAIN": train}
+    [command] = run_script(script, tmp_path, **settings).commands
+    assert flag not in command
+    own = option(command, "--output_path")
+    assert own == f"models/train/mico-150k-{exported.token}-2511-{train}"
+    # A relative folder is one in the clone. The newest is not the one with most steps.
+    for age, name in enumerate(("step-5000.safetensors", "step-10000.safetensors")):
+        weights = tmp_path / own / name
+        weights.parent.mkdir(parents=True, exist_ok=True)
+        weights.touch()
+        os.utime(weights, (1000 - age, 1000 - age))
+    ran = run_script(script, tmp_path, **settings)
+    assert ran.said.startswith(f"resuming from {own}/step-5000.safetensors: ")
+    assert option(ran.commands[0], flag) == f"{own}/step-5000.safetensors"
+    elsewhere = run_script(script, tmp_path, OUTPUT="an other", **settings)
+    assert elsewhere.said == ""
+    assert option(elsewhere.commands[0], "--output_path") == "an other"

@@ -230,3 +230,25 @@ def test_what_there_is_not_starts_nothing(
     assert ran.code
     assert next(iter(wrong)) in ran.said
     assert not ran.commands
+
+
+def test_the_newest_complete_state_is_resumed_from_and_only_this_export_s(
+    exported: Exported, tmp_path: Path
+) -> None:
+    script = Path(exported.root) / "train.sh"
+    settings = {"MUSUBI": "/clone", "OUTPUT": str(tmp_path / "an output"), **MODEL}
+    [command] = run_script(script, tmp_path, **{**settings, "OUTPUT": ""}).commands
+    assert option(command, "--output_dir") == f"output/mico-150k-{exported.token}-2511"
+    assert "--save_state" in command
+    assert "--resume" not in command
+    for age, name in enumerate(("step00002000-state", "step00001000-state", "state")):
+        numbers = tmp_path / "an output" / f"mico-150k-{name}" / "random_states_0.pkl"
+        numbers.parent.mkdir(parents=True)
+        numbers.touch()
+        os.utime(numbers, (1000 - age, 1000 - age))
+    # The last, which an interruption has left incomplete.
+    (tmp_path / "an output" / "mico-150k-step00003000-state").mkdir()
+    ran = run_script(script, tmp_path, **settings)
+    newest = str(tmp_path / "an output" / "mico-150k-step00002000-state")
+    assert ran.said == f"resuming from {newest}: rows and step numbers start again\n"
+    assert option(ran.commands[0], "--resume") == newest
