@@ -30,8 +30,10 @@ OWN = {
     "bagel": "in-place ranks num-workers",
     "blip3o": "images",
     "diffsynth": "images",
+    "diffsynth-flux2": "images",
     "dimoo": "images format max-seq-len system-prompt tokenizer",
     "musubi": "images",
+    "musubi-flux2": "images",
     "omnigen2": "images",
 }
 

@@ -79,7 +79,8 @@ def test_check_says_that_such_a_folder_would_not_be_found(
     assert "1 fault\n" in done.stderr
 
 
-TAKEN = {("musubi", odd) for odd in ODD[:3]} | {("omnigen2", odd) for odd in ODD}
+TAKEN = {(name, odd) for name in ("musubi", "musubi-flux2") for odd in ODD[:3]}
+TAKEN |= {("omnigen2", odd) for odd in ODD}
 """The trainers that look for a path by a pattern, or through `datasets`."""
 
 

@@ -14,7 +14,7 @@ BUILD = "build nowhere"
 REFINE = "refine {dataset} --out x --where x"
 TO_HUB = f"{BUILD} --out hf://datasets/USER/NAME --license mit"
 EXPORT = "export {trainer} --from nowhere"
-PATHS = ("blip3o", "diffsynth", "musubi", "omnigen2")
+PATHS = ("blip3o", "diffsynth", "diffsynth-flux2", "musubi", "musubi-flux2", "omnigen2")
 """Trainers that read image files, and have no option of their own."""
 
 REFUSED = {
