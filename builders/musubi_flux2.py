@@ -83,7 +83,8 @@ class MusubiFlux2Trainer(MusubiTrainer):
                 "    --local-dir models/FLUX.2-klein-base-4B\n"
                 "hf download $flux-klein-4B --include 'text_encoder/*' \\\n"
                 "    --local-dir models/FLUX.2-klein-4B\n"
-                "hf download Qwen/Qwen3-4B --include '*token*' 'merges.txt' 'vocab.json'\n"
+                "hf download Qwen/Qwen3-4B tokenizer_config.json vocab.json merges.txt "
+                "tokenizer.json\n"
                 'export VERSION=klein-base-4b VAE="$PWD/models/FLUX.2-dev/ae.safetensors"\n'
                 'export DIT="$PWD/models/FLUX.2-klein-base-4B/flux-2-klein-base-4b.safetensors"\n'
                 'text="$PWD/models/FLUX.2-klein-4B/text_encoder"\n'
