@@ -8,6 +8,7 @@ from typing import Any
 
 from mico_150k.core.columns import Column, ColumnType
 from mico_150k.core.configuration import Builder
+from mico_150k.core.plural import counted
 from mico_150k.core.trainer import (
     INSTALL_STEP,
     LAUNCH,
@@ -77,6 +78,8 @@ MARKS = 2
 """Begin and end of each picture and text."""
 BYTES_PER_TOKEN = 3
 """Of UTF-8: fewer than the tokenizer needs on English, so that the estimate is a high one."""
+GPUS = 8
+"""Those of upstream's script, and ours by default, with a worker each."""
 ENOUGH = 0.99
 """The share of rows that a setting must keep to be taken; BAGEL skips longer ones."""
 
@@ -132,10 +135,15 @@ class BagelTrainer(ShardTrainer):
     url = "https://github.com/ByteDance-Seed/Bagel"
     options = (
         Option(
-            "ranks", int, 0, "GPUs that train: each gets the same number of row groups.", minimum=0
+            "ranks", int, None,
+            f"GPUs that train: each gets the same number of row groups. The default is {GPUS}, or "
+            "fewer if there are fewer rows.", minimum=1,
         ),
-        Option("num_workers", int, 0, "Reader processes per GPU.", minimum=0, needs="ranks"),
-    )
+        Option(
+            "num_workers", int, None, "Reader processes per GPU; the default is 1.", minimum=1,
+            needs="ranks",
+        ),
+    )  # fmt: skip
     limits = (_too_long(BUDGETS[-1]),)
     skips = tuple(map(_too_long, BUDGETS[:-1]))
     settings = (
@@ -176,17 +184,29 @@ class BagelTrainer(ShardTrainer):
         ),
         (
             (
-                "Start the training with the folder of the published model. The defaults of "
-                "`GPUS` and `WORKERS` are below."
+                "Download the model. The training reads `llm_config.json`, `vit_config.json`, "
+                "`ae.safetensors`, `ema.safetensors` and the tokenizer's files. Nothing else is "
+                "downloaded later."
+            ),
+            (
+                "huggingface-cli download ByteDance-Seed/BAGEL-7B-MoT "
+                "--local-dir models/BAGEL-7B-MoT"
+            ),
+        ),
+        (
+            (
+                "Start the training with the folder of the model. The defaults of `GPUS` and "
+                "`WORKERS` are below. Logs and checkpoints go to `OUTPUT`, by default "
+                "`results/mico-150k-{token}` in the clone. Re-run the command to resume from the "
+                "last checkpoint."
             ),
             "MODEL=models/BAGEL-7B-MoT bash {root}/train.sh",
         ),
     )
 
-    def readers(self) -> Readers | None:
-        """Return the ranks and workers of the options."""
-        ranks, workers = self.chosen["ranks"], self.chosen["num_workers"]
-        return Readers(int(ranks or 0), int(workers or 0)) if ranks else None
+    def readers(self, most: int) -> Readers:
+        """Return the ranks and workers of the options, or as many as each get something to read."""
+        return _readers(self.chosen, most)
 
     def measure(self, rows: Iterable[Candidate]) -> dict[str, Any]:
         """Count the rows within each budget at each image size, and all rows."""
@@ -228,13 +248,15 @@ class BagelTrainer(ShardTrainer):
                 "sample, if there is one."
             ),
         ]
-        gpus, workers = _readers(exported)
+        groups = sum(exported.row_groups.values())
+        readers = _readers(exported.options, groups)
         is_said = bool(exported.options["ranks"])
         sharing = (
-            f"{len(exported.row_groups)} files with {sum(exported.row_groups.values())} row "
-            "groups. BAGEL gives each of `GPUS` × `WORKERS` readers the same number of row "
-            f"groups and never reads the rest. `train.sh` has {gpus} GPUs and {workers} workers "
-            "per GPU, " + ("from --ranks and --num-workers." if is_said else "by default.")
+            f"{counted(len(exported.row_groups), 'file')} with {counted(groups, 'row group')}. "
+            "BAGEL gives each of `GPUS` × `WORKERS` readers the same number of row groups and "
+            f"never reads the rest. `train.sh` has {counted(readers.ranks, 'GPU')} and "
+            f"{counted(readers.workers, 'worker')} per GPU, "
+            + ("from --ranks and --num-workers." if is_said else "by default.")
         )
         return ["\n".join(lines), sharing, *self.notes(exported)]
 
@@ -250,21 +272,16 @@ class BagelTrainer(ShardTrainer):
                 f"{budget.sample:,} tokens: BAGEL skips them."
             )
         groups = sum(exported.row_groups.values())
-        gpus, workers = _readers(exported)
-        rest = groups % (gpus * workers)
+        readers = _readers(exported.options, groups)
+        rest = groups % readers.count
         is_said = bool(exported.options["ranks"])
         # Where nobody said how many read, a few of very many are no news.
         if rest > (0 if is_said else (1 - ENOUGH) * groups):
-            lost = (
-                f"{groups} row groups are fewer than train.sh's {gpus} GPUs × {workers} workers: "
-                "it would not start"
-                if rest == groups
-                else f"{rest} of {groups} row groups are never read by {gpus * workers} readers"
-            )
-            how = "the same --ranks and --num-workers" if is_said else "--ranks and --num-workers"
+            with_the_same = " with the same --ranks and --num-workers" if is_said else ""
             found.append(
-                f"{lost}; `mico export bagel DATASET --out DIR` with {how} splits some, so that "
-                "each reader gets the same number."
+                f"{rest} of {groups} row groups are never read by {readers.count} readers; `mico "
+                f"export bagel DATASET --out DIR`{with_the_same} splits some, so that each reader "
+                "gets the same number."
             )
         return found
 
@@ -283,8 +300,10 @@ class BagelTrainer(ShardTrainer):
         launch = _LAUNCH
         for name in ("sample", "expected", "most"):
             launch = launch.replace(f"@{name}@", str(getattr(budget, name)))
-        for name, number in zip(("gpus", "workers"), _readers(exported), strict=True):
-            launch = launch.replace(f"@{name}@", str(number))
+        readers = _readers(exported.options, sum(exported.row_groups.values()))
+        launch = launch.replace("@gpus@", str(readers.ranks))
+        launch = launch.replace("@workers@", str(readers.workers))
+        launch = launch.replace("@token@", exported.token)
         return {
             PARQUET_INFO: json.dumps(info, indent=2, ensure_ascii=False) + "\n",
             "mico-150k.yaml": yaml,
@@ -292,9 +311,10 @@ class BagelTrainer(ShardTrainer):
         }
 
 
-def _readers(exported: Exported) -> tuple[int, int]:
-    """GPUs and workers for each, as the export was asked for."""
-    return exported.options["ranks"] or 8, exported.options["num_workers"] or 1
+def _readers(options: Mapping[str, Any], most: int) -> Readers:
+    """The readers that were asked for; by default no more than `most`, or some would wait."""
+    ranks = options["ranks"] or max(1, min(GPUS, most))
+    return Readers(ranks, options["num_workers"] or 1)
 
 
 def _fitting(exported: Exported) -> tuple[Transform, Budget]:
@@ -330,8 +350,9 @@ mico-150k:
 _LAUNCH = """\
 #!/usr/bin/env bash
 # Trains BAGEL on this export. BAGEL: the patched clone. MODEL: the folder of the published model.
-# GPUS: the number of GPUs. WORKERS: reader processes per GPU. WANDB_MODE=online sends
-# the log to wandb.ai. Other arguments go to the trainer; their paths are relative to the clone.
+# GPUS: the number of GPUs. WORKERS: reader processes per GPU. OUTPUT: the folder for logs and
+# checkpoints, results/mico-150k-@token@ in the clone by default. WANDB_MODE=online sends the log to
+# wandb.ai. Other arguments go to the trainer; their paths are relative to the clone.
 set -euo pipefail
 : "${BAGEL:?set BAGEL to a clone of ByteDance-Seed/Bagel, after mico patch bagel}"
 : "${MODEL:?set MODEL to the folder of BAGEL-7B-MoT}"
@@ -341,7 +362,14 @@ GPUS=${GPUS:-@gpus@}
 MODEL=$(cd "$MODEL" && pwd)
 offline=True
 if [ "${WANDB_MODE:-offline}" = online ]; then offline=False; fi
+if [ -n "${OUTPUT:-}" ]; then mkdir -p "$OUTPUT" && OUTPUT=$(realpath "$OUTPUT"); fi
 cd "$BAGEL"
+OUTPUT=${OUTPUT:-results/mico-150k-@token@}
+# The trainer resumes from the last of these by itself.
+for checkpoint in "$OUTPUT"/checkpoints/*/; do
+    if [ -d "$checkpoint" ]; then last=$checkpoint; fi
+done
+if [ -n "${last:-}" ]; then echo "resuming from ${last%/}" >&2; fi
 # torchrun puts the script's folder on Python's path, but the script imports from the clone.
 export PYTHONPATH="$PWD${PYTHONPATH:+:$PYTHONPATH}"
 torchrun --nnodes=1 --nproc_per_node="$GPUS" --master_port="${PORT:-29501}" \\
@@ -356,6 +384,9 @@ torchrun --nnodes=1 --nproc_per_node="$GPUS" --master_port="${PORT:-29501}" \\
     --resume-model-only True \\
     --finetune-from-ema True \\
     --num_shard "$GPUS" \\
+    --results_dir "$OUTPUT" \\
+    --checkpoint_dir "$OUTPUT/checkpoints" \\
+    --wandb_name "${OUTPUT##*/}" \\
     --wandb_offline "$offline" \\
     --log_every 1 \\
     --lr 2e-5 \\

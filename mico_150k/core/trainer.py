@@ -209,7 +209,7 @@ class Trainer(ABC):
     steps: ClassVar[Sequence[tuple[str, str]]]
     """What to do, in order: a sentence, and the shell commands for it, "" for none.
 
-    `{root}` stands for the export's folder.
+    `{root}` in a command stands for the export's folder, `{token}` in a sentence for its token.
     """
 
     def __init__(self, **options: object) -> None:
@@ -313,8 +313,12 @@ class ShardTrainer(Trainer):
 
     reads = "Parquet shards"
 
-    def readers(self) -> Readers | None:
-        """Return the readers that the options set; each then gets the same number of row groups."""
+    def readers(self, most: int) -> Readers | None:
+        """Return the readers, each of which then gets the same number of row groups.
+
+        `most` are the rows, or in place the row groups: more readers would get nothing.
+        """
+        del most
         return None
 
 

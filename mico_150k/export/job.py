@@ -119,8 +119,19 @@ class ExportJob:
 
     @property
     def readers(self) -> Readers | None:
-        """Who reads its row groups at once, where the trainer's options tell."""
-        return self.trainer.readers() if isinstance(self.trainer, ShardTrainer) else None
+        """Who reads its row groups at once, where the trainer tells."""
+        if not isinstance(self.trainer, ShardTrainer):
+            return None
+        if not self.in_place:
+            return self.trainer.readers(self.fitted.index.num_rows)
+        return self.trainer.readers(sum(file["row_groups"] for file in self.shard_files.values()))
+
+    @property
+    def shard_files(self) -> dict[str, Any]:
+        """The manifest's records of the configuration's files, of the split that is exported."""
+        records = self.dataset.manifest["configs"][self.trainer.name]
+        names = (Path(name).name for name in self.dataset.files(self.trainer.name))
+        return {name: records[name] for name in names}
 
     def shards(self) -> Iterator[ChosenShard]:
         """The shards that hold rows to export, in order."""

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import closing
 from itertools import filterfalse
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -53,7 +52,7 @@ class ShardsExport:
         if readers is None:
             return
         if job.in_place:
-            there = sum(file["row_groups"] for file in self._records().values())
+            there = sum(file["row_groups"] for file in job.shard_files.values())
             what, way_out = "row groups", "Split them in a copy with --out DIR, or use"
         else:
             there = job.fitted.index.num_rows
@@ -83,7 +82,7 @@ class ShardsExport:
         """Say what is there, in place; else link or write the shards with the chosen rows."""
         job = self._job
         if job.in_place:
-            counts = {name: file["row_groups"] for name, file in self._records().items()}
+            counts = {name: file["row_groups"] for name, file in job.shard_files.items()}
             return job.exported(row_groups=counts)
         rows = job.fitted.index.num_rows
         groups: dict[str, list[int]] = {}
@@ -105,13 +104,6 @@ class ShardsExport:
         return job.exported(
             row_groups={name: len(cuts) for name, cuts in wanted.items()}, files=list(wanted)
         )
-
-    def _records(self) -> dict[str, Any]:
-        """The manifest's records of the configuration's files, of the split that is exported."""
-        config = self._job.trainer.name
-        records = self._job.dataset.manifest["configs"][config]
-        names = (Path(name).name for name in self._job.dataset.files(config))
-        return {name: records[name] for name in names}
 
     def _part(self, shard: ChosenShard) -> Path:
         return self._job.folder.part(f"{shard_name(shard.number)}.json")

@@ -25,7 +25,10 @@ def render_start(trainer: Trainer, exported: Exported) -> str:
             if remark.name in exported.remarks
         ],
         steps=[
-            (text, _ROOT.sub(lambda place: shlex.quote(exported.root + place[1]), commands))
+            (
+                text.replace("{token}", exported.token),
+                _ROOT.sub(lambda place: shlex.quote(exported.root + place[1]), commands),
+            )
             for text, commands in trainer.steps
         ],
         tables=trainer.tables(exported),

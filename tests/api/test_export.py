@@ -136,6 +136,8 @@ def test_progress_and_the_forecast_are_told(dataset: Path, tmp_path: Path) -> No
         ("dimoo", {}, "mico pretokenize .* --vq .*mico export dimoo .* --format images"),
         ("bagel", {"ranks": True}, "ranks=True is not of type int"),
         ("bagel", {"num_workers": 2}, "num_workers needs ranks"),
+        ("bagel", {"ranks": 0}, "ranks=0 must be at least 1"),
+        ("bagel", {"ranks": 8, "num_workers": 0}, "num_workers=0 must be at least 1"),
         ("bagel", {"images": "x"}, "from Parquet: --images does not apply"),
         ("bagel", {"over_limit": "keep"}, "over_limit='keep' must be drop or error or truncate"),
         ("bagel", {"sample": 0}, "sample=0 must be at least 1"),
@@ -163,9 +165,9 @@ def test_only_a_trainer_that_reads_parquet_is_exported_in_place(dataset: Path) -
 @pytest.mark.parametrize(
     "options",
     [
-        {"ranks": "$(touch mine)", "num_workers": 0},
-        {"ranks": -1, "num_workers": 0},
-        {"ranks": 1, "num_workers": 0, "more": 1},
+        {"ranks": "$(touch mine)", "num_workers": 1},
+        {"ranks": -1, "num_workers": 1},
+        {"ranks": 1, "num_workers": 1, "more": 1},
         {"ranks": 1},
         None,
         [1],

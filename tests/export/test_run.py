@@ -244,7 +244,7 @@ def test_readers_in_place_that_would_starve_are_refused_and_a_remainder_is_told(
 
 
 def test_row_groups_that_the_launch_script_would_leave_over_are_told_without_being_asked() -> None:
-    identity = {"options": {"ranks": 0, "num_workers": 0}}
+    identity = {"options": {"ranks": None, "num_workers": None}}
     measured = {"rows": 1, "kept": [[1, 1, 1]] * 3}
 
     def notes(groups: int) -> list[str]:
@@ -254,9 +254,7 @@ def test_row_groups_that_the_launch_script_would_leave_over_are_told_without_bei
         )  # fmt: skip
         return [note.partition(";")[0] for note in TRAINERS["bagel"].notes(exported)]
 
-    assert notes(2) == [
-        "2 row groups are fewer than train.sh's 8 GPUs × 1 workers: it would not start"
-    ]
+    assert notes(2) == []  # for two GPUs
     assert notes(13) == ["5 of 13 row groups are never read by 8 readers"]
     assert notes(16) == notes(8007) == []
 
@@ -268,7 +266,7 @@ def row_groups(folder: Path) -> Iterable[Any]:
 
 
 def test_bagel_elsewhere_links_whole_shards(sharded: Path, tmp_path: Path) -> None:
-    export("bagel", sharded, tmp_path / "bagel")
+    export("bagel", sharded, tmp_path / "bagel", ranks=1)
     check_bagel(tmp_path / "bagel")
     for path in (sharded / "bagel").glob("*.parquet"):
         assert path.samefile(tmp_path / "bagel" / path.name)
@@ -293,6 +291,32 @@ def all_rows(folder: Path) -> list[dict[str, Any]]:
     return [
         row for path in sorted(folder.glob("*.parquet")) for row in pq.read_table(path).to_pylist()
     ]
+
+
+@pytest.mark.parametrize(("rows", "gpus"), [(25, 8), (9, 8), (5, 5), (1, 1)])
+def test_without_options_every_gpu_of_the_launch_script_reads_as_much(
+    sharded: Path, tmp_path: Path, rows: int, gpus: int
+) -> None:
+    folder = tmp_path / "bagel"
+    exported = export("bagel", sharded, folder, selection=Selection(limit=rows))
+    groups = check_bagel(folder)
+    assert len(groups) % gpus == 0
+    assert sum(groups) == rows
+    assert f"GPUS=${{GPUS:-{gpus}}}" in (folder / "train.sh").read_text()
+    assert not TRAINERS["bagel"].notes(exported)
+
+
+def test_in_place_the_launch_script_has_no_more_gpus_than_there_are_row_groups(
+    samples: list[Case], tmp_path: Path
+) -> None:
+    source = write_release(tmp_path / "release", samples[:5])
+    dataset = tmp_path / "mico-150k"
+    Build.prepare(open_source(str(source)), dataset, BuildOptions()).run()
+    groups = len(list(row_groups(dataset / "bagel")))
+    assert groups < 8
+    exported = export("bagel", dataset, None)
+    assert f"GPUS=${{GPUS:-{groups}}}" in (dataset / "bagel" / "train.sh").read_text()
+    assert not TRAINERS["bagel"].notes(exported)
 
 
 def test_more_readers_than_rows_are_refused(sharded: Path, tmp_path: Path) -> None:
@@ -591,7 +615,9 @@ def test_a_disk_that_fills_up_is_said_and_the_same_command_goes_on_to_the_same_b
     sharded: Path, tmp_path: Path, trainer: str, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "out"
-    how = {"selection": Selection(where="num_inputs <= 3")}  # no shard of bagel's is a link
+    how: dict[str, Any] = {"selection": Selection(where="num_inputs <= 3")}  # no shard is a link
+    if trainer == "bagel":
+        how["ranks"] = 1  # nor is one written twice
     export(trainer, sharded, folder, **how)
     whole = contents(folder)
     shutil.rmtree(folder)
