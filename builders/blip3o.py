@@ -84,6 +84,15 @@ class Blip3oTrainer(PathTrainer):
             "which are padding if lengths differ",
         ),
         Setting(
+            "--torch_compile", "not set",
+            "the same script has True; left out here, because no run of ours had it: append "
+            "`--torch_compile True --torch_compile_backend inductor` for it",
+        ),
+        Setting(
+            "--group_by_modality_length", "not set",
+            "the same script has True, without any effect: blip3o_trainer.py sets no sampler",
+        ),
+        Setting(
             "--use_und_image_vae_as_noise", "False",
             "if it is True, blip3o_qwen.py asserts exactly one input",
         ),
@@ -94,11 +103,18 @@ class Blip3oTrainer(PathTrainer):
     )  # fmt: skip
     steps = (
         (
-            "Install the trainer in an environment of its own with Python 3.11:",
+            (
+                "Install the trainer in an environment of its own with Python 3.11. torch comes "
+                "first, because `flash_attn` imports it while it is built. `diffusers` 0.34.0 "
+                "imports with that torch, newer ones may not:"
+            ),
             (
                 'export BLIP3O="$PWD/BLIP3o"\n'
                 'git clone -b BLIP3o-NEXT-edit https://github.com/JiuhaiChen/BLIP3o "$BLIP3O"\n'
-                'pip install -r "$BLIP3O/requirements.txt" -e "$BLIP3O"'
+                "pip install torch==2.3.0 torchvision==0.18.0 numpy==1.26.1 packaging ninja wheel "
+                "setuptools\n"
+                'pip install --no-build-isolation -r "$BLIP3O/requirements.txt" diffusers==0.34.0 '
+                '-e "$BLIP3O"'
             ),
         ),
         INSTALL_STEP,
@@ -106,7 +122,29 @@ class Blip3oTrainer(PathTrainer):
             "Patch the trainer's clone to read these files (`--dry-run` shows the changes):",
             'mico patch blip3o "$BLIP3O"',
         ),
-        ("Start the training on `GPUS` GPUs:", "GPUS=8 bash {root}/train.sh"),
+        (
+            (
+                "Download the models. The code loads `csuhan/TA-Tok` as soon as it is imported, "
+                "then the configuration of SigLIP 2. Nothing else is downloaded later, so a node "
+                "without internet can train with `HF_HUB_OFFLINE=1` if it shares this cache. "
+                "`MODEL` and `DIFFUSION` choose others, as folders or names on the Hub."
+            ),
+            (
+                "huggingface-cli download BLIP3o/BLIP3o-NEXT-SFT-3B\n"
+                "huggingface-cli download Efficient-Large-Model/SANA1.5_1.6B_1024px_diffusers \\\n"
+                "    --include 'transformer/*' 'vae/*' 'scheduler/*'\n"
+                "huggingface-cli download csuhan/TA-Tok ta_tok.pth\n"
+                "huggingface-cli download google/siglip2-so400m-patch14-384 config.json"
+            ),
+        ),
+        (
+            (
+                "Start the training on `GPUS` GPUs. Logs and checkpoints go to `OUTPUT`, by "
+                "default `output/mico-150k-{token}` in the clone. Re-run the command to resume "
+                "from the last checkpoint."
+            ),
+            "GPUS=8 bash {root}/train.sh",
+        ),
     )
 
     def record(self, inputs: list[str], output: str, instruction: str) -> dict[str, Any]:
@@ -115,14 +153,14 @@ class Blip3oTrainer(PathTrainer):
 
     def files(self, exported: Exported) -> Mapping[str, str]:
         """The launch script."""
-        del exported
-        return {LAUNCH: _LAUNCH}
+        return {LAUNCH: _LAUNCH.replace("@token@", exported.token)}
 
 
 _LAUNCH = """\
 #!/usr/bin/env bash
 # Trains BLIP3o-Next on this export. BLIP3O: the patched clone. GPUS: the number of GPUs.
-# MODEL, DIFFUSION: the models, as folders or names on the Hub. WANDB_MODE=online sends the log to
+# MODEL, DIFFUSION: the models, as folders or names on the Hub. OUTPUT: the folder for logs and
+# checkpoints, output/mico-150k-@token@ in the clone by default. WANDB_MODE=online sends the log to
 # wandb.ai. Other arguments go to the trainer; their paths are relative to the clone.
 set -euo pipefail
 : "${BLIP3O:?set BLIP3O to a clone of branch BLIP3o-NEXT-edit, after mico patch blip3o}"
@@ -136,6 +174,10 @@ if [ -e "$MODEL" ]; then MODEL=$(realpath "$MODEL"); fi
 if [ -e "$DIFFUSION" ]; then DIFFUSION=$(realpath "$DIFFUSION"); fi
 if [ -n "${OUTPUT:-}" ]; then mkdir -p "$OUTPUT" && OUTPUT=$(realpath "$OUTPUT"); fi
 cd "$BLIP3O"
+OUTPUT=${OUTPUT:-output/mico-150k-@token@}
+# The trainer resumes from the one with most steps by itself.
+last=$(ls -d "$OUTPUT"/checkpoint-*/ 2>/dev/null | sort -V | tail -n 1 || true)
+if [ -n "$last" ]; then echo "resuming from ${last%/}" >&2; fi
 # torchrun puts the script's folder on Python's path, but the script imports from the clone.
 export PYTHONPATH="$PWD${PYTHONPATH:+:$PYTHONPATH}"
 torchrun --nproc_per_node="$GPUS" --nnodes=1 --master_port="${PORT:-16556}" \\
@@ -156,8 +198,8 @@ torchrun --nproc_per_node="$GPUS" --nnodes=1 --master_port="${PORT:-16556}" \\
     --image_aspect_ratio square \\
     --mm_patch_merge_type flat \\
     --bf16 True \\
-    --run_name "${NAME:-mico-150k}" \\
-    --output_dir "${OUTPUT:-output/mico-150k}" \\
+    --run_name "${NAME:-${OUTPUT##*/}}" \\
+    --output_dir "$OUTPUT" \\
     --num_train_epochs 1 \\
     --per_device_train_batch_size 1 \\
     --gradient_accumulation_steps "${ACCUMULATION:-$(((95 + GPUS) / GPUS))}" \\
