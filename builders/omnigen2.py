@@ -96,13 +96,20 @@ class OmniGen2Trainer(PathTrainer):
             "train.lr_scheduler, train.warmup_t", "constant, 500 steps of warmup", "the same file"
         ),
         Setting("train.adam_weight_decay, train.max_grad_norm", "0.01, 1", "the same file"),
-        Setting("data.ref_img_dropout_prob", "0.5", "the same file"),
+        Setting(
+            "data.prompt_dropout_prob", "0.0001",
+            "the same file; only a row that loses its instruction may lose its inputs, too "
+            "(data.ref_img_dropout_prob, 0.5)",
+        ),
         Setting("train.max_train_steps", "4000", "the same file"),
         Setting("train.batch_size", "2", "the same file"),
         Setting(
             "train.global_batch_size", "16, or as close as GPUS allows",
             "the same file; it must be batch_size × gradient_accumulation_steps × GPUs, and "
             "train.sh sets gradient_accumulation_steps accordingly",
+        ),
+        Setting(
+            "logger.checkpointing_steps, resume_from_checkpoint", "1000, latest", "the same file"
         ),
         Setting(
             "data.max_input_pixels", str(list(MAX_INPUT_PIXELS)),
@@ -118,19 +125,39 @@ class OmniGen2Trainer(PathTrainer):
         (
             (
                 "Install the trainer in an environment of its own with Python 3.11. It needs "
-                "three packages that it does not list:"
+                "four packages that it does not list:"
             ),
             (
                 'export OMNIGEN2="$PWD/OmniGen2"\n'
                 'git clone https://github.com/VectorSpaceLab/OmniGen2 "$OMNIGEN2"\n'
-                'pip install -r "$OMNIGEN2/requirements.txt" datasets peft tensorboard'
+                'pip install -r "$OMNIGEN2/requirements.txt" "datasets>=3" peft tensorboard \\\n'
+                "    torchdiffeq"
+            ),
+        ),
+        (
+            (
+                "Download the models. The VAE is in a gated repository: accept its terms at "
+                "https://huggingface.co/black-forest-labs/FLUX.1-dev and log in. Nothing else is "
+                "downloaded later, so a node without internet can train with `HF_HUB_OFFLINE=1` "
+                "if it shares this cache. `MODEL`, `TEXT_ENCODER` and `VAE` choose others, as "
+                "folders or names on the Hub."
+            ),
+            (
+                "huggingface-cli login\n"
+                "huggingface-cli download black-forest-labs/FLUX.1-dev --include 'vae/*'\n"
+                "huggingface-cli download OmniGen2/OmniGen2 --include 'transformer/*'\n"
+                "huggingface-cli download Qwen/Qwen2.5-VL-3B-Instruct"
             ),
         ),
         (
             (
                 "Start the training on `GPUS` GPUs. The loader reads these files without "
                 "changes. `train.sh` adds the pixels of a fifth input to its options, so `mico "
-                "patch omnigen2` is not needed."
+                "patch omnigen2` is not needed. Append options of `options/ft.yml` to change "
+                "them, such as `train.learning_rate=1e-6`; `+` adds one that is not there, such "
+                "as `+train.lora_ft=true`. Logs and checkpoints go to `OUTPUT`, by default "
+                "`experiments/mico-150k-{token}` in the clone. Re-run the command to resume from "
+                "the last checkpoint."
             ),
             "GPUS=8 bash {root}/train.sh",
         ),
@@ -154,6 +181,7 @@ class OmniGen2Trainer(PathTrainer):
         # JSON's strings are YAML's, whatever is in the path.
         path = json.dumps(f"{exported.root}/{self.records}", ensure_ascii=False)
         launch = _LAUNCH.replace("@max_input_pixels@", str(list(MAX_INPUT_PIXELS)))
+        launch = launch.replace("@token@", exported.token)
         return {"omnigen2-mico.yml": _DATA.format(path=path), LAUNCH: launch}
 
 
@@ -167,25 +195,69 @@ data:
 
 _LAUNCH = """\
 #!/usr/bin/env bash
-# Trains OmniGen2 on this export. OMNIGEN2: a clone. GPUS: the number of GPUs.
-# WANDB_MODE=online sends the log to wandb.ai. Other arguments go to the trainer.
+# Trains OmniGen2 on this export. OMNIGEN2: a clone. GPUS: the number of GPUs. MODEL, TEXT_ENCODER,
+# VAE: the models, as folders or names on the Hub. OUTPUT: the folder for logs and checkpoints,
+# experiments/mico-150k-@token@ in the clone by default. WANDB_MODE=online sends the log to
+# wandb.ai. Arguments such as train.learning_rate=1e-6 change options/ft.yml, and with a + before
+# them add to it; others go to the trainer.
 set -euo pipefail
 : "${OMNIGEN2:?set OMNIGEN2 to a clone of VectorSpaceLab/OmniGen2}"
 MICO_150K_DATA=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 export MICO_150K_DATA GPUS="${GPUS:-8}" WANDB_MODE="${WANDB_MODE:-offline}"
+# Paths become absolute before the working folder changes to the clone.
+for name in MODEL TEXT_ENCODER VAE; do
+    if [ -e "${!name:-}" ]; then export "$name=$(realpath "${!name}")"; fi
+done
+if [ -n "${OUTPUT:-}" ]; then mkdir -p "$OUTPUT" && OUTPUT=$(realpath "$OUTPUT"); fi
 cd "$OMNIGEN2"
+OUTPUT=${OUTPUT:-experiments/mico-150k-@token@}
+export OUTPUT
+overrides=() others=() previous=''
+for argument in "$@"; do
+    # A value of one of the trainer's own arguments is no override, whatever it holds.
+    if [[ $argument == -* || $argument != *=* || $previous == -* ]]; then
+        others+=("$argument")
+    else
+        overrides+=("$argument")
+    fi
+    if [[ $argument == *=* ]]; then previous=''; else previous=$argument; fi
+done
 # Upstream's options with this data, pixels for a fifth input, and a batch that fits the GPUs.
-python - options/ft.yml options/mico-150k.yml <<'PYTHON'
+python - options/ft.yml "$OUTPUT/options/mico-150k.yml" "${overrides[@]}" <<'PYTHON'
 import os, sys, yaml
-options = yaml.safe_load(open(sys.argv[1]))
-options["name"] = "mico-150k"
+from pathlib import Path
+source, target, *overrides = sys.argv[1:]
+options = yaml.safe_load(open(source))
+output = Path(os.environ["OUTPUT"])
+# The trainer's folder is its `experiments`, joined with the name: an absolute one replaces it.
+options["name"] = str(output) if output.is_absolute() else output.name
 options["data"]["data_path"] = os.environ["MICO_150K_DATA"] + "/omnigen2-mico.yml"
 options["data"]["max_input_pixels"] = @max_input_pixels@
+for variable, key in {
+    "MODEL": "pretrained_model_path",
+    "TEXT_ENCODER": "pretrained_text_encoder_model_name_or_path",
+    "VAE": "pretrained_vae_model_name_or_path",
+}.items():
+    if os.environ.get(variable):
+        options["model"][key] = os.environ[variable]
+for override in overrides:
+    key, _, value = override.removeprefix("+").partition("=")
+    *groups, name = key.split(".")
+    place = options
+    for group in groups:
+        place = place.get(group) if isinstance(place, dict) else None
+    if not isinstance(place, dict) or not override.startswith("+") and name not in place:
+        sys.exit(f"{source} has no {key}; +{key}={value} would add it to a group that is there")
+    place[name] = yaml.safe_load(value)
 train, gpus = options["train"], int(os.environ["GPUS"])
 at_once = train["batch_size"] * gpus
 train["gradient_accumulation_steps"] = max(1, train["global_batch_size"] // at_once)
 train["global_batch_size"] = train["gradient_accumulation_steps"] * at_once
-yaml.safe_dump(options, open(sys.argv[2], "w"), sort_keys=False)
+found = sorted(output.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))
+if found and options.get("resume_from_checkpoint") == "latest":
+    print("resuming from", found[-1], file=sys.stderr)
+Path(target).parent.mkdir(parents=True, exist_ok=True)
+yaml.safe_dump(options, open(target, "w"), sort_keys=False)
 PYTHON
 accelerate launch \\
     --num_machines=1 \\
@@ -201,5 +273,5 @@ accelerate launch \\
     --fsdp_use_orig_params True \\
     --fsdp_cpu_ram_efficient_loading false \\
     --fsdp_sync_module_states True \\
-    train.py --config options/mico-150k.yml "$@"
+    train.py --config "$OUTPUT/options/mico-150k.yml" "${others[@]}"
 """

@@ -165,6 +165,7 @@ if __name__ == "__main__":
 }
 
 _OPTIONS = """\
+name: ft
 data:
   data_path: data_configs/train/example/mix.yml
   max_output_pixels: 1048576 # 1024 * 1024
@@ -176,6 +177,12 @@ train:
   batch_size: 2
   gradient_accumulation_steps: 1
   learning_rate: !!float 8e-7
+  warmup_lr_init: 1e-18
+model:
+  pretrained_vae_model_name_or_path: black-forest-labs/FLUX.1-dev
+  pretrained_text_encoder_model_name_or_path: Qwen/Qwen2.5-VL-3B-Instruct
+  pretrained_model_path: OmniGen2/OmniGen2
+resume_from_checkpoint: latest
 """  # noqa: E501 - the clone's own line
 OMNIGEN2 = {
     "options/ft.yml": _OPTIONS,
@@ -232,7 +239,7 @@ def launch(script: Path, folder: Path, *arguments: str, **environment: str) -> d
     )  # fmt: skip
     assert not done.returncode, done.stderr
     told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return told
+    return {**told, "said": done.stderr}
 
 
 def contents(folder: Path) -> dict[str, bytes]:
