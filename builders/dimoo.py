@@ -90,7 +90,6 @@ class _Dimoo(Trainer):
         Setting("--warmup_epochs", "0.001", "the same script"),
         Setting("--wd", "0.1", "the same script"),
         Setting("--clip_grad", "4", "the same script"),
-        Setting("--dropout", "0.05", "the same script"),
         Setting("--batch_size", "2", "the same script"),
         Setting("--epochs", "2", "the same script"),
         Setting(
@@ -99,16 +98,20 @@ class _Dimoo(Trainer):
             "records, and an incomplete step at the end of the file is dropped",
         ),
         Setting(
-            "--max_seq_len", "5120",
-            "MICo's guide; the trainer stores it but never reads it: lengths are fixed when "
-            "images are pre-tokenized",
+            "--save_iteration_interval, --ckpt_max_keep", "1000, 2",
+            "the same script, and the trainer's default: at its first optimizer step already, it "
+            "writes a checkpoint, about 80 GB of an 8B model with the optimizer's state, and it "
+            "keeps two",
         ),
     )  # fmt: skip
 
 
 _CLONE_STEPS = (
     (
-        "Install the trainer in an environment of its own with Python 3.10:",
+        (
+            "Install the trainer in an environment of its own with Python 3.10. Keep its "
+            "`transformers` 4.46.2: with 4.51.3, loading the model fails."
+        ),
         (
             'export DIMOO="$PWD/Lumina-DiMOO"\n'
             'git clone https://github.com/Alpha-VLLM/Lumina-DiMOO "$DIMOO"\n'
@@ -121,7 +124,23 @@ _CLONE_STEPS = (
         'mico patch dimoo "$DIMOO"',
     ),
 )
-_START_STEP = ("Start the training on `GPUS` GPUs:", "GPUS=8 bash {root}/train.sh")
+_LAST_STEPS = (
+    (
+        (
+            "Download the model. Nothing else is downloaded later, so a node without internet can "
+            "train with `HF_HUB_OFFLINE=1` if it shares this cache. `MODEL` may be a folder, too."
+        ),
+        "huggingface-cli download Alpha-VLLM/Lumina-DiMOO",
+    ),
+    (
+        (
+            "Start the training on `GPUS` GPUs. Logs and checkpoints go to `OUTPUT`, by default "
+            "`output/mico-150k-{token}` in the clone. The trainer does not resume by itself: "
+            "`train.sh` stops if `OUTPUT` holds a checkpoint, and says how to resume from it."
+        ),
+        "GPUS=8 bash {root}/train.sh",
+    ),
+)
 
 
 def _limits_of_codes(rules: DimooRecords) -> tuple[Limit, ...]:
@@ -161,7 +180,7 @@ class _DimooCodes(_Dimoo, CodesTrainer):
             "they are estimated as a third of the bytes, which is too many.", metavar="FOLDER|ID",
         ),
     )  # fmt: skip
-    steps = (*_CLONE_STEPS, _START_STEP)
+    steps = (*_CLONE_STEPS, *_LAST_STEPS)
 
     def __init__(self, **options: object) -> None:
         """By default, codes have the sizes that `mico pretokenize` gives them by default."""
@@ -213,7 +232,8 @@ class _DimooCodes(_Dimoo, CodesTrainer):
     def files(self, exported: Exported) -> Mapping[str, str]:
         """The launch script, and what `--data_config` takes."""
         records = json.dumps(f"{exported.root}/{self.records}", ensure_ascii=False)
-        return {LAUNCH: _launch("", "export again"), "data.yaml": _CONFIG.format(records=records)}
+        launch = _launch(exported, "", "export again")
+        return {LAUNCH: launch, "data.yaml": _CONFIG.format(records=records)}
 
     def tables(self, exported: Exported) -> Sequence[str]:
         """Return how the codes were made; the values are foreign, so only plain words are shown."""
@@ -271,7 +291,7 @@ class DimooTrainer(_Dimoo, PathTrainer):
                 "> {root}/codes/data.yaml"
             ),
         ),
-        _START_STEP,
+        *_LAST_STEPS,
     )
 
     def record(self, inputs: list[str], output: str, instruction: str) -> dict[str, Any]:
@@ -280,8 +300,7 @@ class DimooTrainer(_Dimoo, PathTrainer):
 
     def files(self, exported: Exported) -> Mapping[str, str]:
         """The launch script."""
-        del exported
-        return {LAUNCH: _launch("/codes", "pre-tokenize first, as START.md says")}
+        return {LAUNCH: _launch(exported, "/codes", "pre-tokenize first, as START.md says")}
 
 
 NO_CODES = "no codes"
@@ -292,38 +311,74 @@ _TOLD = {
 }
 _PLAIN = re.compile(r"[\w:,]{1,99}", re.ASCII)
 _CONFIG = """\
-# For Lumina-DiMOO's train.sh. With --cache_ann_on_disk, remove ./xllmx_data_cache whenever
-# the records have changed: the cache depends only on this file's path.
+# For --data_config. With --cache_ann_on_disk, the trainer keeps a copy of the records by this
+# file's path, in xllmx_data_cache, and never updates it; train.sh removes that copy first.
 META:
 - path: {records}
 """
 
 
-def _launch(folder: str, way_out: str) -> str:
+def _launch(exported: Exported, folder: str, way_out: str) -> str:
     """The launch script; `folder` is where codes lie in an export."""
-    return _LAUNCH.replace("@FOLDER@", folder).replace("@WAY_OUT@", way_out)
+    launch = _LAUNCH.replace("@FOLDER@", folder).replace("@WAY_OUT@", way_out)
+    return launch.replace("@token@", exported.token).replace("@records@", str(exported.rows))
 
 
 _LAUNCH = """\
 #!/usr/bin/env bash
 # Trains Lumina-DiMOO on this export. DIMOO: the patched clone. GPUS: the number of GPUs.
-# MODEL: the model, a folder or a name on the Hub. CODES: another folder with data.yaml. Other
+# MODEL: the model, a folder or a name on the Hub. CODES: another folder with data.yaml. OUTPUT: the
+# folder for logs and checkpoints, output/mico-150k-@token@ in the clone by default. Other
 # arguments go to the trainer; their paths are relative to the clone.
 set -euo pipefail
 : "${DIMOO:?set DIMOO to a clone of Lumina-DiMOO, after mico patch dimoo}"
 MICO_150K_DATA=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+records=${CODES:+unknown}
 CODES=${CODES:-$MICO_150K_DATA@FOLDER@}
 [ -f "$CODES/data.yaml" ] || { echo "no $CODES/data.yaml: @WAY_OUT@" >&2; exit 1; }
 # Paths become absolute before the working folder changes to the clone.
 CODES=$(realpath "$CODES")
 MODEL=${MODEL:-Alpha-VLLM/Lumina-DiMOO}
 if [ -e "$MODEL" ]; then MODEL=$(realpath "$MODEL"); fi
+GPUS=${GPUS:-8}
+batch=2 accumulation=4 resumed='' previous=''
+for argument in "$@"; do
+    case $argument in
+    --*=*) option=${argument%%=*} value=${argument#*=} ;;
+    *) option=$previous value=$argument ;;
+    esac
+    case $option in
+    --batch_size) batch=$value ;;
+    --accum_iter) accumulation=$value ;;
+    --resume_path) resumed=$value ;;
+    esac
+    previous=$argument
+done
+# With fewer records than one optimizer step, the trainer loads the model and then divides by zero.
+step=$((batch * GPUS * accumulation))
+if [ "${records:=@records@}" != unknown ] && [ "$records" -lt "$step" ]; then
+    echo "$records records are fewer than one optimizer step, which takes" \\
+        "$batch (--batch_size) × $GPUS (GPUS) × $accumulation (--accum_iter) = $step:" \\
+        "use fewer GPUs, or append smaller values for --batch_size and --accum_iter." >&2
+    exit 1
+fi
 if [ -n "${OUTPUT:-}" ]; then mkdir -p "$OUTPUT" && OUTPUT=$(realpath "$OUTPUT"); fi
 cd "$DIMOO"
-# The trainer caches the records by the name of data.yaml, and would never update them.
-rm -rf xllmx_data_cache
-mkdir -p "${OUTPUT:-output/mico-150k}"
-torchrun --nproc_per_node="${GPUS:-8}" --nnodes=1 --master_port="${PORT:-16558}" \\
+OUTPUT=${OUTPUT:-output/mico-150k-@token@}
+# The trainer never resumes by itself. It would start over, and keep old checkpoints, not new ones.
+last=$(ls -td "$OUTPUT"/epoch*/ 2>/dev/null | head -n 1 || true)
+if [ -n "$resumed" ]; then
+    echo "resuming from $resumed" >&2
+elif [ -n "$last" ]; then
+    echo "$OUTPUT holds a checkpoint. To resume from it, append --resume_path '${last%/}', or" \\
+        "set OUTPUT to another folder." >&2
+    exit 1
+fi
+# The trainer caches the records by the path of data.yaml, and would never update them. Others in
+# this folder may be those of a running training.
+rm -rf "xllmx_data_cache/$(printf %s "$CODES/data.yaml" | tr '/\\\\.?!' '-----')"
+mkdir -p "$OUTPUT"
+torchrun --nproc_per_node="$GPUS" --nnodes=1 --master_port="${PORT:-16558}" \\
     train/train.py \\
     --batch_size 2 \\
     --accum_iter 4 \\
@@ -336,10 +391,8 @@ torchrun --nproc_per_node="${GPUS:-8}" --nnodes=1 --master_port="${PORT:-16558}"
     --data_config "$CODES/data.yaml" \\
     --cache_ann_on_disk \\
     --num_workers 16 \\
-    --output_dir "${OUTPUT:-output/mico-150k}" \\
+    --output_dir "$OUTPUT" \\
     --save_iteration_interval 1000 \\
-    --max_seq_len 5120 \\
-    --dropout 0.05 \\
     --init_from "$MODEL" \\
     "$@"
 """
