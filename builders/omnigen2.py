@@ -121,6 +121,15 @@ class OmniGen2Trainer(PathTrainer):
             "ours: upstream logs to wandb.ai by default; set WANDB_MODE=online for that",
         ),
     )  # fmt: skip
+    facts = (
+        "The memory that a GPU needs was not measured. `train.sh` assumes 8 GPUs.",
+        (
+            "Every 1,000 steps (`logger.checkpointing_steps`), the trainer writes a checkpoint: "
+            "about 50 GB, because the model and the optimizer's two states have 4 bytes for each "
+            "of 4 billion parameters. It deletes none unless `logger.checkpoints_total_limit` is "
+            "set."
+        ),
+    )
     steps = (
         (
             (
@@ -154,8 +163,8 @@ class OmniGen2Trainer(PathTrainer):
                 "Start the training on `GPUS` GPUs. The loader reads these files without "
                 "changes. `train.sh` adds the pixels of a fifth input to its options, so `mico "
                 "patch omnigen2` is not needed. Append options of `options/ft.yml` to change "
-                "them, such as `train.learning_rate=1e-6`; `+` adds one that is not there, such "
-                "as `+train.lora_ft=true`. Logs and checkpoints go to `OUTPUT`, by default "
+                "them, such as `train.learning_rate=1e-6`; with a `+` before it, an argument adds "
+                "an option. Logs and checkpoints go to `OUTPUT`, by default "
                 "`experiments/mico-150k-{token}` in the clone. Re-run the command to resume from "
                 "the last checkpoint."
             ),
@@ -214,7 +223,7 @@ OUTPUT=${OUTPUT:-experiments/mico-150k-@token@}
 export OUTPUT
 overrides=() others=() previous=''
 for argument in "$@"; do
-    # A value of one of the trainer's own arguments is no override, whatever it holds.
+    # The value of one of the trainer's own arguments is its own, whatever it holds.
     if [[ $argument == -* || $argument != *=* || $previous == -* ]]; then
         others+=("$argument")
     else

@@ -206,6 +206,8 @@ class Trainer(ABC):
     """What is counted and told, and leaves nothing out."""
     settings: ClassVar[Sequence[Setting]] = ()
     """The hyper-parameters of the launch script."""
+    facts: ClassVar[Sequence[str]] = ()
+    """What people should know before they train, in Markdown, such as memory, disk and losses."""
     steps: ClassVar[Sequence[tuple[str, str]]]
     """What to do, in order: a sentence, and the shell commands for it, "" for none.
 

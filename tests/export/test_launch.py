@@ -315,3 +315,10 @@ def test_start_installs_what_the_trainer_does_not_list(
 def test_no_table_of_settings_has_what_nothing_reads(name: str) -> None:
     for trainer in TRAINERS.values():
         assert not [setting for setting in trainer.settings if name in setting.name]
+
+
+def test_start_says_what_to_know_before_a_training(place: Path) -> None:
+    for model in CLONES:
+        start = (place / "data" / model / "START.md").read_text()
+        before = start.partition("## Before you start")[2].partition("\n## ")[0]
+        assert len(re.findall(r"^- .*\.$", before, re.MULTILINE)) == len(TRAINERS[model].facts) > 1
