@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from mico_150k.api.preview import preview_dataset
     from mico_150k.api.push import push_dataset
     from mico_150k.api.refine import refine_dataset
+    from mico_150k.api.smoke import smoke_test
     from mico_150k.api.sources import open_source
     from mico_150k.core.errors import MicoError
     from mico_150k.core.sample import Sample
@@ -60,6 +61,7 @@ _MODULES = {
     "refine_dataset": "api.refine",
     "register": "loaders.registration",
     "relocate_export": "api.export",
+    "smoke_test": "api.smoke",
     "write_card": "api.card",
 }
 
@@ -86,6 +88,7 @@ __all__ = [
     "refine_dataset",
     "register",
     "relocate_export",
+    "smoke_test",
     "write_card",
 ]
 

@@ -20,6 +20,7 @@ SUMMARIES = {
     "each task.",
     "export": "Write what a trainer reads: its files, configs and a launch script.",
     "patch": "Make the code changes that a trainer needs: a few lines that call this package.",
+    "smoke": "Check that a training would start, before a GPU is needed.",
     "pretokenize": "Add to a dataset what Lumina-DiMOO trains on: every image as VQ codes.",
     "push": "Push a dataset folder to the Hub, whose readers see a complete dataset at every "
     "moment.",

@@ -15,7 +15,7 @@ NAMES = {
     "__version__", "build_dataset", "check_dataset", "export_dataset", "inspect_dataset",
     "inspect_source", "open_dataset", "open_source", "patch_clone", "pretokenize_dataset",
     "preview_dataset", "push_dataset", "refine_dataset", "register", "relocate_export",
-    "write_card",
+    "smoke_test", "write_card",
 }  # fmt: skip
 """A name that is added, moved or removed changes this list, the README and CHANGELOG.md."""
 FUNCTIONS = sorted(name for name in NAMES if name.islower() and not name.startswith("_"))

@@ -8,7 +8,7 @@ from ..commands import DONE, Mico, runner
 
 COMMANDS = (
     "", "inspect", "build", "refine", "check", "preview", "export", "export bagel",
-    "export dimoo", "export blip3o", "patch", "pretokenize", "push", "card", "relocate",
+    "export dimoo", "export blip3o", "patch", "smoke", "pretokenize", "push", "card", "relocate",
 )  # fmt: skip
 
 

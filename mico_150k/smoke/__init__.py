@@ -1,0 +1,1 @@
+"""Whether a training would start: an export, a trainer's clone and its environment, checked."""
