@@ -33,7 +33,7 @@ def smoke(
         typer.Option(
             metavar="PYTHON",
             help="The Python of the trainer's environment, `ENV/bin/python`; by default the "
-            "`python` on PATH.",
+            "`python` that the shell finds.",
         ),
     ] = "",
     as_json: AsJson = False,

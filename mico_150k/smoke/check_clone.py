@@ -107,7 +107,11 @@ def _place(
     for found in places:
         folders = [Path(place).resolve() for place in found["places"]]
         homes = (workspace.clone, workspace.real_clone)
-        if not any(folder.is_relative_to(home) for folder in folders for home in homes):
+        if not folders:
+            yield wrong(
+                facts.package, "it is not installed", f"pip install -e {workspace.real_clone}"
+            )
+        elif not any(folder.is_relative_to(home) for folder in folders for home in homes):
             yield wrong(
                 facts.package, f"it is installed from {folders[0]}, and not from this clone",
                 f"pip install -e {workspace.real_clone}",

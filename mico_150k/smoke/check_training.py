@@ -80,7 +80,8 @@ class Training:
         if flags.files and others:
             yield wrong("train.sh", f"the trainer has no {', '.join(others)}", _MEND)
         why = f"the trainer's parser cannot be run: {found.get('error') or self.told.ending}"
-        if found.get("offline") or self.told.steps("stand-in"):
+        is_missing = str(found.get("error")).startswith("ModuleNotFoundError")
+        if found.get("offline") or (self.told.steps("stand-in") and not is_missing):
             yield unknown("train.sh", why, f"see the lines above and below, then {_AGAIN}")
         else:
             yield wrong("train.sh", why, "install what START.md names, in these versions")
@@ -128,7 +129,7 @@ class Training:
         groups = sum(self.exported.row_groups.values())
         there = groups if step.unit == "row groups" else self.exported.rows
         said = " × ".join(
-            f"{factor} {str(name).replace('_', ' ')}" if isinstance(name, str) else str(factor)
+            f"{name} {factor}" if isinstance(name, str) else str(factor)
             for name, factor in zip(step.factors, factors, strict=True)
         )
         if there < needed:
@@ -153,6 +154,11 @@ class Training:
         found = sorted(path for pattern in facts.found for path in folder.glob(pattern))
         if not found:
             yield right("checkpoint", f"{folder} has none: the training starts at its beginning")
+        elif not facts.resumes:
+            yield wrong(
+                "checkpoint", f"{found[-1]} is there, and train.sh would stop",
+                "set OUTPUT to an empty folder, or resume from it as train.sh says",
+            )  # fmt: skip
         elif self.exported.token in str(folder):
             yield right("checkpoint", f"the training resumes this export's own: {found[-1]}")
         else:

@@ -186,11 +186,9 @@ def do_imports(job: Job, results: Results) -> None:
                 "import", number=number, error=said(error), missing=missing, offline=offline
             )
     for package in job["packages"]:
-        with contextlib.suppress(Exception):
-            spec = importlib.util.find_spec(package)
-            assert spec is not None
-            places = [spec.origin] if spec.origin else list(spec.submodule_search_locations or ())
-            results.tell("place", package=package, places=places)
+        spec = importlib.util.find_spec(package)
+        places = list(spec.submodule_search_locations or ()) if spec else []
+        results.tell("place", package=package, places=places)
 
 
 def flat(options: Mapping[str, Any], before: str = "") -> dict[str, Any]:

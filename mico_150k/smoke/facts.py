@@ -51,9 +51,13 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """Where a training writes, what of that it would resume, and how large its first one is."""
+    """Where a training writes, what of that it would resume, and how large its first one is.
+
+    Where it does not resume by itself, its train.sh refuses a folder that holds one.
+    """
 
     gigabytes: float
+    resumes: bool = True
     option: str = ""
     folder: str = ""
     found: tuple[str, ...] = ()

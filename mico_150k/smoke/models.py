@@ -63,7 +63,7 @@ def _check(model: Model, value: str, place: Path, given: Mapping[str, str]) -> F
         )
     if model.kind == "file":
         if not place.is_file() or not place.stat().st_size:
-            return wrong(model.name, f"{place} is no file, or empty", _how(model, model.get))
+            return wrong(model.name, f"{place} is not a file, or is empty", _how(model, model.get))
         return right(model.name, str(place))
     missing = _missing(place / model.subfolder, model.files)
     if missing:

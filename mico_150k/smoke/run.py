@@ -14,7 +14,7 @@ from mico_150k.smoke import facts as known
 from mico_150k.smoke.check_clone import check_clone, check_imports
 from mico_150k.smoke.check_training import Training
 from mico_150k.smoke.facts import Facts
-from mico_150k.smoke.finding import Finding, wrong
+from mico_150k.smoke.finding import Finding, unknown, wrong
 from mico_150k.smoke.imports import Import, foreign_imports
 from mico_150k.smoke.launch import Launch, LaunchFailed, try_launch
 from mico_150k.smoke.models import ModelCheck
@@ -72,6 +72,9 @@ class SmokeTest:
                 yield from self._imports(env, str(workspace.clone), workspace.environment(given))
                 yield wrong(
                     LAUNCH, f"it stops before it starts the trainer: {error}", "mend what it says"
+                )
+                yield unknown(
+                    "rows", "train.sh has not come so far", "run the command again after that"
                 )
                 return
             yield from self._imports(env, launch.folder, launch.environment)

@@ -24,7 +24,7 @@ def read(options: Mapping[str, Any], run: Any) -> Iterator[dict[str, Any]]:
     for record in _records(options["data_config"]):
         # The clone would unpickle a single path as it is; an export's are lists.
         if not isinstance(record["user_image"], list):
-            msg = f"record {record.get('id')}: user_image is no list"
+            msg = f"record {record.get('id')}: user_image is not a list"
             raise ValueError(msg)
     processor = script.ItemProcessor(run.tokenizer, options["max_seq_len"])
     dataset = FinetuneConversationDataset(options["data_config"], processor)
@@ -57,7 +57,7 @@ def _records(config: str) -> list[dict[str, Any]]:
         paths = [meta["path"] for meta in yaml.safe_load(file)["META"]]
     for path in paths:
         if not path.endswith(".json"):  # the clone would unpickle others
-            msg = f"{path} in {config} is no file of JSON"
+            msg = f"{path} in {config} is not JSON"
             raise ValueError(msg)
         with open(path, encoding="utf-8") as file:
             found += json.load(file)

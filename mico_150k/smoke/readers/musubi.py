@@ -50,8 +50,5 @@ def records(run: Any, rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
                     found[os.path.basename(record["image_path"]), record["caption"]] = record
     for row in rows:
         key, caption = row["row"]
-        record = next(
-            each for (name, text), each in found.items()
-            if text == caption and name.startswith(key.split(".")[0])
-        )  # fmt: skip
+        record = found[os.path.basename(key), caption]
         yield {"text": record["caption"], "inputs": sum(k.startswith("control") for k in record)}
