@@ -61,6 +61,8 @@ COMMANDS = ("inspect", "build", "check", "preview", "card", "export", "relocate"
 
 def parse_arguments() -> argparse.Namespace:
     """The command line."""
+    from mico_150k.io.machine import cores
+
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     kinds = ("parquet", "manifest", "image", "dataset")
     parser.add_argument("--only", choices=kinds, nargs="+", default=kinds, help="these kinds")
@@ -69,7 +71,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--keep", type=Path, help="a folder for cases in which a fault was found")
     parser.add_argument("--at", type=Path, help="a folder for work; one in memory is quickest")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="cases at once")
+    parser.add_argument("--jobs", type=int, default=cores(), help="cases at once")
     parser.add_argument("--json", action="store_true", help="print each case as JSON on stdout")
     parser.add_argument("--seconds", type=float, default=60.0, help="for a command")
     parser.add_argument("--memory-gb", type=float, default=2.0, help="for a command")

@@ -65,7 +65,7 @@ def _choose(parts: Iterable[Path], plan: Plan) -> Iterator[str]:
     there = {
         sample_id
         for part in parts
-        for sample_id in pq.ParquetFile(part).read(["id"])["id"].to_pylist()
+        for sample_id in pq.ParquetFile(part).read(["id"], use_threads=False)["id"].to_pylist()
     }
     for task, candidates in plan.sample.items():
         present = [sample_id for sample_id in candidates if sample_id in there]
@@ -77,7 +77,7 @@ def read_sample(parts: Iterable[Path], chosen: set[str]) -> Iterator[pa.Table]:
     for part in parts:
         file = pq.ParquetFile(part, pre_buffer=False)
         for group in range(file.num_row_groups):
-            table = file.read_row_group(group)
+            table = file.read_row_group(group, use_threads=False)
             for place, sample_id in enumerate(table["id"].to_pylist()):
                 if sample_id in chosen:
                     yield table.slice(place, 1)

@@ -11,6 +11,7 @@ import xxhash
 from mico_150k.core.errors import BadSelection
 from mico_150k.core.plural import counted
 from mico_150k.io.arrow import array_of
+from mico_150k.io.machine import cores
 
 Places = npt.NDArray[np.int64]
 
@@ -74,7 +75,10 @@ def _where(index: pa.Table, where: str) -> Places:
     place = "_place_of_the_row"
     table = index.append_column(place, array_of(range(index.num_rows), pa.int32()))
     # The expression is the user's own; even so it has no business with files or the network.
-    settings: dict[str, str | bool | int | float | list[str]] = {"enable_external_access": False}
+    settings: dict[str, str | bool | int | float | list[str]] = {
+        "enable_external_access": False,
+        "threads": cores(),
+    }
     try:
         with duckdb.connect(":memory:", config=settings) as connection:
             found = connection.from_arrow(table).filter(where).project(place)

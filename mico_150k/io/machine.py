@@ -1,4 +1,4 @@
-"""What this machine has for a build: cores, and memory that is free."""
+"""What this process may use: cores, memory that is free, and space on the disk."""
 
 import os
 import re
@@ -7,31 +7,52 @@ import sys
 from pathlib import Path
 
 from mico_150k.core.errors import DiskTooSmall, UsageError
+from mico_150k.io import cgroups
 
-_MEMINFO = Path("/proc/meminfo")
-_CGROUP = Path("/sys/fs/cgroup")
 _UNITS = {"": 1, "k": 1e3, "m": 1e6, "g": 1e9, "t": 1e12, "ki": 2**10, "mi": 2**20, "gi": 2**30}
 _KILO = 1000
 _SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([kmgt]?|[kmg]i)b?", re.IGNORECASE)
 
 
-def cores() -> int:
-    """The cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+def cores(system: Path = cgroups.SYSTEM) -> int:
+    """The cores that this process may use, by its affinity, its control groups and Slurm.
 
-
-def free_memory() -> int:
-    """Bytes that can be had without swapping, as far as the machine or its container tells.
-
-    Where neither does, no limit is known.
+    Args:
+        system: Where `proc` and `sys` lie.
     """
-    free = _available()
-    limit, used = _number(_CGROUP / "memory.max"), _number(_CGROUP / "memory.current")
-    if limit is not None and used is not None:
-        free = min(free, max(0, limit - used))
-    return free
+    has_affinity = hasattr(os, "sched_getaffinity")
+    own = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
+    return min(own, cgroups.cores(system) or own, _slurm_cores() or own)
+
+
+def free_memory(system: Path = cgroups.SYSTEM) -> int:
+    """Bytes that can be had without swapping, by the machine, control groups and Slurm.
+
+    `sys.maxsize` where none of them says. Slurm says what a job has, and not what is free of it;
+    where it enforces that, it does so by control groups.
+
+    Args:
+        system: Where `proc` and `sys` lie.
+    """
+    limits = (_available(system), cgroups.free_memory(system), _slurm_memory())
+    return min(limit for limit in limits if limit is not None)
+
+
+def _slurm_cores() -> int | None:
+    return _setting("SLURM_CPUS_PER_TASK") or _setting("SLURM_CPUS_ON_NODE")
+
+
+def _slurm_memory() -> int | None:
+    """Bytes; Slurm counts in MiB, and 0 is all that a node has."""
+    each, cpus = _setting("SLURM_MEM_PER_CPU"), _slurm_cores()
+    per_cpu = each * cpus if each and cpus else None
+    found = _setting("SLURM_MEM_PER_NODE") or per_cpu
+    return found << 20 if found else None
+
+
+def _setting(name: str) -> int | None:
+    value = os.environ.get(name, "")
+    return int(value) if value.isascii() and value.isdigit() else None
 
 
 def parse_size(text: str) -> int:
@@ -48,9 +69,9 @@ def parse_size(text: str) -> int:
     return size
 
 
-def _available() -> int:
+def _available(system: Path) -> int:
     try:
-        for line in _MEMINFO.read_text().splitlines():
+        for line in (system / "proc/meminfo").read_text().splitlines():
             if line.startswith("MemAvailable:"):
                 return int(line.split()[1]) << 10
     except (OSError, ValueError, IndexError):
@@ -59,14 +80,6 @@ def _available() -> int:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (OSError, ValueError):
         return sys.maxsize
-
-
-def _number(path: Path) -> int | None:
-    """The number in a file; None where it is absent or says that there is no limit."""
-    try:
-        return int(path.read_text())
-    except (OSError, ValueError):
-        return None
 
 
 def gigabytes(size: float) -> str:

@@ -79,5 +79,7 @@ def _record(path: Path) -> FileRecord:
             sha256=sha256(path),
             rows=file.metadata.num_rows,
             row_groups=file.num_row_groups,
-            arrow_bytes=sum(file.read_row_group(group).nbytes for group in groups),
+            arrow_bytes=sum(
+                file.read_row_group(group, use_threads=False).nbytes for group in groups
+            ),
         )

@@ -64,7 +64,7 @@ def _read(shard: str, group: int) -> Group:
         if column.attribute in {"inputs", "output"}
     }
     with pq.ParquetFile(shard, pre_buffer=False) as file:
-        table = file.read_row_group(group, columns=list(columns.values()))
+        table = file.read_row_group(group, columns=list(columns.values()), use_threads=False)
     return tuple(table[columns[name]].combine_chunks() for name in ("inputs", "output"))
 
 

@@ -36,6 +36,13 @@ def test_where_is_sql_over_the_columns_of_the_index(index: pa.Table) -> None:
     assert Selection(where=where).of(index).to_pylist() == expected
 
 
+def test_where_uses_the_cores_that_this_process_may(
+    index: pa.Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mico_150k.dataset.selection.cores", lambda: 3)
+    assert Selection(where="current_setting('threads') = 3").of(index).num_rows == index.num_rows
+
+
 def test_limit_takes_the_first(index: pa.Table) -> None:
     chosen = Selection(where="num_inputs = 2", limit=3).of(index)
     assert chosen.equals(Selection(where="num_inputs = 2").of(index).slice(0, 3))

@@ -1,11 +1,11 @@
 """What the machine has."""
 
+import os
 from pathlib import Path
 
 import pytest
 
 from mico_150k.core.errors import UsageError
-from mico_150k.io import machine
 from mico_150k.io.machine import cores, free_memory, gigabytes, parse_size
 
 
@@ -37,28 +37,83 @@ def test_there_are_cores_and_memory() -> None:
     assert free_memory() > 1 << 20
 
 
-def test_a_containers_limit_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine, "_CGROUP", tmp_path)
-    free = free_memory()
-    (tmp_path / "memory.max").write_text("max\n")
-    (tmp_path / "memory.current").write_text("1000\n")
-    assert free_memory() > free / 2
-    (tmp_path / "memory.max").write_text("5000\n")
-    assert free_memory() == 4000
+@pytest.fixture
+def plain(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """Without Slurm, and with as many cores as no test asks for."""
+    for name in list(os.environ):
+        if name.startswith("SLURM_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(64)), raising=False)
+    return monkeypatch
 
 
+@pytest.mark.usefixtures("plain")
+def test_a_containers_limit_counts(tmp_path: Path) -> None:
+    group = tmp_path / "sys/fs/cgroup"
+    group.mkdir(parents=True)
+    (tmp_path / "proc/self").mkdir(parents=True)
+    (tmp_path / "proc/self/cgroup").write_text("0::/\n")
+    mount = "30 23 0:26 / /sys/fs/cgroup ro,nosuid - cgroup2 cgroup rw,nsdelegate\n"
+    (tmp_path / "proc/self/mountinfo").write_text(mount)
+    free = free_memory(tmp_path)
+    (group / "memory.max").write_text("max\n")
+    (group / "memory.current").write_text("1000\n")
+    assert free_memory(tmp_path) > free / 2
+    (group / "memory.max").write_text("5000\n")
+    assert free_memory(tmp_path) == 4000
+    assert cores(tmp_path) == 64
+    (group / "cpu.max").write_text("250000 100000\n")
+    assert cores(tmp_path) == 3
+
+
+def test_slurms_limits_count(tmp_path: Path, plain: pytest.MonkeyPatch) -> None:
+    plain.setenv("SLURM_CPUS_ON_NODE", "16")
+    assert cores(tmp_path) == 16
+    plain.setenv("SLURM_CPUS_PER_TASK", "4")
+    assert cores(tmp_path) == 4
+    plain.setenv("SLURM_MEM_PER_CPU", "8")
+    assert free_memory(tmp_path) == 32 << 20
+    plain.setenv("SLURM_MEM_PER_NODE", "20")
+    assert free_memory(tmp_path) == 20 << 20
+
+
+@pytest.mark.parametrize("said", ["0", "", "all", "4(x2)"])
+def test_what_slurm_leaves_open_is_no_limit(
+    tmp_path: Path, plain: pytest.MonkeyPatch, said: str
+) -> None:
+    for name in ("CPUS_PER_TASK", "CPUS_ON_NODE", "MEM_PER_NODE", "MEM_PER_CPU"):
+        plain.setenv(f"SLURM_{name}", said)
+    assert cores(tmp_path) == 64
+    assert free_memory(tmp_path) > 1 << 30
+
+
+def test_more_than_the_machine_has_is_not_believed(
+    tmp_path: Path, plain: pytest.MonkeyPatch
+) -> None:
+    plain.setenv("SLURM_CPUS_ON_NODE", "500")
+    plain.setenv("SLURM_MEM_PER_NODE", str(1 << 40))
+    assert cores(tmp_path) == 64
+    assert free_memory(tmp_path) < 1 << 60
+
+
+def test_a_system_without_affinity_counts_all_cores(plain: pytest.MonkeyPatch) -> None:
+    plain.delattr(os, "sched_getaffinity", raising=False)
+    plain.setattr(os, "cpu_count", lambda: None)
+    assert cores() == 1
+
+
+@pytest.mark.usefixtures("plain")
 def test_without_a_word_from_the_kernel_all_memory_counts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    meminfo = tmp_path / "meminfo"
-    monkeypatch.setattr(machine, "_MEMINFO", meminfo)
-    monkeypatch.setattr(machine, "_CGROUP", tmp_path)
-    assert free_memory() > 1 << 20
+    meminfo = tmp_path / "proc/meminfo"
+    meminfo.parent.mkdir()
+    assert free_memory(tmp_path) > 1 << 20
     meminfo.write_text("MemAvailable:\n")
-    assert free_memory() > 1 << 20
+    assert free_memory(tmp_path) > 1 << 20
 
     def silent(_: str) -> int:
         raise ValueError
 
     monkeypatch.setattr("mico_150k.io.machine.os.sysconf", silent)
-    assert free_memory() > 1 << 40
+    assert free_memory(tmp_path) > 1 << 40
