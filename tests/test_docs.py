@@ -9,9 +9,13 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import datasets
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import typer
 import yaml
+from datasets import load_dataset
 from mico_150k.builders import TRAINERS
 
 from mico_150k.build.build import Build, BuildOptions
@@ -157,7 +161,7 @@ def test_the_python_of_any_other_trainer_runs(place: Path, monkeypatch: pytest.M
     pytest.importorskip("torch", reason="the extra `train`")
     monkeypatch.chdir(place)
     shown = blocks(section("Any other trainer"), "python")
-    assert len(shown) == 2
+    assert len(shown) == 3
     first: dict[str, object] = {}
     exec(compile(shown[0], str(GUIDE), "exec"), first)
     images, texts = first["images"], first["texts"]
@@ -166,6 +170,19 @@ def test_the_python_of_any_other_trainer_runs(place: Path, monkeypatch: pytest.M
     second: dict[str, object] = {}
     exec(compile(shown[1], str(GUIDE), "exec"), second)
     assert len(second["batch"]["instruction"]) == 4
+    if hasattr(datasets.IterableDataset, "reshard"):
+        exec(compile(shown[2], str(GUIDE), "exec"), second)
+
+
+def test_a_stream_has_a_shard_for_each_row_group(tmp_path: Path) -> None:
+    """What the guide says of `reshard`, and of the versions in which it does something."""
+    version = int(datasets.__version__.partition(".")[0])
+    pq.write_table(pa.table({"a": range(6)}), tmp_path / "one.parquet", row_group_size=2)
+    rows = load_dataset(str(tmp_path), split="train", streaming=True)
+    assert rows.num_shards == 1
+    assert hasattr(rows, "reshard") or version < 5
+    if hasattr(rows, "reshard"):
+        assert rows.reshard().num_shards == (3 if version >= 5 else 1)
 
 
 def run_python(program: str, folder: Path) -> None:

@@ -1,9 +1,8 @@
 """Decides which failures of the Hub are retried, and how long to wait."""
 
 import random
-import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -13,6 +12,7 @@ from mico_150k.io.transient import (
     FORBIDDEN,
     NOT_FOUND,
     PAYMENT,
+    TOO_MANY,
     UNAUTHORISED,
     XET_STATUS,
     is_transient,
@@ -137,8 +137,16 @@ def _asked_to_wait(error: BaseException) -> float:
     response = getattr(error, "response", None)
     if response is None:
         return 0.0
+    if status_of(error) == TOO_MANY and (seconds := _seconds_to_reset(response.headers)):
+        return seconds
     after = response.headers.get("Retry-After", "")
-    limit = re.search(r"\bt=(\d+)", response.headers.get("RateLimit", ""))
-    if status_of(error) == 429 and limit:  # noqa: PLR2004 - too many requests
-        return float(limit[1])
     return float(after) if after.isdigit() else 0.0
+
+
+def _seconds_to_reset(headers: Mapping[str, str]) -> float:
+    """When the client may ask again; 0 where nothing says, or the client is too old to read it."""
+    from huggingface_hub import utils
+
+    parse = getattr(utils, "parse_ratelimit_headers", None)  # since 1.2; pushing needs 2.0
+    limit = parse(headers) if parse else None
+    return float(limit.reset_in_seconds) if limit else 0.0

@@ -12,7 +12,7 @@ import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 from fsspec.asyn import AsyncFileSystem
-from fsspec.core import url_to_fs
+from fsspec.core import strip_protocol, url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
 from mico_150k.core.errors import (
@@ -54,8 +54,7 @@ def local_or_url(location: str, **options: Any) -> tuple[fsspec.AbstractFileSyst
     if is_url(location) and not location.startswith(_OF_THIS_MACHINE):
         found: tuple[fsspec.AbstractFileSystem, str] = url_to_fs(location, **options)
         return found
-    fs = LocalFileSystem()
-    return fs, fs._strip_protocol(location)  # noqa: SLF001 - what `url_to_fs` does
+    return LocalFileSystem(), strip_protocol(location)
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,7 +297,7 @@ class Storage:
     def _own_fs(self) -> fsspec.AbstractFileSystem:
         """Return the file system; a forked process makes its own."""
         fs = self.fs
-        if isinstance(fs, AsyncFileSystem) and fs._pid != os.getpid():  # noqa: SLF001
+        if isinstance(fs, AsyncFileSystem) and getattr(fs, "_pid", None) != os.getpid():
             return type(fs)(*fs.storage_args, **fs.storage_options)
         return fs
 

@@ -6,7 +6,7 @@ import sys
 
 TRANSIENT = frozenset({408, 409, 412, 425, 429, 500, 502, 503, 504})
 """HTTP statuses to retry; 409 and 412 mean a concurrent commit."""
-UNAUTHORISED, PAYMENT, FORBIDDEN, NOT_FOUND = 401, 402, 403, 404
+UNAUTHORISED, PAYMENT, FORBIDDEN, NOT_FOUND, TOO_MANY = 401, 402, 403, 404, 429
 XET_STATUS = re.compile(r"HTTP status \w+ error \((\d{3}) ([\w ]+)\)")
 """The status in the text of hf_xet's errors, which are ConnectionErrors for every status."""
 
