@@ -28,8 +28,9 @@ from mico_150k.hub.repository import Repository
 from mico_150k.hub.retry import RetryPolicy
 from mico_150k.hub.streaming import HubTarget
 from mico_150k.images.header import Verify
+from mico_150k.io.hub import require_buckets
 from mico_150k.io.machine import parse_size
-from mico_150k.io.places import HubDataset, LocalFolder, RemoteUrl
+from mico_150k.io.places import HubBucket, HubDataset, LocalFolder, RemoteUrl
 from mico_150k.sources import DEMO, Source, open_source
 
 
@@ -83,8 +84,9 @@ def build_dataset(
 
     Args:
         source: What `open_source` returns, a function that calls it, or a location that it opens.
-        out: The folder to write; a URL that fsspec writes to, such as `s3://bucket/name`; or
-            `hf://datasets/USER/NAME`, an unpublished repository that gets shards as they finish.
+        out: The folder to write; a URL that fsspec writes to, such as `s3://bucket/name`;
+            `hf://buckets/USER/BUCKET/FOLDER`; or `hf://datasets/USER/NAME`, an unpublished
+            repository that gets shards as they finish.
             By default `mico-150k`, or `mico-demo` for the demo.
         configs: The configurations to write.
         verify: How much of each image is checked: `header`, `structure` or `decode`.
@@ -99,7 +101,7 @@ def build_dataset(
         finish: Complete what was built in partitions; nothing is read.
         overwrite: Replace another build in the folder.
         recheck: Read finished shards again instead of trusting their size.
-        private: Create the repository on the Hub as a private one.
+        private: Create the repository or bucket on the Hub as a private one.
         work: Where shards wait for the Hub, and what is needed to resume; by default in the cache.
         on_outlook: Called with what will be done before the first row is read.
         on_progress: Called with the progress. Without it, a bar is drawn on a terminal and in a
@@ -142,8 +144,11 @@ def build_dataset(
             "this machine."
         )
         raise UsageError(msg)
-    if not isinstance(place, HubDataset) and (private or work is not None):
-        msg = "--private and --work are for --out hf://datasets/USER/NAME."
+    if not isinstance(place, HubDataset) and work is not None:
+        msg = "--work is for --out hf://datasets/USER/NAME."
+        raise UsageError(msg)
+    if not isinstance(place, HubDataset | HubBucket) and private:
+        msg = "--private is for --out hf://datasets/USER/NAME and hf://buckets/USER/BUCKET."
         raise UsageError(msg)
 
     _refuse_unused(
@@ -189,9 +194,13 @@ def build_dataset(
                 on_transfer=on_transfer,
             )
         return _timed(published, started)
+    if isinstance(place, HubBucket):
+        require_buckets(str(place))  # before the source is read, which may take minutes
     opened = _opened(source)
-    if isinstance(place, RemoteUrl):
-        sent = build_to_url(opened, str(place), options, choose, stated, tolerance, on_progress)
+    if isinstance(place, RemoteUrl | HubBucket):
+        sent = build_to_url(
+            opened, place, options, choose, stated, tolerance, on_progress, private=private
+        )
         return _timed(sent, started)
     planned = Build.prepare(opened, place.path, options, license=stated)
     if finish:

@@ -9,7 +9,7 @@ from mico_150k.core.excerpt import excerpt
 from mico_150k.core.pattern import misread
 from mico_150k.core.sample import is_text
 from mico_150k.io.machine import existing
-from mico_150k.io.places import LocalFolder, Place, RemoteUrl, parse_place
+from mico_150k.io.places import HubBucket, LocalFolder, Place, RemoteUrl, parse_place
 from mico_150k.io.storage import local_or_url
 from mico_150k.sources import DEMO, Source
 
@@ -22,7 +22,7 @@ def checked_out(out: str) -> Place:
         OutputRefused: A file is in the way, or `load_dataset` would not find a dataset there.
     """
     place = _parsed("--out", out)
-    if isinstance(place, RemoteUrl) and (why := misread(out)):
+    if isinstance(place, RemoteUrl | HubBucket) and (why := misread(out)):
         msg = f"--out {out}: `load_dataset` {why}. Choose another."
         raise OutputRefused(msg)
     if isinstance(place, LocalFolder):

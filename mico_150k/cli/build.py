@@ -34,6 +34,7 @@ from mico_150k.cli.unused import is_given, refuse
 from mico_150k.core.plural import counted
 from mico_150k.hub.push_forecast import PushForecast
 from mico_150k.images.header import Verify
+from mico_150k.io.hub import BUCKETS
 from mico_150k.io.machine import gigabytes
 from mico_150k.io.places import HUB
 from mico_150k.io.storage import is_url
@@ -70,8 +71,9 @@ def build(
         typer.Option(
             metavar="PLACE",
             help="Where the dataset goes: a folder; a URL that fsspec writes to, such as "
-            "`s3://bucket/name`; or `hf://datasets/USER/NAME`, a new repository on the Hub that "
-            "gets shards as they finish, so that none stays on this machine. By default "
+            "`s3://bucket/name`, or `hf://buckets/USER/BUCKET/FOLDER`; or "
+            "`hf://datasets/USER/NAME`, a new repository on the Hub. Anywhere but in a folder, "
+            "shards arrive as they finish, and none stays on this machine. By default "
             "`mico-150k`, or `mico-demo` for the demo.",
             show_default=False,
         ),
@@ -134,7 +136,9 @@ def build(
     ray_address: RayAddress = None,
     private: Annotated[
         bool,
-        typer.Option("--private", help="Create a private repository.", rich_help_panel=TO_THE_HUB),
+        typer.Option(
+            "--private", help="Create a private repository or bucket.", rich_help_panel=TO_THE_HUB
+        ),
     ] = False,
     work: Annotated[
         str | None,
@@ -202,11 +206,12 @@ def build(
 
 def _refuse_unused(context: typer.Context, out: str, *, is_ray: bool) -> None:
     """Raise `UsageError` for options without effect beside others."""
-    if out.startswith(HUB):
+    if out.startswith(HUB) and not out.startswith(BUCKETS):
         of_others = (*_OF_A_FOLDER, *(("executor", "ray_address") if is_ray else ()))
         refuse(context, of_others, f"a build into a folder: {out} gets each shard as it is done.")
     else:
-        refuse(context, ("private", "work"), "--out hf://datasets/USER/NAME.")
+        of_hub = ("work",) if out.startswith(BUCKETS) else ("private", "work")
+        refuse(context, of_hub, "--out hf://datasets/USER/NAME.")
         if is_url(out):
             refuse(context, _OF_A_FOLDER, f"a folder on this machine, which --out {out} is not.")
     if is_given(context, "partition"):
@@ -239,7 +244,7 @@ def _say_outlook(outlook: BuildOutlook) -> None:
         gigabytes(outlook.memory),
         duration(outlook.seconds),
     )
-    if planned.location.startswith(HUB):
+    if planned.location.startswith(HUB) and not planned.location.startswith(BUCKETS):
         say("shards wait in {} until they are sent", planned.out)
 
 

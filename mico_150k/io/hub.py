@@ -6,10 +6,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote, unquote
 
+from mico_150k.core.errors import UsageError
 from mico_150k.io.transient import FORBIDDEN, UNAUTHORISED, is_transient, status_of
 
 _HUB_ID = re.compile(r"\w[\w.-]*/[\w.-]+(@[\w./-]+)?")
-_REPOSITORY = re.compile(r"hf://(?P<kind>datasets/)?(?P<name>[^/@]+/[^/@]+)(@(?P<revision>[^/]+))?")
+_REPOSITORY = re.compile(
+    r"hf://(?P<kind>datasets/|buckets/)?(?P<name>[^/@]+/[^/@]+)(@(?P<revision>[^/]+))?"
+)
+BUCKETS = "hf://buckets/"
+_CLIENT_OF_BUCKETS = (1, 6)
+"""The first huggingface_hub whose file system knows buckets."""
 
 
 def is_hub_id(location: str) -> bool:
@@ -44,12 +50,62 @@ def why_unreadable(location: str, error: BaseException) -> str:
     if not found:
         return ""
     name, revision = found["name"], unquote(found["revision"] or "")
+    if found["kind"] == "buckets/":
+        said = why_no_bucket(name, error)
+        return f"{location}: {said}" if said else ""
     for cause in _causes(error):
         if why := _of_repository(cause, location, name, f"{found['kind'] or ''}{name}", revision):
             return why
         if is_transient(cause):
-            return _unreachable(cause, location)
+            return f"{location}: {_not_here(location)}{_unreachable(cause)}"
     return ""
+
+
+def why_no_bucket(name: str, error: BaseException) -> str:
+    """Why the Hub does not serve a bucket, `USER/BUCKET`, and what to do about it.
+
+    Args:
+        name: The bucket.
+        error: What the Hub's client raised, or what was raised from that.
+
+    Returns:
+        The message, without the location; empty where the error is another one.
+    """
+    from huggingface_hub import constants, errors
+
+    page = f"{constants.ENDPOINT}/buckets/{name}"
+    said = {
+        UNAUTHORISED: "the Hub does not accept your token. Log in with `hf auth login`.",
+        FORBIDDEN: f"your token for the Hub has no permission for the bucket {name}.\n"
+        f"Ask for access on {page}, or log in as another user with `hf auth login`.",
+    }
+    for cause in _causes(error):
+        if isinstance(cause, getattr(errors, "BucketNotFoundError", ())):
+            return (
+                f"the Hub has no bucket {name} that you can read.\n"
+                "Check the spelling. If it is a private bucket, log in with `hf auth login`."
+            )
+        if isinstance(cause, errors.OfflineModeIsEnabled):
+            return "HF_HUB_OFFLINE is set, so the Hub is not asked."
+        if (status := status_of(cause)) in said:
+            return said[status]
+        if is_transient(cause):
+            return _unreachable(cause)
+    return ""
+
+
+def require_buckets(location: str) -> None:
+    """Raise `UsageError` where the huggingface_hub that is installed knows no buckets."""
+    import huggingface_hub
+
+    version = huggingface_hub.__version__
+    if tuple(int(part) for part in version.split(".")[:2]) < _CLIENT_OF_BUCKETS:
+        needed = ".".join(map(str, _CLIENT_OF_BUCKETS))
+        msg = (
+            f"{location}: a bucket needs huggingface_hub {needed} or later, and {version} is "
+            f"installed: pip install 'huggingface_hub>={needed}'"
+        )
+        raise UsageError(msg)
 
 
 def _of_repository(error: BaseException, location: str, name: str, path: str, revision: str) -> str:
@@ -88,7 +144,7 @@ def _of_repository(error: BaseException, location: str, name: str, path: str, re
     return f"{location}: {refused[status]}" if status in refused else ""
 
 
-def _unreachable(error: BaseException, location: str) -> str:
+def _unreachable(error: BaseException) -> str:
     from huggingface_hub import constants
 
     if status := status_of(error):
@@ -96,7 +152,7 @@ def _unreachable(error: BaseException, location: str) -> str:
     else:
         said = f"cannot be reached: {type(error).__name__}: {error}"
     return (
-        f"{location}: {_not_here(location)}the Hub at {constants.ENDPOINT} {said}\n"
+        f"the Hub at {constants.ENDPOINT} {said}\n"
         "Check the network, and HF_ENDPOINT if it is set; then run the command again."
     )
 

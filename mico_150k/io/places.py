@@ -5,11 +5,11 @@ from pathlib import Path
 
 from mico_150k.core.errors import UsageError
 from mico_150k.core.excerpt import excerpt
+from mico_150k.io.hub import BUCKETS
 from mico_150k.io.storage import is_url
 
 HUB = "hf://"
 _DATASETS = f"{HUB}datasets/"
-_BUCKETS = f"{HUB}buckets/"
 _PARTS = 2
 
 
@@ -46,18 +46,33 @@ class HubDataset:
         return f"{_DATASETS}{self.name}"
 
 
-Place = LocalFolder | RemoteUrl | HubDataset
+@dataclass(frozen=True, slots=True)
+class HubBucket:
+    """A folder in a bucket on the Hub, or all of it: `USER/BUCKET`, and the path in it."""
+
+    name: str
+    folder: str = ""
+
+    def __str__(self) -> str:
+        """As a person writes it."""
+        return f"{BUCKETS}{self.name}/{self.folder}".removesuffix("/")
+
+
+Place = LocalFolder | RemoteUrl | HubDataset | HubBucket
 
 
 def parse_place(text: str) -> Place:
     """The place that a person names. `USER/NAME` is a folder, and `~/` the home folder.
 
     Raises:
-        UsageError: It is empty, or begins with `hf://` and names no dataset repository.
+        UsageError: It is empty, or begins with `hf://` and names neither a dataset repository nor a
+            bucket.
     """
     if not text:
         msg = "'' is not a folder."
         raise UsageError(msg)
+    if text.startswith(BUCKETS):
+        return _bucket(text)
     if text.startswith(HUB):
         return HubDataset(repository_name(text))
     if is_url(text):
@@ -77,15 +92,11 @@ def repository_name(text: str) -> str:
     if not text.startswith(HUB):
         return text
     where = excerpt(text)
-    if text.startswith(_BUCKETS):
-        msg = (
-            f"{where}: buckets are not supported yet. Use a dataset repository, "
-            "`hf://datasets/USER/NAME`, or an object store such as `s3://bucket/name`."
-        )
-        raise UsageError(msg)
     name = text.removeprefix(_DATASETS).removesuffix("/")
     parts = name.split("/")
-    if "@" in name:
+    if text.startswith(BUCKETS):
+        why = "it is a bucket, which is no dataset repository"
+    elif "@" in name:
         why = "a revision cannot be part of it"
     elif not text.startswith(_DATASETS):
         why = "it is not a dataset repository"
@@ -96,4 +107,16 @@ def repository_name(text: str) -> str:
     else:
         return name
     msg = f"{where}: {why}. Write `hf://datasets/USER/NAME`."
+    raise UsageError(msg)
+
+
+def _bucket(text: str) -> HubBucket:
+    parts = text.removeprefix(BUCKETS).removesuffix("/").split("/")
+    if len(parts) < _PARTS or not {"", ".", ".."}.isdisjoint(parts):
+        why = "a bucket needs an owner and a name, and a path in it no empty or dotted part"
+    elif "@" in "".join(parts[:_PARTS]):
+        why = "a bucket has no revisions"
+    else:
+        return HubBucket("/".join(parts[:_PARTS]), "/".join(parts[_PARTS:]))
+    msg = f"{excerpt(text)}: {why}. Write `{BUCKETS}USER/BUCKET/FOLDER`."
     raise UsageError(msg)

@@ -27,7 +27,7 @@ from mico_150k.core.errors import (
 from mico_150k.core.excerpt import excerpt
 from mico_150k.core.pattern import leave_out
 from mico_150k.core.sample import is_text
-from mico_150k.io.hub import hub_url, why_unreadable
+from mico_150k.io.hub import BUCKETS, hub_url, require_buckets, why_unreadable
 from mico_150k.io.regular import Root, open_regular, require_regular
 from mico_150k.io.retry import again
 
@@ -50,7 +50,12 @@ def local_or_url(location: str, **options: Any) -> tuple[fsspec.AbstractFileSyst
     Args:
         location: A local path or a URL.
         options: Arguments for the file system of a URL.
+
+    Raises:
+        UsageError: It is a bucket on the Hub, and the client knows none.
     """
+    if location.startswith(BUCKETS):
+        require_buckets(location)
     if is_url(location) and not location.startswith(_OF_THIS_MACHINE):
         found: tuple[fsspec.AbstractFileSystem, str] = url_to_fs(location, **options)
         return found
@@ -106,6 +111,8 @@ class Storage:
         except (FileNotFoundError, NotADirectoryError) as error:
             msg = f"{location or '(nothing)'}: no such file or folder."
             raise SourceNotFound(why_unreadable(location, error) or msg) from error
+        except MicoError:
+            raise
         except Exception as error:  # every file system has its own way to say no
             msg = f"{location}: cannot be opened: {_said(error)}"
             raise SourceNotFound(why_unreadable(location, error) or msg) from error
@@ -269,8 +276,13 @@ class Storage:
     def mtime_token(self, name: str) -> str:
         """Return a token that changes with the file: a hash on the Hub, else size and time."""
         info: dict[str, Any] = self.fs.info(self.path(name))
-        content = (info.get("lfs") or {}).get("sha256") or info.get("blob_id") or info.get("ETag")
-        if content:
+        named = (
+            (info.get("lfs") or {}).get("sha256"),
+            info.get("blob_id"),
+            info.get("xet_hash"),  # all that a bucket says
+            info.get("ETag"),
+        )
+        if content := next(filter(None, named), None):
             return str(content)
         if self.is_local:
             status = os.stat(self.path(name))

@@ -68,7 +68,8 @@ class ImagePaths:
             status = os.stat(full)
             return full, stat.S_ISREG(status.st_mode), status.st_size, str(status.st_mtime_ns)
         info = self.storage.fs.info(full)
-        mtime_token = str(info.get("ETag") or info.get("mtime") or "")
+        content = info.get("ETag") or info.get("xet_hash")
+        mtime_token = str(content or info.get("mtime") or "")
         return full, info["type"] == "file", int(info["size"]), mtime_token
 
     def _name(self, path: str) -> str:

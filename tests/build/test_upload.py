@@ -17,6 +17,7 @@ from mico_150k.core.errors import OutputRefused, RemoteError
 from mico_150k.core.progress import Progress
 from mico_150k.dataset import layout
 from mico_150k.dataset.reader import open_dataset
+from mico_150k.io.places import RemoteUrl
 from mico_150k.io.temporary import FOLDER_PREFIX
 from mico_150k.sources import open_source
 
@@ -52,7 +53,7 @@ def build(
     **how: object,
 ) -> BuildResult:
     here.mkdir()
-    remote = RemoteFolder.open(location, here)
+    remote = RemoteFolder.open(RemoteUrl(location), here)
     planned = Build.prepare(open_source(str(source)), here, options, location)
     result = planned.run(
         executor=UploadExecutor(executor or InProcess(), remote),
@@ -192,7 +193,7 @@ def test_a_record_that_is_half_written_is_not_there_yet(
     root = place.removeprefix("memory:/")
     paths = [path for path in MEMORY.find(root) if "/.build/records/" in path]
     MEMORY.pipe_file(paths[0], MEMORY.cat_file(paths[0])[:-20])
-    remote = RemoteFolder.open(place, tmp_path / "another")
+    remote = RemoteFolder.open(RemoteUrl(place), tmp_path / "another")
     assert len(list(remote.records(range(1000)))) == len(paths) - 1
 
 
@@ -217,4 +218,4 @@ def test_what_was_built_there_is_read_from_there(source: Path, place: str, tmp_p
 
 def test_what_fsspec_does_not_know_is_refused(tmp_path: Path) -> None:
     with pytest.raises(OutputRefused, match="Protocol not known"):
-        RemoteFolder.open("nothing://bucket/name", tmp_path)
+        RemoteFolder.open(RemoteUrl("nothing://bucket/name"), tmp_path)

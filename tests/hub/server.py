@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, quote, unquote, urlencode, urlsplit
 
 import yaml
@@ -21,7 +21,10 @@ from .faults import Fault
 from .repository import Entry, Refused, Repository
 from .storage import Storage
 
-Call = Callable[["_Handler", dict[str, str]], None]
+if TYPE_CHECKING:
+    from .buckets import Bucket
+
+Call = Callable[["Handler", dict[str, str]], None]
 ROUTES: list[tuple[str, re.Pattern[str], Call]] = []
 REPO = "(?P<repo>[^/]+/[^/]+)"
 XET_SECONDS = 3600
@@ -43,9 +46,10 @@ class Hub(Loopback):
     """Repositories by name, accounts by token, and faults that wait for their request."""
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(_Handler)
+        super().__init__(Handler)
         self.storage = Storage(folder)
         self.repositories: dict[str, Repository] = {}
+        self.buckets: dict[str, Bucket] = {}
         self.accounts = {"hf_write": Account(), "hf_read": Account(role="read")}
         self.faults: list[Fault] = []
         self.requests: list[str] = []
@@ -98,7 +102,9 @@ def route(method: str, pattern: str) -> Callable[[Call], Call]:
     return keep
 
 
-class _Handler(BaseHTTPRequestHandler):
+class Handler(BaseHTTPRequestHandler):
+    """One connection; calls the route of each request."""
+
     server: Hub
     protocol_version = "HTTP/1.1"
 
@@ -238,7 +244,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @route("GET", "/api/whoami-v2")
-def _whoami(call: _Handler, _: dict[str, str]) -> None:
+def _whoami(call: Handler, _: dict[str, str]) -> None:
     account = call.account()
     if account is None:
         raise Refused(401, "", "Invalid username or password.")
@@ -260,7 +266,7 @@ def _whoami(call: _Handler, _: dict[str, str]) -> None:
 
 
 @route("POST", "/api/repos/create")
-def _create(call: _Handler, _: dict[str, str]) -> None:
+def _create(call: Handler, _: dict[str, str]) -> None:
     account = call.account()
     asked = call.parsed()
     if account is None:
@@ -279,7 +285,7 @@ def _create(call: _Handler, _: dict[str, str]) -> None:
 
 
 @route("POST", "/api/validate-yaml")
-def _validate(call: _Handler, _: dict[str, str]) -> None:
+def _validate(call: Handler, _: dict[str, str]) -> None:
     """The few rules of the Hub's that are public: it wants a mapping, known values, lists."""
     _, _, rest = call.parsed()["content"].partition("---\n")
     header, found, _ = rest.partition("\n---\n")
@@ -305,14 +311,14 @@ def _validate(call: _Handler, _: dict[str, str]) -> None:
 
 
 @route("GET", f"/api/datasets/{REPO}/auth-check(/write)?")
-def _auth_check(call: _Handler, groups: dict[str, str]) -> None:
+def _auth_check(call: Handler, groups: dict[str, str]) -> None:
     (call.writer if call.path.endswith("/write") else call.reader)(groups["repo"])
     call.json({})
 
 
 @route("GET", f"/api/datasets/{REPO}")
 @route("GET", f"/api/datasets/{REPO}/revision/(?P<revision>[^/]+)")
-def _info(call: _Handler, groups: dict[str, str]) -> None:
+def _info(call: Handler, groups: dict[str, str]) -> None:
     repository = call.reader(groups["repo"])
     commit = repository.at(groups.get("revision") or "main")
     siblings = [{"rfilename": path} for path in sorted(commit.tree)]
@@ -328,7 +334,7 @@ def _info(call: _Handler, groups: dict[str, str]) -> None:
 
 
 @route("GET", f"/api/datasets/{REPO}/refs")
-def _refs(call: _Handler, groups: dict[str, str]) -> None:
+def _refs(call: Handler, groups: dict[str, str]) -> None:
     repository = call.reader(groups["repo"])
     branches = {name: commits[-1] for name, commits in repository.refs.items()}
     listed = [
@@ -344,7 +350,7 @@ def _refs(call: _Handler, groups: dict[str, str]) -> None:
 
 
 @route("POST", f"/api/datasets/{REPO}/branch/(?P<branch>[^/]+)")
-def _branch(call: _Handler, groups: dict[str, str]) -> None:
+def _branch(call: Handler, groups: dict[str, str]) -> None:
     repository = call.writer(groups["repo"])
     if groups["branch"] in repository.refs:
         raise Refused(409, "", "Reference already exists")
@@ -353,7 +359,7 @@ def _branch(call: _Handler, groups: dict[str, str]) -> None:
 
 
 @route("POST", f"/api/datasets/{REPO}/tag/(?P<revision>[^/]+)")
-def _tag(call: _Handler, groups: dict[str, str]) -> None:
+def _tag(call: Handler, groups: dict[str, str]) -> None:
     repository = call.writer(groups["repo"])
     name = call.parsed()["tag"]
     if name in repository.tags:
@@ -363,7 +369,7 @@ def _tag(call: _Handler, groups: dict[str, str]) -> None:
 
 
 @route("GET", f"/api/datasets/{REPO}/tree/(?P<revision>[^/]+)(/(?P<path>.*))?")
-def _tree(call: _Handler, groups: dict[str, str]) -> None:
+def _tree(call: Handler, groups: dict[str, str]) -> None:
     repository = call.reader(groups["repo"])
     tree = repository.tree(groups["revision"])
     root = f"{groups['path']}/" if groups["path"] else ""
@@ -385,7 +391,7 @@ def _tree(call: _Handler, groups: dict[str, str]) -> None:
 
 
 @route("GET", f"/api/datasets/{REPO}/commits/(?P<revision>[^/]+)")
-def _commits(call: _Handler, groups: dict[str, str]) -> None:
+def _commits(call: Handler, groups: dict[str, str]) -> None:
     """Newest first, as git does."""
     repository = call.reader(groups["repo"])
     call.json_page(
@@ -406,13 +412,13 @@ def hash_of(text: str) -> str:
     return Entry(0, content=text.encode()).oid
 
 
-def _entry(call: _Handler, repository: Repository, path: str, found: Entry) -> dict[str, Any]:
+def _entry(call: Handler, repository: Repository, path: str, found: Entry) -> dict[str, Any]:
     xet = call.server.storage.xet_hash(found.sha256) if found.sha256 else None
     return repository.entry(path, found, xet)
 
 
 @route("POST", f"/api/datasets/{REPO}/paths-info/(?P<revision>[^/]+)")
-def _paths_info(call: _Handler, groups: dict[str, str]) -> None:
+def _paths_info(call: Handler, groups: dict[str, str]) -> None:
     repository = call.reader(groups["repo"])
     text = call.body.decode()
     asked = call.parsed()["paths"] if text.startswith("{") else parse_qs(text).get("paths", [])
@@ -430,7 +436,7 @@ def _paths_info(call: _Handler, groups: dict[str, str]) -> None:
 
 
 @route("POST", f"/api/datasets/{REPO}/preupload/(?P<revision>[^/]+)")
-def _preupload(call: _Handler, groups: dict[str, str]) -> None:
+def _preupload(call: Handler, groups: dict[str, str]) -> None:
     repository = call.writer(groups["repo"])
     tree = repository.tree(groups["revision"])
     call.json(
@@ -453,9 +459,14 @@ def _preupload(call: _Handler, groups: dict[str, str]) -> None:
 
 
 @route("GET", f"/api/datasets/{REPO}/xet-(?P<kind>read|write)-token/(?P<revision>[^/]+)")
-def _xet_token(call: _Handler, groups: dict[str, str]) -> None:
+def _xet_token(call: Handler, groups: dict[str, str]) -> None:
     (call.writer if groups["kind"] == "write" else call.reader)(groups["repo"])
-    url, expiry = call.server.storage.cas_url, int(time.time()) + call.server.xet_seconds
+    send_xet_token(call, call.server.storage.cas_url)
+
+
+def send_xet_token(call: Handler, url: str) -> None:
+    """Where Xet's chunks are to go, or to come from: a folder of this machine."""
+    expiry = int(time.time()) + call.server.xet_seconds
     call.json(
         {"accessToken": "xet", "exp": expiry, "casUrl": url},
         headers={
@@ -467,7 +478,7 @@ def _xet_token(call: _Handler, groups: dict[str, str]) -> None:
 
 
 @route("POST", f"/datasets/{REPO}\\.git/info/lfs/objects/batch")
-def _lfs_batch(call: _Handler, groups: dict[str, str]) -> None:
+def _lfs_batch(call: Handler, groups: dict[str, str]) -> None:
     call.writer(groups["repo"])
     storage, endpoint = call.server.storage, call.server.endpoint
     objects = []
@@ -483,21 +494,21 @@ def _lfs_batch(call: _Handler, groups: dict[str, str]) -> None:
 
 
 @route("PUT", "/lfs/(?P<oid>[0-9a-f]{64})")
-def _lfs_put(call: _Handler, groups: dict[str, str]) -> None:
+def _lfs_put(call: Handler, groups: dict[str, str]) -> None:
     if call.server.storage.put(call.body) != groups["oid"]:
         raise Refused(400, "", "not what it says it is")
     call.send(b"", headers={"ETag": '"part"'})
 
 
 @route("POST", "/lfs-verify/(?P<oid>[0-9a-f]{64})")
-def _lfs_verify(call: _Handler, groups: dict[str, str]) -> None:
+def _lfs_verify(call: Handler, groups: dict[str, str]) -> None:
     if not call.server.storage.has(groups["oid"]):
         raise Refused(404)
     call.json({})
 
 
 @route("POST", f"/api/datasets/{REPO}/commit/(?P<revision>[^/]+)")
-def _commit(call: _Handler, groups: dict[str, str]) -> None:
+def _commit(call: Handler, groups: dict[str, str]) -> None:
     repository = call.writer(groups["repo"])
     add: dict[str, Entry] = {}
     delete: list[str] = []
@@ -561,7 +572,7 @@ def _discussion(repository: Repository, number: int) -> dict[str, Any]:
 
 
 @route("GET", f"/api/datasets/{REPO}/discussions")
-def _discussions(call: _Handler, groups: dict[str, str]) -> None:
+def _discussions(call: Handler, groups: dict[str, str]) -> None:
     repository = call.reader(groups["repo"])
     status = call.query.get("status", ["all"])[0]
     author = call.query.get("author", [""])[0]
@@ -575,7 +586,7 @@ def _discussions(call: _Handler, groups: dict[str, str]) -> None:
 
 
 @route("POST", f"/api/datasets/{REPO}/discussions")
-def _open(call: _Handler, groups: dict[str, str]) -> None:
+def _open(call: Handler, groups: dict[str, str]) -> None:
     repository = call.writer(groups["repo"])
     account = call.account()
     pull = repository.open_pull(call.parsed()["title"], account.name if account else "")
@@ -583,12 +594,12 @@ def _open(call: _Handler, groups: dict[str, str]) -> None:
 
 
 @route("GET", f"/api/datasets/{REPO}/discussions/(?P<number>\\d+)")
-def _details(call: _Handler, groups: dict[str, str]) -> None:
+def _details(call: Handler, groups: dict[str, str]) -> None:
     call.json(_discussion(call.reader(groups["repo"]), int(groups["number"])))
 
 
 @route("POST", f"/api/datasets/{REPO}/discussions/(?P<number>\\d+)/status")
-def _status(call: _Handler, groups: dict[str, str]) -> None:
+def _status(call: Handler, groups: dict[str, str]) -> None:
     pull = call.writer(groups["repo"]).pull(int(groups["number"]))
     pull.status = call.parsed()["status"]
     event = {
@@ -601,13 +612,13 @@ def _status(call: _Handler, groups: dict[str, str]) -> None:
 
 
 @route("POST", f"/api/datasets/{REPO}/discussions/(?P<number>\\d+)/merge")
-def _merge(call: _Handler, groups: dict[str, str]) -> None:
+def _merge(call: Handler, groups: dict[str, str]) -> None:
     call.writer(groups["repo"]).merge(int(groups["number"]))
     call.json({})
 
 
 @route("GET", f"/datasets/{REPO}/resolve/(?P<revision>[^/]+)/(?P<path>.*)")
-def _resolve(call: _Handler, groups: dict[str, str]) -> None:
+def _resolve(call: Handler, groups: dict[str, str]) -> None:
     repository = call.reader(groups["repo"])
     commit = repository.at(groups["revision"])
     entry = commit.tree.get(groups["path"])
@@ -615,7 +626,7 @@ def _resolve(call: _Handler, groups: dict[str, str]) -> None:
         raise Refused(404, "EntryNotFound")
     headers = {"X-Repo-Commit": commit.oid, "ETag": f'"{entry.oid}"'}
     if not entry.sha256:
-        _ranged(call, entry.content, headers)
+        ranged(call, entry.content, headers)
         return
     hub = call.server
     headers["X-Linked-Etag"] = f'"{entry.sha256}"'
@@ -630,12 +641,12 @@ def _resolve(call: _Handler, groups: dict[str, str]) -> None:
 
 
 @route("GET", "/content/(?P<oid>[0-9a-f]{64})/(?P<size>\\d+)")
-def _content(call: _Handler, groups: dict[str, str]) -> None:
+def _content(call: Handler, groups: dict[str, str]) -> None:
     path = call.server.storage.path(groups["oid"], int(groups["size"]))
-    _ranged(call, path.read_bytes(), {"ETag": f'"{groups["oid"]}"'})
+    ranged(call, path.read_bytes(), {"ETag": f'"{groups["oid"]}"'})
 
 
-def _ranged(call: _Handler, data: bytes, headers: dict[str, str]) -> None:
+def ranged(call: Handler, data: bytes, headers: dict[str, str]) -> None:
     size, status, start = len(data), 200, 0
     if requested := call.headers.get("Range"):
         first, _, last = requested.removeprefix("bytes=").partition("-")

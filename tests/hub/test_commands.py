@@ -121,7 +121,7 @@ def test_what_differs_on_the_hub_is_listed_and_the_exit_status_is_1(
         (("push", "mico-150k", f"hf://datasets/{NAME}@x"), "hf_write", 2, "a revision cannot be"),
         (("push", "mico-150k", f"hf://datasets/{NAME}/x"), "hf_write", 2, "a path in a"),
         (("push", "mico-150k", f"hf://{NAME}"), "hf_write", 2, "is not a dataset repository"),
-        (("push", "mico-150k", "hf://buckets/user/x"), "hf_write", 2, "not supported yet"),
+        (("push", "mico-150k", "hf://buckets/user/x"), "hf_write", 2, "it is a bucket"),
         (("push", "mico-150k", NAME), "hf_read", 1, "may only read"),
         (("push", "nowhere", NAME), "hf_write", 1, "nowhere: there is no such folder"),
         (
@@ -198,7 +198,7 @@ def test_a_user_and_a_name_are_a_local_folder(hub: Hub, folder: Path, mico: Mico
 @pytest.mark.parametrize(
     ("out", "said"),
     [
-        ("hf://buckets/user/x", "buckets are not supported yet"),
+        ("hf://buckets/user", "a bucket needs an owner and a name"),
         ("hf://datasets/user", "needs an owner and a name"),
         ("hf://datasets/user/x@next", "a revision cannot be part of it"),
         ("hf://datasets/user/x/data", "it is a path in a repository"),

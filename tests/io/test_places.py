@@ -6,6 +6,7 @@ import pytest
 
 from mico_150k.core.errors import UsageError
 from mico_150k.io.places import (
+    HubBucket,
     HubDataset,
     LocalFolder,
     Place,
@@ -28,6 +29,9 @@ from mico_150k.io.places import (
         ("file:///x", RemoteUrl("file:///x")),
         ("hf://datasets/user/name", HubDataset("user/name")),
         ("hf://datasets/user/name/", HubDataset("user/name")),
+        ("hf://buckets/user/name", HubBucket("user/name")),
+        ("hf://buckets/user/name/", HubBucket("user/name")),
+        ("hf://buckets/user/name/a/b/", HubBucket("user/name", "a/b")),
     ],
 )
 def test_the_spelling_decides(text: str, place: Place) -> None:
@@ -60,9 +64,24 @@ def test_what_names_no_dataset_repository_is_refused_with_the_right_spelling(
             parse(text)
 
 
-def test_buckets_are_refused_with_what_to_use_instead() -> None:
-    with pytest.raises(UsageError, match=r"buckets are not supported yet.*USER/NAME.*s3://"):
-        parse_place("hf://buckets/user/name")
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("hf://buckets/", "needs an owner and a name"),
+        ("hf://buckets/user", "needs an owner and a name"),
+        ("hf://buckets/user//x", "no empty or dotted part"),
+        ("hf://buckets/user/name/../x", "no empty or dotted part"),
+        ("hf://buckets/user/name@main/x", "has no revisions"),
+    ],
+)
+def test_what_names_no_bucket_is_refused_with_the_right_spelling(text: str, why: str) -> None:
+    with pytest.raises(UsageError, match=rf"{why}.* Write `hf://buckets/USER/BUCKET/FOLDER`"):
+        parse_place(text)
+
+
+def test_a_bucket_is_no_repository() -> None:
+    with pytest.raises(UsageError, match=r"it is a bucket.*Write `hf://datasets/USER/NAME`"):
+        repository_name("hf://buckets/user/name")
 
 
 def test_no_place_is_refused() -> None:
