@@ -95,7 +95,7 @@ def repository_name(text: str) -> str:
     name = text.removeprefix(_DATASETS).removesuffix("/")
     parts = name.split("/")
     if text.startswith(BUCKETS):
-        why = "it is a bucket, which is no dataset repository"
+        why = "it is a bucket, not a dataset repository"
     elif "@" in name:
         why = "a revision cannot be part of it"
     elif not text.startswith(_DATASETS):

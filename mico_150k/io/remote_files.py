@@ -150,7 +150,7 @@ class BucketFiles(RemoteFiles):
         if private and not is_private:
             msg = (
                 f"{self.location}: the bucket exists and is public. Make it private on "
-                f"{self._endpoint}/buckets/{self._bucket.name}, or leave out --private."
+                f"{self._endpoint}/buckets/{self._bucket.name}, or run without --private."
             )
             raise OutputRefused(msg)
 
