@@ -51,7 +51,7 @@ class BuildOutlook:
     seconds: float
 
 
-Result = TypeVar("Result", BuildResult, PartitionResult, HubBuildResult)
+Result = TypeVar("Result", bound=BuildResult | PartitionResult | HubBuildResult)
 OnBuildOutlook = Callable[[BuildOutlook], None]
 
 
@@ -138,11 +138,11 @@ def build_dataset(
         source = _opened(source)
         out = default_out(source.kind)
     place = checked_out(str(out))
-    if not isinstance(place, LocalFolder) and (part or finish or overwrite or recheck):
-        msg = (
-            f"--out {place}: --partition, --finish, --overwrite and --recheck need a folder on "
-            "this machine."
-        )
+    if not isinstance(place, LocalFolder) and (overwrite or recheck):
+        msg = f"--out {place}: --overwrite and --recheck need a folder on this machine."
+        raise UsageError(msg)
+    if isinstance(place, HubDataset) and (part or finish):
+        msg = f"--out {place}: --partition and --finish need a folder, a bucket or an object store."
         raise UsageError(msg)
     if not isinstance(place, HubDataset) and work is not None:
         msg = "--work is for --out hf://datasets/USER/NAME."
@@ -199,7 +199,16 @@ def build_dataset(
     opened = _opened(source)
     if isinstance(place, RemoteUrl | HubBucket):
         sent = build_to_url(
-            opened, place, options, choose, stated, tolerance, on_progress, private=private
+            opened,
+            place,
+            options,
+            choose,
+            stated,
+            tolerance,
+            on_progress,
+            private=private,
+            partition=part,
+            finish=finish,
         )
         return _timed(sent, started)
     planned = Build.prepare(opened, place.path, options, license=stated)

@@ -228,47 +228,60 @@ class Build:
                 return self._result(self._finish(records, tolerance), resumed, started)
         return self._finished_before(started)
 
-    def run_partition(
+    def run_partition(  # noqa: PLR0913 - as `run`
         self,
         partition: Partition,
         *,
         recheck: bool = False,
         tolerance: float = TOLERANCE,
         executor: Executor | None = None,
+        sink: ShardSink = KEEP_HERE,
         on_progress: Callable[[Progress], None] = lambda _: None,
     ) -> PartitionResult:
         """Build one partition of the units, while other processes build the others.
 
-        All partitions write to the same folder, which the first one claims; `complete` finishes
-        the dataset. The arguments and errors are those of `run`.
+        All partitions write to the same folder, or their executors to the same `sink`, which the
+        first one claims; `complete` finishes the dataset. The arguments and errors are those of
+        `run`.
 
         Args:
             partition: Which units to build.
             recheck: As for `run`.
             tolerance: As for `run`.
             executor: As for `run`.
+            sink: As for `run`.
             on_progress: As for `run`.
         """
         started = time.monotonic()
         units = partition.take(self.plan)
         shards = sum(len(unit.shards) for unit in units)
-        with self._claimed(units, shared=True) as is_left:
+        place = self._workspace.name
+        with self._claimed(units, sink, shared=True) as is_left:
             if is_left:
-                records = self._records(units, hashes=recheck)
+                self._workspace.claim_partition(partition.number, partition.of)
+                records = self._records(units, hashes=recheck, sink=sink)
                 resumed = len(records)
                 watch = DropLimit(self.plan, tolerance, records.values(), on_progress)
-                self._check_disk(units, _bytes(records))
+                self._check_disk(units, _bytes(records, sink), sink)
+                # What the executor has sent is not taken: only `complete` needs it here.
                 self._write(units, records, watch, executor or InProcess())
-                return PartitionResult(str(self.out), shards, resumed, time.monotonic() - started)
+                return PartitionResult(place, shards, resumed, time.monotonic() - started)
         self._update_finished()
-        return PartitionResult(str(self.out), shards, shards, time.monotonic() - started)
+        return PartitionResult(place, shards, shards, time.monotonic() - started)
 
-    def complete(self, *, recheck: bool = False, tolerance: float = TOLERANCE) -> BuildResult:
-        """Finish the dataset of a partitioned build.
+    def complete(
+        self,
+        *,
+        recheck: bool = False,
+        tolerance: float = TOLERANCE,
+        sink: ShardSink = KEEP_HERE,
+    ) -> BuildResult:
+        """Finish the dataset of a partitioned build, here or in a `sink`.
 
         Args:
             recheck: As for `run`.
             tolerance: As for `run`.
+            sink: As for `run`.
 
         Raises:
             ShardsMissing: A partition is not finished.
@@ -281,9 +294,11 @@ class Build:
         # Gently: on a file system without locks, others may still write what is missing.
         with self._claimed((), gently=True) as is_left:
             if is_left:
-                records = self._records(self.plan.units, hashes=recheck)
+                records = self._records(self.plan.units, hashes=recheck, sink=sink)
                 if len(records) < self.plan.shards:
                     raise self._missing(set(records))
+                for record in records.values():
+                    sink.take(record)
                 DropLimit(self.plan, tolerance, records.values()).check()
                 self._workspace.sweep()
                 return self._result(self._finish(records, tolerance), self.plan.shards, started)
@@ -342,7 +357,9 @@ class Build:
         self, units: Iterable[Unit], *, hashes: bool, sink: ShardSink = KEEP_HERE
     ) -> dict[int, ShardRecord]:
         """Return the finished shards of these units by number."""
-        there = self._workspace.records(hashes=hashes, elsewhere=sink.holds)
+        there = self._workspace.records(
+            hashes=hashes, elsewhere=sink.holds, parts_elsewhere=sink.holds_parts
+        )
         return {
             shard.number: there[shard.number] for unit in units for shard in unit.finished(there)
         }
@@ -408,11 +425,24 @@ class Build:
         named = ", ".join(layout.shard_name(number) for number in missing[:_MOST_NAMED])
         more = ", …" if len(missing) > _MOST_NAMED else ""
         return ShardsMissing(
-            f"{self.out}: {len(missing)} of {counted(self.plan.shards, 'shard')} missing: "
-            f"{named}{more}\n"
-            "Re-run `mico build --partition I/N` for each I, with the same N or another: "
+            f"{self._workspace.name}: {len(missing)} of {counted(self.plan.shards, 'shard')} "
+            f"are missing: {named}{more}\n"
+            f"Re-run `mico build --partition I/N` for {self._missing_partitions(finished)}: "
             "finished shards are kept."
         )
+
+    def _missing_partitions(self, finished: set[int]) -> str:
+        """Which partitions are to be run, in words."""
+        begun = self._workspace.begun_partitions()
+        if len(divisions := {of for _, of in begun}) != 1:
+            return "each I, with the same N or another"
+        of = divisions.pop()
+        said = [
+            f"{number}/{of} ({'not finished' if (number, of) in begun else 'not begun'})"
+            for number in range(1, of + 1)
+            if any(unit.missing(finished) for unit in Partition(number, of).take(self.plan))
+        ]
+        return ", ".join(said)
 
     def identity(self) -> dict[str, Any]:
         """Everything that decides the build: the same identity gives the same bytes."""

@@ -61,12 +61,15 @@ class InProcess:
 class ShardSink(Protocol):
     """Takes finished shards away at once, so that a disk may be smaller than the data."""
 
+    holds_parts: bool
+    """Whether it keeps the parts of a shard's small configurations as well as its files."""
+
     @property
     def shards_here(self) -> int | None:
         """The most shards that stay here at once during the build; None if all stay."""
 
     def holds(self, record: ShardRecord) -> bool:
-        """Whether the sink has all files of a shard."""
+        """Whether it has all files of a shard, and its parts if it `holds_parts`."""
 
     def take(self, record: ShardRecord) -> None:
         """Take a finished shard; its files may be here or in the sink, and may wait here."""
@@ -78,6 +81,7 @@ class ShardSink(Protocol):
 class KeepHere:
     """The sink of a build whose shards stay where they were written."""
 
+    holds_parts = False
     shards_here = None
 
     def holds(self, record: ShardRecord) -> bool:  # noqa: ARG002 - as `ShardSink` says

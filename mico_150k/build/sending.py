@@ -29,8 +29,8 @@ class UploadExecutor:
     def build(
         self, builder: UnitBuilder, units: Sequence[Unit], finished: set[int], on_group: OnGroup
     ) -> Generator[ShardRecord, None, None]:
-        """As `Executor` says; raises `RemoteError` as well."""
-        self._remote.send_identity()
+        """As `Executor` says; raises `RemoteError`, and `OutputRefused`, as well."""
+        self._remote.claim()
         common = {field.name: getattr(builder, field.name) for field in fields(builder)}
         sender = _Sender(**common, remote=self._remote)
         with closing(self._executor.build(sender, units, finished, on_group)) as records:

@@ -23,23 +23,27 @@ from mico_150k.io.temporary import temporary_folder
 class RemoteFolder:
     """A dataset folder elsewhere, with a folder `here` that holds all but the shards.
 
-    It is the `ShardSink` of a build: its shards never stay here. One build at a time writes to it.
+    It is the `ShardSink` of a build: its shards never stay here. There are no locks over a network:
+    whoever begins writes down there which build it is, and then looks whether another has.
     """
+
+    holds_parts = True
 
     def __init__(self, files: RemoteFiles, here: Path) -> None:
         """`open` is the way to make one."""
         self._files = files
-        self._here = Workspace(here, ())
+        self._here = Workspace(here, (), files.location)
         self._seen: dict[str, int] = {}
         self.location = files.location
 
     @classmethod
     def open(
-        cls, place: RemoteUrl | HubBucket, here: Path, *, private: bool = False
+        cls, place: RemoteUrl | HubBucket, here: Path, *, private: bool = False, parts: bool = True
     ) -> "RemoteFolder":
         """The folder at a URL or in a bucket, and what a build of it needs here to go on.
 
-        A bucket that is not there is created, `private` or not.
+        A bucket that is not there is created, `private` or not. Without `parts`, what a build is
+        completed with is not fetched.
 
         Raises `OutputRefused` where it holds something else, and `RemoteError`.
         """
@@ -56,7 +60,7 @@ class RemoteFolder:
                 raise OutputRefused(msg) from error
             files = RemoteFiles(fs, root.rstrip("/"), place.location)
         remote = cls(files, here)
-        remote._restore()
+        remote._restore(parts=parts)
         return remote
 
     @property
@@ -64,8 +68,27 @@ class RemoteFolder:
         """As `ShardSink` says."""
         return shards_at_once(1)
 
-    def send_identity(self) -> None:
-        """Say there which build it is, before its first shard."""
+    def claim(self) -> None:
+        """Say there which build it is, before its first shard.
+
+        Of two that do so at once, at least one sees the other's claim: each has a name of its own.
+
+        Raises `OutputRefused` where another build has begun there.
+        """
+        if not self._here.begun_partitions():
+            self._here.claim_partition(1, 1)
+        here, token = self._here.claims, self._here.token
+        folder, wanted = self._name(here), self._here.identity
+        before = self._files.names(folder)
+        mine = self._named(path for path in here.glob(f"*.{token}.json") if path.name not in before)
+        self._files.put(mine)
+        while others := [name for name in self._files.names(folder) if f".{token}." not in name]:
+            other = here / others[0]
+            self._files.get(self._named([other]))
+            if other.exists():  # else that build has seen ours, and was refused itself
+                self._files.remove(mine)
+                other.replace(self._here.identity_file)
+                self._here.holds(wanted)  # raises, and says what differs
         files = [self._here.identity_file]
         if self._here.license_file.exists():
             files.append(self._here.license_file)
@@ -77,8 +100,8 @@ class RemoteFolder:
             self._files.get(self._named([self._here.folder / layout.INDEX / layout.shard_name(0)]))
 
     def holds(self, record: ShardRecord) -> bool:
-        """Whether all files of a shard are there, in their size."""
-        wanted = _sizes(record)
+        """Whether all files and parts of a shard are there, in their size."""
+        wanted = self._sizes(record)
         if unknown := [name for name, size in wanted.items() if self._seen.get(name) != size]:
             self._seen |= self._files.sizes(unknown)
         return all(self._seen.get(name) == size for name, size in wanted.items())
@@ -158,25 +181,30 @@ class RemoteFolder:
         together = {**small, **shards}
         return len(together), sum(together.values())
 
-    def _restore(self) -> None:
+    def _restore(self, *, parts: bool) -> None:
         """Bring here what a build goes on from, or what a finished one has said."""
         there = self._files.names()
         if layout.MANIFEST in there:
             wanted = {layout.MANIFEST, layout.REPORT, layout.CARD, layout.MTIME_TOKENS}
             self._files.get(self._named(self._here.folder / name for name in wanted & set(there)))
         elif layout.WORK in there:
-            folders = ("", layout.INDEX, layout.SAMPLE, self._here.record_file(0).parent.name)
+            work = self._here.work
+            folders = [work, self._here.claims, self._here.record_file(0).parent]
+            if parts:
+                folders += [work / layout.INDEX, work / layout.SAMPLE]
             files = [
-                self._here.work / folder / name
+                folder / name
                 for folder in folders
-                for name in self._files.names(posixpath.join(layout.WORK, folder).rstrip("/"))
+                for name in self._files.names(self._name(folder))
                 if posixpath.splitext(name)[1] in {".json", ".parquet"}
             ]
             self._files.get(self._named(files))
             self._seen = self._files.sizes(
                 name
-                for record in self._here.records(elsewhere=lambda _: True).values()
-                for name in _sizes(record)
+                for record in self._here.records(
+                    elsewhere=lambda _: True, parts_elsewhere=True
+                ).values()
+                for name in self._sizes(record)
             )
         elif there:
             msg = (
@@ -184,6 +212,11 @@ class RemoteFolder:
                 "Nothing in it was changed. Choose another place with --out."
             )
             raise OutputRefused(msg)
+
+    def _sizes(self, record: ShardRecord) -> dict[str, int]:
+        """The files there of a shard, and its parts."""
+        parts = self._here.parts(record).items()
+        return _sizes(record) | {self._name(path): part.bytes for path, part in parts}
 
     def _name(self, path: Path, workspace: Workspace | None = None) -> str:
         return path.relative_to((workspace or self._here).folder).as_posix()

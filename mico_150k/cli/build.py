@@ -40,7 +40,8 @@ from mico_150k.io.places import HUB
 from mico_150k.io.storage import is_url
 from mico_150k.sources import DEMO, Source, is_demo, open_source
 
-_OF_A_FOLDER = ("partition", "finish", "overwrite", "recheck", "show_rows")
+_OF_A_FOLDER = ("overwrite", "recheck", "show_rows")
+_OF_PARTITIONS = ("partition", "finish")
 _OF_WORKERS = ("workers", "max_memory")
 AROUND = "auto"
 """Ray's word for the cluster that this machine belongs to."""
@@ -122,8 +123,8 @@ def build(
         str | None,
         typer.Option(
             metavar="I/N",
-            help="Build partition I of N, for N machines that share one folder; run `--finish` "
-            "when all are done.",
+            help="Build partition I of N, for N machines that share one folder, bucket or object "
+            "store; run `--finish` when all are done.",
         ),
     ] = None,
     finish: Annotated[
@@ -207,7 +208,11 @@ def build(
 def _refuse_unused(context: typer.Context, out: str, *, is_ray: bool) -> None:
     """Raise `UsageError` for options without effect beside others."""
     if out.startswith(HUB) and not out.startswith(BUCKETS):
-        of_others = (*_OF_A_FOLDER, *(("executor", "ray_address") if is_ray else ()))
+        of_others = (
+            *_OF_PARTITIONS,
+            *_OF_A_FOLDER,
+            *(("executor", "ray_address") if is_ray else ()),
+        )
         refuse(context, of_others, f"a build into a folder: {out} gets each shard as it is done.")
     else:
         of_hub = ("work",) if out.startswith(BUCKETS) else ("private", "work")

@@ -4,6 +4,7 @@
 configurations. It is gone when the build is done; the manifest is there then, written last.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from mico_150k.core.errors import OutputRefused
+from mico_150k.core.identity import json_sha256
 from mico_150k.dataset import layout
 from mico_150k.dataset.difference import differences, origin
 from mico_150k.dataset.formats import is_manifest, written_by
@@ -170,12 +172,14 @@ class Workspace(ClaimedFolder):
         *,
         hashes: bool = False,
         elsewhere: Callable[[ShardRecord], bool] = lambda _: False,
+        parts_elsewhere: bool = False,
     ) -> dict[int, ShardRecord]:
         """The finished shards of a split by number; one that lacks a file or part is not finished.
 
         Sizes are compared; a file had reached the disk before it got its name, so that no
         interruption can change it. Where the disk itself is in doubt, `hashes` reads all of it.
-        `elsewhere` is whether another place holds a shard's files, so that they need not be here.
+        `elsewhere` is whether another place holds a shard's files, so that they need not be here;
+        `parts_elsewhere` is whether it holds their parts, too.
         """
         found = {}
         for path in (self.work / _RECORDS).glob(f"{split}-*.json"):
@@ -183,14 +187,39 @@ class Workspace(ClaimedFolder):
             if record is None:
                 continue
             name = layout.shard_name(record.number, split)
-            files = self.parts(record)
-            if not elsewhere(record):
+            is_elsewhere = elsewhere(record)
+            files = {} if is_elsewhere and parts_elsewhere else self.parts(record)
+            if not is_elsewhere:
                 files |= {
                     self.folder / config / name: file for config, file in record.files.items()
                 }
             if all(_is(path, file, hashes=hashes) for path, file in files.items()):
                 found[record.number] = record
         return found
+
+    def claim_partition(self, number: int, of: int) -> None:
+        """Write down that the `number`th of `of` partitions of the claimed build is begun."""
+        write_json(self.claims / f"{number}-of-{of}.{self.token}.json", self.identity)
+
+    @property
+    def claims(self) -> Path:
+        """The folder of what says which partitions were begun, and of which build."""
+        return self.work / _CLAIMS
+
+    @property
+    def identity(self) -> Identity:
+        """Which build has claimed the folder."""
+        return read_json(self.identity_file)
+
+    @property
+    def token(self) -> str:
+        """Eight hexadecimal digits that another build has otherwise, for names of its claims."""
+        return json_sha256(self.identity)[:_TOKEN]
+
+    def begun_partitions(self) -> set[tuple[int, int]]:
+        """The number of each partition that was begun, and of how many it is one."""
+        found = (_CLAIM.fullmatch(path.name) for path in self.claims.glob("*.json"))
+        return {(int(name["number"]), int(name["of"])) for name in found if name}
 
     def record(self, number: int, split: str = layout.SPLIT) -> ShardRecord | None:
         """The shard's record, once it is finished."""
@@ -253,9 +282,12 @@ def _is(path: Path, file: FileRecord, *, hashes: bool) -> bool:
 
 
 _RECORDS = "records"
+_CLAIMS = "claims"
+_CLAIM = re.compile(r"(?P<number>\d+)-of-(?P<of>\d+)\.[0-9a-f]+\.json")
+_TOKEN = 8
 _LICENSE = "license.json"
 _BELOW = (
     layout.ASSETS, layout.WORK,
-    *(f"{layout.WORK}/{part}" for part in (_RECORDS, layout.INDEX, layout.SAMPLE)),
+    *(f"{layout.WORK}/{part}" for part in (_RECORDS, _CLAIMS, layout.INDEX, layout.SAMPLE)),
 )  # fmt: skip
 """The folders that a run writes in, besides those of the configurations."""

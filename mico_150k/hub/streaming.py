@@ -82,6 +82,7 @@ class StreamingPush:
         on_sent: OnSent = lambda _, __: None,
     ) -> None:
         """Nothing is sent before `begin`. `folder` is the build's, by so many `workers`."""
+        self.holds_parts = False
         self.shards_here = shards_at_once(workers)
         self._target = target
         self._repository = target.repository

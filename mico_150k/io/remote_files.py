@@ -5,6 +5,7 @@ files in one request: by fsspec, each file of a dataset would cost several of th
 Hub counts.
 """
 
+import os
 import posixpath
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -211,8 +212,33 @@ class BucketFiles(RemoteFiles):
     def _in_bucket(self, name: str) -> str:
         return posixpath.join(self._bucket.folder, name)
 
+    @contextmanager
+    def _talking(self) -> Iterator[None]:
+        with _without_bars(), super()._talking():
+            yield
+
     def _why(self, error: Exception) -> str:
         return why_no_bucket(self._bucket.name, error) or super()._why(error)
+
+
+@contextmanager
+def _without_bars() -> Iterator[None]:
+    """Have the client draw no bars: whoever builds has one."""
+    from huggingface_hub.utils import (  # type: ignore[attr-defined]
+        are_progress_bars_disabled,
+        disable_progress_bars,
+        enable_progress_bars,
+    )
+
+    # A user who wants them for certain says so in the environment.
+    if are_progress_bars_disabled() or os.environ.get("HF_HUB_DISABLE_PROGRESS_BARS"):
+        yield
+        return
+    disable_progress_bars()
+    try:
+        yield
+    finally:
+        enable_progress_bars()
 
 
 def _folder(name: str) -> str:

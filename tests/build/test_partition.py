@@ -69,6 +69,8 @@ def test_the_end_names_what_is_missing_and_touches_nothing(
     not_ours.touch()
     with pytest.raises(ShardsMissing, match=r"shards are missing: train-0.*\n.*--partition"):
         prepare(source, out).complete()
+    with pytest.raises(ShardsMissing, match=r"--partition I/N` for 1/2 \(not begun\): "):
+        prepare(source, out).complete()
     assert not_ours.exists()
     # Another number of shares goes on with what is there.
     assert prepare(source, out).run_partition(Partition(1, 1)).resumed > 0

@@ -155,7 +155,7 @@ def test_a_build_to_a_url_ends_with_the_same_folder(release: Path, tmp_path: Pat
 
 @pytest.mark.parametrize(
     "option",
-    [["--partition", "1/2"], ["--finish"], ["--overwrite"], ["--recheck"]],
+    [["--overwrite"], ["--recheck"]],
     ids=" ".join,
 )
 def test_what_needs_a_folder_of_this_machine_is_refused_with_a_url(
@@ -174,6 +174,11 @@ def test_what_cannot_be_is_refused_before_anything_is_written(
         (("--max-memory", "50MB"), FAILED, "--max-memory allows 50 MB"),
         (("--max-memory", "much"), WRONG_USAGE, "12GB"),
         (("--partition", "3"), WRONG_USAGE, "3/8"),
+        (
+            ("--out", "hf://datasets/a/b", "--partition", "1/2"),
+            WRONG_USAGE,
+            "--partition is for a build into a folder",
+        ),
         (
             ("--partition", "1/2", "--overwrite"),
             WRONG_USAGE,
