@@ -30,7 +30,7 @@ from mico_150k.hub.streaming import HubTarget
 from mico_150k.images.header import Verify
 from mico_150k.io.hub import require_buckets
 from mico_150k.io.machine import parse_size
-from mico_150k.io.places import HubBucket, HubDataset, LocalFolder, RemoteUrl
+from mico_150k.io.places import HubBucket, HubDataset, LocalFolder, Place, RemoteUrl
 from mico_150k.sources import DEMO, Source, open_source
 
 
@@ -138,30 +138,19 @@ def build_dataset(
         source = _opened(source)
         out = default_out(source.kind)
     place = checked_out(str(out))
-    if not isinstance(place, LocalFolder) and (overwrite or recheck):
-        msg = f"--out {place}: --overwrite and --recheck need a folder on this machine."
-        raise UsageError(msg)
-    if isinstance(place, HubDataset) and (part or finish):
-        msg = f"--out {place}: --partition and --finish need a folder, a bucket or an object store."
-        raise UsageError(msg)
-    if not isinstance(place, HubDataset) and work is not None:
-        msg = "--work is for --out hf://datasets/USER/NAME."
-        raise UsageError(msg)
-    if not isinstance(place, HubDataset | HubBucket) and private:
-        msg = "--private is for --out hf://datasets/USER/NAME and hf://buckets/USER/BUCKET."
-        raise UsageError(msg)
-
-    _refuse_unused(
-        {
-            "--partition": part is not None,
-            "--finish": finish,
-            "--overwrite": overwrite,
-            "--recheck": recheck,
-            "--executor ray": ray_address is not None,
-            "--workers": workers is not None,
-            "--max-memory": memory is not None,
-        }
-    )
+    given = {
+        "--partition": part is not None,
+        "--finish": finish,
+        "--overwrite": overwrite,
+        "--recheck": recheck,
+        "--executor ray": ray_address is not None,
+        "--workers": workers is not None,
+        "--max-memory": memory is not None,
+        "--work": work is not None,
+        "--private": private,
+    }
+    _refuse_misplaced(place, given)
+    _refuse_unused(given)
 
     def choose(planned: Build) -> Executor:
         executor, outlook = _choose(planned, workers, memory, ray_address)
@@ -241,6 +230,27 @@ _REFUSED = {
     "--executor ray": (("--workers", "--max-memory"), "--executor local; Ray knows its nodes"),
 }
 """Option → the options that have no effect beside it, and what those are for."""
+
+
+def _refuse_misplaced(place: Place, given: Mapping[str, bool]) -> None:
+    """Raise `UsageError` for options that are for another kind of place."""
+    refused = {
+        ("--overwrite", "--recheck"): (LocalFolder, "a folder on this machine"),
+        ("--partition", "--finish"): (
+            LocalFolder | RemoteUrl | HubBucket,
+            "a folder, a bucket or an object store",
+        ),
+        ("--work",): (HubDataset, "--out hf://datasets/USER/NAME"),
+        ("--private",): (
+            HubDataset | HubBucket,
+            "--out hf://datasets/USER/NAME and hf://buckets/USER/BUCKET",
+        ),
+    }
+    for options, (kinds, purpose) in refused.items():
+        if not isinstance(place, kinds) and any(given[name] for name in options):
+            are = "is" if len(options) == 1 else "are"
+            msg = f"--out {place}: {' and '.join(options)} {are} for {purpose}."
+            raise UsageError(msg)
 
 
 def _refuse_unused(given: Mapping[str, bool]) -> None:
