@@ -89,7 +89,7 @@ def test_a_program_is_told_no_next_command(mico: Mico, release: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (("--json",), "--show-rows is for people"),
+        (("--json",), "--show-rows is for a build without --json"),
         (("--partition", "1/2"), "--show-rows is for a build without --partition"),
         (("--out", "s3://bucket/x"), "--show-rows is for a folder on this machine"),
         (("--out", "hf://datasets/a/b", "--license", "mit"), "--show-rows is for a build into a"),

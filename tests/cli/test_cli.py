@@ -256,7 +256,7 @@ def test_inspect_of_a_part_of_a_dataset_names_the_whole(dataset: Path, part: str
         (("check", "nowhere"), FAILED, "nowhere: there is no such folder"),
         (("preview", "nowhere"), FAILED, "nowhere: there is no such folder"),
         (("preview", "nowhere", "--rows", "0"), WRONG_USAGE, "--rows"),
-        (("inspect", "nowhere", "--plots"), WRONG_USAGE, "--plots is for a dataset"),
+        (("inspect", "nowhere", "--plots"), WRONG_USAGE, "--plots is for a finished dataset"),
         (("build", "--config", "flux"), WRONG_USAGE, "omnigen2, sample."),
         (("build", "--map", "pictures=a"), WRONG_USAGE, "PART=COLUMN"),
         (("build", "--task-map", "a=b"), WRONG_USAGE, "FOLDER=TASK"),
