@@ -88,8 +88,8 @@ class DropLimit:
         example = self._examples[reason]
         image = f", image {example['image']}" if example["image"] is not None else ""
         return TooManySkipped(
-            f"{total:,} of {counted(self._rows, 'row')} so far cannot be used, more than "
-            f"--tolerance allows ({self._tolerance:.2%} of {counted(self._plan.rows, 'row')}).\n"
+            f"{total:,} of {counted(self._rows, 'row')} so far cannot be used, more than the "
+            f"allowed {self._tolerance:.2%} of {counted(self._plan.rows, 'row')}.\n"
             f"Most often: {reason} ({Reason(reason).meaning}), {counted(count, 'row')}; the "
             f"latest is {example['file']}, row {example['row']}{image}: "
             f"{example['detail'] or example['reason']}\n"

@@ -226,7 +226,7 @@ def test_inspect_says_of_all_images_what_a_build_would_and_fails_where_it_would(
     assert "8 rows read, 1 would be skipped, 1 unknown-format" in found.stdout
     assert re.search(r"\d+ images, \d+ of them different, \d+ used more than once", found.stdout)
     assert (
-        "1 of 8 rows so far cannot be used, more than --tolerance allows (1.00% of" in found.stderr
+        "1 of 8 rows so far cannot be used, more than the allowed 1.00% of" in found.stderr
     )
 
 
