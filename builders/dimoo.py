@@ -374,8 +374,9 @@ last=$(ls -td "$OUTPUT"/epoch*/ 2>/dev/null | head -n 1 || true)
 if [ -n "$resumed" ]; then
     echo "resuming from $resumed" >&2
 elif [ -n "$last" ]; then
-    echo "$OUTPUT holds a checkpoint. To resume from it, append --resume_path '${last%/}', or" \\
-        "set OUTPUT to another folder." >&2
+    echo "$OUTPUT holds a checkpoint. To resume from it with the same number of GPUs, copy the" \\
+        "model's tokenizer files into it, which the trainer does not save, and append" \\
+        "--resume_path '${last%/}'. Otherwise, set OUTPUT to another folder." >&2
     exit 1
 fi
 # The trainer caches the records by the path of data.yaml, and would never update them. Others in

@@ -171,7 +171,7 @@ def test_dimoo_does_not_start_over_in_a_folder_with_a_checkpoint(
     place: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "epoch0-iter3").mkdir()
-    with pytest.raises(AssertionError, match=r"--resume_path '.*/epoch0-iter3', or set OUTPUT"):
+    with pytest.raises(AssertionError, match=r"--resume_path '.*/epoch0-iter3'\. Otherwise, set"):
         launch(
             place / "data/dimoo/train.sh", place, DIMOO="clones/dimoo", OUTPUT=str(tmp_path),
             GPUS="1",
