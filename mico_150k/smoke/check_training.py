@@ -44,6 +44,12 @@ class Training:
         found: int | None = self.told.last("launcher").get("processes")
         return found
 
+    @property
+    def gpus(self) -> int:
+        """The GPUs that there are."""
+        count: int = self.told.last("gpus").get("count", 0)
+        return count
+
     def findings(self) -> Iterator[Finding]:
         """Judge the launch, from its flags to the GPUs."""
         yield from self._flags()
@@ -176,13 +182,14 @@ class Training:
             f"{place} has {free / _GIGABYTE:,.0f} GB free; the first checkpoint takes about "
             f"{gigabytes:,.0f} GB"
         )
-        if free < gigabytes * _GIGABYTE:
-            return wrong("disk", what, "set OUTPUT to a folder on a larger disk")
-        return right("disk", what)
+        if free >= gigabytes * _GIGABYTE:
+            return right("disk", what)
+        if not self.gpus:  # the training has another machine
+            return unknown("disk", what, f"{_AGAIN} on the machine that trains")
+        return wrong("disk", what, "set OUTPUT to a folder on a larger disk")
 
     def _gpus(self) -> Finding:
-        count = self.told.last("gpus").get("count", 0)
-        asked = self.processes
+        count, asked = self.gpus, self.processes
         said = f"train.sh starts {counted(asked, 'process', 'processes')}" if asked else "train.sh"
         if not count:
             return unknown(

@@ -1,5 +1,6 @@
 """Whether the models that a training opens are there: folders, files, and the Hub's cache."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,9 @@ from typing import Any
 from mico_150k.smoke.facts import Facts, Model
 from mico_150k.smoke.finding import Finding, right, unknown, wrong
 from mico_150k.smoke.workspace import Workspace
+
+
+_REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +59,7 @@ def _written(model: Model, export: Path) -> Finding:
 
 
 def _check(model: Model, value: str, place: Path, given: Mapping[str, str]) -> Finding:
-    if model.kind == "hub" and not place.exists():
+    if model.kind == "hub" and _REPOSITORY.fullmatch(value) and not place.exists():
         return _cached(model, value, given)
     if not place.exists():
         return wrong(

@@ -50,6 +50,7 @@ def test_a_link_of_the_cache_that_leads_nowhere_is_no_file(workspace: Workspace)
     found = look(workspace, model, {"model": "me/x"}, HF_HUB_CACHE=str(workspace.root / "hub"))
     assert found.outcome is Outcome.NOT_CHECKED
     assert found.todo == "hf download me/x"
+    assert look(workspace, model, {"model": "/nowhere/x"}).is_wrong
 
 
 def test_a_file(workspace: Workspace) -> None:

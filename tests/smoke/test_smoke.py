@@ -165,15 +165,23 @@ def test_a_model_that_is_missing(ready: Tiny, monkeypatch: pytest.MonkeyPatch) -
 
 def test_a_disk_that_is_too_small(ready: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mico_150k.smoke.check_training.free_space", lambda _: 10)
+    found = ready.find("disk")
+    assert found.outcome is Outcome.NOT_CHECKED  # of this machine, on which nothing is trained
+    put_gpu(ready)
     assert "OUTPUT" in ready.wrong()["disk"].todo
 
 
-def test_fewer_gpus_than_train_sh_starts(ready: Tiny) -> None:
+def put_gpu(ready: Tiny) -> None:
+    """Let the trainer's Python see one."""
     (ready.package.parent / "torch.py").write_text(
         "class cuda:\n    is_available = staticmethod(lambda: True)\n"
         "    device_count = staticmethod(lambda: 1)\n"
         "    get_device_name = staticmethod(lambda n: 'a GPU')\n"
     )
+
+
+def test_fewer_gpus_than_train_sh_starts(ready: Tiny) -> None:
+    put_gpu(ready)
     wrong = ready.wrong()["GPUs"]
     assert "train.sh starts 2 processes, and there are 1 (a GPU)" in wrong.what
     assert wrong.todo.startswith("GPUS=1 ")
