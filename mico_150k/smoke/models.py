@@ -10,7 +10,6 @@ from mico_150k.smoke.facts import Facts, Model
 from mico_150k.smoke.finding import Finding, right, unknown, wrong
 from mico_150k.smoke.workspace import Workspace
 
-
 _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 

@@ -2,6 +2,8 @@
 
 import ast
 import os
+import re
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -38,6 +40,15 @@ def test_a_reader_has_its_functions_and_needs_nothing_of_ours(name: str) -> None
     assert {"parse": 1, "read": 2, "records": 2}.items() <= functions.items()
     modules = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     assert not [module for module in modules if str(module).startswith("mico_150k")]
+
+
+def test_the_guide_names_every_key_and_shows_a_reader() -> None:
+    guide = (Path(__file__).parents[2] / "docs/adding-a-trainer.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"^```py\n(.*?)^```", guide, re.DOTALL | re.MULTILINE)
+    functions = [node.name for node in ast.parse(shown).body if isinstance(node, ast.FunctionDef)]
+    assert functions == ["parse", "read", "records"]
+    keys = set(re.findall(r"^\| `(\w+)` \|", guide.partition("## 5.")[2], re.MULTILINE))
+    assert keys == {field.name for field in fields(facts.Facts)} | {"when"}
 
 
 def test_every_trainer_has_facts() -> None:
