@@ -1,6 +1,7 @@
 """A training by the options that its train.sh gives: rows, steps, checkpoints, disk and GPUs."""
 
 import math
+import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,11 +60,17 @@ class Training:
         yield self._gpus()
 
     def _flags(self) -> Iterator[Finding]:
-        launcher = self.told.last("launcher")
+        program, launcher = self.launch.program, self.told.last("launcher")
+        if not shutil.which(program, path=self.launch.environment["PATH"]):
+            yield wrong(
+                "train.sh",
+                f"there is no {program}",
+                "activate the environment, or install it there",
+            )
         if "error" in launcher:
             said = launcher["error"]
             yield wrong(
-                "train.sh", f"{self.launch.program} does not take its arguments: {said}",
+                "train.sh", f"{program} does not take its arguments: {said}",
                 "export again, or install START.md's versions",
             )  # fmt: skip
         found = self.told.last("options")

@@ -132,8 +132,7 @@ def parse(plain: Mapping[str, Any], options: Mapping[str, Any]) -> Facts:
     """Return the facts in a data file. Raises `TypeError` for a key that does not exist."""
     found = {key: value for key, value in plain.items() if key != "when"}
     for case in plain.get("when", ()):
-        asked, values, *_ = case["option"], case["is"]
-        if options.get(asked) in values:
+        if options.get(case["option"]) in case["is"]:
             found |= {key: value for key, value in case.items() if key not in {"option", "is"}}
             break
     for key, kind in (("flags", Flags), ("step", Step), ("checkpoint", Checkpoint)):

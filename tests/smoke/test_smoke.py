@@ -127,6 +127,12 @@ def test_a_launcher_that_does_not_take_its_arguments(ready: Tiny) -> None:
     assert "--num_procs" in wrong.what
 
 
+def test_a_launcher_that_is_not_installed(ready: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
+    ready.python.with_name("accelerate").unlink()
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    assert ready.wrong()["train.sh"].what == "there is no accelerate"
+
+
 def test_a_script_that_starts_another(ready: Tiny) -> None:
     ready.edit(ready.export / "train.sh", "train/run.py", "train/go.py")
     assert "does not start train/run.py" in ready.wrong()["train.sh"].what

@@ -191,6 +191,9 @@ def make_tiny(root: Path, dataset: Path, monkeypatch: pytest.MonkeyPatch) -> Tin
     tiny.package.write_text("")
     tiny.python.write_text(f'#!/bin/sh\nexec "{sys.executable}" -S "$@"\n')
     tiny.python.chmod(0o755)
+    launcher = tiny.python.with_name("accelerate")
+    launcher.write_text("#!/bin/sh\nexit 1\n")
+    launcher.chmod(0o755)
     monkeypatch.setenv("PYTHONPATH", str(tiny.package.parent))
     known = root / "known"
     (known / "facts").mkdir(parents=True)
