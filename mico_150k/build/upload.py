@@ -115,9 +115,9 @@ class RemoteFolder:
                 "removed them."
             )
             raise RemoteError(msg)
-        for path, part in self._here.parts(record).items():
-            if not path.exists():
-                self._files.get(self._named([path]))
+        parts = self._here.parts(record)
+        self._files.get(self._named(path for path in parts if not path.exists()))
+        for path, part in parts.items():
             if not path.exists() or path.stat().st_size != part.bytes:
                 msg = f"{self.location}: {self._name(path)} differs from what was uploaded."
                 raise RemoteError(msg)

@@ -172,6 +172,8 @@ class BucketFiles(RemoteFiles):
 
     def get(self, files: Mapping[str, Path]) -> None:
         """As `RemoteFiles` says."""
+        if not files:
+            return
         wanted = {self._in_bucket(name): path for name, path in files.items()}
         for path in wanted.values():
             path.parent.mkdir(parents=True, exist_ok=True)
