@@ -243,7 +243,7 @@ def relocate(
 
 
 def _report(exported: Exported, *, as_json: bool) -> None:
-    trainer = get_trainer(exported.trainer, exported.identity["format"])
+    trainer = get_trainer(exported.trainer, exported.identity["format"], **exported.options)
     with showing():
         if as_json:
             show_json(asdict(exported))

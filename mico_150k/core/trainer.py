@@ -6,6 +6,7 @@ Trainers are defined in `builders/`, beside the configurations with their rows.
 import hashlib
 import json
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf, isfinite
@@ -202,13 +203,13 @@ class Trainer(ABC):
     skips: ClassVar[Sequence[Limit]] = ()
     """What the trainer may skip by itself, as it is set: `mico inspect` tells it, and an export
     keeps it. Of those that include each other, the narrow ones come first."""
-    remarks: ClassVar[Sequence[Limit]] = ()
-    """What is counted and told, and leaves nothing out."""
+    remarks: Sequence[Limit] = ()
+    """What is counted and told, and leaves nothing out. Options may decide it."""
     settings: ClassVar[Sequence[Setting]] = ()
     """The hyper-parameters of the launch script."""
     facts: ClassVar[Sequence[str]] = ()
     """What people should know before they train, in Markdown, such as memory, disk and losses."""
-    steps: ClassVar[Sequence[tuple[str, str]]]
+    steps: Sequence[tuple[str, str]]
     """What to do, in order: a sentence, and the shell commands for it, "" for none.
 
     `{root}` in a command stands for the export's folder, `{token}` in a sentence for its token.
@@ -308,6 +309,60 @@ class PathTrainer(Trainer):
         """
         del repeat
         return self.records
+
+
+ROWS = "rows"
+"""The folder, inside an export's, of a `FolderTrainer`'s rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowFolders:
+    """The folders of all rows with one number of inputs, absolute.
+
+    `target` holds output images and captions, and `inputs` a folder for each place of an input.
+    """
+
+    rows: int
+    target: str
+    inputs: tuple[str, ...]
+
+    @classmethod
+    def at(cls, root: str, inputs: int, rows: int = 0) -> "RowFolders":
+        """Return the folders in an export's folder."""
+        place = f"{root}/{ROWS}/inputs-{inputs}"
+        numbered = tuple(f"{place}/input-{number}" for number in range(1, inputs + 1))
+        return cls(rows, f"{place}/target", numbered)
+
+
+class FolderTrainer(PathTrainer):
+    """A trainer that reads folders: targets with captions, and a folder for each place of an input.
+
+    A row is its target, a caption, and one file in each folder of inputs, all of one name: the
+    number of its line in `rows.jsonl`. The images are relative links, see `RowFolders`.
+    """
+
+    reads = "folders of images and captions"
+    records = "rows.jsonl"
+    one_ending: ClassVar[bool] = False
+    """Whether it looks for an input by the target's name with its ending, whatever the input is."""
+
+    def record(self, inputs: list[str], output: str, instruction: str) -> dict[str, Any]:
+        """Return what the links and captions are made from."""
+        return {"inputs": inputs, "target": output, "caption": instruction}
+
+    def caption(self, instruction: str) -> str:
+        """Return the text to write, so that the trainer reads the instruction."""
+        return instruction
+
+    def measure(self, rows: Iterable[Candidate]) -> dict[str, Any]:
+        """Return the number of rows for each number of inputs."""
+        counts = Counter(str(len(row.inputs)) for row in rows)
+        return {"rows": dict(sorted(counts.items()))}
+
+    def folders(self, exported: Exported) -> Sequence[RowFolders]:
+        """Return the folders of the exported rows, one entry for each number of inputs."""
+        counts = exported.measured["rows"].items()
+        return [RowFolders.at(exported.root, int(inputs), rows) for inputs, rows in counts]
 
 
 class ShardTrainer(Trainer):

@@ -20,24 +20,17 @@ import pyarrow as pa
 
 from mico_150k.builders.dimoo import NO_CODES
 from mico_150k.builders.dimoo_tokens import SizeTable, code_count, shape_for
-from mico_150k.core.errors import BrokenFile, OutputRefused
+from mico_150k.core.errors import BrokenFile
 from mico_150k.core.progress import Progress
 from mico_150k.core.trainer import CodesTrainer, Exported
 from mico_150k.dataset import layout
 from mico_150k.dataset.codes import CodedPicture, CodedRow, CodesFolder
 from mico_150k.dataset.reader import Dataset
-from mico_150k.export.folder import MADE_OF, PICKLES
+from mico_150k.export.folder import PICKLES
 from mico_150k.export.forecast import ExportForecast
 from mico_150k.export.image_export import write_records
 from mico_150k.export.job import ExportJob, codes_records
-from mico_150k.io.files import (
-    disk_errors,
-    read_json,
-    sha256,
-    write_atomically,
-    write_json,
-    written_whole,
-)
+from mico_150k.io.files import disk_errors, sha256, write_atomically, written_whole
 from mico_150k.io.temporary import partial
 
 PROTOCOL = 4
@@ -70,7 +63,8 @@ class CodesExport:
         sizes = SizeTable.parse(str(told["sizes"]), int(told["output_size"]))
         for size, image in _images(self._job.fitted.index, sizes):
             codes[image[0], size] = code_count(shape_for(*image[1:], size))
-        there = self._pickles_there() if self._is_begun() else 0
+        is_begun = self._job.folder.has_claimed(PICKLES, self._job.identity())
+        there = self._pickles_there() if is_begun else 0
         written = sum(codes.values()) * CODE_BYTES + len(codes) * FILE_BYTES
         missing = max(0, len(codes) - there) / max(1, len(codes))
         fetched = 0
@@ -82,7 +76,7 @@ class CodesExport:
         """Write the pickles, then the records."""
         job = self._job
         codes = self._codes()
-        self._claim()
+        job.folder.claim(PICKLES, job.identity())
         wanted = set(job.fitted.index["id"].to_pylist())
         pickles = _Pickles(job.to / PICKLES, self._trainer)
         records: list[dict[str, Any]] = []
@@ -120,19 +114,6 @@ class CodesExport:
             if not _is(folder / name, record):
                 _fetch(dataset, f"{layout.CODES}/{name}", record, folder / name)
         return CodesFolder.open(folder)
-
-    def _claim(self) -> None:
-        """Make the folder of pickles this export's. Raises `OutputRefused`."""
-        folder = self._job.to / PICKLES
-        if self._is_begun():
-            return
-        if folder.exists() and any(folder.iterdir()):
-            msg = f"{folder} has files that no export has written. Choose another --out."
-            raise OutputRefused(msg)
-        write_json(folder / MADE_OF, self._job.identity())
-
-    def _is_begun(self) -> bool:
-        return read_json(self._job.to / PICKLES / MADE_OF) == self._job.identity()
 
     def _pickles_there(self) -> int:
         return sum(1 for _ in (self._job.to / PICKLES).glob("*/*.pkl"))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from mico_150k.core.errors import NotAnExport, OutputRefused
-from mico_150k.core.trainer import LAUNCH, Exported
+from mico_150k.core.trainer import LAUNCH, ROWS, Exported
 from mico_150k.dataset import layout
 from mico_150k.dataset.folder import DatasetFolder
 from mico_150k.dataset.formats import is_manifest, other_format, written_by
@@ -27,7 +27,7 @@ IMAGES = "images"
 PICKLES = "files"
 """The folder, inside an export's, of images' codes."""
 MADE_OF = "made-of.json"
-"""In that folder, which export it is of."""
+"""In such a folder, which export it is of."""
 WORK = ".export"
 """The folder, inside an export's, of what is not finished."""
 _FORMAT = "mico-150k-export/2"
@@ -53,8 +53,22 @@ class ExportFolder(ClaimedFolder):
 
     @property
     def below(self) -> tuple[str, ...]:
-        """The folder of pickles, where there is one."""
-        return (PICKLES,)
+        """The folders inside that are an export's whole, where there are such."""
+        return (PICKLES, ROWS)
+
+    def has_claimed(self, name: str, identity: Identity) -> bool:
+        """Whether a folder inside is this export's."""
+        return read_json(self.folder / name / MADE_OF) == identity
+
+    def claim(self, name: str, identity: Identity) -> None:
+        """Make a folder inside this export's; all in it goes with it. Raises `OutputRefused`."""
+        folder = self.folder / name
+        if self.has_claimed(name, identity):
+            return
+        if folder.is_symlink() or (folder.exists() and any(folder.iterdir())):
+            msg = f"{folder} has files that no export has written. Choose another --out."
+            raise OutputRefused(msg)
+        write_json(folder / MADE_OF, dict(identity))
 
     @contextmanager
     def held(self, *, shared: bool = False, gently: bool = False) -> Iterator[None]:
@@ -91,10 +105,10 @@ class ExportFolder(ClaimedFolder):
         yield self.folder / EXPORT
 
     def _clear(self) -> None:
-        pickles = self.folder / PICKLES
-        if (pickles / MADE_OF).exists():  # at once, or what is left would be nobody's
-            pickles.replace(partial(pickles))
-            shutil.rmtree(partial(pickles))
+        for folder in (self.folder / name for name in self.below):
+            if (folder / MADE_OF).exists():  # at once, or what is left would be nobody's
+                folder.replace(partial(folder))
+                shutil.rmtree(partial(folder))
         super(ExportFolder, self)._clear()  # slots: a bare `super` does not know this class
 
     @property

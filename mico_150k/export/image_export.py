@@ -122,7 +122,7 @@ class PathsExport:
 
     def run(self) -> Exported:
         """Write the images, then the records."""
-        rows = (row for part in self._parts() for row in _read_lines(part))
+        rows = (row for part in self._parts() for row in read_lines(part))
         files = _write_files(self._job, self._trainer, rows)
         return self._job.exported(
             unique_images=len(self._digests), record_files=files, files=[*files]
@@ -223,7 +223,7 @@ def write_records(path: Path, records: Iterable[dict[str, Any]]) -> None:
 
 def _read_records(path: Path) -> list[dict[str, Any]]:
     if path.suffix == ".jsonl":
-        return list(_read_lines(path))
+        return list(read_lines(path))
     try:
         with open_regular(path) as file:
             found = parse_json(file.read())
@@ -236,7 +236,8 @@ def _read_records(path: Path) -> list[dict[str, Any]]:
     return found
 
 
-def _read_lines(path: Path) -> Iterator[dict[str, Any]]:
+def read_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """The records of a file of JSON lines. Raises `BrokenFile`."""
     for number, record in read_json_lines(path):
         if not isinstance(record, dict):
             msg = f"{path}, line {number}: not a record as an export writes it."

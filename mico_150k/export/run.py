@@ -6,9 +6,17 @@ from pathlib import Path
 
 from mico_150k.core.errors import NotAnExport, UsageError
 from mico_150k.core.progress import Progress
-from mico_150k.core.trainer import CodesTrainer, Exported, PathTrainer, ShardTrainer, Trainer
+from mico_150k.core.trainer import (
+    CodesTrainer,
+    Exported,
+    FolderTrainer,
+    PathTrainer,
+    ShardTrainer,
+    Trainer,
+)
 from mico_150k.export.codes_export import CodesExport
 from mico_150k.export.folder import EXPORT, IMAGES, PICKLES, START, ExportFolder
+from mico_150k.export.folder_export import FoldersExport, place_rows
 from mico_150k.export.forecast import ExportForecast
 from mico_150k.export.image_export import PathsExport, relocate_paths
 from mico_150k.export.job import ExportJob
@@ -45,7 +53,9 @@ def run_export(
         running = replace(job, on_progress=on_progress)
         trainer = job.trainer
         work: PathsExport | CodesExport | ShardsExport
-        if isinstance(trainer, PathTrainer):
+        if isinstance(trainer, FolderTrainer):
+            work = FoldersExport(running, trainer)
+        elif isinstance(trainer, PathTrainer):
             work = PathsExport(running, trainer)
         elif isinstance(trainer, CodesTrainer):
             work = CodesExport(running, trainer)
@@ -74,15 +84,15 @@ def relocate(folder: Path, trainer: Trainer, images: Path | None = None) -> Expo
     """
     export = ExportFolder(absolute(folder))
     trainer.check_place(export.folder)
-    _check_options(export, trainer)  # before anything is made
+    trainer = _as_exported(export, trainer)  # before anything is made
     with export.held():
         return _relocate(export.exported, export.folder, trainer, images)
 
 
-def _check_options(export: ExportFolder, trainer: Trainer) -> None:
-    """Raise `NotAnExport` where the trainer has other options than a finished export states."""
+def _as_exported(export: ExportFolder, trainer: Trainer) -> Trainer:
+    """The trainer with the options of a finished export. Raises `NotAnExport` for others."""
     try:
-        trainer.check_options(export.exported.options)
+        return type(trainer)(**export.exported.options)
     except UsageError as error:
         msg = f"{export.folder}: options in its {EXPORT}: {error} Export again."
         raise NotAnExport(msg) from error
@@ -92,6 +102,8 @@ def _relocate(old: Exported, place: Path, trainer: Trainer, images: Path | None)
     new = replace(old, root=str(place), images=_images_of(old, place, images))
     if not isinstance(trainer, ShardTrainer) and new.images != old.images:
         relocate_paths(old, new)
+    if isinstance(trainer, FolderTrainer) and (new.root, new.images) != (old.root, old.images):
+        place_rows(new, trainer)
     try:
         return _finish(trainer, new)
     except (LookupError, StopIteration) as error:

@@ -27,6 +27,7 @@ COMMON = [
     "help",
 ]
 OWN = {
+    "ai-toolkit": "images model",
     "bagel": "in-place ranks num-workers",
     "blip3o": "images",
     "diffsynth": "images",
@@ -97,7 +98,7 @@ def test_a_value_that_an_option_does_not_take_is_refused(mico: Mico, tmp_path: P
         ("bagel", "say where: --out DIR, or --in-place."),
         ("omnigen2", "say where: --out DIR."),
         ("bagel --out x --in-place", "say where"),
-        ("mine --out x", "'mine' is not a known trainer; there are bagel, "),
+        ("mine --out x", "'mine' is not a known trainer; there are ai-toolkit, bagel, "),
     ):
         done = mico("export", *words.split())
         assert done.returncode == WRONG_USAGE

@@ -41,6 +41,7 @@ REFUSED = {
         f"export {trainer} nowhere --out x": "ranks=1 num-workers=1 in-place seed=0 format=images"
         for trainer in PATHS
     },
+    "export ai-toolkit nowhere --out x": "ranks=1 num-workers=1 in-place seed=0 format=images",
     "export dimoo nowhere --out x": "ranks=1 num-workers=1 in-place",
     "export dimoo nowhere --format images --out x": "ranks=1 num-workers=1 in-place seed=1 "
     "max-seq-len=9 system-prompt=x tokenizer=x",
@@ -58,6 +59,7 @@ ALWAYS = {
     "refine": "out remove where sample benchmark validation overwrite json",
     "check": "remote json",
     "export bagel": "out in-place ranks json",
+    "export ai-toolkit": "out where sample limit over-limit max-inputs images overwrite json model",
     "export dimoo": "out where sample limit over-limit max-inputs overwrite json format",
     **{
         f"export {trainer}": "out where sample limit over-limit max-inputs images overwrite json"
