@@ -225,9 +225,7 @@ def test_inspect_says_of_all_images_what_a_build_would_and_fails_where_it_would(
     assert found.returncode == FAILED
     assert "8 rows read, 1 would be skipped, 1 unknown-format" in found.stdout
     assert re.search(r"\d+ images, \d+ of them different, \d+ used more than once", found.stdout)
-    assert (
-        "1 of 8 rows so far cannot be used, more than the allowed 1.00% of" in found.stderr
-    )
+    assert "1 of 8 rows so far cannot be used, more than the allowed 1.00% of" in found.stderr
 
 
 def test_the_tolerance_that_is_advised_is_one_that_can_be_given(tmp_path: Path) -> None:
