@@ -290,13 +290,13 @@ def differences(
 ) -> list[str]:
     """What each row that was read has other than its record."""
     if len(rows) != len(records):
-        return [f"{len(rows)} rows were read, and {len(records)} records found"]
+        return [f"rows that were read: {len(rows)}; records found: {len(records)}"]
     found = []
     for number, (row, record) in enumerate(zip(rows, records)):  # noqa: B905 - equally many
         if record["text"] not in row["text"]:
             found.append(f"row {number}: another text, {row['text'][:80]!r}")
         if row["inputs"] != record["inputs"]:
-            found.append(f"row {number}: {row['inputs']} inputs of {record['inputs']}")
+            found.append(f"row {number}: inputs {row['inputs']} of {record['inputs']}")
         if not row["output"]:
             found.append(f"row {number}: no output image")
     return found

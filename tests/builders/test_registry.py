@@ -112,7 +112,7 @@ def test_every_name_in_the_guide_is_one_of_a_trainers() -> None:
 def test_what_a_class_lacks_is_a_message_of_the_command_line(package: Path) -> None:
     path = package / "mico_150k" / "builders" / "mine.py"
     path.write_text(f"{HEAD}class Mine(PathTrainer):\n    name = 'mine'\n")
-    done = mico(package, "--help")
+    done = mico(package, "export", "--help")
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
     said = " ".join(done.stderr.split())

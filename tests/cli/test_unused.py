@@ -20,7 +20,7 @@ PATHS = ("blip3o", "diffsynth", "diffsynth-flux2", "musubi", "musubi-flux2", "om
 REFUSED = {
     BUILD: "ray-address=auto work=x private",
     TO_HUB: "partition=1/2 finish overwrite recheck show-rows executor=ray ray-address=a",
-    f"{BUILD} --out s3://x/y": "partition=1/2 finish overwrite recheck show-rows",
+    f"{BUILD} --out s3://x/y": "overwrite recheck show-rows",
     f"{BUILD} --partition 1/2": "finish overwrite show-rows",
     f"{BUILD} --finish": "workers=2 max-memory=1GB executor=local overwrite",
     f"{BUILD} --overwrite": "recheck",
@@ -66,6 +66,7 @@ ALWAYS = {
         for trainer in PATHS
     },
     "relocate": "json",
+    "smoke": "export python json",
     "patch": "dry-run",
     "pretokenize": "vq device batch-size dtype sizes output-size tolerance executor overwrite json",
     "push": "config private revision tag license overwrite dry-run json",

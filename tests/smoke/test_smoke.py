@@ -196,7 +196,7 @@ def test_fewer_gpus_than_train_sh_starts(ready: Tiny) -> None:
 def test_rows_that_are_not_the_export_s(ready: Tiny) -> None:
     data = ready.clone / "lib/data.py"
     ready.edit(data, 'for path in row["sources"]]', 'for path in row["sources"][1:]]')
-    assert "inputs of" in ready.wrong()["rows"].what
+    assert "inputs 1 of 2" in ready.wrong()["rows"].what
     ready.edit(data, 'row["text"]', '"x"')
     assert "row 0: another text" in ready.wrong()["rows"].what
 
