@@ -62,40 +62,40 @@ _TRIGGERS = Limit(
 _SMALL = Limit(
     "small-input",
     f"an input with a side under {LEAST_SIDE} pixels, or over {LONGEST} times as long as wide",
-    "extensions_built_in/diffusion_models/flux2/src/sampling.py 219–239: a ValueError ends the "
+    "extensions_built_in/diffusion_models/flux2/src/sampling.py 231–252: a ValueError ends the "
     "training",
     lambda row: any(map(_is_small, row.inputs)),
 )
 _THIN = Limit(
     "thin-input",
     f"an input about {THINNEST} times as long as wide, or more",
-    "qwen_image_edit_plus.py 185–194 and transformers' Qwen2VL smart_resize: a ValueError ends "
+    "qwen_image_edit_plus.py 198–211 and transformers' Qwen2VL smart_resize: a ValueError ends "
     "the training",
     lambda row: any(map(_is_thin, row.inputs)),
 )
 _MISTRAL_MARKER = Limit(
     "marker",
     "a control word of Mistral's, such as `[IMG]`, in the instruction",
-    "flux2/src/pipeline.py 74–77 removes `[IMG]`; the tokenizer takes others for its own",
+    "flux2/src/pipeline.py 77–80 removes `[IMG]`; the tokenizer takes others for its own",
     lambda row: _MISTRAL_MARK.search(row.instruction) is not None,
 )
 _KLEIN_MARKER = Limit(
     MARKER.name,
     MARKER.why,
-    "flux2/src/pipeline.py 157–170: the tokenizer takes it for its own",
+    "flux2/src/pipeline.py 166–175: the tokenizer takes it for its own",
     MARKER.applies,
 )
 _LONG_TEXT = Limit(
     "long-text",
     f"an instruction that may exceed {TEXT_TOKENS} tokens (an estimate): its end is cut off",
-    "flux2/src/pipeline.py 33, 164–170",
+    "flux2/src/pipeline.py 40, 112–121, 166–179",
     lambda row: _text_tokens(row) > TEXT_TOKENS,
 )
 _COMMAS = Limit(
     "changed-text",
     "a comma without a space after it, or a carriage return: the trainer adds the space, or makes "
     "it a new line",
-    "toolkit/dataloader_mixins.py 407–432, 349",
+    "toolkit/dataloader_mixins.py 351, 411–435",
     lambda row: _CHANGED.search(row.instruction) is not None,
 )
 
