@@ -28,6 +28,7 @@ from mico_150k.hub.repository import Repository
 from mico_150k.hub.retry import RetryPolicy
 from mico_150k.hub.streaming import HubTarget
 from mico_150k.images.header import Verify
+from mico_150k.images.pixels import require_decoder
 from mico_150k.io.hub import require_buckets
 from mico_150k.io.machine import parse_size
 from mico_150k.io.places import HubBucket, HubDataset, LocalFolder, Place, RemoteUrl
@@ -116,6 +117,7 @@ def build_dataset(
 
     Raises:
         UsageError: An argument is wrong, has no effect beside another, or does not fit `out`.
+        MissingPackage: `verify` or `executor` needs a package that is not installed.
         SourceError: The source is not what a build can read, in one of its kinds.
         OutputRefused: The folder holds something else.
         TooManySkipped: More rows than `tolerance` are unusable.
@@ -123,6 +125,7 @@ def build_dataset(
         HubError: The Hub cannot be reached, or does not take it, in one of its kinds.
     """
     started = time.monotonic()
+    require_decoder(Verify(verify))
     options = BuildOptions(
         configs=tuple(name for name in CONFIGS if name in configs)
         if set(configs) <= set(CONFIGS)

@@ -48,12 +48,16 @@ def inspect_source(
 
     Raises:
         SourceError: There is no source there.
+        MissingPackage: `verify` needs simplejpeg.
     """
     # Here, because nobody who looks at a dataset waits for what builds one.
     from mico_150k.build.drop_limit import TOLERANCE, DropLimit
     from mico_150k.build.worker import GroupProgress
     from mico_150k.inspection import source as of_sources
+    from mico_150k.images.pixels import require_decoder
 
+    if images:
+        require_decoder(Verify(verify))
     reading = read_options(columns, tasks, exclude, allow_outside=allow_outside)
     found, opened, plan = of_sources.inspect_source(str(location), reading)
     if not (images and plan):

@@ -5,21 +5,28 @@ Pillow fills missing rows with black or gray and hides the warnings of libjpeg.
 
 import io
 from functools import cache
+from importlib.util import find_spec
 from typing import Any
 
 import xxhash
 from PIL import Image as Pillow
 
-from mico_150k.core.errors import UnusableImage
+from mico_150k.core.errors import MissingPackage, UnusableImage
 from mico_150k.core.reasons import Reason
 from mico_150k.core.sample import Buffer, as_view
-from mico_150k.images.header import Header
+from mico_150k.images.header import Header, Verify
 from mico_150k.images.jpeg import check_scans
 from mico_150k.images.normalize import decode
 from mico_150k.images.png import check_png_pixels
 from mico_150k.images.probe import readable
 
 _COLOUR_SPACES = {1: "GRAY", 3: "RGB", 4: "CMYK"}
+
+
+def require_decoder(verify: Verify) -> None:
+    """Raise `MissingPackage` where images are to be decoded and what decodes them is missing."""
+    if verify is Verify.DECODE and find_spec("simplejpeg") is None:
+        raise _missing("--verify decode")
 
 
 def check_pixels(data: Buffer, header: Header) -> None:
@@ -76,10 +83,18 @@ def check_jpeg_pixels(data: memoryview, channels: int) -> None:
 
 
 def _decode_jpeg(data: memoryview, channels: int) -> None:
-    import simplejpeg
-
+    try:
+        import simplejpeg
+    except ImportError as error:
+        raise _missing("a JPEG whose markers are broken") from error
     small: dict[str, Any] = {"min_height": 1, "min_width": 1, "min_factor": 1}
     simplejpeg.decode_jpeg(data, _COLOUR_SPACES[channels], strict=True, **small)
+
+
+def _missing(what: str) -> MissingPackage:
+    return MissingPackage(
+        f"{what} needs simplejpeg: pip install '.[decode]' in the clone of mico-150k"
+    )
 
 
 @cache

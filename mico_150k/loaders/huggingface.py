@@ -24,6 +24,7 @@ from mico_150k.core.task import parse_task_map
 from mico_150k.dataset import layout
 from mico_150k.dataset.configurations import COLUMNS
 from mico_150k.images.header import Verify
+from mico_150k.images.pixels import require_decoder
 from mico_150k.loaders.package_hash import package_hash
 from mico_150k.loaders.rows import LoadTarget, find_target, fingerprint, require_same
 from mico_150k.sources import ReadOptions
@@ -67,6 +68,7 @@ class MicoConfig(datasets.BuilderConfig):
         if self.verify not in {known.value for known in Verify}:
             msg = f"verify={self.verify!r} is not one of {', '.join(map(str, Verify))}."
             raise UsageError(msg)
+        require_decoder(Verify(self.verify))
         reading = ReadOptions(
             columns=parse_map([self.map]),
             tasks=parse_task_map(shlex.split(self.task_map)),

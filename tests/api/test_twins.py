@@ -1,6 +1,7 @@
 """Every command has a twin in Python that does the same."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 import mico_150k
 from mico_150k.core.errors import MissingPackage, NotADataset, UsageError
 from mico_150k.core.progress import Progress
+from mico_150k.loaders.huggingface import Mico150k
 
 from ..clones import write_clone
 from ..commands import DONE, Mico, runner
@@ -138,6 +140,21 @@ def test_refine_dataset_takes_an_open_one(
     assert made.report.rows == 6
     with pytest.raises(UsageError, match="needs a change"):
         mico_150k.refine_dataset(opened, tmp_path / "y")
+
+
+def test_decoding_is_refused_before_work_where_its_package_is_missing(
+    release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "simplejpeg", None)
+    needed = r"--verify decode needs simplejpeg: pip install '\.\[decode\]'"
+    with pytest.raises(MissingPackage, match=needed):
+        mico_150k.build_dataset(release, tmp_path / "out", verify="decode")
+    assert not (tmp_path / "out").exists()
+    with pytest.raises(MissingPackage, match=needed):
+        mico_150k.inspect_source(tmp_path / "gone", images=True, verify="decode")
+    load = {"data_dir": str(release), "verify": "decode", "cache_dir": str(tmp_path / "cache")}
+    with pytest.raises(MissingPackage, match=needed):
+        Mico150k(config_name="bagel", **load).download_and_prepare()
 
 
 def test_inspect_dataset(dataset: Path, mico: Mico) -> None:

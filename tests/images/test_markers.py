@@ -3,11 +3,12 @@
 import io
 import random
 import struct
+import sys
 
 import pytest
 from PIL import Image
 
-from mico_150k.core.errors import UnusableImage
+from mico_150k.core.errors import MissingPackage, UnusableImage
 from mico_150k.images.header import Verify
 from mico_150k.images.reader import ImageReader
 
@@ -71,6 +72,16 @@ def test_a_jpeg_without_an_end_before_a_trailer_is_kept(
     data = JPEGS[name].removesuffix(b"\xff\xd9") + TRAILERS[trailer]
     assert kept(data, verify)
     assert pixels_of(ImageReader(verify).read(data).data) == pixels_of(JPEGS[name])
+
+
+def test_a_jpeg_to_be_mended_stops_the_work_without_the_strict_decoder(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """To skip it would make the rows of a dataset depend on what is installed."""
+    monkeypatch.setitem(sys.modules, "simplejpeg", None)
+    data = JPEGS["baseline"].removesuffix(b"\xff\xd9") + TRAILERS["a film"]
+    with pytest.raises(MissingPackage, match=r"pip install '\.\[decode\]'"):
+        ImageReader().read(data)
 
 
 @pytest.mark.parametrize("trailer", TRAILERS)
