@@ -53,8 +53,8 @@ def inspect_source(
     # Here, because nobody who looks at a dataset waits for what builds one.
     from mico_150k.build.drop_limit import TOLERANCE, DropLimit
     from mico_150k.build.worker import GroupProgress
-    from mico_150k.inspection import source as of_sources
     from mico_150k.images.pixels import require_decoder
+    from mico_150k.inspection import source as of_sources
 
     if images:
         require_decoder(Verify(verify))

@@ -26,7 +26,8 @@ _COLOUR_SPACES = {1: "GRAY", 3: "RGB", 4: "CMYK"}
 def require_decoder(verify: Verify) -> None:
     """Raise `MissingPackage` where images are to be decoded and what decodes them is missing."""
     if verify is Verify.DECODE and find_spec("simplejpeg") is None:
-        raise _missing("--verify decode")
+        what = "--verify decode"
+        raise _missing(what)
 
 
 def check_pixels(data: Buffer, header: Header) -> None:
@@ -86,7 +87,8 @@ def _decode_jpeg(data: memoryview, channels: int) -> None:
     try:
         import simplejpeg
     except ImportError as error:
-        raise _missing("a JPEG whose markers are broken") from error
+        what = "a JPEG whose markers are broken"
+        raise _missing(what) from error
     small: dict[str, Any] = {"min_height": 1, "min_width": 1, "min_factor": 1}
     simplejpeg.decode_jpeg(data, _COLOUR_SPACES[channels], strict=True, **small)
 
