@@ -56,7 +56,9 @@ def _create(call: Handler, groups: dict[str, str]) -> None:
         raise Refused(403, "", "You don't have the rights to create a bucket")
     status = 409 if name in call.server.buckets else 200
     if status == 200:
-        call.server.buckets[name] = Bucket(name, call.parsed().get("visibility") == "private")
+        asked = call.parsed()  # the client's word for it has changed
+        private = asked.get("visibility") == "private" or bool(asked.get("private"))
+        call.server.buckets[name] = Bucket(name, private)
     call.json({"url": f"{url}/buckets/{name}"}, status=status)
 
 
