@@ -20,14 +20,14 @@ from mico_150k.images.normalize import decode
 from mico_150k.images.png import check_png_pixels
 from mico_150k.images.probe import readable
 
+_DECODING, _MENDING = "--verify decode", "a JPEG whose markers are broken"
 _COLOUR_SPACES = {1: "GRAY", 3: "RGB", 4: "CMYK"}
 
 
 def require_decoder(verify: Verify) -> None:
     """Raise `MissingPackage` where images are to be decoded and what decodes them is missing."""
     if verify is Verify.DECODE and find_spec("simplejpeg") is None:
-        what = "--verify decode"
-        raise _missing(what)
+        raise _missing(_DECODING)
 
 
 def check_pixels(data: Buffer, header: Header) -> None:
@@ -87,8 +87,7 @@ def _decode_jpeg(data: memoryview, channels: int) -> None:
     try:
         import simplejpeg
     except ImportError as error:
-        what = "a JPEG whose markers are broken"
-        raise _missing(what) from error
+        raise _missing(_MENDING) from error
     small: dict[str, Any] = {"min_height": 1, "min_width": 1, "min_factor": 1}
     simplejpeg.decode_jpeg(data, _COLOUR_SPACES[channels], strict=True, **small)
 
