@@ -32,6 +32,7 @@ from mico_150k.build.executors import KEEP_HERE
 from mico_150k.build.ray import RayCluster
 from mico_150k.build.sending import UploadExecutor
 from mico_150k.build.upload import RemoteFolder
+from mico_150k.io.places import RemoteUrl
 from mico_150k.sources import open_source
 from mico_150k.build.worker import UnitBuilder
 
@@ -90,7 +91,7 @@ executor, remote = RayCluster(cluster.address), None
 folder = Path(out)
 if "://" in out:
     folder = Path(tempfile.mkdtemp())
-    remote = RemoteFolder.open(out, folder)
+    remote = RemoteFolder.open(RemoteUrl(out), folder)
     executor = UploadExecutor(executor, remote)
 build = Build.prepare(open_source(source), folder, options, out)
 build.run(executor=executor, sink=remote or KEEP_HERE, on_progress=on_progress)
