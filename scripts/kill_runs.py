@@ -38,7 +38,7 @@ from mico_150k.dataset.codes import CODEBOOK
 
 SHARD_MB, ROWS_PER_FILE = 5, 5
 """Small, so that there are many moments between two shards."""
-EXPORTS = ("blip3o", "omnigen2", "diffsynth", "musubi", "ai-toolkit")
+EXPORTS = ("blip3o", "omnigen2", "diffsynth", "musubi", "ai-toolkit", "simpletuner")
 _USED = (
     "mico_150k.cli.build", "mico_150k.cli.refine", "mico_150k.cli.export", "datasets", "duckdb",
     "mico_150k.pretokenize.run", "diffusers",

@@ -21,7 +21,9 @@ ROWS = 12
 TASKS = ("object_centric", "hoi")
 LAYOUTS = ("structs", "numbered", "bagel", "paged", "beside")
 STYLES = ("blip3o", "dimoo", "omnigen2")
-TRAINERS = ("ai-toolkit", "bagel", "blip3o", "diffsynth", "dimoo", "musubi", "omnigen2")
+TRAINERS = (
+    "ai-toolkit", "bagel", "blip3o", "diffsynth", "dimoo", "musubi", "omnigen2", "simpletuner",
+)  # fmt: skip
 FORMATS = {"dimoo": ("--format", "images")}
 """What an export says besides: there is no VQ to make codes with."""
 

@@ -36,6 +36,7 @@ OWN = {
     "musubi": "images",
     "musubi-flux2": "images",
     "omnigen2": "images",
+    "simpletuner": "images model",
 }
 
 

@@ -16,6 +16,9 @@ TO_HUB = f"{BUILD} --out hf://datasets/USER/NAME --license mit"
 EXPORT = "export {trainer} --from nowhere"
 PATHS = ("blip3o", "diffsynth", "diffsynth-flux2", "musubi", "musubi-flux2", "omnigen2")
 """Trainers that read image files, and have no option of their own."""
+FOLDERS = ("ai-toolkit", "simpletuner")
+"""Trainers that read folders of images, and have a choice of models."""
+OF_PATHS = "out where sample limit over-limit max-inputs images overwrite json"
 
 REFUSED = {
     BUILD: "ray-address=auto work=x private",
@@ -39,9 +42,8 @@ REFUSED = {
     "over-limit=drop over-limit=truncate images=x",
     **{
         f"export {trainer} nowhere --out x": "ranks=1 num-workers=1 in-place seed=0 format=images"
-        for trainer in PATHS
+        for trainer in (*PATHS, *FOLDERS)
     },
-    "export ai-toolkit nowhere --out x": "ranks=1 num-workers=1 in-place seed=0 format=images",
     "export dimoo nowhere --out x": "ranks=1 num-workers=1 in-place",
     "export dimoo nowhere --format images --out x": "ranks=1 num-workers=1 in-place seed=1 "
     "max-seq-len=9 system-prompt=x tokenizer=x",
@@ -59,12 +61,9 @@ ALWAYS = {
     "refine": "out remove where sample benchmark validation overwrite json",
     "check": "remote json",
     "export bagel": "out in-place ranks json",
-    "export ai-toolkit": "out where sample limit over-limit max-inputs images overwrite json model",
     "export dimoo": "out where sample limit over-limit max-inputs overwrite json format",
-    **{
-        f"export {trainer}": "out where sample limit over-limit max-inputs images overwrite json"
-        for trainer in PATHS
-    },
+    **{f"export {trainer}": OF_PATHS for trainer in PATHS},
+    **{f"export {trainer}": f"{OF_PATHS} model" for trainer in FOLDERS},
     "relocate": "json",
     "smoke": "export python json",
     "patch": "dry-run",
