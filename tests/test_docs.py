@@ -101,7 +101,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_every_trainer_has_a_recipe_and_the_guide_names_it() -> None:
     recipes = {page.stem for page in (DOCS / "examples").glob("*.md")}
     assert recipes == set(TRAINERS)
-    assert set(re.findall(r"\(examples/(\w+)\.md\)", GUIDE.read_text())) == recipes
+    assert set(re.findall(r"\(examples/([\w-]+)\.md\)", GUIDE.read_text())) == recipes
     for name in recipes:
         assert f"mico export {name} " in recipe(name)
         for known in ("hardware", "disk", "time", "tested"):

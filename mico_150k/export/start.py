@@ -15,6 +15,7 @@ def render_start(trainer: Trainer, exported: Exported) -> str:
     return markdown_template("mico_150k.export", "START.md").render(
         trainer=trainer,
         exported=exported,
+        root=shlex.quote(exported.root),
         skipped=[
             (rows, *_reason(trainer, exported, name)) for name, rows in exported.skipped.items()
         ],
