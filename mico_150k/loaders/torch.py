@@ -14,7 +14,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-import pyarrow as pa
+import numpy as np
 import pyarrow.parquet as pq
 import torch
 from PIL import Image as Pillow
@@ -24,6 +24,8 @@ from mico_150k.core.errors import UsageError
 from mico_150k.dataset import layout
 from mico_150k.dataset.reader import open_dataset
 from mico_150k.io.storage import Storage
+from mico_150k.loaders.parcel import pack
+from mico_150k.loaders.pixels import Pixels, rgb_pixels
 from mico_150k.loaders.row_order import Piece, draw, share, shuffled
 from mico_150k.trainers.rgb import open_rgb
 
@@ -31,6 +33,10 @@ POOL_BYTES = 256 << 20
 """The bytes of encoded images in each worker's pool, from which rows are drawn at random."""
 
 _FOOTERS_AT_ONCE = 16
+_BYTES_AT_ONCE = 8 << 20
+"""What is read of a row group at a time."""
+_LOCAL_BUFFER = 1 << 20
+"""Through a smaller read buffer than a whole column chunk; over a network that costs requests."""
 
 Row = dict[str, Any]
 State = dict[str, Any]
@@ -38,9 +44,11 @@ State = dict[str, Any]
 
 def to_tensor(image: Pillow.Image) -> torch.Tensor:
     """Return an RGB image as a uint8 tensor of shape (3, height, width)."""
-    width, height = image.size
-    flat = torch.frombuffer(bytearray(image.tobytes()), dtype=torch.uint8)
-    return flat.view(height, width, 3).permute(2, 0, 1).contiguous()
+    return _planes(np.asarray(image))
+
+
+def _planes(pixels: Pixels) -> torch.Tensor:
+    return torch.from_numpy(np.array(pixels.transpose(2, 0, 1), order="C"))
 
 
 def collate(rows: Sequence[Row]) -> dict[str, Any]:
@@ -134,18 +142,31 @@ class TrainingRows(IterableDataset[Row]):
             yield {name: self._decode(value) for name, value in values.items()}
 
     def _read_piece(self, piece: Piece, rows: set[int]) -> dict[int, Row]:
-        def read() -> pa.Table:
-            with self._storage.parquet(piece.file) as file:
-                return file.read_row_group(piece.group, use_threads=False)
+        """The rows as Python objects; the row group is never whole in memory a second time."""
+        at_once = max(1, _BYTES_AT_ONCE // max(1, piece.row_bytes))
 
-        table = self._storage.again(read)
-        return {row: table.slice(row, 1).to_pylist()[0] for row in sorted(rows)}
+        def read() -> dict[int, Row]:
+            found: dict[int, Row] = {}
+            row = 0
+            with self._storage.parquet(piece.file, local_buffer=_LOCAL_BUFFER) as file:
+                for batch in file.iter_batches(at_once, [piece.group], use_threads=False):
+                    for place in range(batch.num_rows):
+                        if row in rows:
+                            found[row] = batch.slice(place, 1).to_pylist()[0]
+                        row += 1
+                    if len(found) == len(rows):
+                        break
+            return found
+
+        return self._storage.again(read)
 
     def _decode(self, value: Any) -> Any:  # noqa: ANN401 - any column's value
         """Cells with bytes are images, in every configuration."""
         if isinstance(value, list):
             return [self._decode(each) for each in value]
         if isinstance(value, bytes) or (isinstance(value, dict) and "bytes" in value):
+            if self._transform is to_tensor:
+                return _planes(rgb_pixels(value))
             return self._transform(open_rgb(value))
         return value
 
@@ -249,7 +270,8 @@ class _Collate:
 
     def __call__(self, numbered: Sequence[tuple[int, int, Row]]) -> tuple[int, int, Any]:
         worker, taken, _ = numbered[-1]
-        return worker, taken, self._collate_rows([row for _, _, row in numbered])
+        batch = self._collate_rows([row for _, _, row in numbered])
+        return worker, taken, pack(batch) if get_worker_info() else batch
 
 
 def _worker() -> tuple[int, int]:

@@ -1,0 +1,69 @@
+"""The pixels of an image cell for `to_tensor`: those of `open_rgb`, from a faster decoder.
+
+Pillow reads the header, and decodes whatever is not plain 8-bit RGB or what a faster decoder
+refuses. So a broken image fails with Pillow's own error.
+"""
+
+import io
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as Pillow
+
+from mico_150k.trainers.rgb import open_rgb
+
+Pixels = NDArray[np.uint8]
+Decoder = Callable[[bytes], Pixels]
+
+
+def rgb_pixels(cell: bytes | Mapping[str, Any]) -> Pixels:
+    """Return an image cell's RGB pixels, of shape (height, width, 3); they may be read-only."""
+    data = cell["bytes"] if isinstance(cell, Mapping) else cell
+    pixels = _decode_fast(data)
+    return np.asarray(open_rgb(data)) if pixels is None else pixels
+
+
+def _decode_fast(data: bytes) -> Pixels | None:
+    """None where it is Pillow's to decode."""
+    image = Pillow.open(io.BytesIO(data))
+    decoder = _decoders().get(image.format or "")
+    if decoder is None or not _is_plain(image):
+        return None
+    try:
+        pixels = decoder(data)
+    except Exception:  # noqa: BLE001 - each decoder has its own; Pillow says what is wrong
+        return None
+    width, height = image.size
+    return pixels if pixels.shape == (height, width, 3) and pixels.dtype == np.uint8 else None
+
+
+def _is_plain(image: Pillow.Image) -> bool:
+    """Whether its samples are the 8-bit RGB that `open_rgb` returns, with nothing transparent."""
+    if image.mode != "RGB" or "transparency" in image.info:
+        return False
+    if image.format == "PNG":
+        # 16-bit PNG has the mode RGB too; only its raw mode tells. Animated ones are Pillow's.
+        raw_modes = {tile[3] for tile in getattr(image, "tile", ())}
+        return raw_modes == {"RGB"} and not getattr(image, "is_animated", False)
+    return True
+
+
+@cache
+def _decoders() -> dict[str, Decoder]:
+    """By Pillow's name of the format; imported with the first image, in the worker."""
+    import simplejpeg
+
+    def decode_jpeg(data: bytes) -> Pixels:
+        # Strict: what libjpeg only warns of is Pillow's to judge.
+        pixels: Pixels = simplejpeg.decode_jpeg(data, "RGB", strict=True)
+        return pixels
+
+    decoders: dict[str, Decoder] = {"JPEG": decode_jpeg}
+    try:
+        from imagecodecs import png_decode
+    except ImportError:  # without the extra `train`, or on a machine that has no wheel of it
+        return decoders
+    return {**decoders, "PNG": png_decode}
