@@ -3,6 +3,7 @@
 
     scripts/benchmark.py write --at /dev/shm/bench --gb 1
     scripts/benchmark.py read --at /dev/shm/bench --gb 1
+    scripts/benchmark.py train --at /dev/shm/bench --gb 1
     scripts/benchmark.py checks --at /dev/shm/bench --gb 1
     scripts/benchmark.py export --at /dev/shm/bench --gb 3
 
@@ -29,18 +30,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow.parquet as pq
-from benchmarks import exporting, reading, writing
+from benchmarks import exporting, reading, training, writing
 from benchmarks.data import make_source
 from process_family import family
 
 GIGABYTE = 10**9
 SECONDS_BETWEEN_LOOKS = 0.02
-CASES = {**writing.CASES, **reading.CASES, **exporting.CASES}
+CASES = {**writing.CASES, **reading.CASES, **exporting.CASES, **training.CASES}
 CHECKS = ["ours, one configuration", "ours, unchecked"]
 WORKERS = ["ours, one worker, one thread", "ours, two workers"]
 PARTS = {
     "write": list(writing.CASES),
     "read": list(reading.CASES),
+    "train": list(training.CASES),
     "checks": CHECKS,
     "workers": WORKERS,
     "export": [name for name, case in exporting.CASES.items() if case.made_by],
@@ -48,6 +50,7 @@ PARTS = {
 BASELINE = {
     "write": "datasets builder, parquet",
     "read": "first sample, default layout",
+    "train": "batches, datasets",
     "checks": "ours, unchecked",
     "workers": "ours, one worker, one thread",
     "export": "cp -r of the images",
