@@ -21,6 +21,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="files in memory
 def carried(batch: Any) -> Any:
     """What another end of a queue gets, in this process."""
     queue = get_context("fork").Queue()
+    queue.cancel_join_thread()  # or a test that fails waits for it at the end
     queue.put(pack(batch))
     return queue.get(timeout=20)
 

@@ -143,3 +143,13 @@ def test_without_the_extra_pillow_decodes_png(monkeypatch: pytest.MonkeyPatch) -
         assert np.array_equal(rgb_pixels(encode(picture(4))), np.asarray(picture(4)))
     finally:
         pixels._decoders.cache_clear()
+
+
+@pytest.mark.parametrize("format_", ["PNG", "JPEG"])
+def test_an_image_that_is_cut_off_fails_with_pillows_error(format_: str) -> None:
+    data = io.BytesIO()
+    picture(4).save(data, format_)
+    for cut in (data.getvalue()[:-40], data.getvalue()[: len(data.getvalue()) // 2]):
+        assert outcome(rgb_pixels, cut) == outcome(lambda cell: np.asarray(open_rgb(cell)), cut)
+        with pytest.raises(OSError):
+            rgb_pixels(cut)
