@@ -6,7 +6,8 @@ refuses. So a broken image fails with Pillow's own error.
 
 import io
 from collections.abc import Callable, Mapping
-from functools import cache
+from contextlib import suppress
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -53,17 +54,18 @@ def _is_plain(image: Pillow.Image) -> bool:
 
 @cache
 def _decoders() -> dict[str, Decoder]:
-    """By Pillow's name of the format; imported with the first image, in the worker."""
-    import simplejpeg
+    """By Pillow's name of the format; imported with the first image, in the worker.
 
-    def decode_jpeg(data: bytes) -> Pixels:
+    Those are left out that are not installed: both come with the extra `train`.
+    """
+    decoders: dict[str, Decoder] = {}
+    with suppress(ImportError):
+        from simplejpeg import decode_jpeg
+
         # Strict: what libjpeg only warns of is Pillow's to judge.
-        pixels: Pixels = simplejpeg.decode_jpeg(data, "RGB", strict=True)
-        return pixels
-
-    decoders: dict[str, Decoder] = {"JPEG": decode_jpeg}
-    try:
+        decoders["JPEG"] = partial(decode_jpeg, colorspace="RGB", strict=True)
+    with suppress(ImportError):
         from imagecodecs import png_decode
-    except ImportError:  # without the extra `train`, or on a machine that has no wheel of it
-        return decoders
-    return {**decoders, "PNG": png_decode}
+
+        decoders["PNG"] = png_decode
+    return decoders
