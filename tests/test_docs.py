@@ -108,6 +108,7 @@ def test_every_trainer_has_a_recipe_and_the_guide_names_it() -> None:
             assert f"\n| {known} | " in recipe(name), f"{name}: {known}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", MODELS)
 def test_its_commands_work_one_after_the_other(model: str, place: Path) -> None:
     launched = ""
@@ -194,10 +195,12 @@ def run_python(program: str, folder: Path) -> None:
     assert not done.returncode, done.stderr
 
 
+@pytest.mark.slow
 def test_the_python_of_its_page_runs_in_order(tmp_path: Path) -> None:
     run_python("\n".join(blocks((DOCS / "python.md").read_text(), "python")), tmp_path)
 
 
+@pytest.mark.slow
 def test_the_notebook_runs(tmp_path: Path) -> None:
     cells = json.loads((DOCS / "examples" / "demo.ipynb").read_text())["cells"]
     code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]

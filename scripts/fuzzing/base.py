@@ -22,7 +22,8 @@ TASKS = ("object_centric", "hoi")
 LAYOUTS = ("structs", "numbered", "bagel", "paged", "beside")
 STYLES = ("blip3o", "dimoo", "omnigen2")
 TRAINERS = (
-    "ai-toolkit", "bagel", "blip3o", "diffsynth", "dimoo", "musubi", "omnigen2", "simpletuner",
+    "ai-toolkit", "bagel", "blip3o", "diffsynth", "diffsynth-flux2", "dimoo", "musubi",
+    "musubi-flux2", "omnigen2", "simpletuner",
 )  # fmt: skip
 FORMATS = {"dimoo": ("--format", "images")}
 """What an export says besides: there is no VQ to make codes with."""

@@ -60,6 +60,7 @@ def test_an_import_loads_no_dependency() -> None:
     assert done.stdout.strip() == "[]"
 
 
+@pytest.mark.slow
 def test_help_shows_these_and_nothing_internal() -> None:
     program = "import pydoc, mico_150k; print(pydoc.plain(pydoc.render_doc(mico_150k)))"
     done = subprocess.run(

@@ -14,6 +14,7 @@ from ..folders import contents
 from ..pretokenize.material import VQ_EXTRA, write_vq
 
 
+@pytest.mark.slow
 def test_pretokenize_dataset(
     small: DatasetFolder,
     tmp_path: Path,

@@ -576,6 +576,7 @@ Build.prepare(open_source(sys.argv[1]), Path(sys.argv[2]), BuildOptions(shard_by
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("delay", [0.02, 0.08, 0.15, 0.3])
 def test_killed_at_any_moment_a_build_goes_on(release: Path, tmp_path: Path, delay: float) -> None:
     options = BuildOptions(shard_bytes=20_000)

@@ -144,6 +144,7 @@ def at_once(source: Path, out: Path, *shares: tuple[str, int]) -> list[str]:
     return [words.strip() for words in said]
 
 
+@pytest.mark.slow
 def test_shares_that_begin_at_once_claim_the_folder_together(
     source: Path, whole: Path, tmp_path: Path
 ) -> None:

@@ -35,6 +35,7 @@ def prepare(source: Path, out: Path) -> Build:
     return Build.prepare(open_source(str(source)), out, OPTIONS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [2, 5])
 def test_the_bytes_do_not_depend_on_the_number_of_workers(
     source: Path, whole: Path, tmp_path: Path, workers: int
@@ -49,6 +50,7 @@ def test_the_bytes_do_not_depend_on_the_number_of_workers(
     assert seen[-1].rows == seen[-1].total_rows == 32
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_killed_is_an_error_and_finished_shards_are_kept(
     source: Path, whole: Path, tmp_path: Path
 ) -> None:
@@ -127,6 +129,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("everything", [True, False], ids=["all", "the parent alone"])
 @pytest.mark.parametrize("at_row", [0, 5, 20])
 def test_killed_at_any_moment_a_build_goes_on(

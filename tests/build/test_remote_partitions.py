@@ -193,6 +193,7 @@ def test_of_two_different_builds_that_begin_at_once_no_byte_is_mixed(
     assert len(claims) == 2 - len(refused)
 
 
+@pytest.mark.slow
 def test_partitions_in_any_order_are_the_same_bytes_and_what_is_missing_is_said(
     source: Path, whole: dict[str, str], place: str
 ) -> None:
@@ -211,6 +212,7 @@ def test_partitions_in_any_order_are_the_same_bytes_and_what_is_missing_is_said(
     assert build(source, place, finish=True).resumed
 
 
+@pytest.mark.slow
 def test_a_shard_that_was_damaged_there_is_missing_at_the_end(source: Path, place: str) -> None:
     build(source, place, "1/2")
     before = {name for name in there(place) if name.endswith(".parquet")}
@@ -223,6 +225,7 @@ def test_a_shard_that_was_damaged_there_is_missing_at_the_end(source: Path, plac
         build(source, place, finish=True)
 
 
+@pytest.mark.slow
 def test_a_whole_build_goes_on_with_what_partitions_have_done(
     source: Path, whole: dict[str, str], place: str
 ) -> None:

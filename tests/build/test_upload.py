@@ -197,6 +197,7 @@ def test_a_record_that_is_half_written_is_not_there_yet(
     assert len(list(remote.records(range(1000)))) == len(paths) - 1
 
 
+@pytest.mark.slow
 def test_worker_processes_send_what_they_finish(source: Path, whole: Path, tmp_path: Path) -> None:
     target = tmp_path / "target"
     build(source, f"file://{target}", tmp_path / "here", Processes(2))

@@ -77,6 +77,7 @@ def test_the_file_that_the_guide_shows_is_a_trainer(
     assert command[-2:] == ["--lr", "1e-4"]
 
 
+@pytest.mark.slow
 def test_an_option_that_the_file_declares_is_the_command_s(
     package: Path, dataset: Path, tmp_path: Path
 ) -> None:

@@ -69,6 +69,7 @@ def test_skipped_rows_are_told_by_reason_with_where_they_are_listed(
     ]
 
 
+@pytest.mark.slow
 def test_the_time_is_that_of_the_whole_command(
     mico: Mico, release: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -48,6 +48,7 @@ def test_build_without_a_source_builds_the_demo_and_shows_a_row_of_each_configur
     assert checked.stderr.splitlines()[-1] == "mico-demo: all is well"
 
 
+@pytest.mark.slow
 def test_out_is_by_default_named_for_the_source(release: Path, tmp_path: Path) -> None:
     for source, out in ((), "mico-demo"), (("demo",), "mico-demo"), ((release,), "mico-150k"):
         (tmp_path / out).mkdir(exist_ok=True)
@@ -167,6 +168,7 @@ def test_what_needs_a_folder_of_this_machine_is_refused_with_a_url(
     assert not (tmp_path / "x").exists()
 
 
+@pytest.mark.slow
 def test_what_cannot_be_is_refused_before_anything_is_written(
     release: Path, tmp_path: Path
 ) -> None:
@@ -228,6 +230,7 @@ def test_inspect_says_of_all_images_what_a_build_would_and_fails_where_it_would(
     assert "1 of 8 rows so far cannot be used, more than the allowed 1.00% of" in found.stderr
 
 
+@pytest.mark.slow
 def test_the_tolerance_that_is_advised_is_one_that_can_be_given(tmp_path: Path) -> None:
     samples = [replace(case, output=b"no image") for case in cases(2)]
     write_release(tmp_path / "r", samples)
@@ -246,6 +249,7 @@ def test_inspect_of_a_part_of_a_dataset_names_the_whole(dataset: Path, part: str
     assert f"`mico inspect {dataset}`" in said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [
@@ -308,6 +312,7 @@ def test_preview_writes_a_page_and_says_so(dataset: Path, tmp_path: Path) -> Non
     assert (tmp_path / "preview.html").read_text().count("<article") == 3
 
 
+@pytest.mark.slow
 def test_check_fails_on_a_damaged_folder(tmp_path: Path, release: Path) -> None:
     mico("build", release, "--out", "out", "--config", "bagel", "--json", folder=tmp_path)
     (tmp_path / "out" / "bagel" / "train-00000.parquet").unlink()

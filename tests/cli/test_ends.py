@@ -94,6 +94,7 @@ def test_data_that_is_lost_on_a_full_disk_is_no_success(dataset: Path, tmp_path:
     )
 
 
+@pytest.mark.slow
 def test_help_is_shown_on_every_terminal(tmp_path: Path) -> None:
     for environment in (PLAIN, {"PYTHONIOENCODING": "latin-1"}, {"TERM": "dumb"}):
         done = shell(f"{MICO} build --help", tmp_path, **environment)

@@ -23,6 +23,7 @@ def mico(
 SMALL = ("--device", "cpu", "--sizes", "2:96,64", "--output-size", "128")
 
 
+@pytest.mark.slow
 def test_the_codes_of_a_dataset_become_its_configuration_and_an_export(
     mico: Mico, small: DatasetFolder, tmp_path: Path
 ) -> None:

@@ -88,6 +88,7 @@ for trainer in trainers:
 """
 
 
+@pytest.mark.slow
 def test_of_a_dataset_on_the_hub_an_export_has_the_files_of_the_folders(
     large: Path, tmp_path: Path
 ) -> None:

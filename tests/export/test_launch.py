@@ -87,6 +87,7 @@ def test_the_batch_of_omnigen2_is_what_its_assertion_wants(
     assert product == train["global_batch_size"] == rows
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["bagel", "blip3o", "omnigen2"])
 @pytest.mark.parametrize("mode", ["", "online"])
 def test_nothing_is_sent_to_wandb_unless_that_is_asked_for(
@@ -103,6 +104,7 @@ def test_nothing_is_sent_to_wandb_unless_that_is_asked_for(
         assert told["environment"]["WANDB_MODE"] == (mode or "offline")
 
 
+@pytest.mark.slow
 def test_folders_are_those_of_where_the_script_is_called_and_names_stay_names(place: Path) -> None:
     told = launch(
         place / "data/dimoo/train.sh", place, DIMOO="clones/dimoo",
@@ -134,6 +136,7 @@ CHECKPOINTS = {
 """The folder of a training, and in it a checkpoint as the trainer calls it."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", CLONES)
 def test_no_export_resumes_the_training_of_another(
     place: Path, dataset: Path, tmp_path: Path, model: str

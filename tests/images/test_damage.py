@@ -267,6 +267,7 @@ def test_a_bomb_is_refused_by_its_header(kind: str, verify: Verify) -> None:
     assert refused(bomb, verify) is Reason.TOO_MANY_PIXELS
 
 
+@pytest.mark.slow
 def test_bombs_in_colour_profiles_are_neither_unpacked_nor_held() -> None:
     reader = ImageReader()
     packed = zlib.compress(bytes(200 << 20))

@@ -116,6 +116,7 @@ def test_a_few_lengths_are_told_as_ranges_without_empty_bars_before() -> None:
     assert [bar.label for bar in many if bar.label] == ["0", "500", "1000", "1500+"]
 
 
+@pytest.mark.slow
 def test_plots_and_a_collage_for_the_card(copy: Path) -> None:
     pytest.importorskip("matplotlib", reason="plots need matplotlib, the extra `plot`")
     plots, collage = write_assets(*whole(copy))

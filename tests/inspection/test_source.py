@@ -89,6 +89,7 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_release(tmp_path_factory.mktemp("large") / "release", cases(60))
 
 
+@pytest.mark.slow
 def test_over_the_network_headers_cost_kilobytes_and_a_build_reads_once(
     large: Path, tmp_path: Path
 ) -> None:

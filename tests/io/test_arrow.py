@@ -40,6 +40,7 @@ def test_an_array_of_images_is_what_pyarrow_makes(images: list[bytes]) -> None:
     assert array.equals(pa.array(images, pa.binary()))
 
 
+@pytest.mark.slow
 def test_neither_a_build_nor_an_export_waits_for_pandas(tmp_path: Path) -> None:
     script = """
 import sys

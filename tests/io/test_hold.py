@@ -138,6 +138,7 @@ def is_half_an_image(path: str) -> bool:
     return path.startswith("images/") and path.endswith(".partial")
 
 
+@pytest.mark.slow
 def test_half_an_image_of_another_machine_goes_after_a_day(
     dataset: Path, tmp_path: Path, runs: Runs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -154,6 +155,7 @@ def test_half_an_image_of_another_machine_goes_after_a_day(
     assert not list(out.rglob("*.partial"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["build", "refine", "dimoo", "bagel"])
 def test_a_second_run_in_the_folder_is_told_who_writes_there_and_changes_nothing(
     dataset: Path,

@@ -26,6 +26,7 @@ def rows(dataset: Path) -> Iterator[FirstRows]:
         yield rows
 
 
+@pytest.mark.slow
 def test_pictures_are_decoded_and_shown_by_their_size(rows: FirstRows) -> None:
     row = rows.read("bagel", "train")
     assert row is not None
@@ -47,6 +48,7 @@ def test_nothing_of_it_is_in_this_process(dataset: Path) -> None:
     assert not any(name.startswith("datasets.") for name in set(sys.modules) - before)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variable", ["HF_HOME", "HOME", "HF_DATASETS_CACHE", "XDG_CACHE_HOME"])
 def test_caches_that_cannot_be_written_are_not_needed(
     dataset: Path, variable: str, monkeypatch: pytest.MonkeyPatch

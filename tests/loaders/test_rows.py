@@ -298,6 +298,7 @@ class TestRegistered:
         with pytest.raises(MicoError, match="20.00% of 4"):
             list(load_dataset("mico-150k", "bagel", streaming=True, **load))
 
+    @pytest.mark.slow
     def test_the_seed_says_in_which_order_a_stream_comes(self, source: Path) -> None:
         def words(seed: int) -> list[str]:
             load = {"data_dir": str(source), "split": "train", "streaming": True}

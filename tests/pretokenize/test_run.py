@@ -109,6 +109,7 @@ def test_counts_of_progress_come_to_the_total(vq: Path, own: DatasetFolder) -> N
     assert [done for done, _ in heard] == sorted(done for done, _ in heard)
 
 
+@pytest.mark.slow
 def test_two_devices_write_the_same_bytes_as_one(
     vq: Path, own: DatasetFolder, undisturbed: DatasetFolder
 ) -> None:
@@ -181,6 +182,7 @@ def test_what_is_done_is_not_done_again(vq: Path, own: DatasetFolder) -> None:
     assert run(own, options(vq), overwrite=True).encoded_before == 0  # all is asked for again
 
 
+@pytest.mark.slow
 def test_other_codes_and_other_work_are_refused_and_named(vq: Path, own: DatasetFolder) -> None:
     def stop(done: int, _total: int) -> None:
         if done > 3:
@@ -328,6 +330,7 @@ def in_processes(
     return list(encode_in_processes(encoder, ("cpu", "cpu"), chunks, on_encoded))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("forked")
 def test_a_process_that_dies_is_told_with_what_to_do(vq: Path, rows: DatasetFolder) -> None:
     def kill(_more: int) -> None:

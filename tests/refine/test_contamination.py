@@ -79,6 +79,7 @@ def test_a_picture_encoded_again_or_resized_looks_the_same(seed: int) -> None:
     assert alike(image, encode(image.resize((512, 384)), "JPEG", quality=75))
 
 
+@pytest.mark.slow
 def test_other_pictures_do_not() -> None:
     images = [noise(seed) for seed in range(12)]
     assert not any(alike(one, other) for one, other in combinations(images, 2))

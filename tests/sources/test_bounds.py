@@ -107,6 +107,7 @@ def test_numbers_that_contradict_each_other_are_refused(tmp_path: Path, what: st
         open_source(str(tmp_path))
 
 
+@pytest.mark.slow
 def test_planning_holds_some_bytes_a_row() -> None:
     files = [File(f"f{n}", 100_000, 0, task, n * 10**6) for n, task in enumerate(ALL_TASKS[:2])]
     tracemalloc.start()

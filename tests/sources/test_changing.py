@@ -135,6 +135,7 @@ def test_no_shard_is_finished_of_a_file_that_has_changed_meanwhile(tmp_path: Pat
     assert contents(tmp_path / "out") == contents(tmp_path / "whole")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [None, 2])
 def test_a_build_stops_at_a_file_that_was_replaced_after_the_plan(
     source: Path, tmp_path: Path, workers: int | None

@@ -48,6 +48,7 @@ def test_every_sample_is_clean() -> None:
         assert not any(result.actions)
 
 
+@pytest.mark.slow
 def test_drawn_again_it_has_the_same_bytes() -> None:
     first = list(DemoFile().read())
     _sample.cache_clear()

@@ -102,6 +102,7 @@ def bomb(start: bytes, filling: bytes, megabytes: int) -> bytes:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("start", "filling"),
     [

@@ -161,6 +161,7 @@ def test_a_batch_without_texts_to_learn_has_a_loss_of_zero_and_takes_part_in_the
     assert run(script, patched_clone(tmp_path)).strip() == str((loss, count, [count]))
 
 
+@pytest.mark.slow
 def test_a_batch_of_which_dropout_has_left_no_input_goes_through_the_vit_all_the_same(
     tmp_path: Path,
 ) -> None:

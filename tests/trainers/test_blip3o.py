@@ -27,6 +27,7 @@ def write(folder: Path, rows: Any) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_the_patched_clone_loads_the_export_and_goes_its_own_way_for_others(
     tmp_path: Path,
 ) -> None:

@@ -53,7 +53,9 @@ def _whole(dataset: Any) -> Any:
         paths = item.control_path or []
         found = 1 if isinstance(paths, str) else len(paths)
         if found != wanted:
-            msg = f"{item.path}: {found} of {wanted} inputs are there, the loader skips the others"
+            msg = (
+                f"{item.path}: the loader finds {found} of its inputs, not {wanted}, without a word"
+            )
             raise ValueError(msg)
     return dataset
 
