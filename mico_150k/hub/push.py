@@ -136,7 +136,7 @@ class Push:
                 relicensed = options.license is not None
                 refuse_to_lose(repository, folder, card, state.content.card, relicensed=relicensed)
             preflight.check_folder(folder, publication, missing)
-            repository.patience.ask(
+            repository.retry.call(
                 repository.name,
                 "asking whether its card is valid",
                 lambda: preflight.check_metadata(publication),

@@ -58,12 +58,12 @@ class Snapshot:
 class Repository:
     """A dataset repository by its name, `user/name` or `hf://datasets/user/name`."""
 
-    def __init__(self, name: str, patience: RetryPolicy | None = None) -> None:
+    def __init__(self, name: str, retry: RetryPolicy | None = None) -> None:
         """Name a repository, without a request.
 
         Args:
             name: `user/name` or `hf://datasets/user/name`.
-            patience: How requests are retried.
+            retry: How requests are retried.
 
         Raises:
             UsageError: It is not the name of a repository.
@@ -81,7 +81,7 @@ class Repository:
             msg = f"{name!r}: name the repository with its owner, as in `user/{name}`."
             raise UsageError(msg)
         self.name = name
-        self.patience = patience or RetryPolicy()
+        self.retry = retry or RetryPolicy()
 
     @property
     def url(self) -> str:
@@ -96,7 +96,7 @@ class Repository:
 
     def ask(self, doing: str, call: Callable[["HfApi"], T]) -> T:
         """Return the result of `call`, with retries; `doing` describes it in messages."""
-        return self.patience.ask(self.name, doing, lambda: call(self._api))
+        return self.retry.call(self.name, doing, lambda: call(self._api))
 
     def account(self) -> dict[str, Any]:
         """Whose the token is. Raises `NoAccess`."""

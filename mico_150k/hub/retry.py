@@ -40,7 +40,7 @@ class RetryPolicy:
     longest: float = 120.0
     on_wait: OnWait = lambda _, __: None
 
-    def ask(self, repository: str, doing: str, call: Callable[[], T]) -> T:
+    def call(self, repository: str, doing: str, call: Callable[[], T]) -> T:
         """Return the result of `call`, with retries while they may help.
 
         Args:

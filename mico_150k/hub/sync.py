@@ -54,7 +54,7 @@ def sync_until_equal(
                 told = error.__cause__ if type(error) is RuntimeError else error
                 raise plain_error(told or error, repository.name, doing) from error
             failures += 1
-            repository.patience.wait(failures, error, repository.name, doing)
+            repository.retry.wait(failures, error, repository.name, doing)
             snapshot = repository.snapshot(revision)
         else:
             sent = paths

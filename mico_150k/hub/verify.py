@@ -135,7 +135,7 @@ def _check_card(publication: Publication, there: Content) -> Iterator[Finding]:
 def _read_row(repository: Repository, rows: FirstRows, config: str) -> Finding:
     """Check that `load_dataset` returns a row with decoded images."""
     try:
-        row = repository.patience.ask(
+        row = repository.retry.call(
             repository.name,
             f"reading a row of {config}",
             partial(rows.read, config, layout.main_split(config)),

@@ -126,8 +126,8 @@ def test_a_hub_that_stays_down_is_reported_and_what_is_there_is_kept(
 @pytest.mark.usefixtures("no_waiting")
 def test_each_wait_is_told_with_its_reason_and_seconds(hub: Hub, small: DatasetFolder) -> None:
     told: list[tuple[str, float]] = []
-    patience = RetryPolicy(first=0.01, on_wait=lambda why, seconds: told.append((why, seconds)))
-    planned = Push.prepare(small, Repository(NAME, patience), PushOptions(configs=TWO))
+    retry = RetryPolicy(first=0.01, on_wait=lambda why, seconds: told.append((why, seconds)))
+    planned = Push.prepare(small, Repository(NAME, retry), PushOptions(configs=TWO))
     assert not told
     hub.fail("POST .*repos/create", status=503, message="busy")
     hub.fail(

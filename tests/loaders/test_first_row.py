@@ -137,12 +137,12 @@ def test_what_the_hub_said_is_judged_as_if_it_were_asked_here(
     assert str(raised.value) == "OSError: no"
     assert is_transient(raised.value) is (status == 503)
     waits: list[tuple[str, float]] = []
-    patience = RetryPolicy(tries=2, first=0, on_wait=lambda *told: waits.append(told))
+    retry = RetryPolicy(tries=2, first=0, on_wait=lambda *told: waits.append(told))
 
     def ask() -> None:
         raise raised.value
 
     raised.value.response.headers["Retry-After"] = "0.0"  # type: ignore[attr-defined]
     with pytest.raises(HubError):
-        patience.ask("user/x", "reading", ask)
+        retry.call("user/x", "reading", ask)
     assert len(waits) == (status == 503)
