@@ -1,5 +1,6 @@
 """Reads an export by ai-toolkit's own code; run in its environment."""
 
+import contextlib
 import itertools
 import json
 import os
@@ -7,11 +8,29 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 
+class _Asked(BaseException):
+    """Ends `run.py`, which would catch an `Exception`."""
+
+
 def parse(argv: list[str]) -> Mapping[str, Any]:
-    """The job's process in its config, as `run.py` reads it, and the job's name."""
+    """The job's process in its config, as `run.py` reads it, and the job's name.
+
+    `run.py` parses its arguments in `main`, so that this runs up to the job that it makes of them.
+    """
+    import run
     from toolkit.config import get_config
 
-    config = get_config(argv[0])["config"]
+    del argv  # main takes it from sys.argv
+    found: list[Any] = []
+
+    def stop(path: str, name: str | None = None) -> None:
+        found.append((path, name))
+        raise _Asked
+
+    run.get_job = stop
+    with contextlib.suppress(_Asked):
+        run.main()
+    config = get_config(*found[0])["config"]
     return {**config["process"][0], "name": config["name"]}
 
 
