@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from mico_150k.builders.hub_download import MISTRAL, HubDownload, download_step
 from mico_150k.builders.qwen_image_edit import MANY_INPUTS, MARKER
 
 from mico_150k.core.trainer import (
@@ -115,43 +116,54 @@ def _many(most: int) -> Limit:
 class _Model:
     """What the trainer loads for a model, and what it makes of rows.
 
-    `others` are downloaded besides the model; `is_gated` where its terms have to be accepted.
+    The first download is the model.
     """
 
-    repository: str
-    others: tuple[str, ...]
-    is_gated: bool
+    downloads: tuple[HubDownload, ...]
     limits: tuple[Limit, ...]
     remarks: tuple[Limit, ...]
 
 
-_VAE = "`ai-toolkit/flux2_vae`"
+_VAE = HubDownload("ai-toolkit/flux2_vae", ("ae.safetensors",))
 _MODELS = {
     "flux2_klein_9b": _Model(
-        "black-forest-labs/FLUX.2-klein-base-9B",
-        ("`Qwen/Qwen3-8B`", _VAE),
-        True,
+        (
+            HubDownload(
+                "black-forest-labs/FLUX.2-klein-base-9B",
+                ("flux-2-klein-base-9b.safetensors",),
+                is_gated=True,
+            ),
+            HubDownload("Qwen/Qwen3-8B"),
+            _VAE,
+        ),
         (_SMALL, _KLEIN_MARKER),
         (_many(4), _LONG_TEXT),
     ),
     "flux2_klein_4b": _Model(
-        "black-forest-labs/FLUX.2-klein-base-4B",
-        ("`Qwen/Qwen3-4B`", _VAE),
-        False,
+        (
+            HubDownload(
+                "black-forest-labs/FLUX.2-klein-base-4B", ("flux-2-klein-base-4b.safetensors",)
+            ),
+            HubDownload("Qwen/Qwen3-4B"),
+            _VAE,
+        ),
         (_SMALL, _KLEIN_MARKER),
         (_many(4), _LONG_TEXT),
     ),
     "flux2": _Model(
-        "black-forest-labs/FLUX.2-dev",
-        ("`mistralai/Mistral-Small-3.1-24B-Instruct-2503`",),
-        True,
+        (
+            HubDownload(
+                "black-forest-labs/FLUX.2-dev",
+                ("flux2-dev.safetensors", "ae.safetensors"),
+                is_gated=True,
+            ),
+            MISTRAL,
+        ),
         (_SMALL, _MISTRAL_MARKER),
         (_many(6), _LONG_TEXT),
     ),
     "qwen_image_edit_plus": _Model(
-        "Qwen/Qwen-Image-Edit-2511",
-        (),
-        False,
+        (HubDownload("Qwen/Qwen-Image-Edit-2511"),),
         (_THIN, MARKER),
         (MANY_INPUTS,),
     ),
@@ -226,7 +238,7 @@ class AiToolkitTrainer(FolderTrainer):
         model = _MODELS[str(self.chosen["model"])]
         self.limits = (_TRIGGERS, *model.limits)
         self.remarks = (*model.remarks, _COMMAS)
-        self.steps = (_INSTALL, _download(model), _START)
+        self.steps = (_INSTALL, download_step(model.downloads), _START)
 
     def misreads(self, place: str) -> str:
         """Return why not: it replaces words in its config before reading it."""
@@ -250,7 +262,7 @@ class AiToolkitTrainer(FolderTrainer):
         launch = _LAUNCH
         for mark, value in (
             ("@token@", exported.token),
-            ("@model@", _MODELS[model].repository),
+            ("@model@", _MODELS[model].downloads[0].repository),
             ("@steps@", str(exported.rows)),
         ):
             launch = launch.replace(mark, value)
@@ -260,16 +272,6 @@ class AiToolkitTrainer(FolderTrainer):
 def _quoted(path: str) -> str:
     """The path in YAML: JSON's strings are YAML's, whatever is in the path."""
     return json.dumps(path, ensure_ascii=False)
-
-
-def _download(model: _Model) -> tuple[str, str]:
-    *first, last = (f"`{model.repository}`", *model.others)
-    names = f"{', '.join(first)} and {last}" if first else last
-    said = f"The first start downloads {names} from the Hub."
-    if not model.is_gated:
-        return (said, "")
-    terms = f"Accept the license at huggingface.co/{model.repository} and log in before."
-    return (f"{said} {terms}", "hf auth login")
 
 
 _CONFIG = """\

@@ -1,9 +1,10 @@
 """SimpleTuner (bghira/SimpleTuner): a LoRA of FLUX.2 or Qwen-Image-Edit, by folders of images."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mico_150k.builders.hub_download import MISTRAL, HubDownload, download_step
 from mico_150k.builders.qwen_image_edit import MARKER
 
 from mico_150k.core.trainer import (
@@ -16,15 +17,44 @@ from mico_150k.core.trainer import (
 )
 
 DATA = "simpletuner-mico.json"
+_KLEIN_9B = HubDownload("black-forest-labs/FLUX.2-klein-base-9B", is_gated=True)
+_KLEIN_4B = HubDownload("black-forest-labs/FLUX.2-klein-base-4B")
+_DEV = HubDownload("black-forest-labs/FLUX.2-dev", is_gated=True)
 _MODELS = {
-    "flux2-klein-9b": ("flux2", "klein-9b", "black-forest-labs/FLUX.2-klein-base-9B", True),
-    "flux2-klein-4b": ("flux2", "klein-4b", "black-forest-labs/FLUX.2-klein-base-4B", False),
-    "flux2-dev": ("flux2", "dev", "black-forest-labs/FLUX.2-dev", True),
-    "qwen-edit-2509": ("qwen_image", "edit-v2", "Qwen/Qwen-Image-Edit-2509", False),
-    "qwen-edit-2511": ("qwen_image", "edit-v3", "Qwen/Qwen-Image-Edit-2511", False),
+    "flux2-klein-9b": ("flux2", "klein-9b", (_KLEIN_9B,)),
+    "flux2-klein-4b": ("flux2", "klein-4b", (_KLEIN_4B,)),
+    "flux2-dev": ("flux2", "dev", (_DEV, MISTRAL)),
+    "qwen-edit-2509": ("qwen_image", "edit-v2", (HubDownload("Qwen/Qwen-Image-Edit-2509"),)),
+    "qwen-edit-2511": ("qwen_image", "edit-v3", (HubDownload("Qwen/Qwen-Image-Edit-2511"),)),
 }
-"""The trainer's family and flavor of each, its repository, and whether that is gated."""
+"""The trainer's family and flavor of each, and its downloads.
+
+They are what models/flux2/model.py (51, 150-154, 420-430, 472-503, 541-558) and
+models/qwen_image/model.py (83-106) open; klein's text encoder is in its own repository.
+"""
 _SIZE = {"resolution": 1024, "resolution_type": "pixel_area", "crop": False}
+
+
+_INSTALL = (
+    (
+        "Install the trainer in an environment of its own, with Python 3.12 or 3.13. It reads "
+        "these files without changes."
+    ),
+    (
+        'export SIMPLETUNER="$PWD/SimpleTuner"\n'
+        'git clone https://github.com/bghira/SimpleTuner "$SIMPLETUNER"\n'
+        'pip install -e "$SIMPLETUNER[cuda]"'
+    ),
+)
+_START = (
+    (
+        "Start the training on `GPUS` GPUs. It encodes all images and texts first, into `cache-…` "
+        "here, which may be a link to a larger disk. `OUTPUT` is the folder for the LoRA, by "
+        "default `output/mico-150k-…` in the clone; `STEPS` is the number of steps, by default one "
+        "for each row. Re-run the command to resume."
+    ),
+    "GPUS=1 bash {root}/train.sh",
+)
 
 
 class SimpleTunerTrainer(FolderTrainer):
@@ -40,35 +70,12 @@ class SimpleTunerTrainer(FolderTrainer):
     options = (
         Option("model", str, "flux2-klein-9b", "The model to train.", choices=tuple(_MODELS)),
     )
-    steps = (
-        (
-            (
-                "Install the trainer in an environment of its own, with Python 3.12 or 3.13. It "
-                "reads these files without changes. The first start downloads the model from the "
-                "Hub: accept the license of a FLUX.2 model that has one, and log in before."
-            ),
-            (
-                'export SIMPLETUNER="$PWD/SimpleTuner"\n'
-                'git clone https://github.com/bghira/SimpleTuner "$SIMPLETUNER"\n'
-                'pip install -e "$SIMPLETUNER[cuda]"\n'
-                "hf auth login"
-            ),
-        ),
-        (
-            (
-                "Start the training on `GPUS` GPUs. It encodes all images and texts first, into "
-                "`cache-…` here, which may be a link to a larger disk. `OUTPUT` is the folder for "
-                "the LoRA, by default `output/mico-150k-…` in the clone; `STEPS` is the number of "
-                "steps, by default one for each row. Re-run the command to resume."
-            ),
-            "GPUS=1 bash {root}/train.sh",
-        ),
-    )
+    steps: Sequence[tuple[str, str]] = (_INSTALL, _START)
     settings = (
         Setting("--learning_rate, --optimizer, --lora_rank", "1e-4, adamw_bf16, 16",
                 "upstream's examples/flux2.peft-lora/config.json"),
         Setting("--conditioning_multidataset_sampling", "combined",
-                "upstream's default: all inputs of a row, and not one at random"),
+                "ours: upstream's default, `random`, uses one input of a row"),
         Setting("--train_batch_size", "1", "ours: sizes of inputs differ"),
         Setting("--caption_dropout_probability", "0.0", "upstream's QWEN_EDIT.md"),
         Setting("--disable_bucket_pruning", "set", "ours: rows of rare shapes are trained on, too"),
@@ -79,9 +86,15 @@ class SimpleTunerTrainer(FolderTrainer):
                 "ours: without it, one line of a text is chosen at random"),
     )  # fmt: skip
 
+    def __init__(self, **options: object) -> None:
+        """A trainer for one of the models. Raises `UsageError`."""
+        super().__init__(**options)
+        _, _, downloads = _MODELS[str(self.chosen["model"])]
+        self.steps = (_INSTALL, download_step(downloads), _START)
+
     def files(self, exported: Exported) -> Mapping[str, str]:
         """Return the datasets, one for each number of inputs and place, and the launch script."""
-        family, flavor, _, _ = _MODELS[str(exported.options["model"])]
+        family, flavor, _ = _MODELS[str(exported.options["model"])]
         cache = f"{exported.root}/cache-{exported.token}"
         datasets = [
             *(each for folders in self.folders(exported) for each in _datasets(folders, cache)),

@@ -1,6 +1,7 @@
 """ai-toolkit's config names every row's folders, and its script starts what was asked for."""
 
 import os
+import re
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from mico_150k.builders.ai_toolkit import AiToolkitTrainer
 from mico_150k.api.export import relocate_export
 from mico_150k.core.errors import OutputRefused
 from mico_150k.core.trainer import Candidate, Exported
+from mico_150k.smoke.facts import load
 
 from ..factories import Case
 from .exporting import assert_inputs, export, run_script
@@ -132,6 +134,28 @@ def test_a_long_text_is_told_of_flux_2() -> None:
     assert remark.applies(replace(ROW, instruction="a" * 1402))
 
 
+BFL = "hf download black-forest-labs/"
+VAE = "hf download ai-toolkit/flux2_vae ae.safetensors"
+DOWNLOADS = {
+    "flux2_klein_9b": [
+        f"{BFL}FLUX.2-klein-base-9B flux-2-klein-base-9b.safetensors",
+        "hf download Qwen/Qwen3-8B",
+        VAE,
+    ],
+    "flux2_klein_4b": [
+        f"{BFL}FLUX.2-klein-base-4B flux-2-klein-base-4b.safetensors",
+        "hf download Qwen/Qwen3-4B",
+        VAE,
+    ],
+    "flux2": [
+        f"{BFL}FLUX.2-dev flux2-dev.safetensors ae.safetensors",
+        "hf download mistralai/Mistral-Small-3.1-24B-Instruct-2503",
+    ],
+    "qwen_image_edit_plus": ["hf download Qwen/Qwen-Image-Edit-2511"],
+}
+"""What flux2_model.py, flux2_klein_model.py and qwen_image.py load."""
+
+
 @pytest.mark.parametrize("model", MODELS)
 def test_each_model_is_named_with_its_downloads(model: str, dataset: Path, tmp_path: Path) -> None:
     made = export(AiToolkitTrainer(model=model), dataset, tmp_path / "out")
@@ -139,8 +163,17 @@ def test_each_model_is_named_with_its_downloads(model: str, dataset: Path, tmp_p
     start = (tmp_path / "out/START.md").read_text()
     gated = model in {"flux2_klein_9b", "flux2"}
     assert ("hf auth login" in start) == gated
-    if model == "qwen_image_edit_plus":
-        assert "downloads `Qwen/Qwen-Image-Edit-2511` from" in start
+    assert re.findall(r"^ *(hf download .*)$", start, re.MULTILINE) == DOWNLOADS[model]
+    assert ("may ask you to share" in start) == (model == "flux2")
+    assert "HF_HUB_OFFLINE=1" in start
+    facts = load("ai-toolkit", made.options)
+    assert [each.repo or each.option for each in facts.models] == [
+        "model.name_or_path", *(command.split()[2] for command in DOWNLOADS[model][1:])
+    ]  # fmt: skip
+    assert facts.models[0].gated == gated
+    assert [" ".join(each.files) for each in facts.models] == [
+        " ".join(command.split()[3:]) for command in DOWNLOADS[model]
+    ]
     # Its own limits and options are there after a move as well.
     moved = (tmp_path / "out").rename(tmp_path / "moved")
     relocate_export(moved)

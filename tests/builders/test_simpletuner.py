@@ -1,6 +1,7 @@
 """SimpleTuner's datasets name every row's folders in order, and its script starts the model."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from mico_150k.builders.simpletuner import SimpleTunerTrainer
 
 from mico_150k.core.trainer import Exported
+from mico_150k.smoke.facts import load
 
 from ..factories import Case
 from .exporting import assert_inputs, export, run_script
@@ -72,3 +74,13 @@ def test_the_model_is_the_trainer_s_family_and_flavor(
     assert f"--output_dir={clone}/output/mico-150k-{made.token}" in command
     assert "--multi_gpu" in command
     assert command[-1] == "--seed=1"
+    start = (Path(made.root) / "START.md").read_text()
+    # The facts of smoke and START.md name the same repositories.
+    models = load("simpletuner", made.options).models
+    assert re.findall(r"^ *hf download (.*)$", start, re.MULTILINE) == [
+        each.repo for each in models
+    ]
+    assert len(models) == 1 + (model == "flux2-dev")
+    gated = model in {"flux2-klein-9b", "flux2-dev"}
+    assert models[0].gated == gated
+    assert ("hf auth login" in start) == ("is gated" in start) == gated
