@@ -27,7 +27,7 @@ MODELS = AiToolkitTrainer.options[0].choices
 
 @pytest.fixture(scope="module")
 def exported(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Exported:
-    return export(AiToolkitTrainer(), dataset, tmp_path_factory.mktemp("an 'export'") / 'h"é')
+    return export(AiToolkitTrainer(), dataset, tmp_path_factory.mktemp("an 'export': a #1") / 'h"é')
 
 
 def process(root: str | Path, **values: str) -> dict[str, Any]:
@@ -46,8 +46,9 @@ def test_every_row_is_in_the_entry_of_its_number_of_inputs(
 ) -> None:
     outputs = {sample.output: sample for sample in samples}
     for entry in process(exported.root)["datasets"]:
+        ending = f".{entry['caption_ext']}"
         for target in Path(entry["folder_path"]).iterdir():
-            if target.suffix == ".txt":
+            if target.suffix == ending:
                 continue
             sample = outputs.pop(target.read_bytes())
             assert len(entry["control_path"]) == len(sample.inputs)
@@ -60,9 +61,11 @@ def test_every_row_is_in_the_entry_of_its_number_of_inputs(
             ]
             assert_inputs(found, sample)
             # And how it reads a caption: it is cut at commas and joined again.
-            caption = target.with_suffix(".txt").read_text(encoding="utf-8")
+            caption = target.with_suffix(ending).read_text(encoding="utf-8")
             assert ", ".join(caption.split(",")) == sample.instruction
     assert not outputs
+    # Inputs have different sizes, which no batch of two can hold.
+    assert process(exported.root)["train"]["batch_size"] == 1
 
 
 def test_only_the_spaces_that_the_trainer_adds_are_left_away() -> None:

@@ -33,7 +33,12 @@ def test_every_row_of_up_to_three_inputs_is_found_by_its_target_s_name(
     for dataset in found:
         if "conditioning_data" not in dataset:
             continue
-        folders = [datasets[name]["instance_data_dir"] for name in dataset["conditioning_data"]]
+        inputs = [datasets[name] for name in dataset["conditioning_data"]]
+        folders = [each["instance_data_dir"] for each in inputs]
+        # Strict ones would be cropped as the target is.
+        assert {each["conditioning_type"] for each in inputs} == {"reference_loose"}
+        # Otherwise one line of a text is chosen at random (prompts.py 419).
+        assert dataset["disable_multiline_split"] is True
         for target in Path(dataset["instance_data_dir"]).iterdir():
             if target.suffix != ".txt":
                 sample = outputs.pop(target.read_bytes())
@@ -73,6 +78,9 @@ def test_the_model_is_the_trainer_s_family_and_flavor(
     assert f"--max_train_steps={made.rows}" in command
     assert f"--output_dir={clone}/output/mico-150k-{made.token}" in command
     assert "--multi_gpu" in command
+    # All inputs of a row, and rows of rare shapes as well.
+    assert "--conditioning_multidataset_sampling=combined" in command
+    assert "--disable_bucket_pruning" in command
     assert command[-1] == "--seed=1"
     start = (Path(made.root) / "START.md").read_text()
     # The facts of smoke and START.md name the same repositories.
