@@ -73,7 +73,7 @@ def _whole(dataset: Any) -> Any:
         found = 1 if isinstance(paths, str) else len(paths)
         if found != wanted:
             msg = (
-                f"{item.path}: the loader finds {found} of its inputs, not {wanted}, without a word"
+                f"{item.path}: the loader finds {found} of its inputs, not {wanted}, silently"
             )
             raise ValueError(msg)
     return dataset
