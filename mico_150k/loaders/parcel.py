@@ -27,6 +27,7 @@ class Parcel:
 
     def __init__(self, pickled: bytes, buffers: Sequence[memoryview]) -> None:
         """Write the buffers of a pickled batch."""
+        self._file = -1
         self._pickled = pickled
         self._places: list[tuple[int, int]] = []
         self._file = os.memfd_create("batch")
@@ -40,8 +41,17 @@ class Parcel:
     def __reduce__(self) -> tuple[Any, ...]:
         """Hand the file over: torch's queue pickles a batch once."""
         sent = DupFd(self._file)
-        os.close(self._file)
+        self._close()
         return _unpack, (sent, self._size, self._places, self._pickled)
+
+    def __del__(self) -> None:
+        """Close the file of a batch that nobody has asked for."""
+        self._close()
+
+    def _close(self) -> None:
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
 
 
 def pack(batch: Any) -> Any:  # noqa: ANN401 - whatever a collate function returns
