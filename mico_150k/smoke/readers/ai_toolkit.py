@@ -72,9 +72,7 @@ def _whole(dataset: Any) -> Any:
         paths = item.control_path or []
         found = 1 if isinstance(paths, str) else len(paths)
         if found != wanted:
-            msg = (
-                f"{item.path}: the loader finds {found} of its inputs, not {wanted}, silently"
-            )
+            msg = f"{item.path}: the loader finds {found} of its inputs, not {wanted}, silently"
             raise ValueError(msg)
     return dataset
 
