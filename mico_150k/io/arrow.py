@@ -75,12 +75,12 @@ def numbers_of(
     """The numbers of a column without nulls.
 
     Args:
-        column: Integers, floating-point numbers, or truth values that are cast.
+        column: Integers of any width, or truth values that are cast to them.
         arrow_type: A type that they are cast to before.
     """
     whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     values = pc.cast(whole, arrow_type) if arrow_type else whole
-    dtype = np.dtype(values.type.to_pandas_dtype())
+    dtype = np.dtype(str(values.type))  # `to_pandas_dtype` imports pandas
     if not len(values):
         return np.empty(0, dtype)
     data = np.frombuffer(values.buffers()[1], dtype)

@@ -52,7 +52,7 @@ def images(draw: st.DrawFn) -> bytes:
     size = draw(st.tuples(st.integers(1, 40), st.integers(1, 40)))
     seed = draw(st.integers(0, 1 << 16))
     noise = np.random.default_rng(seed).integers(0, 256, (size[1], size[0], 4), np.uint8)
-    soft = Image.fromarray(noise // 8 * draw(st.sampled_from([1, 8])), "RGBA").convert("RGB")
+    soft = Image.fromarray(noise // 8 * draw(st.sampled_from([1, 8]))).convert("RGB")
     image = Image.fromarray(noise) if mode in {"RGBA", "LA"} else soft
     image = image.convert("I").convert("I;16") if mode == "I;16" else image.convert(mode)
     if option.get("keep_rgb") and mode != "RGB":
