@@ -25,14 +25,12 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 SIDE = 16
-POOL = 4096
-"""Different images, each used by many rows."""
 ROWS_PER_GROUP = 5000
 TASKS = ("object_centric", "human_centric", "hoi", "de_re")
 STARTER = """
 import os, sys
 child = os.posix_spawn(sys.executable, [sys.executable, "-m", "mico_150k", *sys.argv[1:]],
-    os.environ, file_actions=[(os.POSIX_SPAWN_DUP2, 2, 1)])
+    os.environ, file_actions=[(os.POSIX_SPAWN_DUP2, 1, 2)])
 _, status, used = os.wait4(child, 0)
 print("\\nused", used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, flush=True)
 sys.exit(os.waitstatus_to_exitcode(status))
@@ -49,20 +47,17 @@ class Used:
     peak: float
 
 
-def pool() -> list[bytes]:
-    """Tiny images, all different."""
-    found = []
-    for number in range(POOL):
-        pixels = random.Random(number).randbytes(SIDE * SIDE * 3)  # noqa: S311 - no secret
-        encoded = io.BytesIO()
-        Image.frombytes("RGB", (SIDE, SIDE), pixels).save(encoded, "PNG", compress_level=1)
-        found.append(encoded.getvalue())
-    return found
+def image(number: int) -> bytes:
+    """A tiny image, another for each number."""
+    pixels = random.Random(number).randbytes(SIDE * SIDE * 3)  # noqa: S311 - no secret
+    encoded = io.BytesIO()
+    Image.frombytes("RGB", (SIDE, SIDE), pixels).save(encoded, "PNG", compress_level=1)
+    return encoded.getvalue()
 
 
 def make_release(folder: Path, rows: int) -> None:
-    """A release with a file for each task."""
-    images = pool()
+    """Make a file for each task, and as many images as rows, each used about four times."""
+    images = [image(number) for number in range(rows)]
     for task_number, task in enumerate(TASKS):
         path = folder / task / "part-0.parquet"
         path.parent.mkdir(parents=True)
@@ -79,7 +74,7 @@ def make_release(folder: Path, rows: int) -> None:
 
 def _rows(images: list[bytes], numbers: range) -> Iterator[dict[str, Any]]:
     for number in numbers:
-        chosen = random.Random(number).sample(range(POOL), 3 + number % 3)  # noqa: S311 - the same
+        chosen = random.Random(number).sample(range(len(images)), 3 + number % 3)  # noqa: S311 - the same
         *inputs, output = [{"bytes": images[place], "path": None} for place in chosen]
         yield {
             "idx": number,
@@ -96,7 +91,10 @@ def commands(at: Path) -> Iterator[tuple[str, list[str]]]:
     yield "build", ["build", str(at / "release"), "--out", built, *configs]
     yield "check", ["check", built]
     yield "inspect", ["inspect", built]
-    yield "refine", ["refine", built, "--out", str(at / "refined"), "--validation", "500"]
+    yield (
+        "refine",
+        ["refine", built, "--out", str(at / "refined"), "--validation", "100", "--max-loss", "1"],
+    )
     yield "export", ["export", "omnigen2", built, "--out", str(at / "export")]
     yield "preview", ["preview", built, "--out", str(at / "preview.html")]
     yield "card", ["card", built]
