@@ -1,1 +1,1 @@
-"""Exports: they write the files that one trainer reads from a dataset."""
+"""Writes the files that a trainer reads from a dataset."""

@@ -1,9 +1,9 @@
-"""Exports of VQ codes: a pickle for each image at each size, and one record a row; no GPU.
+"""Exports of VQ codes: one pickle for each image at each size, and one record for each row.
 
     chosen rows ──► files/00000/00000000.pkl …
               └───► the trainer's records, shuffled: training never reads the end of the file
 
-An export that was stopped goes on with the first folder of pickles that is not finished.
+The export needs no GPU. An interrupted export resumes at the first unfinished folder of pickles.
 """
 
 import os
@@ -34,30 +34,30 @@ from mico_150k.io.files import disk_errors, sha256, write_atomically, written_wh
 from mico_150k.io.temporary import partial
 
 PROTOCOL = 4
-"""Of pickle: the same bytes in every version of Python."""
+"""The pickle protocol, which gives the same bytes in every version of Python."""
 FILES_A_FOLDER = 10_000
 CODE_BYTES = 5
-"""Of a code in a pickle."""
+"""Bytes of one code in a pickle."""
 FILE_BYTES = 4096
-"""What a file system rounds a pickle up by, with its entry."""
+"""Bytes that one pickle takes on disk beyond its codes: rounding and the directory entry."""
 
 
 class CodesExport:
-    """An export of codes: what is there of it, and what is to be written."""
+    """An export of VQ codes: it knows what is written and what is missing."""
 
     def __init__(self, job: ExportJob, trainer: CodesTrainer) -> None:
-        """Nothing is written yet."""
+        """Keep the job and the trainer; write nothing."""
         self._job = job
         self._trainer = trainer
 
     def is_whole(self, finished: Exported) -> bool:
-        """Whether the files of this export, once finished, are still there."""
+        """Whether all files of this finished export still exist."""
         return self._pickles_there() == finished.unique_images and all(
             (self._job.to / name).is_file() for name in finished.files
         )
 
     def forecast(self) -> ExportForecast:
-        """What it will take: each image at each size is a pickle."""
+        """Estimate what the export will fetch and write: one pickle for each image at each size."""
         codes: dict[tuple[str, int], int] = {}
         told = next(iter(codes_records(self._job.dataset).values()))
         sizes = SizeTable.parse(str(told["sizes"]), int(told["output_size"]))
@@ -102,9 +102,11 @@ class CodesExport:
         return self._trainer.record(row.id, row.prompt, paths, row.grids)
 
     def _codes(self) -> CodesFolder:
-        """The codes, brought here where they are elsewhere, and compared by SHA-256.
+        """Open the codes; download them first if the dataset is remote, and verify their SHA-256.
 
-        Raises `NotADataset`, `BrokenFile`.
+        Raises:
+            NotADataset: The dataset has no readable codes.
+            BrokenFile: A file of codes cannot be downloaded or is damaged.
         """
         dataset = self._job.dataset
         if dataset.folder:
@@ -120,7 +122,7 @@ class CodesExport:
 
 
 def _images(index: pa.Table, sizes: SizeTable) -> Iterator[tuple[int, tuple[str, int, int]]]:
-    """Each image of these rows: the size that it has there, its digest, width and height."""
+    """Yield each image of these rows: its size in the row, and its digest, width and height."""
     columns = (index[name].to_pylist() for name in ("digests", "widths", "heights"))
     for row in zip(*columns, strict=True):
         *inputs, output = zip(*row, strict=True)
@@ -140,7 +142,7 @@ def _fetch(dataset: Dataset, name: str, record: dict[str, Any], path: Path) -> N
     with written_whole(path) as temporary:
         try:
             storage.again(bind(storage.fs.get_file, storage.path(name), str(temporary)))
-        except Exception as error:  # every file system has its own way to say no
+        except Exception as error:  # each file system raises its own exceptions
             msg = f"{dataset.location}: {name} cannot be downloaded: {error}"
             raise BrokenFile(msg) from error
         if not _is(temporary, record):
@@ -149,7 +151,7 @@ def _fetch(dataset: Dataset, name: str, record: dict[str, Any], path: Path) -> N
 
 
 class _Pickles:
-    """Numbers images by first use, and writes each one's file, a whole folder at a time."""
+    """Numbers images in order of first use and writes their pickles, one folder at a time."""
 
     def __init__(self, folder: Path, trainer: CodesTrainer) -> None:
         self._folder = folder
@@ -158,15 +160,15 @@ class _Pickles:
         self._current: Path | None = None
         self._is_finished = False
         self.written = 0
-        """Bytes of all so far."""
+        """Bytes of all pickles so far."""
 
     @property
     def count(self) -> int:
-        """How many there are."""
+        """The number of pickles."""
         return len(self._numbers)
 
     def add(self, picture: CodedPicture) -> str:
-        """The path of an image's file, which is written by the time of `finish`."""
+        """Return the path of an image's pickle, which is on disk once `finish` has run."""
         key = picture.digest, picture.size
         is_new = key not in self._numbers
         number = self._numbers.setdefault(key, len(self._numbers))
@@ -179,15 +181,15 @@ class _Pickles:
         return str(place / name)
 
     def finish(self) -> None:
-        """Bring the last folder to its end."""
+        """Sync the last folder to disk and give it its final name."""
         if self._current and not self._is_finished:
-            # One call for all of its files: to wait for each would take most of the time.
+            # One call for the whole folder: a sync for each file would take most of the time.
             os.sync()
             partial(self._current).replace(self._current)
         self._current = None
 
     def _write(self, place: Path, name: str, data: bytes) -> None:
-        """Write a file, unless it is there, whole, in a folder that was finished before."""
+        """Write a file unless an earlier run finished its folder and the file is intact."""
         self.written += len(data)
         with disk_errors(place):
             if place != self._current:

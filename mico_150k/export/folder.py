@@ -1,4 +1,4 @@
-"""An export's folder: its identity, its finished pieces, and its completion."""
+"""The folder of an export: its identity, its finished parts and its completion."""
 
 import shutil
 from collections.abc import Iterator, Mapping
@@ -21,22 +21,22 @@ from mico_150k.io.temporary import partial
 from mico_150k.io.workspace import ClaimedFolder, Identity
 
 EXPORT = "export.json"
-"""What an export is and holds; written last."""
+"""The file that describes a finished export; it is written last."""
 START = "START.md"
 IMAGES = "images"
 PICKLES = "files"
-"""The folder, inside an export's, of images' codes."""
+"""The folder inside an export that holds the images' codes."""
 MADE_OF = "made-of.json"
-"""In such a folder, which export it is of."""
+"""The file inside such a folder that identifies the export it belongs to."""
 WORK = ".export"
-"""The folder, inside an export's, of what is not finished."""
+"""The folder inside an export that holds unfinished work."""
 _FORMAT = "mico-150k-export/2"
-"""Its number rises as that of `layout.MANIFEST_FORMAT` does."""
+"""The format of `export.json`; its number rises by the same rules as `layout.MANIFEST_FORMAT`."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExportFolder(ClaimedFolder):
-    """The folder that an export is written to. `.export/` in it holds what is under way."""
+    """The folder that an export writes to. Its subfolder `.export/` holds unfinished work."""
 
     KIND: ClassVar[str] = "export"
     ARTICLE: ClassVar[str] = "an"
@@ -48,20 +48,24 @@ class ExportFolder(ClaimedFolder):
     STAYS: ClassVar[frozenset[str]] = frozenset({IMAGES})
 
     def part(self, name: str) -> Path:
-        """Where the finished part of one shard lies until the end."""
+        """Where the finished part of one shard is kept until the export completes."""
         return self.work / "parts" / name
 
     @property
     def below(self) -> tuple[str, ...]:
-        """The folders inside that are an export's whole, where there are such."""
+        """The subfolders, if they exist, whose entire content belongs to the export."""
         return (PICKLES, ROWS)
 
     def has_claimed(self, name: str, identity: Identity) -> bool:
-        """Whether a folder inside is this export's."""
+        """Whether a subfolder belongs to the export with this identity."""
         return read_json(self.folder / name / MADE_OF) == identity
 
     def claim(self, name: str, identity: Identity) -> None:
-        """Make a folder inside this export's; all in it goes with it. Raises `OutputRefused`."""
+        """Mark a subfolder as part of this export, which later removes it with all its content.
+
+        Raises:
+            OutputRefused: The subfolder has files that no export has written.
+        """
         folder = self.folder / name
         if self.has_claimed(name, identity):
             return
@@ -72,9 +76,12 @@ class ExportFolder(ClaimedFolder):
 
     @contextmanager
     def held(self, *, shared: bool = False, gently: bool = False) -> Iterator[None]:
-        """Keep out all else that writes in the folder; what killed runs have left is removed.
+        """Lock the folder against other writers, and remove what killed runs have left.
 
-        An export in place keeps them out of the whole dataset folder. Raises `OutputRefused`.
+        An export in place locks the whole dataset folder.
+
+        Raises:
+            OutputRefused: Another run holds the lock.
         """
         if DatasetFolder.is_built(self.folder.parent):
             with hold(self.folder.parent, (self.folder.name,)):
@@ -83,37 +90,43 @@ class ExportFolder(ClaimedFolder):
             with ClaimedFolder.held(self, shared=shared, gently=gently):
                 yield
 
-    def finished(self, wanted: Identity) -> Identity:  # noqa: ARG002 - all of it is known
-        """The identity of the finished export; empty where there is none."""
+    def finished(self, wanted: Identity) -> Identity:  # noqa: ARG002 - the file has the whole identity
+        """The identity of the finished export; empty if there is none."""
         found = read_json(self.folder / EXPORT).get("identity")
         return found if isinstance(found, dict) else {}
 
     def outdated(self, present: Identity, wanted: Identity) -> str:
-        """Who wrote an export that this version cannot use; "" where it can."""
+        """The version that wrote an export that this one cannot use; empty if it can be used."""
         is_other = present.get("version") != wanted.get("version")
         return written_by(dict(present)) if is_other else ""
 
     def written(self) -> Iterator[Path]:
-        """The files that an export has written, but for images."""
+        """Yield the files that an export has written, except images."""
         files = read_json(self.folder / EXPORT).get("files", [])
         names = set(files) if are_file_names(files) else set()
         names.update(path.stem for path in (self.work / "parts").glob("*.parquet.json"))
         for path in self.folder.iterdir():
-            is_folder = path.is_dir() and not path.is_symlink()  # no export has written that
+            is_folder = path.is_dir() and not path.is_symlink()  # exports write files only
             if path.name in names and path.name != EXPORT and not is_folder:
                 yield path
         yield self.folder / EXPORT
 
     def _clear(self) -> None:
         for folder in (self.folder / name for name in self.below):
-            if (folder / MADE_OF).exists():  # at once, or what is left would be nobody's
+            if (folder / MADE_OF).exists():  # atomically: a half-removed folder would have no owner
                 folder.replace(partial(folder))
                 shutil.rmtree(partial(folder))
-        super(ExportFolder, self)._clear()  # slots: a bare `super` does not know this class
+        super(ExportFolder, self)._clear()  # with slots, a bare `super()` fails
 
     @property
     def exported(self) -> Exported:
-        """The finished export in the folder. Raises `NotAnExport`, `NotRegular`, `OutsideRoot`."""
+        """The finished export in the folder.
+
+        Raises:
+            NotAnExport: The folder has no finished export, or one of another format.
+            NotRegular: `export.json` is not a regular file.
+            OutsideRoot: `export.json` is a link that leads out of the folder.
+        """
         try:
             found = read_json(Root.at(self.folder).file(EXPORT))
         except OSError:
@@ -128,7 +141,15 @@ class ExportFolder(ClaimedFolder):
         return parse_exported(found, self.folder)
 
     def finish(self, exported: Exported, files: Mapping[str, str]) -> Exported:
-        """Write the small files, and last that the export is finished; returns what is there."""
+        """Write the small files, then mark the export as finished.
+
+        Args:
+            exported: The result of the export.
+            files: The text of each small file, by name.
+
+        Returns:
+            The export with the names of all its files.
+        """
         exported = replace(exported, files=sorted({*exported.files, *files}))
         for name, text in files.items():
             write_atomically(self.folder / name, text.encode())
@@ -141,9 +162,9 @@ class ExportFolder(ClaimedFolder):
 
 
 def check_folder(path: Path, option: str) -> None:
-    """Raise `OutputRefused` where an export cannot write to a folder, or must not.
+    """Raise `OutputRefused` if an export cannot write to a folder or must not.
 
-    In a dataset folder it could put its own shards in the place of those that it reads.
+    An export must not write inside a dataset folder: it could replace the shards that it reads.
     """
     if str(path).startswith("~"):
         msg = f"{path}: the shell has not expanded ~; write your home folder in {option}."

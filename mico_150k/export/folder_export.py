@@ -1,13 +1,13 @@
-"""Exports for trainers that read folders: each row is links to its images, and a caption.
+"""Exports for trainers that read folders: each row is a caption and links to its images.
 
     rows.jsonl ──► rows/inputs-2/target/000001.png   ──► ../../../images/ab/<digest>.png
               ├──► rows/inputs-2/target/000001.txt
               ├──► rows/inputs-2/input-1/000001.jpg  ──► …
               └──► rows/inputs-2/input-2/000001.png  ──► …
 
-Rows with equal numbers of inputs share folders: to a trainer, an input that is missing is no input,
-and image 3 becomes image 2. The links are relative, so that an export with its own images may move.
-All that is there is compared with `rows.jsonl`, and made again where it differs.
+Rows with the same number of inputs share folders: a trainer ignores a missing input, so image 3
+would become image 2. The links are relative, so an export with its own images can be moved. Each
+run compares the files with `rows.jsonl` and rewrites those that differ.
 """
 
 import os
@@ -27,33 +27,33 @@ from mico_150k.io.files import disk_errors
 from mico_150k.io.regular import Root, open_regular
 
 CAPTION = "txt"
-"""The ending of captions."""
+"""The file extension of captions."""
 FILE_BYTES = 4096
-"""What a file system rounds a caption up by, with its entry."""
+"""Bytes that one caption takes on disk: rounding and the directory entry."""
 _IMAGE = re.compile(r"[0-9a-f]{2}/[0-9a-f]{32}\.(jpg|png|webp)")
 
 
 class FoldersExport(PathsExport):
-    """An export of image files, and of folders of links to them."""
+    """An export of image files and of folders of links to them."""
 
     def __init__(self, job: ExportJob, trainer: FolderTrainer) -> None:
-        """Nothing is written yet."""
+        """Keep the job and the trainer; write nothing."""
         super().__init__(job, trainer)
         self._folders = trainer
 
     def is_whole(self, finished: Exported) -> bool:
-        """Whether every image, link and caption is there as it was written."""
+        """Whether every image, link and caption still exists as it was written."""
         return super().is_whole(finished) and all(
             entry.is_there() for entry in _entries(finished, self._folders)
         )
 
     def forecast(self) -> ExportForecast:
-        """What it will take: a caption is a small file, and a link fits into its folder's entry."""
+        """Estimate the export: a caption is a small file, a link a directory entry."""
         forecast = super().forecast()
         return replace(forecast, written=forecast.written + FILE_BYTES * forecast.rows)
 
     def run(self) -> Exported:
-        """Write the images and the records, then place the rows."""
+        """Write the images and the records, then the links and captions of the rows."""
         exported = super().run()
         self._job.folder.claim(ROWS, self._job.identity())
         place_rows(exported, self._folders)
@@ -61,10 +61,13 @@ class FoldersExport(PathsExport):
 
 
 def place_rows(exported: Exported, trainer: FolderTrainer) -> None:
-    """Make every link and caption of an export that is not there.
+    """Create the missing links and captions of an export.
 
-    Raises `BrokenFile`, `NotRegular`, `OutputRefused`, and `OutsideRoot` for a folder that is a
-    link to another place.
+    Raises:
+        BrokenFile: A record is damaged.
+        NotRegular: A file to read is not a regular file.
+        OutputRefused: A path cannot be written.
+        OutsideRoot: A folder is a link that leads out of the export.
     """
     root = Root.at(exported.root)
     checked: set[Path] = set()
@@ -83,33 +86,33 @@ def place_rows(exported: Exported, trainer: FolderTrainer) -> None:
                 entry.make()
             is_changed = True
     if is_changed:
-        os.sync()  # once: to wait for each would take most of the time
+        os.sync()  # one call: a sync for each file would take most of the time
 
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """A file of a row: a link to `image`, or a caption."""
+    """One file of a row: a link to `image`, or a caption."""
 
     path: Path
     image: str = ""
     caption: bytes = field(default=b"", repr=False)
 
     def is_there(self) -> bool:
-        """Whether it is there, with this very content."""
+        """Whether the file exists with exactly this content."""
         try:
             if self.image:
-                return os.readlink(self.path) == self.image  # noqa: PTH115 - as it is written
+                return os.readlink(self.path) == self.image  # noqa: PTH115 - the raw text of the link
             if self.path.is_symlink():
                 return False
             with open_regular(self.path) as file:
                 return file.read(len(self.caption) + 1) == self.caption
         except (FileNotFoundError, NotADirectoryError):
             return False
-        except OSError:  # no link
+        except OSError:  # not a link
             return False
 
     def make(self) -> None:
-        """Make it, in the place of whatever is there."""
+        """Create the file, replacing whatever is at its path."""
         self.path.unlink(missing_ok=True)
         if self.image:
             self.path.symlink_to(self.image)
@@ -118,7 +121,7 @@ class _Entry:
 
 
 def _entries(exported: Exported, trainer: FolderTrainer) -> Iterator[_Entry]:
-    """Every file that there must be, by the records. Raises `BrokenFile`."""
+    """Yield every file that the records require. Raises `BrokenFile`."""
     stores: dict[str, str] = {}
     for name, images, caption in _rows(exported, trainer.records):
         folders = RowFolders.at(exported.root, len(images) - 1)
@@ -135,7 +138,7 @@ def _entries(exported: Exported, trainer: FolderTrainer) -> Iterator[_Entry]:
 
 
 def _rows(exported: Exported, records: str) -> Iterator[tuple[str, list[str], str]]:
-    """Each row's name, its images with the target last, and its text."""
+    """Yield each row's name, its images with the target last, and its text."""
     path = Path(exported.root) / records
     for number, row in enumerate(read_lines(path), 1):
         inputs, caption = row.get("inputs"), row.get("caption")
@@ -147,7 +150,7 @@ def _rows(exported: Exported, records: str) -> Iterator[tuple[str, list[str], st
 
 
 def _is_of(exported: Exported, image: object) -> bool:
-    """Whether it is the path of an image in the export's folder of images."""
+    """Whether a path is that of an image in the export's folder of images."""
     folder = f"{exported.images}/"
     return (
         isinstance(image, str)

@@ -1,4 +1,4 @@
-"""What an export will fetch and write, by the manifest and the index, before it does."""
+"""Estimates what an export will fetch and write, from the manifest and the index."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -15,10 +15,11 @@ from mico_150k.io.machine import existing, free_space, require_room
 
 @dataclass(frozen=True, slots=True)
 class ExportForecast:
-    """Rows, and bytes, estimated: a file's size is known, and that of each image in it is not.
+    """The estimated rows and bytes of an export.
 
-    `rows` of those `chosen` are exported. `fetched` come from another machine; `written` go to
-    `folder`, whose disk has `free`, where it tells.
+    The manifest has the size of each file, but not of each image, so byte counts are estimates.
+    `rows` of the `chosen` rows are exported. `fetched` bytes come from another machine; `written`
+    bytes go to `folder`. `free` is the free space on its disk, None if unknown.
     """
 
     chosen: int
@@ -30,7 +31,7 @@ class ExportForecast:
 
     @classmethod
     def of(cls, job: ExportJob, fetched: float, written: float, folder: Path) -> "ExportForecast":
-        """The forecast for a folder that need not be there yet."""
+        """Make the forecast for a folder, which need not exist yet."""
         fitted = job.fitted
         return cls(
             fitted.chosen,
@@ -42,7 +43,7 @@ class ExportForecast:
         )
 
     def check_disk(self) -> None:
-        """Raise `DiskTooSmall` where the disk cannot take it."""
+        """Raise `DiskTooSmall` if the export does not fit on the disk."""
         require_room(
             self.folder,
             self.written,
@@ -53,9 +54,13 @@ class ExportForecast:
 
 
 def forecast_images(job: ExportJob, known: Collection[str]) -> ExportForecast:
-    """An export of images as files, of which `known` digests are there.
+    """Estimate an export of image files.
 
-    An image is taken to have the bytes of its share of the pixels.
+    The bytes of a row are divided among its images by pixel count.
+
+    Args:
+        job: The planned export.
+        known: Digests of the images that are already on disk.
     """
     fetched = written = 0.0
     seen = set(known)
@@ -79,9 +84,14 @@ def forecast_images(job: ExportJob, known: Collection[str]) -> ExportForecast:
 def forecast_shards(
     job: ExportJob, missing: Iterable[ChosenShard], linked: Collection[str]
 ) -> ExportForecast:
-    """An export of shards, of which some are missing, and the `linked` ones would be links.
+    """Estimate an export of shards.
 
-    Where row groups are to be split for the readers, a link becomes a file of its own.
+    A linked file is rewritten if the readers need its row groups to be split.
+
+    Args:
+        job: The planned export.
+        missing: The shards that are not exported yet.
+        linked: Names of the files that can be links to the dataset's own.
     """
     fetched = written = 0.0
     can_link = job.dataset.folder is not None and same_disk(job.dataset.folder, existing(job.to))
@@ -96,7 +106,7 @@ def forecast_shards(
 
 
 def _split_bytes(job: ExportJob, linked: Collection[str], readers: int) -> int:
-    """Bytes of the linked files that will be written again to split row groups of theirs."""
+    """Estimate the bytes of the linked files that are rewritten to split their row groups."""
     files = job.dataset.manifest["configs"][job.trainer.name]
     found = [files[name] for name in linked]
     left_over = -sum(file["row_groups"] for file in found) % readers
@@ -110,7 +120,7 @@ def _split_bytes(job: ExportJob, linked: Collection[str], readers: int) -> int:
 
 
 def _pixels(index: pa.Table) -> Iterator[tuple[str, int]]:
-    """The digest and the area of each image of these rows."""
+    """Yield the digest and the area, in pixels, of each image of these rows."""
     columns = ("digests", "widths", "heights")
     of_rows = zip(*(index[name].to_pylist() for name in columns), strict=True)
     for digests, widths, heights in of_rows:
@@ -119,7 +129,7 @@ def _pixels(index: pa.Table) -> Iterator[tuple[str, int]]:
 
 
 def _file_of(job: ExportJob, config: str, shard: ChosenShard) -> Mapping[str, Any]:
-    """A shard's record, in a configuration or one with the same images."""
+    """Return a shard's record in a configuration, or in one with the same images."""
     configs = job.dataset.manifest["configs"]
     found = configs.get(config) or configs[job.dataset.whole_config]
     record: Mapping[str, Any] = found[layout.shard_name(shard.number)]
@@ -127,6 +137,6 @@ def _file_of(job: ExportJob, config: str, shard: ChosenShard) -> Mapping[str, An
 
 
 def _groups_bytes(file: Mapping[str, Any], rows: Iterable[int]) -> float:
-    """Bytes of the row groups that hold these rows, where all are of one size."""
+    """Estimate the bytes of the row groups that hold these rows, if all have the same size."""
     groups, total = file["row_groups"], file["rows"]
     return float(file["bytes"] / groups * len({row * groups // total for row in rows}))

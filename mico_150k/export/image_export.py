@@ -1,10 +1,10 @@
-"""Exports for trainers that read paths of image files: the images, and one record a row.
+"""Exports for trainers that read image files by path: the images, and one record for each row.
 
     chosen rows ──► images/<digest>.<ending>, each once
               └───► .export/parts/<shard>.jsonl ──► the trainer's files of records
 
-A shard is finished when its images are on the disk and its part is written; an export that was
-stopped goes on with the first that is not, and fetches no row whose images are all there.
+A shard is finished when its images are on disk and its part is written. An interrupted export
+resumes at the first unfinished shard, and fetches only rows that have a missing image.
 """
 
 from collections import Counter
@@ -33,9 +33,12 @@ from mico_150k.io.regular import Root, open_regular
 
 
 def relocate_paths(old: Exported, new: Exported) -> None:
-    """Give every path in the records its new beginning.
+    """Replace the old root of every path in the records with the new one.
 
-    Raises `BrokenFile`, `NotRegular`, and `OutsideRoot` for a link to another place.
+    Raises:
+        BrokenFile: A record is damaged.
+        NotRegular: A file of records is not a regular file.
+        OutsideRoot: A file of records is a link that leads out of the export.
     """
     root = Root.at(new.root)
     for name in old.record_files:
@@ -50,9 +53,12 @@ def relocate_paths(old: Exported, new: Exported) -> None:
 def _write_files(
     job: ExportJob, trainer: PathTrainer, rows: Iterable[dict[str, Any]]
 ) -> dict[str, int]:
-    """Write every record to its file; returns the rows of each file.
+    """Write every record to its file.
 
-    Those of other files than the first wait in memory: few rows have an output of another's.
+    Records of all files but the first wait in memory, because few rows belong to those files.
+
+    Returns:
+        The number of rows in each file.
     """
     images = str(job.images)
     seen: Counter[str] = Counter()
@@ -76,14 +82,14 @@ def _write_files(
 
 
 def _record(trainer: PathTrainer, row: dict[str, Any], images: str) -> dict[str, Any]:
-    # Not Path: 650,000 of them take longer than all the rest.
+    # Not Path: 650,000 Path objects would take longer than all other work.
     inputs = [f"{images}/{name}" for name in row["inputs"]]
     return trainer.record(inputs, f"{images}/{row['output']}", row["instruction"])
 
 
 @dataclass(frozen=True, slots=True)
 class _Written:
-    """Of one row group: the rows that were read, and the bytes of new images."""
+    """Counts of one row group: rows read, and bytes of new images."""
 
     rows: int
     bytes: int
@@ -91,7 +97,7 @@ class _Written:
 
 @dataclass(frozen=True, slots=True)
 class _Shard:
-    """A shard to finish once its images are written. `lines` are None where its part is there."""
+    """A shard to finish once its images are written. `lines` is None if its part exists."""
 
     part: Path
     rows: int
@@ -100,24 +106,24 @@ class _Shard:
 
 
 class PathsExport:
-    """An export of image files: which are there, and those that are to be written."""
+    """An export of image files: it knows which exist and which are missing."""
 
     def __init__(self, job: ExportJob, trainer: PathTrainer) -> None:
-        """Nothing is written yet."""
+        """Keep the job and the trainer; write nothing."""
         self._job = job
         self._trainer = trainer
         self._store = ImageStore(job.images)
         self._digests: set[str] = set()
 
     def is_whole(self, finished: Exported) -> bool:
-        """Whether the files of this export, once finished, are still there."""
+        """Whether all files of this finished export still exist."""
         rows = (row for shard in self._job.shards() for row, _ in self._rows_of(shard))
         return all((self._job.to / name).is_file() for name in finished.files) and all(
             self._store.known.issuperset(row) for row in rows
         )
 
     def forecast(self) -> ExportForecast:
-        """What it will take."""
+        """Estimate what the export will fetch and write."""
         return forecast_images(self._job, self._store.known)
 
     def run(self) -> Exported:
@@ -129,9 +135,9 @@ class PathsExport:
         )
 
     def _parts(self) -> list[Path]:
-        """Write what is missing of all shards, row groups beside each other; returns the parts.
+        """Write the missing parts of all shards, with row groups in parallel; returns the parts.
 
-        The next shard's images are on their way while one is finished: no core waits at its end.
+        The next shard starts while one is finished, so no core waits at the end of a shard.
         """
         parts = []
         rows = images = 0
@@ -150,7 +156,7 @@ class PathsExport:
         return parts
 
     def _calls(self) -> Iterator[Callable[[], _Written | _Shard]]:
-        """What is to be done, in order: the row groups of a shard, then the shard itself."""
+        """Yield the work in order: the row groups of a shard, then the shard itself."""
         for shard in self._job.shards():
             part = self._job.folder.part(f"{shard.number:05d}.jsonl")
             rows = list(self._rows_of(shard))
@@ -170,7 +176,7 @@ class PathsExport:
             yield partial(_Shard, part, len(rows), digests, lines)
 
     def _rows_of(self, shard: ChosenShard) -> Iterator[tuple[list[str], dict[str, Any]]]:
-        """Each row's digests, and its line of the part: names of images in the store."""
+        """Yield each row's digests and its line of the part, which names images in the store."""
         columns = ["instruction", "digests", "formats"]
         for row, count in zip(shard.index.select(columns).to_pylist(), shard.inputs, strict=True):
             digests, formats = row["digests"], row["formats"]
@@ -186,7 +192,7 @@ class PathsExport:
     def _write_group(
         self, read: Callable[[], Iterator[list[Sample]]], wanted: set[str]
     ) -> _Written:
-        """Write those images of a row group that no thread has taken yet."""
+        """Write the images of a row group that no other thread is writing."""
         rows = size = 0
         for samples in read():
             rows += len(samples)
@@ -202,7 +208,7 @@ class PathsExport:
 
 
 def _take(wanted: set[str], digest: str) -> bool:
-    """Whether the digest was still wanted; of all threads one is told so."""
+    """Whether the digest is still missing; only the first thread to ask gets True."""
     try:
         wanted.remove(digest)
     except KeyError:
@@ -211,7 +217,10 @@ def _take(wanted: set[str], digest: str) -> bool:
 
 
 def write_records(path: Path, records: Iterable[dict[str, Any]]) -> None:
-    """Write a JSON array or JSON lines, by the path's ending; one record in memory at a time."""
+    """Write a JSON array or JSON lines, depending on the file extension.
+
+    Only one record is in memory at a time.
+    """
     is_array = path.suffix == ".json"
     with written_whole(path) as temporary, temporary.open("w", encoding="utf-8") as file:
         between = "[\n" if is_array else ""
@@ -237,7 +246,7 @@ def _read_records(path: Path) -> list[dict[str, Any]]:
 
 
 def read_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """The records of a file of JSON lines. Raises `BrokenFile`."""
+    """Yield the records of a JSON Lines file. Raises `BrokenFile`."""
     for number, record in read_json_lines(path):
         if not isinstance(record, dict):
             msg = f"{path}, line {number}: not a record as an export writes it."
@@ -246,10 +255,10 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def _moved(record: dict[str, Any], old: str, new: str) -> dict[str, Any]:
-    """The record with its images' paths below `old` put below `new`; a text that looks alike stays.
+    """Return the record with each image path below `old` moved to `new`.
 
-    So does a path that is moved already, where `new` lies below `old`: a run that was stopped has
-    moved some files of records, and not others.
+    Other texts stay as they are, even if they look similar. Paths that already lie below `new` stay
+    too: an interrupted run may have rewritten some files of records and not others.
     """
     is_deeper = new.startswith(f"{old}/")
 

@@ -1,4 +1,4 @@
-"""Images as files, one for each content, in a folder that several exports may share."""
+"""A folder of image files, one for each content, that several exports may share."""
 
 import os
 import re
@@ -23,19 +23,19 @@ _LISTED = re.compile(rb"([0-9a-f]{32}) (\d{1,15})")
 
 
 class ImageStore:
-    """A folder `<first two digits of the digest>/<digest>.<ending>`.
+    """A folder of files `<first two digits of the digest>/<digest>.<ending>`.
 
-    256 folders hold 2.5 million images at 10,000 a folder. Lists of digests and sizes in `.known/`
-    say which files were whole and on the disk: a file that a power cut has emptied is in none of
-    them, one that somebody has removed or cut is there no longer, and both are written again.
+    256 subfolders hold 2.5 million images at 10,000 each. Lists of digests and sizes in `.known/`
+    record which files were whole and on disk. A file that a power cut has emptied is in no list,
+    and a removed or truncated file differs from its entry: both are written again.
     """
 
     def __init__(self, root: Path) -> None:
-        """Look at what is there. `root` need not exist."""
+        """Find the images that are on disk. `root` need not exist."""
         self.root = root
         self._folders: set[Path] = set()
         self._put: dict[str, int] = {}
-        with suppress(OSError, OutputRefused):  # it may be another's, to read from
+        with suppress(OSError, OutputRefused):  # the folder may be read-only
             sweep(root / _KNOWN, everyones=False)
         listed: dict[str, int] = {}
         for path in (root / _KNOWN).glob("*.txt"):
@@ -48,9 +48,10 @@ class ImageStore:
 
     @staticmethod
     def name(digest: str, image_format: str) -> str:
-        """Where an image lies, relative to the root; the ending is its real format's.
+        """Return the path of an image relative to the root, with its real format as extension.
 
-        Raises `BrokenFile` for what no build writes: it could lead anywhere.
+        Raises:
+            BrokenFile: No build writes such a digest or format; the path could lead anywhere.
         """
         ending = _ENDINGS.get(image_format)
         if ending is None or not _DIGEST.fullmatch(digest):
@@ -62,10 +63,11 @@ class ImageStore:
         return f"{digest[:2]}/{digest}.{ending}"
 
     def put(self, image: Image) -> int:
-        """Write an image unless it is there; returns the bytes that were written.
+        """Write an image unless it exists; returns the number of bytes written.
 
-        Raises `BrokenFile` where it is not the image that its digest names, and `OutsideRoot` where
-        its folder is a link to another place.
+        Raises:
+            BrokenFile: The image does not match its digest.
+            OutsideRoot: The image's folder is a link that leads out of the root.
         """
         path = self.root / self.name(image.digest, image.format)
         size = len(image.data)
@@ -87,10 +89,10 @@ class ImageStore:
         return size
 
     def settle(self, digests: Iterable[str]) -> None:
-        """All of these were put: write down that they are on the disk."""
+        """Sync the written images to disk and record their digests in `.known/`."""
         new = set(digests) - self.known
         if new:
-            # One call for all files of a shard: to wait for each would take most of the time.
+            # One call for the whole shard: a sync for each file would take most of the time.
             os.sync()
             lines = (f"{digest} {self._put.pop(digest)}\n" for digest in sorted(new))
             listed = "".join(lines).encode()
@@ -99,7 +101,7 @@ class ImageStore:
             self.known |= new
 
     def _on_disk(self) -> Iterator[tuple[str, int]]:
-        """Digest and size of every image there; what a killed export has left is removed."""
+        """Yield digest and size of every image on disk; remove what killed exports have left."""
         for number in range(256):
             folder = self.root / f"{number:02x}"
             if not folder.is_dir():
@@ -111,19 +113,19 @@ class ImageStore:
                         if status and stat.S_ISREG(status.st_mode):
                             yield entry.name.partition(".")[0], status.st_size
                     elif is_abandoned(Path(entry.path)):
-                        with suppress(OSError):  # the folder may be another's, to read from
+                        with suppress(OSError):  # the folder may be read-only
                             Path(entry.path).unlink(missing_ok=True)
 
 
 def _entries(path: Path) -> Iterator[tuple[str, int]]:
-    """Digests and sizes of a list."""
+    """Yield the digests and sizes in a list."""
     for line in read_small(path).split(b"\n"):
         if found := _LISTED.fullmatch(line):
             yield found[1].decode(), int(found[2])
 
 
 def _status(entry: os.DirEntry[str]) -> os.stat_result | None:
-    """None where it is a link to nothing, or has gone meanwhile."""
+    """Return the status of a file, or None if it is a dangling link or was just removed."""
     try:
         return entry.stat()
     except OSError:

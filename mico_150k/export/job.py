@@ -23,15 +23,15 @@ from mico_150k.io.regular import Root
 from mico_150k.version import __version__
 
 IDENTITY_VERSION = 2
-"""Of the keys of an export's identity."""
+"""The version of the keys of an export's identity."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExportOptions:
-    """What decides an export, except the dataset and the trainer with its own options.
+    """What defines an export, besides the dataset and the trainer with its own options.
 
-    `max_inputs` are fewer inputs than the trainer takes, None for as many. `images` is the folder
-    of images that exports share, None for the export's own.
+    `max_inputs` is a lower limit than the trainer's own, or None. `images` is a folder of images
+    that exports share, or None for the export's own folder.
     """
 
     selection: Selection = field(default_factory=Selection)
@@ -42,7 +42,7 @@ class ExportOptions:
 
 @dataclass(frozen=True, slots=True)
 class ChosenShard:
-    """The rows of one shard that are exported, and how many inputs each keeps."""
+    """The exported rows of one shard, and how many inputs each row keeps."""
 
     number: int
     index: pa.Table
@@ -51,7 +51,7 @@ class ChosenShard:
 
 @dataclass(frozen=True, slots=True)
 class ExportJob:
-    """An export whose rows are chosen, and that can start; `to` is None for one in place."""
+    """A planned export whose rows are chosen. An export in place writes to the dataset folder."""
 
     dataset: Dataset
     trainer: Trainer
@@ -69,13 +69,13 @@ class ExportJob:
         to: Path | None,
         options: ExportOptions,
     ) -> "ExportJob":
-        """Plan an export; the rows are chosen on the index.
+        """Plan an export, choosing the rows from the index.
 
         Args:
             dataset: The dataset.
             trainer: The trainer, with its own options.
             to: The folder to write; None for an export in place.
-            options: Which rows, and how.
+            options: Which rows to export, and how.
 
         Raises:
             BadSelection: `--where` is wrong, or matches no row.
@@ -108,18 +108,18 @@ class ExportJob:
 
     @property
     def folder(self) -> ExportFolder:
-        """Where it is written."""
+        """The folder that the export writes to."""
         return ExportFolder(self.to)
 
     @property
     def images(self) -> Path:
-        """Where its images are, or their codes, for a trainer that reads files."""
+        """The folder of its images or, if the trainer reads codes, of its pickles."""
         own = PICKLES if isinstance(self.trainer, CodesTrainer) else IMAGES
         return absolute(self.options.images or self.to / own)
 
     @property
     def readers(self) -> Readers | None:
-        """Who reads its row groups at once, where the trainer tells."""
+        """The processes that read row groups in parallel, if the trainer defines them."""
         if not isinstance(self.trainer, ShardTrainer):
             return None
         if not self.in_place:
@@ -128,13 +128,13 @@ class ExportJob:
 
     @property
     def shard_files(self) -> dict[str, Any]:
-        """The manifest's records of the configuration's files, of the split that is exported."""
+        """The manifest's records of the configuration's files in the exported split."""
         records = self.dataset.manifest["configs"][self.trainer.name]
         names = (Path(name).name for name in self.dataset.files(self.trainer.name))
         return {name: records[name] for name in names}
 
     def shards(self) -> Iterator[ChosenShard]:
-        """The shards that hold rows to export, in order."""
+        """Yield the shards that hold rows to export, in order."""
         index, inputs = self.fitted.index, self.fitted.inputs
         start = 0
         for number, rows in itertools.groupby(index["shard"].to_pylist()):
@@ -143,7 +143,7 @@ class ExportJob:
             start = end
 
     def identity(self) -> dict[str, Any]:
-        """Two exports with the same identity have the same rows, in the same files."""
+        """Return the identity: equal identities mean the same rows in the same files."""
         manifest = self.dataset.manifest
         index = manifest["configs"]["index"]
         identity: dict[str, Any] = {
@@ -168,7 +168,7 @@ class ExportJob:
         return identity
 
     def exported(self, **found: Any) -> Exported:  # noqa: ANN401 - fields of Exported
-        """What is to be said of this export when it is done, with what writing it has found."""
+        """Describe the finished export; `found` holds the fields known only after writing."""
         fitted = self.fitted
         return Exported(
             trainer=self.trainer.name,
@@ -187,7 +187,7 @@ class ExportJob:
 
 
 def _check_options(trainer: Trainer, options: ExportOptions) -> None:
-    """Raise `UsageError` where an option says nothing to the trainer."""
+    """Raise `UsageError` if an option does not apply to the trainer."""
     if isinstance(trainer, ShardTrainer) and options.images is not None:
         msg = f"{trainer.title} reads images from Parquet: --images does not apply."
         raise UsageError(msg)
@@ -201,7 +201,12 @@ def _check_options(trainer: Trainer, options: ExportOptions) -> None:
 
 
 def _on_codes(trainer: CodesTrainer, dataset: Dataset) -> CodesTrainer:
-    """The trainer on a dataset's codes. Raises `UnknownConfig` where it has none, `BrokenFile`."""
+    """Return the trainer, set up for the dataset's codes.
+
+    Raises:
+        UnknownConfig: The dataset has no codes.
+        BrokenFile: The sizes in its manifest are wrong.
+    """
     dataset.files(layout.CODES)
     try:
         return trainer.on_codes(next(iter(codes_records(dataset).values())))
@@ -211,13 +216,13 @@ def _on_codes(trainer: CodesTrainer, dataset: Dataset) -> CodesTrainer:
 
 
 def codes_records(dataset: Dataset) -> dict[str, dict[str, Any]]:
-    """What the manifest says of each file of codes, in order."""
+    """Return the manifest's record of each file of codes, sorted by name."""
     files: dict[str, dict[str, Any]] = dataset.manifest["configs"][layout.CODES]
     return dict(sorted(files.items()))
 
 
 def _place_of(dataset: Dataset, trainer: Trainer, options: ExportOptions) -> Path:
-    """The configuration's own folder. Raises `UsageError` where it will not do."""
+    """Return the configuration's own folder. Raises `UsageError` if it cannot be used."""
     if not isinstance(trainer, ShardTrainer):
         msg = f"{trainer.title} needs files of its own: choose a folder with --out."
         raise UsageError(msg)

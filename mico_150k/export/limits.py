@@ -1,4 +1,4 @@
-"""Applies a trainer's limits to chosen rows, on the index alone: nothing is cut without a count."""
+"""Applies a trainer's limits to chosen rows, using only the index, and counts what it skips."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -15,15 +15,15 @@ from mico_150k.io.arrow import array_of
 
 TOO_MANY_INPUTS = "inputs"
 MORE_THAN_ASKED = "max-inputs"
-"""A row that the trainer takes, with more inputs than a person has asked for."""
+"""A row that the trainer accepts, but with more inputs than `--max-inputs` allows."""
 DANGLING = "dangling"
-"""A row that could be cut, but whose instruction names an image that would be gone."""
+"""A row that could be truncated, but whose instruction names an image that would be removed."""
 
 _MOST_NAMED = 3
 
 
 class OverLimitPolicy(str, Enum):
-    """What becomes of a row that a trainer cannot take."""
+    """What an export does with a row that the trainer cannot use."""
 
     DROP = "drop"
     ERROR = "error"
@@ -32,7 +32,7 @@ class OverLimitPolicy(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """The rows that a trainer takes: rows of the index, and how many inputs each keeps."""
+    """The rows that a trainer accepts, from the index, and how many inputs each row keeps."""
 
     index: pa.Table
     inputs: tuple[int, ...]
@@ -42,12 +42,12 @@ class Fitted:
     remarks: dict[str, int]
 
     def rows(self) -> Iterator[Candidate]:
-        """The rows with the inputs that they keep."""
+        """Yield the rows with the inputs that they keep."""
         for row, count in zip(candidates(self.index), self.inputs, strict=True):
             yield replace(row, inputs=row.inputs[:count])
 
     def with_all(self, chosen: pa.Table) -> "Fitted":
-        """Every chosen row, as an export in place has them; what is over a limit is a remark."""
+        """Return all chosen rows, as for an export in place; rows over a limit count as remarks."""
         counts = tuple(chosen["num_inputs"].to_pylist())
         return replace(
             self,
@@ -67,7 +67,7 @@ def fit(
         trainer: The trainer.
         chosen: Rows of the index.
         policy: What to do with rows over a limit.
-        max_inputs: A lower limit for inputs than the trainer's own.
+        max_inputs: A limit on inputs that is lower than the trainer's own.
 
     Raises:
         OverLimit: A row exceeds a limit, and the policy is to stop.
@@ -115,7 +115,7 @@ def fit(
 
 
 def candidates(index: pa.Table) -> Iterator[Candidate]:
-    """The rows of an index, as limits see them."""
+    """Yield the rows of an index in the form that limits check."""
     columns = ["id", "instruction", "widths", "heights"]
     for batch in index.select(columns).to_batches(max_chunksize=10_000):
         for row in batch.to_pylist():
@@ -126,7 +126,7 @@ def candidates(index: pa.Table) -> Iterator[Candidate]:
 def _fit_row(
     trainer: Trainer, row: Candidate, policy: OverLimitPolicy, max_inputs: int | None
 ) -> tuple[Candidate, str | None]:
-    """The row as the trainer takes it, and the limit that it exceeds, if any."""
+    """Return the row as the trainer accepts it, and the limit that it exceeds, if any."""
     own = trainer.max_inputs
     most = own if max_inputs is None else max_inputs
     if most is not None and len(row.inputs) > most:

@@ -1,8 +1,8 @@
-"""Exports for trainers that read Parquet themselves, and share it out by row groups.
+"""Exports for trainers that read Parquet directly and divide it by row groups.
 
-A shard whose rows are all wanted is linked, and any other written again. Where so many ranks and
-workers read at once that row groups would be left over, some are split: the remainder of a
-division is never read in any epoch.
+The export links a shard if all of its rows are chosen, and rewrites it otherwise. The number of row
+groups must be a multiple of the number of readers (ranks times workers), because the remainder is
+never read in any epoch. The export splits row groups where necessary.
 """
 
 from collections.abc import Iterator
@@ -28,12 +28,12 @@ from mico_150k.io.regular import is_regular
 
 
 def groups_of_file(path: Path) -> list[int]:
-    """The rows of each row group of a file."""
+    """Return the number of rows in each row group of a file."""
     return group_sizes(pq.read_metadata(path))
 
 
 def _row_groups(path: Path) -> int | None:
-    """How many row groups a file has; None where it cannot be read."""
+    """Return the number of row groups in a file, or None if it cannot be read."""
     if not is_regular(path):
         return None
     try:
@@ -43,10 +43,10 @@ def _row_groups(path: Path) -> int | None:
 
 
 class ShardsExport:
-    """An export whose trainer reads Parquet: what is there of it, and what is to be written."""
+    """An export for a trainer that reads Parquet: it knows which shards are missing."""
 
     def __init__(self, job: ExportJob) -> None:
-        """Nothing is written yet. Raises `OverLimit` where some readers would get nothing."""
+        """Write nothing. Raises `OverLimit` if some readers would get no data."""
         self._job = job
         readers = job.readers
         if readers is None:
@@ -65,13 +65,13 @@ class ShardsExport:
             raise OverLimit(msg)
 
     def is_whole(self, finished: Exported) -> bool:
-        """Whether the files of this export, once finished, are still there."""
+        """Whether all files of this finished export still exist."""
         return all(
             _row_groups(self._job.to / name) == count for name, count in finished.row_groups.items()
         )
 
     def forecast(self) -> ExportForecast:
-        """What it will take."""
+        """Estimate what the export will fetch and write."""
         if self._job.in_place:
             return ExportForecast.of(self._job, 0, 0, self._job.to)
         missing = filterfalse(self._is_done, self._job.shards())
@@ -79,7 +79,7 @@ class ShardsExport:
         return forecast_shards(self._job, missing, linked)
 
     def run(self) -> Exported:
-        """Say what is there, in place; else link or write the shards with the chosen rows."""
+        """Link or write the shards with the chosen rows; in place, only count their row groups."""
         job = self._job
         if job.in_place:
             counts = {name: file["row_groups"] for name, file in job.shard_files.items()}
@@ -90,7 +90,7 @@ class ShardsExport:
         for shard in job.shards():
             name = shard_name(shard.number)
             if not self._is_done(shard):
-                # First that the file is ours to remove, where another export takes the folder.
+                # Claim the file first, so that another export that takes the folder may remove it.
                 write_json(self._part(shard), {})
                 self._make(job.to / name, shard)
                 write_json(self._part(shard), {"row_groups": groups_of_file(job.to / name)})
@@ -113,7 +113,7 @@ class ShardsExport:
         return there and "row_groups" in read_json(self._part(shard))
 
     def _is_whole(self, shard: ChosenShard) -> bool:
-        """Whether every row of it is wanted as it is."""
+        """Whether the export has every row of the shard, with all inputs."""
         records = self._job.dataset.manifest["configs"].get(self._job.trainer.name, {})
         rows: int | None = records.get(shard_name(shard.number), {}).get("rows")
         inputs: list[int] = shard.index["num_inputs"].to_pylist()
@@ -135,16 +135,16 @@ class ShardsExport:
 
 
 def spread(groups: dict[str, list[int]], multiple: int) -> dict[str, list[int]]:
-    """The same rows of each file, in so many more row groups that their number is a multiple.
+    """Split row groups until their total number is a multiple of `multiple`.
 
-    The largest row groups are halved, in as few files as will do; a row stays in its place.
+    The largest row groups are halved, in as few files as possible. Rows keep their order.
 
     >>> spread({"a": [4, 4], "b": [1]}, 4)
     {'a': [2, 2, 4], 'b': [1]}
     """
     wanted = {name: list(cuts) for name, cuts in groups.items()}
     missing = -sum(map(len, groups.values())) % multiple
-    # The file that can be split most comes first, so that few are written again.
+    # The file that can be split most comes first, so that few files are rewritten.
     for name in sorted(wanted, key=lambda name: (len(groups[name]) - sum(groups[name]), name)):
         cuts = wanted[name]
         while missing and max(cuts) > 1:
@@ -161,7 +161,7 @@ def _first(samples: Iterator[Sample], inputs: tuple[int, ...]) -> Iterator[Sampl
 
 
 def _recut(path: Path, config: str, cuts: list[int]) -> None:
-    """Write a shard again with these row groups. What it was linked to keeps its own."""
+    """Rewrite a shard with these row groups. The file that it was linked to does not change."""
     with closing(ConfigFile(path, get_builder(config).columns)) as file:
         rows = _tables(path)
         waiting = next(rows)

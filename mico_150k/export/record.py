@@ -1,4 +1,4 @@
-"""Reads and validates `export.json`, whose names become paths that are written to."""
+"""Reads and validates `export.json`; its names become paths that are written to."""
 
 import math
 import re
@@ -13,14 +13,14 @@ from mico_150k.core.trainer import Exported
 from mico_150k.dataset import layout
 
 FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-"""A file that an export writes to its own folder, and to no other."""
+"""A valid file name: it cannot lead out of the export's own folder."""
 _WORD = re.compile(r"[A-Za-z0-9 ._-]{1,99}")
 _MOST = 2**53
 _COUNTS = ("rows_chosen", "rows", "truncated", "unique_images")
 
 
 def parse_exported(plain: dict[str, Any], where: object) -> Exported:
-    """The export that `export.json` in a folder tells of. Raises `NotAnExport`."""
+    """Return the export that `export.json` describes. Raises `NotAnExport`."""
     try:
         exported = Exported(**plain)
     except TypeError as error:
@@ -37,7 +37,7 @@ def parse_exported(plain: dict[str, Any], where: object) -> Exported:
 
 
 def _rules(exported: Exported) -> list[tuple[str, bool]]:
-    """Each field, and whether its value is of the form that it must have."""
+    """Return each field with whether its value has the required form."""
     return [
         ("trainer", _is_text(exported.trainer)),
         ("dataset", _is_text(exported.dataset)),
@@ -55,7 +55,7 @@ def _rules(exported: Exported) -> list[tuple[str, bool]]:
 
 
 def are_file_names(value: object) -> bool:
-    """Whether it is a list of names of files in a folder, none of which leads out of it."""
+    """Whether `value` is a list of file names, none of which leads out of its folder."""
     return isinstance(value, list) and all(
         isinstance(name, str) and FILE_NAME.fullmatch(name) for name in value
     )
@@ -80,7 +80,7 @@ def _are_counts(value: object, names: Callable[[str], object]) -> bool:
 
 
 def _is_identity(value: object) -> bool:
-    """Whether it has what is shown of it; all else is only compared."""
+    """Whether the parts that messages show are valid; the rest is only compared."""
     return (
         isinstance(value, dict)
         and (value.get("max_inputs") is None or _is_count(value["max_inputs"]))
@@ -90,7 +90,7 @@ def _is_identity(value: object) -> bool:
 
 
 def _is_measured(value: object) -> bool:
-    """Whether it is numbers: texts would end in a launch script."""
+    """Whether all values are numbers: a text could end up in a launch script."""
     if isinstance(value, dict):
         return all(_WORD.fullmatch(key) for key in value) and all(map(_is_measured, value.values()))
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""Runs an export, or rewrites the paths of one that was moved."""
+"""Runs an export, or rewrites the paths of an export that was moved."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -46,7 +46,7 @@ def run_export(
         BrokenFile: A file of the dataset is damaged.
     """
     folder, identity = job.folder, job.identity()
-    # What lies beside a configuration is written again whenever that is another.
+    # An export in place always replaces an earlier one in the same folder.
     overwrite = overwrite or job.in_place
     with folder.held():
         is_finished = not overwrite and folder.holds(identity)
@@ -84,13 +84,17 @@ def relocate(folder: Path, trainer: Trainer, images: Path | None = None) -> Expo
     """
     export = ExportFolder(absolute(folder))
     trainer.check_place(export.folder)
-    trainer = _as_exported(export, trainer)  # before anything is made
+    trainer = _as_exported(export, trainer)  # before anything is written
     with export.held():
         return _relocate(export.exported, export.folder, trainer, images)
 
 
 def _as_exported(export: ExportFolder, trainer: Trainer) -> Trainer:
-    """The trainer with the options of a finished export. Raises `NotAnExport` for others."""
+    """Return the trainer with the options of a finished export.
+
+    Raises:
+        NotAnExport: The options are not valid for this trainer.
+    """
     try:
         return type(trainer)(**export.exported.options)
     except UsageError as error:

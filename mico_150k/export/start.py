@@ -1,4 +1,4 @@
-"""START.md: what is in an export, what was left out and why, and how a training starts."""
+"""START.md: what an export contains, which rows it skips and why, and how to start training."""
 
 import re
 import shlex
@@ -11,7 +11,7 @@ _ROOT = re.compile(r"\{root\}([\w./-]*)")
 
 
 def render_start(trainer: Trainer, exported: Exported) -> str:
-    """The whole file. It holds counts and our own words, and no text of the dataset's."""
+    """Render the file. It has counts and fixed texts only, and no text from the dataset."""
     return markdown_template("mico_150k.export", "START.md").render(
         trainer=trainer,
         exported=exported,
@@ -21,7 +21,7 @@ def render_start(trainer: Trainer, exported: Exported) -> str:
         ],
         remarks=[
             (exported.remarks[remark.name], remark.why, remark.source)
-            # Limits as well: an export in place has every row.
+            # Limits too: an export in place has every row.
             for remark in (*trainer.remarks, *trainer.limits)
             if remark.name in exported.remarks
         ],

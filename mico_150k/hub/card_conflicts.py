@@ -16,9 +16,14 @@ def refuse_to_lose(
     *,
     relicensed: bool,
 ) -> None:
-    """Raise `PushRefused` where a push of the card `here` would lose what a person wrote there.
+    """Raise `PushRefused` if a push would lose what a person wrote into the card on the Hub.
 
-    `relicensed` is whether another license is asked for.
+    Args:
+        repository: The repository.
+        folder: The dataset folder, for the message.
+        here: The card to push.
+        there: The card on the Hub.
+        relicensed: Whether the push asks for another license.
     """
     lost = lost_edits(here, there)
     if relicensed:
@@ -34,17 +39,18 @@ def refuse_to_lose(
 
 
 def lost_edits(here: CardText, there: CardText) -> list[str]:
-    """What of the card that is there would be lost: keys of its header, sections, its text.
+    """Return the edits that a push of `here` over `there` would lose.
 
-    Nothing that we have written is missed, nor what only one of them has: that is joined. A card
-    that is as it was pushed is older than what was changed here since.
+    Each is a header key, a section, or the text. Generated text is never reported, and neither is
+    text that only one card has, because the two are merged. If the card on the Hub has not changed
+    since it was pushed, it is older than any local edit, so nothing is lost.
     """
     if there.is_untouched and there.is_as_signed:
         return []
     if there.is_as_signed and not here.is_untouched:
-        return []  # a person's text of here, pushed before
+        return []  # an edited local card that was pushed before
     if not there.body.strip():
-        return []  # a header alone, as the Hub's site makes it
+        return []  # only a header, as the Hub's website creates it
     text_is_lost = not there.is_untouched and there.own != here.own
     sections = [
         f"section {name!r}"

@@ -1,4 +1,4 @@
-"""The content of a repository at a revision, as far as a push or a check reads it."""
+"""The part of a repository at one revision that a push or a check reads."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -16,28 +16,29 @@ from mico_150k.io.json_lines import parse_json
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """Its files, its card, and our manifest; None where it has none.
+    """The files, the card and the manifest of a repository; None without a manifest of ours.
 
-    A manifest of another format is reduced to who wrote it: a push of everything replaces it.
+    A manifest of another format is reduced to the versions that wrote it, since a push of all
+    configurations replaces it.
     """
 
-    snapshot: Snapshot = Snapshot("", {})  # noqa: RUF009 - never changed
+    snapshot: Snapshot = Snapshot("", {})  # noqa: RUF009 - immutable
     card: CardText = CardText("")  # noqa: RUF009
     manifest: dict[str, Any] | None = None
 
     @classmethod
     def read(cls, repository: Repository, snapshot: Snapshot) -> "Content":
-        """What there is in a snapshot. Raises `HubError`, also where the manifest is damaged."""
+        """Read the content of a snapshot. Raises `HubError`, also if the manifest is damaged."""
         return cls(snapshot, _card(repository, snapshot), _manifest(repository, snapshot))
 
     @property
     def files(self) -> dict[str, RemoteFile]:
-        """All of them, by path."""
+        """All files, by path."""
         return self.snapshot.files
 
     @property
     def is_published(self) -> bool:
-        """Whether readers take it for finished."""
+        """Whether readers take the dataset for finished."""
         if self.manifest is not None:
             return True
         named = not {"configs", "dataset_info"}.isdisjoint(self.card.header or {})
@@ -45,7 +46,7 @@ class Content:
 
 
 def _card(repository: Repository, snapshot: Snapshot) -> CardText:
-    """The card; an empty one where there is none."""
+    """Read the card; an empty card if the repository has none."""
     if layout.CARD not in snapshot.files:
         return CardText("")
     return CardText(repository.read(layout.CARD, snapshot.commit).decode(errors="replace"))
@@ -61,7 +62,7 @@ def _manifest(repository: Repository, snapshot: Snapshot) -> dict[str, Any] | No
     if not is_manifest(found):
         return None
     if found["format"] != layout.MANIFEST_FORMAT:
-        build = found.get("build")  # no rule of ours is for the rest of it
+        build = found.get("build")  # the other keys of another format are unknown
         versions = build.get("versions") if isinstance(build, dict) else None
         return {"format": found["format"], "build": {"versions": versions}}
     if faults := manifest_faults(found):

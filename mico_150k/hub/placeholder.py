@@ -1,8 +1,8 @@
-"""The placeholder card of a repository during an upload: it stops readers.
+"""The placeholder card that stops readers while a repository is being uploaded.
 
-Without any card, `load_dataset` would take all Parquet files for those of one configuration, and
-mix them. This one names a configuration whose file is not there, and every version of `datasets`
-ends with an error then, whichever configuration it was asked for. What a person wrote stays in it.
+Without a card, `load_dataset` would mix all Parquet files into one configuration. The placeholder
+names a configuration whose file does not exist, so every version of `datasets` raises an error for
+any configuration. The placeholder keeps what people wrote into the card.
 """
 
 import yaml
@@ -15,7 +15,7 @@ from mico_150k.hub.sync import sync_until_equal
 
 CONFIG = "not-finished"
 _NO_FILE = "this-dataset-is-being-pushed-and-not-whole-yet.parquet"
-"""Part of the error that a reader gets."""
+"""A file name that appears in the error of `load_dataset`."""
 _TITLE = "Placeholder for the card while shards are uploaded"
 _BODY = """
 # MICo-150K
@@ -26,7 +26,7 @@ an error. After an interruption, re-run the push to resume it.
 
 
 def make_placeholder(card: CardText) -> CardText:
-    """The placeholder for a card."""
+    """Return the placeholder for a card."""
     config = {"config_name": CONFIG, "data_files": _NO_FILE}
     header = yaml.safe_dump(
         {**by_hand(card.header), "configs": [config]}, sort_keys=False, allow_unicode=True
@@ -39,7 +39,7 @@ def make_placeholder(card: CardText) -> CardText:
 
 
 def is_placeholder(card: CardText) -> bool:
-    """Whether a card is one."""
+    """Whether a card is a placeholder."""
     configs = (card.header or {}).get("configs")
     return isinstance(configs, list) and [
         config.get("config_name") for config in configs if isinstance(config, dict)
@@ -47,7 +47,16 @@ def is_placeholder(card: CardText) -> bool:
 
 
 def put_placeholder(repository: Repository, revision: str, card: CardText) -> Snapshot:
-    """Have a placeholder there in place of `card`, and no manifest; what is there then."""
+    """Replace the card with a placeholder and remove the manifest.
+
+    Args:
+        repository: The repository.
+        revision: The branch or pull request.
+        card: The card to replace.
+
+    Returns:
+        The content of the revision afterwards.
+    """
     content = make_placeholder(card).text.encode()
 
     def different(snapshot: Snapshot) -> list[str]:

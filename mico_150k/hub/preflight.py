@@ -1,4 +1,4 @@
-"""Checks, before anything is sent, for what would stop a push half way or mislead readers."""
+"""Checks, before any upload, for what would interrupt a push or mislead readers."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -13,11 +13,11 @@ from mico_150k.io.machine import gigabytes
 
 MOST_SHOWN = 5
 FILE_BYTES = 500 * 10**9
-"""What the Hub takes as one file: huggingface.co/docs/hub/storage-limits."""
+"""The largest file that the Hub accepts: huggingface.co/docs/hub/storage-limits."""
 
 
 def check_account(account: dict[str, Any], repository: Repository) -> None:
-    """Raise `NoAccess` where the token cannot write to the repository's owner."""
+    """Raise `NoAccess` if the token cannot write to the namespace of the repository."""
     token = account.get("auth", {}).get("accessToken", {})
     if token.get("role") == "read":
         msg = (
@@ -36,7 +36,7 @@ def check_account(account: dict[str, Any], repository: Repository) -> None:
 
 
 def check_visibility(repository: Repository, *, is_private: bool, asked: bool) -> None:
-    """Raise `PushRefused` where a private repository is asked for, and this one is public."""
+    """Raise `PushRefused` if a private repository is requested but this one is public."""
     if asked and not is_private:
         msg = (
             f"{repository.url} is public, and --private asks for a private one. Make it private "
@@ -46,12 +46,12 @@ def check_visibility(repository: Repository, *, is_private: bool, asked: bool) -
 
 
 def script_of(repository: Repository) -> str:
-    """The file that stops `load_dataset` where it lies in the repository."""
+    """Return the name of the file that would make `load_dataset` fail in this repository."""
     return f"{repository.name.rpartition('/')[2]}.py"
 
 
 def check_remote_files(repository: Repository, revision: str, there: Iterable[str]) -> None:
-    """Raise `PushRefused` for files there that would stop readers, or be taken for ours."""
+    """Raise `PushRefused` for remote files that would stop readers or be mistaken for shards."""
     paths = list(there)
     found = [*(path for path in paths if path == script_of(repository)), *foreign_files(paths)]
     if found:
@@ -66,10 +66,15 @@ def check_remote_files(repository: Repository, revision: str, there: Iterable[st
 
 
 def check_folder(folder: DatasetFolder, publication: Publication, missing: list[str]) -> None:
-    """Raise `PushRefused` where the folder is not fit to be pushed.
+    """Raise `PushRefused` if the folder cannot be pushed.
 
-    Sizes are compared, not hashes: every byte is hashed while it is sent, and compared with the
-    manifest before the card is. Shards that are on the Hub already need not be here.
+    Only sizes are compared: the upload hashes every byte, and the push compares the hashes with the
+    manifest before it sends the card. Shards that are already on the Hub may be missing locally.
+
+    Args:
+        folder: The dataset folder.
+        publication: The state that the push aims at.
+        missing: Paths of the shards that are not on the Hub.
     """
     lost = [path for path in missing if not (folder.path / path).is_file()]
     if lost:
@@ -102,7 +107,7 @@ def check_folder(folder: DatasetFolder, publication: Publication, missing: list[
 
 
 def shown(found: list[str], separator: str = ", ") -> str:
-    """The first of them, and how many more there are."""
+    """Join the first items and the number of further ones."""
     more = [f"and {len(found) - MOST_SHOWN} more"] if len(found) > MOST_SHOWN else []
     return separator.join([*found[:MOST_SHOWN], *more])
 
@@ -112,7 +117,7 @@ def _is_sent(where: str, publication: Publication, needed: set[str]) -> bool:
 
 
 def check_license(publication: Publication) -> None:
-    """Raise `NoLicense` where the card states none: nobody may guess it."""
+    """Raise `NoLicense` if the card states no license: a license must not be guessed."""
     if not (publication.card.header or {}).get("license"):
         msg = (
             f"{layout.CARD} states no license, and without one nobody may use the dataset. Choose "
@@ -122,7 +127,7 @@ def check_license(publication: Publication) -> None:
 
 
 def check_metadata(publication: Publication) -> None:
-    """Raise `PushRefused` where the Hub would not take the card, before anything is sent."""
+    """Raise `PushRefused` if the Hub would reject the card."""
     from huggingface_hub import DatasetCard
 
     try:

@@ -1,4 +1,4 @@
-"""The pull request of a push: found again after an interruption, read back, and merged."""
+"""The pull request of a push: opens it, finds it after an interruption, and merges it."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
 TITLE = "Update by mico push"
-"""By it, and by its author, an interrupted push finds its own again."""
+"""An interrupted push finds its pull request by this title and its author."""
 
 _UNFINISHED = {"open", "draft"}
 _OUTDATED = (
@@ -20,7 +20,10 @@ _OUTDATED = (
 
 @dataclass(frozen=True, slots=True)
 class PullRequest:
-    """One of ours. `conflicts` where it can no longer be merged, `empty` without a commit."""
+    """A pull request of `mico push`.
+
+    `conflicts` is whether it can no longer be merged, `empty` whether it has no commit.
+    """
 
     number: int
     status: str
@@ -29,14 +32,18 @@ class PullRequest:
 
     @property
     def revision(self) -> str:
-        """What commits to it go to."""
+        """The revision that commits to the pull request go to."""
         return f"{PULL_REQUESTS}{self.number}"
 
 
 def open_pull_request(repository: Repository, author: str) -> PullRequest:
-    """The open pull request of ours, or a new one; one that leads nowhere is closed.
+    """Return the open pull request of an earlier push, or a new one; close outdated ones.
 
-    Looks before each try to open one, so that a lost answer opens no second.
+    Each retry looks for an open one first, so a lost response does not open a second one.
+
+    Args:
+        repository: The repository.
+        author: The account that pushes.
     """
 
     def find_or_open(api: "HfApi") -> PullRequest:
@@ -58,7 +65,7 @@ def open_pull_request(repository: Repository, author: str) -> PullRequest:
 
 
 def merge(repository: Repository, number: int) -> None:
-    """Merge a pull request, which may be a draft; no error where it is merged already."""
+    """Merge a pull request, which may be a draft; do nothing if it is already merged."""
 
     def merge_it(api: "HfApi") -> None:
         pull = _details(api, repository, number)
@@ -77,9 +84,9 @@ def merge(repository: Repository, number: int) -> None:
 
 
 def _is_outdated(repository: Repository, pull: PullRequest) -> bool:
-    """Whether it cannot be merged, or is an empty one, of a state that is no longer there.
+    """Whether the pull request has conflicts, or is empty and based on an old commit.
 
-    What such a one would be compared with is not what readers have.
+    A push would compare the folder with that old commit, which is not what readers see.
     """
     if pull.conflicts or not pull.empty:
         return pull.conflicts

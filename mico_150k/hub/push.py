@@ -1,9 +1,9 @@
-"""Pushes a dataset: uploads what is missing; readers see the old state or the new one.
+"""Pushes a dataset: uploads what is missing; readers see either the old or the new state.
 
     look ──► compare ──► check the folder ──► shards ──► compare ──► card, last ──► read it back
 
-A first push goes to the branch, with a placeholder card at which `load_dataset` stops. A
-later one goes to a pull request, is read back there, and is merged.
+A first push goes to the branch, with a placeholder card that makes `load_dataset` fail. A later
+push goes to a pull request, which is read back and then merged.
 """
 
 import time
@@ -46,9 +46,10 @@ class PushStrategy(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class PushOptions:
-    """Options of a push. `configs` are those to push (empty: all). `tag` tags the result.
+    """Options of a push.
 
-    `license` replaces the one on the folder's card. `overwrite` discards what people have
+    `configs` are the configurations to push (empty: all). `tag` tags the resulting commit.
+    `license` replaces the license on the folder's card. `overwrite` discards what people have
     written into the card on the Hub.
     """
 
@@ -62,7 +63,7 @@ class PushOptions:
 
 @dataclass(frozen=True, slots=True)
 class PushProgress:
-    """The shards that are already on the Hub, and all of them."""
+    """The shards that are already on the Hub, and the total."""
 
     files: int
     total_files: int
@@ -74,7 +75,7 @@ class PushProgress:
 class PushResult:
     """The result of a push. `files` and `bytes` count the uploaded shards.
 
-    `commit` is the one that was compared with the folder.
+    `commit` is the commit that was compared with the folder.
     """
 
     url: str
@@ -154,7 +155,7 @@ class Push:
         return self.state.private is None
 
     def run(self, on_progress: Callable[[PushProgress], None] = lambda _: None) -> PushResult:
-        """Upload what is missing. Raises every kind of `HubError`; what is uploaded is kept."""
+        """Upload what is missing. Raises any `HubError`; uploaded files stay on the Hub."""
         started = time.monotonic()
         if self.creates:
             create(self.repository, private=self.options.private)
@@ -222,7 +223,7 @@ class Push:
         )
 
     def _close(self, target: str) -> Snapshot:
-        """The card and all small files, and stale ones away, in one commit; what is there then."""
+        """Commit the card and all small files, and remove stale files; returns the new content."""
 
         def different(snapshot: Snapshot) -> list[str]:
             changed = self.publication.changed_small(snapshot.files)
@@ -251,7 +252,7 @@ class Push:
         return findings
 
     def _check_merged(self) -> str:
-        """Whether the branch holds what the pull request did; the commit that was looked at."""
+        """Check that the branch holds what the pull request did; returns the checked commit."""
         snapshot = self.repository.snapshot(self.options.revision)
         there = snapshot.files
         left = [
@@ -269,7 +270,7 @@ class Push:
 
 
 def _way(revision: str, *, published: bool, changes: bool) -> PushStrategy:
-    """How to publish; `published` is whether readers take what is there for finished."""
+    """Choose how to publish; `published` is whether readers take the dataset for finished."""
     if not changes:
         return PushStrategy.NOTHING
     if not published:

@@ -1,4 +1,4 @@
-"""Estimates what a push sends, and whether the account's storage suffices."""
+"""Estimates what a push uploads, and whether the account's storage suffices."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -13,27 +13,30 @@ from mico_150k.hub.target import Publication
 from mico_150k.io.machine import gigabytes
 
 NEW_SHARE = 0.06
-"""New bytes of each further configuration of the same images. Measured with hf_xet over four of
-them (`scripts/measure_xet.py`): 1 % in the mean with images of 1.2 MB, 8 % with 0.3 MB."""
+"""The share of bytes that is new in each further configuration of the same images.
 
-# huggingface.co/docs/hub/storage-limits; of an organization with a plan what it has at least.
+Measured with hf_xet over four of them (`scripts/measure_xet.py`): 1 % on average with images of
+1.2 MB, 8 % with images of 0.3 MB.
+"""
+
+# huggingface.co/docs/hub/storage-limits; for an organization with a plan, its minimum.
 _LIMITS = {
     "a free account": (10**12, 100 * 10**9),
     "a PRO account": (10 * 10**12, 10**12),
     "a free organization": (10**12, 100 * 10**9),
     "an organization with one seat": (12 * 10**12, 10**12),
 }
-"""Bytes that may be counted on: public ones, private ones."""
+"""Bytes of public and of private storage that the owner can rely on."""
 _GRANT = "a plan or a grant (datasets@huggingface.co)"
 
 
 @dataclass(frozen=True, slots=True)
 class PushForecast:
-    """What a push will send, in files and bytes.
+    """What a push will upload, in files and bytes.
 
-    `new` is what Xet will transfer of it, about: images that several configurations share are
-    sent once. `total` is what the repository holds in the end, in `total_files` shards.
-    `warnings` are for a person.
+    `new` estimates what Xet transfers: images that several configurations share are sent once.
+    `total` is the final size of the repository, in `total_files` shards. `warnings` are messages
+    for the user.
     """
 
     files: int
@@ -48,7 +51,7 @@ class PushForecast:
     def of_push(
         cls, publication: Publication, state: RemoteState, warnings: Iterable[str]
     ) -> "PushForecast":
-        """Of what is missing there."""
+        """Estimate the upload of the missing shards."""
         missing = publication.missing_shards(state.content.files)
         sizes: dict[str, int] = {}
         for path in missing:
@@ -67,7 +70,7 @@ class PushForecast:
 
     @classmethod
     def of_build(cls, planned: Build, warnings: Iterable[str]) -> "PushForecast":
-        """Of a build whose shards are sent as it goes."""
+        """Estimate the upload of a build that sends its shards as it runs."""
         total = planned.forecast.output
         sizes = dict.fromkeys(planned.options.with_images, planned.forecast.images)
         rest = total - sum(sizes.values())
@@ -83,12 +86,12 @@ class PushForecast:
         )
 
     def seconds(self, megabits: float) -> float:
-        """At so many megabits a second."""
+        """Return the upload time in seconds at a bandwidth of `megabits` per second."""
         return self.new * 8 / (megabits * 1e6)
 
 
 def _new_bytes(sizes: Mapping[str, int], there: Iterable[str]) -> int:
-    """The first configuration of images is new, and a share of every further one."""
+    """Estimate the new bytes: all of the first configuration, a share of each further one."""
     with_images = [size for config, size in sizes.items() if config in BUILDERS]
     others = sum(size for config, size in sizes.items() if config not in BUILDERS)
     first = 0 if any(config in BUILDERS for config in there) else max(with_images, default=0)
@@ -98,9 +101,10 @@ def _new_bytes(sizes: Mapping[str, int], there: Iterable[str]) -> int:
 def storage_warnings(
     repository: Repository, state: RemoteState, total: int, *, private: bool
 ) -> Iterator[str]:
-    """Where the account may not hold it. The Hub decides; these are its published limits.
+    """Yield a warning if the upload may exceed the account's storage.
 
-    `private` is what is asked for, where the repository is yet to be made.
+    The Hub decides; the limits here are the ones it publishes. `private` is the requested
+    visibility, which counts if the repository does not exist yet.
     """
     private = private if state.private is None else state.private
     owner = _kind_of_owner(state.account, repository)

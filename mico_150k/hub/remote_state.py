@@ -1,4 +1,4 @@
-"""The state of a repository before a push, read before anything is created, sent or built."""
+"""The state of a repository, read before a push creates, uploads or builds anything."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +16,10 @@ from mico_150k.hub.repository import (
 
 @dataclass(frozen=True, slots=True)
 class RemoteState:
-    """`account` is the token's; `private` is None where the repository is not there yet."""
+    """The state of a repository before a push.
+
+    `account` is the owner of the token. `private` is None if the repository does not exist yet.
+    """
 
     account: dict[str, Any]
     private: bool | None
@@ -24,10 +27,17 @@ class RemoteState:
 
     @classmethod
     def look(cls, repository: Repository, revision: str, *, private: bool) -> "RemoteState":
-        """Look, with a token that is to write; `private` is what is asked for.
+        """Read the state of a repository, and check that the token can write to it.
 
-        Raises `UsageError`, and `HubError` in all its kinds: where it may not be written to, is
-        public against what is asked for, or holds a file that would stop readers.
+        Args:
+            repository: The repository.
+            revision: The branch or pull request to push to.
+            private: Whether a private repository is requested.
+
+        Raises:
+            UsageError: The installed client cannot push.
+            HubError: The repository is not writable, is public although a private one is
+                requested, or holds a file that would stop readers.
         """
         require_client()
         account = repository.account()
@@ -43,7 +53,7 @@ class RemoteState:
 
 
 def create(repository: Repository, *, private: bool) -> None:
-    """Create it, and look that it is as private as was asked for. Raises `PushRefused`."""
+    """Create the repository and check its visibility. Raises `PushRefused`."""
     repository.create(private=private)
     if private:
         is_private = bool(repository.is_private())
@@ -51,7 +61,7 @@ def create(repository: Repository, *, private: bool) -> None:
 
 
 def _look(repository: Repository, revision: str) -> Snapshot:
-    """What a revision holds; of a branch that will be made, what it is to begin with."""
+    """Return the content of a revision; for a new branch, the content that it starts with."""
     if revision == DEFAULT_BRANCH or revision.startswith(PULL_REQUESTS):
         return repository.snapshot(revision)
     there = revision in repository.branches()

@@ -1,4 +1,4 @@
-"""One dataset repository on the Hub; requests are retried, and errors become messages."""
+"""One dataset repository on the Hub: retries requests and turns errors into messages."""
 
 import os
 import tempfile
@@ -20,53 +20,55 @@ T = TypeVar("T")
 
 DEFAULT_BRANCH = "main"
 PULL_REQUESTS = "refs/pr/"
-"""A pull request's revision begins with it."""
+"""The prefix of a pull request's revision."""
 KIND = "dataset"
 MIN_CLIENT = 2
-"""The first major version of huggingface_hub whose `upload_folder` goes on after interruptions."""
+"""The first major version of huggingface_hub whose `upload_folder` resumes after interruptions."""
 BATCH_FILES = 100
-"""Shards in one commit: what the Hub recommends at most, 50 GB of them. Of so many paths at once
-it is asked what they are, too."""
+"""Shards in one commit: what the Hub recommends at most, 50 GB of them.
+
+A request for the state of files asks for at most as many paths.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class RemoteFile:
-    """A file as the Hub lists it: by SHA-256 where it is large, else by git's name (`blob`)."""
+    """A file as the Hub lists it: large ones have a SHA-256, others git's blob id (`blob`)."""
 
     size: int
     sha256: str
     blob: str
 
     def holds(self, content: bytes) -> bool:
-        """Whether this is its content."""
+        """Whether the file has this content."""
         if self.size != len(content):
             return False
         if self.sha256:
             return self.sha256 == sha256(content).hexdigest()
-        # git's name for a blob.
+        # git's blob id.
         return self.blob == sha1(b"blob %d\0" % len(content) + content).hexdigest()  # noqa: S324
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """All files of a revision, and the commit they were seen at."""
+    """All files of a revision, and the commit at which they were listed."""
 
     commit: str
     files: dict[str, RemoteFile]
 
 
 class Repository:
-    """A dataset repository by its name, `user/name` or `hf://datasets/user/name`."""
+    """A dataset repository, named `user/name` or `hf://datasets/user/name`."""
 
     def __init__(self, name: str, retry: RetryPolicy | None = None) -> None:
-        """Name a repository, without a request.
+        """Name a repository, without sending a request.
 
         Args:
             name: `user/name` or `hf://datasets/user/name`.
             retry: How requests are retried.
 
         Raises:
-            UsageError: It is not the name of a repository.
+            UsageError: `name` is not a valid repository name.
         """
         _check_endpoint()
         name = repository_name(name)
@@ -85,7 +87,7 @@ class Repository:
 
     @property
     def url(self) -> str:
-        """Its page."""
+        """The URL of its page."""
         return f"{self._api.endpoint}/datasets/{self.name}"
 
     @property
@@ -99,12 +101,12 @@ class Repository:
         return self.retry.call(self.name, doing, lambda: call(self._api))
 
     def account(self) -> dict[str, Any]:
-        """Whose the token is. Raises `NoAccess`."""
+        """Return the account that the token belongs to. Raises `NoAccess`."""
         found: dict[str, Any] = self.ask("checking the token", lambda api: api.whoami())
         return found
 
     def is_private(self) -> bool | None:
-        """Whether the repository is private; None if this token sees no such repository."""
+        """Whether the repository is private; None if the token cannot see such a repository."""
         try:
             info = self.ask("looking for the repository", lambda api: api.dataset_info(self.name))
         except NoRepository:
@@ -112,7 +114,7 @@ class Repository:
         return bool(info.private)
 
     def create(self, *, private: bool) -> None:
-        """Create it; no error where it is there. If not private, it is as its owner's are."""
+        """Create the repository unless it exists. If not private, the owner's default applies."""
         self.ask(
             "creating the repository",
             lambda api: api.create_repo(
@@ -121,33 +123,33 @@ class Repository:
         )
 
     def check_writable(self) -> None:
-        """Raise `NoAccess` where the token may not write to it."""
+        """Raise `NoAccess` if the token cannot write to the repository."""
         self.ask(
             "checking for write access",
             lambda api: api.auth_check(self.name, repo_type=KIND, write=True),
         )
 
     def branches(self) -> dict[str, str]:
-        """Branch → its commit."""
+        """Return the commit of each branch."""
         refs = self.ask(
             "listing branches", lambda api: api.list_repo_refs(self.name, repo_type=KIND)
         )
         return {branch.name: branch.target_commit for branch in refs.branches}
 
     def tags(self) -> dict[str, str]:
-        """Tag → its commit."""
+        """Return the commit of each tag."""
         refs = self.ask("listing tags", lambda api: api.list_repo_refs(self.name, repo_type=KIND))
         return {tag.name: tag.target_commit for tag in refs.tags}
 
     def create_branch(self, name: str) -> None:
-        """Create a branch of the default one's state; no error where it is there."""
+        """Create a branch from the default branch, unless it exists."""
         self.ask(
             f"creating the branch {name}",
             lambda api: api.create_branch(self.name, branch=name, repo_type=KIND, exist_ok=True),
         )
 
     def tag(self, name: str, commit: str) -> None:
-        """Name a commit. Raises `UsageError` where the name is another's."""
+        """Tag a commit. Raises `UsageError` if the tag belongs to another commit."""
         self.ask(
             f"setting the tag {name}",
             lambda api: api.create_tag(
@@ -160,7 +162,7 @@ class Repository:
             raise UsageError(msg)
 
     def snapshot(self, revision: str) -> Snapshot:
-        """All files of a revision. Raises `NoRepository` where there is no such revision."""
+        """List all files of a revision. Raises `NoRepository` if the revision does not exist."""
         commit = self.commit_of(revision)
 
         def list_files(api: "HfApi") -> dict[str, RemoteFile]:
@@ -170,7 +172,7 @@ class Repository:
         return Snapshot(commit, self.ask("listing files", list_files))
 
     def commit_of(self, revision: str) -> str:
-        """The commit that a revision is at. Raises `NoRepository` where there is none."""
+        """Return the commit of a revision. Raises `NoRepository` if it does not exist."""
         info = self.ask(
             f"reading the commit {revision}",
             lambda api: api.dataset_info(self.name, revision=revision),
@@ -178,7 +180,13 @@ class Repository:
         return str(info.sha)
 
     def after(self, before: Snapshot, commit: str, paths: Sequence[str]) -> Snapshot:
-        """What there is after a commit of ours to these paths: they alone are asked for."""
+        """Return the content after a commit of ours; only the committed paths are requested.
+
+        Args:
+            before: The content before the commit.
+            commit: The commit.
+            paths: The paths that the commit changed.
+        """
         files = {path: file for path, file in before.files.items() if path not in set(paths)}
         for start in range(0, len(paths), BATCH_FILES):
             some = list(paths[start : start + BATCH_FILES])
@@ -190,7 +198,7 @@ class Repository:
         return Snapshot(commit, files)
 
     def read(self, path: str, commit: str) -> bytes:
-        """A small file's content."""
+        """Return the content of a small file."""
 
         def download(api: "HfApi") -> bytes:
             with tempfile.TemporaryDirectory() as folder:
@@ -202,9 +210,16 @@ class Repository:
         return self.ask(f"reading {path}", download)
 
     def upload(self, folder: Path, paths: Sequence[str], revision: str, parent: str) -> str:
-        """Send shards of a folder; the commit that they are in then.
+        """Upload shards of a folder, without retries; returns the resulting commit.
 
-        One try: who calls looks at what is there before the next. Raises what the client raises.
+        Before a retry, the caller must check what is already on the Hub. Errors of the client are
+        raised as they are.
+
+        Args:
+            folder: The dataset folder.
+            paths: The shards, relative to the folder.
+            revision: The branch or pull request.
+            parent: The commit that the revision must still be at.
         """
         done = self._api.upload_folder(
             repo_id=self.name,
@@ -225,7 +240,15 @@ class Repository:
         message: str,
         parent: str,
     ) -> str:
-        """One commit of small files and removals, all at once; its id. One try, as `upload`."""
+        """Add and remove small files in one commit, without retries; returns the commit.
+
+        Args:
+            files: The content or local path of each file, by path.
+            delete: Paths to remove.
+            revision: The branch or pull request.
+            message: The title of the commit.
+            parent: The commit that the revision must still be at.
+        """
         from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
         done = self._api.create_commit(
@@ -243,7 +266,7 @@ class Repository:
 
 
 def _files(listed: Iterable[Any]) -> dict[str, RemoteFile]:
-    """The files among what the client has listed."""
+    """Return the files, without folders, in a listing by the client."""
     return {
         file.path: RemoteFile(file.size, file.lfs.sha256 if file.lfs else "", file.blob_id)
         for file in listed
@@ -252,7 +275,7 @@ def _files(listed: Iterable[Any]) -> dict[str, RemoteFile]:
 
 
 def _check_endpoint() -> None:
-    """Raise `UsageError` for an HF_ENDPOINT that is no address; the client fails on it anyhow."""
+    """Raise `UsageError` if HF_ENDPOINT is not a URL, which would make the client fail."""
     endpoint = os.environ.get("HF_ENDPOINT")
     try:
         parts = urlsplit(endpoint or "https://huggingface.co")
@@ -265,7 +288,7 @@ def _check_endpoint() -> None:
 
 
 def require_client() -> None:
-    """Raise `UsageError` where the huggingface_hub that is installed cannot push as we need."""
+    """Raise `UsageError` if the installed huggingface_hub is too old to push."""
     import huggingface_hub
 
     version = huggingface_hub.__version__

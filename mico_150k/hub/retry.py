@@ -1,4 +1,4 @@
-"""Decides which failures of the Hub are retried, and how long to wait."""
+"""Decides which failures of the Hub to retry, and how long to wait."""
 
 import random
 import time
@@ -22,18 +22,18 @@ from mico_150k.io.transient import (
 T = TypeVar("T")
 
 MOST_ASKED = 15 * 60.0
-"""Seconds that the Hub may ask us to wait; of more, a person is told."""
+"""The longest wait, in seconds, that the Hub may ask for; longer ones end in an error."""
 
 
 _LOG_IN = "Log in with `hf auth login`, or set HF_TOKEN (huggingface.co/settings/tokens)."
 
 OnWait = Callable[[str, float], None]
-"""Told before each wait: why, and for how many seconds."""
+"""Called before each wait with the reason and the seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How often a request is tried, and the seconds in between: doubling, with jitter."""
+    """The number of tries and the waits between them, in seconds: doubling, with jitter."""
 
     tries: int = 8
     first: float = 2.0
@@ -41,7 +41,7 @@ class RetryPolicy:
     on_wait: OnWait = lambda _, __: None
 
     def call(self, repository: str, doing: str, call: Callable[[], T]) -> T:
-        """Return the result of `call`, with retries while they may help.
+        """Return the result of `call`, with retries after transient failures.
 
         Args:
             repository: The repository's name, for messages.
@@ -49,13 +49,13 @@ class RetryPolicy:
             call: The request.
 
         Raises:
-            HubError: It failed for good.
+            HubError: The request failed for good.
         """
         failures = 0
         while True:
             try:
                 return call()
-            except Exception as error:  # noqa: BLE001, PERF203 - to try again is what it is for
+            except Exception as error:  # noqa: BLE001, PERF203 - it retries any error
                 if not is_transient(error):
                     told = plain_error(error, repository, doing)
                     raise told from (None if told is error else error)
@@ -80,14 +80,14 @@ class RetryPolicy:
             msg = f"{failed} with {_said(error)}, and asks to wait {minutes}.\n{kept}"
             raise NotSent(msg) from error
         most = min(self.longest, self.first * 2 ** (failures - 1))
-        jittered = most * random.uniform(0.5, 1.0)  # noqa: S311 - so that clients do not march in step
+        jittered = most * random.uniform(0.5, 1.0)  # noqa: S311 - spreads clients over time
         seconds = max(jittered, asked)
         self.on_wait(f"{failed} with {_said(error)}", seconds)
         time.sleep(seconds)
 
 
 def plain_error(error: BaseException, repository: str, doing: str) -> BaseException:
-    """An error of the client as one of ours that a person can act on; others as they are."""
+    """Turn an error of the client into one that says what to do; return others unchanged."""
     from huggingface_hub.errors import LocalTokenNotFoundError, OfflineModeIsEnabled
 
     if isinstance(error, LocalTokenNotFoundError):
@@ -122,7 +122,7 @@ def _of_status(error: BaseException, repository: str, doing: str) -> HubError:
 
 
 def _said(error: BaseException) -> str:
-    """What the Hub said, in one line."""
+    """Return the Hub's message in one line."""
     response = getattr(error, "response", None)
     if response is not None:
         message = response.headers.get("X-Error-Message") or response.reason_phrase
@@ -133,7 +133,7 @@ def _said(error: BaseException) -> str:
 
 
 def _asked_to_wait(error: BaseException) -> float:
-    """Seconds from the headers of an answer: `Retry-After: 30`, or `RateLimit: "api";r=0;t=30`."""
+    """Read the seconds to wait from `Retry-After: 30` or `RateLimit: "api";r=0;t=30`."""
     response = getattr(error, "response", None)
     if response is None:
         return 0.0
@@ -144,7 +144,7 @@ def _asked_to_wait(error: BaseException) -> float:
 
 
 def _seconds_to_reset(headers: Mapping[str, str]) -> float:
-    """When the client may ask again; 0 where nothing says, or the client is too old to read it."""
+    """Return the seconds until the next request is allowed; 0 if unknown or the client is old."""
     from huggingface_hub import utils
 
     parse = getattr(utils, "parse_ratelimit_headers", None)  # since 1.2; pushing needs 2.0

@@ -1,7 +1,7 @@
-"""Uploads shards as they finish and removes them here, for a disk smaller than the data.
+"""Uploads shards as they finish and removes them locally, for a disk smaller than the dataset.
 
-It is a first push: a placeholder for the card keeps readers away from what is not finished. The
-card is what `mico_150k.hub.push` sends at the end, with the small configurations.
+A placeholder card keeps readers away from the unfinished dataset, as in a first push. At the end,
+`mico_150k.hub.push` uploads the card and the small configurations.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -21,14 +21,14 @@ from mico_150k.hub.target import Shard, missing, shards_of
 from mico_150k.io.machine import free_space
 
 OnSent = Callable[[int, int], None]
-"""Told of the shards that the Hub holds by now: their files, and bytes."""
+"""Called with the number of files and bytes of the shards that the Hub holds so far."""
 
 
 @dataclass(frozen=True, slots=True)
 class HubTarget:
-    """A repository that a build is to send its shards to, as it was found.
+    """A repository that a build uploads its shards to, with its state before the build.
 
-    `private` is what was asked for.
+    `private` is whether a private repository is requested.
     """
 
     repository: Repository
@@ -37,15 +37,17 @@ class HubTarget:
 
     @classmethod
     def look(cls, repository: Repository, *, private: bool = False) -> "HubTarget":
-        """Look at what the repository holds; sends nothing.
+        """Read the state of the repository, without uploading anything.
 
-        Raises `UsageError`, and `HubError` in all its kinds.
+        Raises:
+            UsageError: The installed client cannot push.
+            HubError: The Hub cannot be reached or refuses the push.
         """
         state = RemoteState.look(repository, DEFAULT_BRANCH, private=private)
         return cls(repository, private, state)
 
     def holds_build(self, identity: dict[str, Any], configs: Iterable[str]) -> bool:
-        """Whether this very build is published there, with these configurations and each shard."""
+        """Whether this very build is published with these configurations and all their shards."""
         manifest = self.state.content.manifest or {}
         there = manifest.get("configs", {})
         return (
@@ -55,9 +57,9 @@ class HubTarget:
         )
 
     def refuse_published(self) -> None:
-        """Raise `PushRefused` where it is published already.
+        """Raise `PushRefused` if a dataset is already published in the repository.
 
-        Readers must not see a new build beside an old card.
+        Readers must not see a new build with an old card.
         """
         if self.state.content.is_published:
             name = self.repository.name
@@ -71,7 +73,7 @@ class HubTarget:
 
 
 class StreamingPush:
-    """The `ShardSink` that sends a build's shards, some at a time: each commit is of many files."""
+    """A `ShardSink` that uploads a build's shards in batches, many files in each commit."""
 
     def __init__(
         self,
@@ -81,7 +83,14 @@ class StreamingPush:
         workers: int = 1,
         on_sent: OnSent = lambda _, __: None,
     ) -> None:
-        """Nothing is sent before `begin`. `folder` is the build's, by so many `workers`."""
+        """Keep the arguments; `begin` sends the first request.
+
+        Args:
+            target: The repository.
+            folder: The dataset folder of the build.
+            workers: The number of processes that build shards.
+            on_sent: Called after each upload.
+        """
         self.holds_parts = False
         self.shards_here = shards_at_once(workers)
         self._target = target
@@ -93,7 +102,7 @@ class StreamingPush:
         self._waiting: list[ShardRecord] = []
 
     def begin(self) -> None:
-        """Create the repository where there is none, and keep its readers away meanwhile."""
+        """Create the repository if necessary, and put a placeholder card there."""
         state = self._target.state
         if state.private is None:
             create(self._repository, private=self._target.private)
@@ -105,14 +114,14 @@ class StreamingPush:
         return not missing(_shards(record), self._known.files)
 
     def take(self, record: ShardRecord) -> None:
-        """Take a finished shard, and send it with others: once they are many, or room is short."""
+        """Queue a finished shard; upload the queue once it is long or disk space is short."""
         self._waiting.append(record)
         files = sum(len(waiting.files) for waiting in self._waiting)
         if files + len(record.files) > BATCH_FILES or self._is_short_of_room():
             self.deliver()
 
     def deliver(self) -> None:
-        """Send the waiting shards, verify them by SHA-256, and remove them here."""
+        """Upload the queued shards, verify them by SHA-256, and remove them locally."""
         shards = {
             path: shard for record in self._waiting for path, shard in _shards(record).items()
         }
@@ -135,14 +144,14 @@ class StreamingPush:
             self._on_sent(self._files, self._bytes)
 
     def _is_short_of_room(self) -> bool:
-        """Whether what the build writes until it hands over the next shard may not fit."""
+        """Whether the disk may fill up before the build delivers its next shard."""
         largest = max(sum(file.bytes for file in record.files.values()) for record in self._waiting)
         free = free_space(self._folder)
         return free is not None and free < self.shards_here * largest
 
 
 def lost_shards(folder: Path, configs: Mapping[str, Any], there: Snapshot) -> list[str]:
-    """Those of a finished build's configurations that lie neither in its folder nor on the Hub."""
+    """Return the shards of a finished build that are neither in its folder nor on the Hub."""
     return [
         path for path in missing(shards_of(configs), there.files) if not (folder / path).is_file()
     ]

@@ -17,15 +17,15 @@ def sync_until_equal(
 ) -> Snapshot:
     """Send what differs until nothing does.
 
-    After a commit of ours only its own files are compared. After a transient failure everything is
-    compared, whether the response was lost, somebody else committed or nothing happened.
+    After one of our own commits, only the files in it are compared. After a transient failure, all
+    files are compared, since the response may be lost or somebody else may have committed.
 
     Args:
         repository: The repository.
         revision: The branch or pull request.
-        different: Returns what differs in a snapshot.
-        send: Sends those files; returns the commit.
-        known: The revision's present content, if it is known.
+        different: Returns the paths that differ in a snapshot.
+        send: Sends these files; returns the commit.
+        known: The current content of the revision, if known.
 
     Returns:
         The snapshot without differences.
@@ -63,9 +63,9 @@ def sync_until_equal(
 
 
 def _is_transfer(error: Exception) -> bool:
-    """Whether sending content failed in a way that may pass.
+    """Whether sending content failed in a way that may be transient.
 
-    Both hf_xet and the client without it say so by a RuntimeError, whatever the cause.
+    Both hf_xet and the plain client raise a RuntimeError for any cause.
     """
     if type(error) is not RuntimeError or status_of(error):
         return False

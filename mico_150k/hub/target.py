@@ -1,4 +1,4 @@
-"""The state that a push aims at: shards by their SHA-256, and small files by their content."""
+"""The state that a push aims at: shards by SHA-256, and small files by content."""
 
 import json
 import logging
@@ -25,25 +25,25 @@ from mico_150k.io.regular import Root, read_small
 logger = logging.getLogger(__name__)
 
 _PICTURE = re.compile(r"\w[\w .,()@+-]*\.(png|jpe?g|webp|gif|svg)", re.IGNORECASE)
-"""What may lie in `assets/`: nothing else that somebody has put there is published."""
+"""The files that a push publishes from `assets/`; it publishes no others."""
 _OURS = (layout.QUARANTINE, *(f"{layout.ASSETS}/{name}" for name in (layout.PLOTS, layout.COLLAGE)))
-"""Small files that we have or not; others in `assets/` are people's."""
+"""Optional small files that a build writes; other files in `assets/` belong to users."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """A shard as the manifest has it."""
+    """A shard, as recorded in the manifest."""
 
     bytes: int
     sha256: str
 
     def is_at(self, remote: RemoteFile | None) -> bool:
-        """Whether this is what the Hub holds."""
+        """Whether the file on the Hub is this shard."""
         return remote is not None and (remote.size, remote.sha256) == (self.bytes, self.sha256)
 
 
 def shards_of(configs: Mapping[str, Any]) -> dict[str, Shard]:
-    """The shards that a manifest names in its `configs`, by path."""
+    """Return the shards that a manifest names in its `configs`, by path."""
     return {
         f"{config}/{name}": Shard(record["bytes"], record["sha256"])
         for config, files in configs.items()
@@ -52,17 +52,17 @@ def shards_of(configs: Mapping[str, Any]) -> dict[str, Shard]:
 
 
 def missing(shards: Mapping[str, Shard], there: Mapping[str, RemoteFile]) -> list[str]:
-    """The paths of those shards that are not among the Hub's files, or not as they should be."""
+    """Return the paths of the shards that are missing on the Hub or differ there."""
     return [path for path, shard in shards.items() if not shard.is_at(there.get(path))]
 
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """The state that a push ends in.
+    """The state of the repository after a push.
 
-    `sent` are the configurations of this push: those of the manifest that are not were pushed
-    before, of the same build. `shards` are by path in the repository, `small` are files that go
-    in one commit with the card.
+    `sent` are the configurations of this push; the manifest may have others of the same build that
+    were pushed before. `shards` are keyed by path in the repository. `small` are the files that go
+    into one commit with the card.
     """
 
     folder: Path
@@ -80,10 +80,19 @@ class Publication:
         card: CardText,
         there: Content,
     ) -> "Publication":
-        """What a push of these configurations, or of all, makes of what is `there`.
+        """Plan the state after a push of these configurations, or of all of them.
 
-        `card` is the folder's. Raises `NotADataset`, `UnknownConfig`, and `PushRefused` where the
-        repository has other configurations of another build.
+        Args:
+            folder: The dataset folder.
+            repository: The name of the repository, `user/name`.
+            configs: The configurations to push; empty for all.
+            card: The folder's card.
+            there: The current content of the repository.
+
+        Raises:
+            NotADataset: The folder is not a complete dataset.
+            UnknownConfig: The folder lacks one of the configurations.
+            PushRefused: The repository has other configurations of another build.
         """
         manifest = folder.manifest
         wanted = _wanted(manifest, tuple(configs))
@@ -103,20 +112,20 @@ class Publication:
 
     @property
     def card(self) -> CardText:
-        """The card that it gets."""
+        """The card to publish."""
         return CardText(self.small[layout.CARD].decode())
 
     @property
     def total_bytes(self) -> int:
-        """Of all shards."""
+        """The bytes of all shards."""
         return sum(shard.bytes for shard in self.shards.values())
 
     def missing_shards(self, there: Mapping[str, RemoteFile]) -> list[str]:
-        """Shards that are not there, or not as they should be."""
+        """Return the shards that are missing on the Hub or differ there."""
         return missing(self.shards, there)
 
     def changed_small(self, there: Mapping[str, RemoteFile]) -> dict[str, bytes]:
-        """Small files that are not there, or with another content."""
+        """Return the small files that are missing on the Hub or differ there."""
         return {
             path: content
             for path, content in self.small.items()
@@ -124,7 +133,7 @@ class Publication:
         }
 
     def stale(self, there: Iterable[str]) -> list[str]:
-        """Files that an earlier push has left, and this one does not have."""
+        """List files of earlier pushes that are not part of this one."""
         return [
             path
             for path in there
@@ -134,10 +143,15 @@ class Publication:
 
 
 def check_own_files(folder: DatasetFolder) -> None:
-    """Raise where a file to be sent is anything but a regular one inside the folder.
+    """Check that every file to be sent is a regular file inside the folder.
 
-    A folder may come from a stranger, and what its links lead to is not theirs to publish. Files
-    that are not there are others' to miss. Raises `OutsideRoot`, `NotRegular`, and `PushRefused`.
+    A folder from a stranger may have links to private files, which must not be published. Missing
+    files are not reported here.
+
+    Raises:
+        OutsideRoot: A file is a link that leads out of the folder.
+        NotRegular: A file is not a regular file.
+        PushRefused: The manifest names a file that is not a shard.
     """
     root = Root.at(folder.path)
     _check_file(root, layout.MANIFEST)  # before it is read
@@ -160,7 +174,7 @@ def _check_file(root: Root, name: str) -> None:
 
 
 def _small_files(folder: Path) -> Iterator[str]:
-    """The small files besides the card and the manifest, by their names in the folder."""
+    """Yield the names of the small files in the folder, except the card and the manifest."""
     yield from (
         name for name in (layout.REPORT, layout.QUARANTINE) if os.path.lexists(folder / name)
     )
@@ -172,13 +186,13 @@ def _small_files(folder: Path) -> Iterator[str]:
 
 
 def _is_shard(path: str) -> bool:
-    """Whether a path there is that of a shard: a folder of a configuration, and a shard's name."""
+    """Whether a path in the repository is `<configuration>/<name of a shard>`."""
     config, _, name = path.partition("/")
     return config in COLUMNS and layout.is_shard(name)
 
 
 def foreign_files(there: Iterable[str]) -> list[str]:
-    """Files in the folders of configurations that no push can have left."""
+    """List files in the folders of configurations that no push has written."""
     return [
         path
         for path in there
@@ -187,7 +201,7 @@ def foreign_files(there: Iterable[str]) -> list[str]:
 
 
 def _wanted(manifest: dict[str, Any], configs: tuple[str, ...]) -> tuple[str, ...]:
-    """The configurations of this push, in the card's order; `index` always."""
+    """Return the configurations of this push in the card's order; `index` is always included."""
     for config in configs:
         if config not in manifest["configs"]:
             there = ", ".join(manifest["configs"])
@@ -203,13 +217,13 @@ def _joined(
     wanted: tuple[str, ...],
     there: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Configuration → its files' records: those of this push and those that are there already.
+    """Merge the records of this push with those on the Hub, by configuration.
 
-    Codes that are there of another build go: they are made again of this one, and may be of rows
-    that were taken down.
+    Codes of another build are dropped: they must be computed again for this build, and may belong
+    to rows that were taken down.
     """
     if there and len(wanted) < len(manifest["configs"]):
-        require_format(there, f"{repository} on the Hub")  # its other files would be lost
+        require_format(there, f"{repository} on the Hub")  # else its other files would be lost
     others = {k: v for k, v in there.get("configs", {}).items() if k not in wanted}
     is_same = are_same_rows(manifest, there)
     if not is_same:
@@ -225,7 +239,7 @@ def _joined(
 
 
 def are_same_rows(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Whether two manifests are of one build, but for the configurations that were asked for."""
+    """Whether two manifests are of the same build, ignoring the selected configurations."""
     first, second = (
         {**build, "options": {**build.get("options", {}), "configs": None}}
         for build in (one.get("build", {}), other.get("build", {}))
@@ -240,10 +254,10 @@ def _card(
     here: CardText,
     there: CardText,
 ) -> CardText:
-    """The folder's card under the repository's name, with what was added by hand in either.
+    """Return the folder's card under the repository's name, merged with manual edits.
 
-    A card that was changed outside of its kept sections is taken as it is. Where that makes what
-    is there already, it stays, so that it is still known whether a person has changed it.
+    A card that was edited outside of its kept sections is not rendered again. If the result equals
+    the card on the Hub, that card stays, so that manual edits can still be detected.
     """
     if here.is_untouched:
         report = read_report(folder.path, manifest)

@@ -1,10 +1,10 @@
-"""Finds faults in the token that the Hub's client would send."""
+"""Checks that the Hub's client can send the token."""
 
 
 def token_fault() -> str:
-    """Why the token cannot be sent; empty where it can. The token itself is never named.
+    """Return why the token cannot be sent, or an empty text; the text never has the token.
 
-    A header of HTTP is ASCII: the client would stop somewhere with a UnicodeEncodeError.
+    HTTP headers are ASCII: with another character the client fails with a UnicodeEncodeError.
     """
     from huggingface_hub import get_token
 

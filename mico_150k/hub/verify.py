@@ -1,4 +1,4 @@
-"""Compares a repository with a dataset folder, and reads rows as users will."""
+"""Compares a repository with a dataset folder, and reads rows as users do."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import closing
@@ -22,10 +22,21 @@ _OF_THE_HUB = ".gitattributes"
 
 
 def check_remote(repository: Repository, revision: str, folder: DatasetFolder) -> Iterator[Finding]:
-    """Everything that differs from what a push of a dataset folder makes, and what holds.
+    """Compare a repository with the state that a push of the folder would create.
 
-    Where the repository holds some of the configurations of the same build, these are compared.
-    Raises `HubError` where it cannot be asked, and `OtherFormat`.
+    If the repository holds only some configurations of the same build, only these are compared.
+
+    Args:
+        repository: The repository.
+        revision: The revision to compare.
+        folder: The dataset folder.
+
+    Yields:
+        Differences as faults, and what matches as notes.
+
+    Raises:
+        HubError: The Hub cannot be asked.
+        OtherFormat: The manifest on the Hub has another format.
     """
     snapshot = repository.snapshot(revision)
     content = Content.read(repository, snapshot)
@@ -48,7 +59,19 @@ def check_remote(repository: Repository, revision: str, folder: DatasetFolder) -
 def check_publication(
     repository: Repository, snapshot: Snapshot, publication: Publication
 ) -> Iterator[Finding]:
-    """The same, of what a push was to make. Raises `HubError` where it cannot be asked."""
+    """Compare a snapshot of the repository with the state that a push aims at.
+
+    Args:
+        repository: The repository.
+        snapshot: The content to compare.
+        publication: The state that the push aims at.
+
+    Yields:
+        Differences as faults, and what matches as notes.
+
+    Raises:
+        HubError: The Hub cannot be asked.
+    """
     there = Content.read(repository, snapshot)
     yield from _check_shards(publication, there.files)
     yield from _check_small(publication, there)
@@ -77,7 +100,7 @@ def _difference(shard: Shard, remote: RemoteFile | None) -> str:
 
 
 def _check_small(publication: Publication, there: Content) -> Iterator[Finding]:
-    """Manifest, report, quarantine and images by their content."""
+    """Compare manifest, report, quarantine and images by content."""
     small = [path for path in publication.small if path != layout.CARD]
     changed = [path for path in publication.changed_small(there.files) if path in small]
     for path in changed:
@@ -102,7 +125,7 @@ def _manifest_fault(here: Mapping[str, Any], there: Mapping[str, Any] | None) ->
 def _check_others(
     repository: Repository, publication: Publication, there: Mapping[str, RemoteFile]
 ) -> Iterator[Finding]:
-    """What is there besides: faults where readers might take it for the dataset."""
+    """Report other files; those that readers might take for the dataset are faults."""
     stale = [*publication.stale(there), *foreign_files(there)]
     for path in stale:
         yield Finding(True, path, "is on the Hub, but not part of this dataset")
@@ -142,7 +165,7 @@ def _read_row(repository: Repository, rows: FirstRows, config: str) -> Finding:
         )
     except RowUnreadable as error:
         return Finding(True, config, f"load_dataset fails: {error}")
-    except Exception as error:  # noqa: BLE001 - whatever stops a reader is what is looked for
+    except Exception as error:  # noqa: BLE001 - any error would stop a reader
         told = f"{type(error).__name__}: {error}".splitlines()[0]
         return Finding(True, config, f"load_dataset fails: {told}")
     if row is None:

@@ -1,7 +1,7 @@
-"""The local folder of a build to the Hub: it holds what is not sent yet, to resume from.
+"""The local folder of a build to the Hub, which holds what is not uploaded yet.
 
-It lies in a folder of its own, so that the whole run is alone there, and all of it can go at the
-end: no dataset that somebody has built is ever in it.
+The folder holds only this build and never a dataset that somebody has built, so all of it can be
+removed at the end.
 """
 
 import shutil
@@ -19,7 +19,7 @@ from mico_150k.io.files import read_json
 from mico_150k.io.workspace import ClaimedFolder, Identity
 
 WORK_FOLDERS = "builds"
-"""The folder in the cache that they lie in by default."""
+"""The folder in the cache that holds the work folders by default."""
 _DIGITS = 12
 
 
@@ -36,19 +36,19 @@ class HubWorkFolder(ClaimedFolder):
 
     @property
     def dataset(self) -> Path:
-        """The dataset folder inside."""
+        """The dataset folder inside the work folder."""
         return self.folder / layout.DATASET
 
-    def finished(self, wanted: Identity) -> Identity:  # noqa: ARG002 - as `ClaimedFolder` says
-        """Nothing: when the work is finished, the folder is gone."""
+    def finished(self, wanted: Identity) -> Identity:  # noqa: ARG002 - required by `ClaimedFolder`
+        """Return nothing: the folder is removed once the build is finished."""
         return {}
 
     def written(self) -> Iterator[Path]:
-        """All files of the dataset folder."""
+        """Yield all files of the dataset folder."""
         yield from (path for path in self.dataset.rglob("*") if path.is_file())
 
     def differences(self, present: Identity, wanted: Identity) -> str:
-        """What differs between two builds, in words."""
+        """Describe the differences between two builds."""
         there, here = present.get("build"), wanted["build"]
         if present.get("repository") != wanted["repository"]:
             return f"the repository ({present.get('repository')} there)"
@@ -58,9 +58,10 @@ class HubWorkFolder(ClaimedFolder):
 
     @contextmanager
     def claimed(self, identity: Identity) -> Iterator[None]:
-        """Have the folder for a build; where none has come of it, or it is cleared, it goes.
+        """Lock the folder for a build; remove it at the end if it has no dataset.
 
-        Raises `OutputRefused` where the folder holds something else, or another run has it.
+        Raises:
+            OutputRefused: The folder holds something else, or another run uses it.
         """
         self.holds(identity)
         with self.held():
@@ -71,7 +72,7 @@ class HubWorkFolder(ClaimedFolder):
                 if not self.dataset.exists():
                     self.remove_work()
         if not self.identity_file.exists():
-            with suppress(OSError):  # somebody has put something there
+            with suppress(OSError):  # the folder has files of others
                 self.folder.rmdir()
 
     def clear(self) -> None:
@@ -79,19 +80,19 @@ class HubWorkFolder(ClaimedFolder):
         shutil.rmtree(self.dataset, ignore_errors=True)
 
     def clear_finished(self, identity: Identity) -> None:
-        """Remove what a run of this build has left that was killed at its very end."""
+        """Remove the files of a run of this build that was killed just before its end."""
         if read_json(self.identity_file) == identity:
             with self.claimed(identity):
                 self.clear()
 
 
 def default_work_folder(repository: str, url: str, build: dict[str, Any]) -> Path:
-    """A folder in the cache for sending a build to a repository.
+    """Return the folder in the cache for uploading a build to a repository.
 
     Args:
-        repository: Its name, `USER/NAME`.
-        url: Its page, which also says on which Hub it is.
-        build: What the build is: another one gets another folder.
+        repository: The repository's name, `USER/NAME`.
+        url: The URL of its page, which also identifies the Hub.
+        build: The identity of the build; each build has its own folder.
     """
     digest = json_sha256({"repository": url, "build": build})[:_DIGITS]
     return cache_folder() / WORK_FOLDERS / f"{repository.replace('/', '--')}-{digest}"
