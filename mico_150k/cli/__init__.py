@@ -11,11 +11,11 @@ from mico_150k.hub.token import token_fault
 
 DONE, FAILED, WRONG_USAGE = 0, 1, 2
 STOPPED = 130
-"""What a shell and typer say of Ctrl-C."""
+"""The exit status of shells and typer after Ctrl-C."""
 
 
 def main(started: float | None = None) -> None:
-    """Run `mico`; an error that is foreseen is a message, and no traceback.
+    """Run `mico`; an expected error prints a message without a traceback.
 
     `started` is when the process began, by `time.monotonic`.
     """
@@ -28,22 +28,22 @@ def main(started: float | None = None) -> None:
         status = _failed(error)
     except KeyboardInterrupt:
         status = STOPPED
-    if status == STOPPED:  # typer says nothing
+    if status == STOPPED:  # typer prints nothing
         say("stopped; re-run the command to resume")
     sys.exit(status)
 
 
 def _foreseen() -> tuple[type[Exception], ...]:
-    """The errors that are a message: pyarrow's among them, if a command has imported it."""
+    """Return the error types that become messages, with pyarrow's if it is imported."""
     arrow = sys.modules.get("pyarrow")
     errors = (MicoError, OSError, UnicodeEncodeError)
     return (*errors, arrow.ArrowException) if arrow else errors
 
 
 def _run() -> int | str | None:
-    """Run the command; the exit status that it ends with."""
+    """Run the command, and return its exit status."""
     try:
-        # Here, so that an error in what somebody has added to builders/ is a message as well.
+        # Imported here, so that an error in a file added to builders/ becomes a message as well.
         from mico_150k.cli.app import app
 
         refuse_old(sys.argv[1:])
@@ -54,7 +54,7 @@ def _run() -> int | str | None:
 
 
 def _failed(error: Exception) -> int:
-    """Say what has failed in a line or two; the exit status."""
+    """Report the error in a line or two, and return the exit status."""
     if isinstance(error, UnicodeEncodeError) and not token_fault():
         raise error
     # What a disk, a network or a file may do at any place names what it was done to.
@@ -66,7 +66,7 @@ def _failed(error: Exception) -> int:
 
 
 def _spread(arguments: list[str]) -> list[str]:
-    """`--map a=b c=d` as `--map a=b --map c=d`: to typer, an option takes one word."""
+    """Turn `--map a=b c=d` into `--map a=b --map c=d`: a typer option takes one word."""
     spread: list[str] = []
     option = ""
     for argument in arguments:

@@ -1,4 +1,4 @@
-"""The commands of `mico`. Each is imported when it is run, so that none waits for the others."""
+"""The commands of `mico`. Each is imported only when it runs, so that startup is fast."""
 
 from collections.abc import Iterator, Mapping
 from importlib import import_module
@@ -30,11 +30,11 @@ SUMMARIES = {
 """The commands in the order in which people need them, each with the first line of its help."""
 
 _MODULES = {"relocate": "export"}
-"""The modules of commands that are not in one of their own name."""
+"""The modules of commands whose name differs from the module's."""
 
 
 class _Commands(Mapping[str, Any]):
-    """The commands by their names, each imported when it is asked for."""
+    """The commands by name, each imported on first use."""
 
     def __init__(self) -> None:
         self._loaded: dict[str, Any] = {}
@@ -68,7 +68,7 @@ class _Mico(Group):
         self.commands: Any = _Commands()
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401 - click's, or a copy
-        """The names for the help, in the order in which people need them."""
+        """Return the names for the help, in the order in which people need them."""
         del ctx
         return list(SUMMARIES)
 

@@ -51,7 +51,7 @@ TO_THE_HUB = "With --out hf://datasets/USER/NAME"
 
 
 class ExecutorName(str, Enum):
-    """What `--executor` knows."""
+    """The values of `--executor`."""
 
     LOCAL = "local"
     RAY = "ray"
@@ -206,7 +206,7 @@ def build(
 
 
 def _refuse_unused(context: typer.Context, out: str, *, is_ray: bool) -> None:
-    """Raise `UsageError` for options without effect beside others."""
+    """Raise `UsageError` for options that have no effect in combination with others."""
     if out.startswith(HUB) and not out.startswith(BUCKETS):
         of_others = (
             *_OF_PARTITIONS,

@@ -21,11 +21,11 @@ from mico_150k.io.storage import is_url
 from mico_150k.loaders.first_row import FirstRows
 
 _SECONDS = 60.0
-"""For a row that is shown at the end: whoever waits has the dataset already."""
+"""The seconds to wait for a row to show at the end: the dataset is already complete."""
 
 
 def say_built(result: BuildResult) -> None:
-    """The end of a build: what became of the rows."""
+    """Report the end of a build: how many rows were written and skipped."""
     report = result.report
     say(
         "[green]done[/green]: {}; {}, {} in {}, {}{}",
@@ -41,7 +41,7 @@ def say_built(result: BuildResult) -> None:
 
 
 def say_published(result: HubBuildResult) -> None:
-    """The end of a build to the Hub."""
+    """Report the end of a build to the Hub."""
     if result.was_published:
         say("[green]done[/green]: {} holds this very build already", result.url)
         return
@@ -58,7 +58,7 @@ def say_published(result: HubBuildResult) -> None:
 
 
 def say_next(result: BuildResult | HubBuildResult, configs: Sequence[str]) -> None:
-    """What to do with the dataset; `configs` are the configurations that were written."""
+    """Show the next commands; `configs` are the configurations that were written."""
     config = next((config for config in configs if config in TRAINERS), configs[0])
     if isinstance(result, HubBuildResult):
         place = "/".join(result.url.rsplit("/", 2)[1:])
@@ -78,14 +78,14 @@ def say_next(result: BuildResult | HubBuildResult, configs: Sequence[str]) -> No
 
 
 def rows_in_words(read: int, written: int, skipped: Mapping[str, int]) -> str:
-    """What became of a source's rows; `skipped` are rows by reason."""
+    """Summarize a source's rows; `skipped` maps reasons to rows."""
     reasons = ", ".join(f"{count:,} {reason}" for reason, count in skipped.items())
     total = f"{read - written:,} skipped" + (f" ({reasons})" if reasons else "")
     return f"{counted(read, 'row')} read, {written:,} written, {total}"
 
 
 def resumed_in_words(resumed: int, shards: int) -> str:
-    """How much of a build was finished by an earlier run; empty where nothing was."""
+    """Return how much of a build an earlier run finished; empty if nothing."""
     if not resumed:
         return ""
     if resumed == shards:
@@ -94,7 +94,7 @@ def resumed_in_words(resumed: int, shards: int) -> str:
 
 
 def first_rows(folder: Path) -> Table:
-    """The first row of each configuration, as `load_dataset` gives it.
+    """Return the first row of each configuration, as `load_dataset` returns it.
 
     Raises `RowUnreadable`, OSError.
     """

@@ -1,11 +1,11 @@
-"""The wall time of a command, from the start of its process."""
+"""Measures the wall time of a command, from the start of its process."""
 
 import time
 
 from mico_150k.cli.terminal import duration
 
 _SHORT = 120
-"""Seconds that are told with a decimal."""
+"""The seconds below which a time is shown with a decimal."""
 
 
 class _Clock:
@@ -13,11 +13,11 @@ class _Clock:
 
 
 def start(started: float | None = None) -> None:
-    """A command begins, or has begun at that time of `time.monotonic`."""
+    """Start the clock now, or at an earlier `time.monotonic`."""
     _Clock.started = time.monotonic() if started is None else started
 
 
 def elapsed() -> str:
-    """The time since then: `18.3 s`, `12 min`."""
+    """Return the time since the start: `18.3 s`, `12 min`."""
     seconds = time.monotonic() - _Clock.started
     return f"{seconds:.1f} s" if seconds < _SHORT else duration(seconds)

@@ -33,14 +33,14 @@ _METAVARS = {
     "vq": "FOLDER|ID",
     "workers": "PROCESSES",
 }
-"""By parameters' names, where the declaration has none of its own."""
+"""Words by parameter name, for declarations without their own."""
 
 
 class _Words:
-    """Words in the place of types, in the help of a command or of a group of them."""
+    """Shows words in place of types in the help of a command or a group."""
 
     def get_params(self, ctx: Any) -> list[Any]:  # noqa: ANN401 - click's, or a copy
-        """All parameters, `--help` among them, each with its word."""
+        """Return all parameters, including `--help`, each with its word."""
         parameters: list[Any] = super().get_params(ctx)  # type: ignore[misc] # the other base's
         for parameter in parameters:
             if parameter.metavar is None:
@@ -57,15 +57,15 @@ class Command(_Words, TyperCommand):
 
 
 class Group(_Words, TyperGroup):
-    """`mico` itself, and a command that has commands of its own."""
+    """`mico` itself, or a command that has subcommands."""
 
 
 def make_typer(*, add_completion: bool = False, **attributes: Any) -> typer.Typer:  # noqa: ANN401
-    """What makes a command of functions, as all of `mico` are made.
+    """Make the typer application that turns functions into commands.
 
     Args:
         add_completion: Whether there are options to install a shell's completion.
-        attributes: What typer takes besides.
+        attributes: Other arguments for typer.
     """
     return typer.Typer(
         add_completion=add_completion,

@@ -36,12 +36,12 @@ from mico_150k.io.machine import gigabytes
 
 _CHOICE = ("where", "sample", "limit", "max_inputs")
 _ONLY: dict[str, type] = {"in_place": ShardTrainer, "images": PathTrainer}
-"""Options of the trainers that read such files."""
+"""Options that only one kind of trainer has, with that kind."""
 
 
 class _Trainers(Group):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401 - click's, or a copy
-        """The subcommand of a trainer. Raises `UnknownConfig` where there is none."""
+        """Return the subcommand of a trainer. Raises `UnknownConfig` if there is none."""
         return super().get_command(ctx, cmd_name) or get_trainer(cmd_name)
 
 
@@ -147,7 +147,7 @@ def _export(
 
 
 def _own(kind: type[Trainer]) -> set[str]:
-    """The options that this kind of files has, and not all."""
+    """Return the options that only this kind of files has."""
     of_files = {name for name, reads in _ONLY.items() if issubclass(kind, reads)}
     return of_files | {option.name for option in kind.options}
 
@@ -171,7 +171,7 @@ def _refuse_unused(
 
 
 def _command(trainer: Trainer) -> Callable[..., None]:
-    """The function of a trainer's subcommand, with the parameters that it has."""
+    """Return the function of a trainer's subcommand, with its parameters."""
     of_some = set(_ONLY) - set().union(*map(_own, trainer.formats()))
     own = [_parameter(option, trainer) for option in trainer.all_options()]
     common = [
@@ -187,10 +187,10 @@ def _command(trainer: Trainer) -> Callable[..., None]:
 
 
 def _parameter(option: Option, trainer: Trainer) -> Parameter:
-    """What a trainer has declared, as typer declares it."""
+    """Return a trainer's option as a typer parameter."""
     kind: Any = option.type
     default: Any = option.default
-    # Both are made by a call here, which a checker of types takes for a definition.
+    # Both are made by a call here, which a type checker takes for a definition.
     enum, annotated = cast("Any", Enum), cast("Any", Annotated)
     if option.choices:
         kind = enum(option.name, {choice: choice for choice in option.choices}, type=str)

@@ -9,12 +9,12 @@ _SPEEDS = ((100, "100 Mbit/s"), (1000, "1 Gbit/s"))
 
 
 def say_wait(why: str, seconds: float) -> None:
-    """Say that the Hub is waited for."""
+    """Report a wait for the Hub."""
     say("{}; retrying in {} s", why, f"{seconds:.0f}")
 
 
 def say_transfer(forecast: PushForecast, shards: str) -> None:
-    """What is sent, how long that takes, and where it may not fit; `shards` says how many."""
+    """Report what is sent, how long it takes, and where it may not fit; `shards` is their count."""
     times = " or ".join(
         f"{duration(forecast.seconds(megabits))} at {name}" for megabits, name in _SPEEDS
     )

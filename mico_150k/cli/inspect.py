@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from mico_150k.inspection.source import ImageInspection, SourceInspection
 
 MOST_LISTED = 20
-"""Skipped rows that are listed one by one; `--json` has them all."""
+"""The most skipped rows that are listed one by one; `--json` has them all."""
 
 
 def inspect(
@@ -152,7 +152,7 @@ def _by_shape(files: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
 
 
 def folded(columns: dict[str, str]) -> Iterator[str]:
-    """A line for each column; one for several of one kind that differ in their number alone."""
+    """Yield a line per column; columns of one kind that differ only in their number share one."""
 
     def family(column: str) -> tuple[str, str]:
         return column.rstrip(digits), columns[column]
@@ -163,7 +163,7 @@ def folded(columns: dict[str, str]) -> Iterator[str]:
 
 
 def _file_table(files: list[dict[str, Any]]) -> Table:
-    """The files that are largest to read, by the memory that they take."""
+    """Return a table of the files that take the most memory to read."""
     table = make_table(
         "file",
         "task",

@@ -1,4 +1,4 @@
-"""The half of `mico inspect` that looks at a dataset."""
+"""Shows datasets for `mico inspect`."""
 
 import shlex
 from dataclasses import asdict
@@ -26,7 +26,7 @@ MOST_SIZES = 8
 
 
 def find_dataset(location: str) -> "Dataset | None":
-    """The dataset at a place; None where there is none that a build has finished.
+    """Return the finished dataset at a location; None if there is none.
 
     Raises `UsageError` for a part of one, and `NotADataset` for one that is damaged.
     """
@@ -42,7 +42,7 @@ def find_dataset(location: str) -> "Dataset | None":
         return open_dataset(location)
     except (DamagedDataset, UnsafeFile):
         raise
-    except (MicoError, ValueError, ImportError):  # what it is instead, the source's reader says
+    except (MicoError, ValueError, ImportError):  # the source's reader reports what it is instead
         return None
 
 
@@ -57,7 +57,7 @@ def _refuse_part(path: Path) -> None:
 
 
 def show_dataset(dataset: "Dataset", *, plots: bool, as_json: bool) -> None:
-    """Say what is in it, and write its plots where they are asked for."""
+    """Show the dataset's contents, and write its plots if requested."""
     from mico_150k.api.inspect import inspect_dataset
     from mico_150k.inspection.dataset import require_assets
 
@@ -109,12 +109,12 @@ def _show(found: "DatasetInspection") -> None:
 
 
 def _splits(splits: dict[str, int]) -> str:
-    """The rows of each split, in one line."""
+    """Return the rows of each split, in one line."""
     return "splits: " + ", ".join(f"{rows:,} {split}" for split, rows in splits.items())
 
 
 def _tasks(found: "DatasetInspection") -> Table:
-    """Rows by task, and by number of inputs."""
+    """Return a table of rows by task and by number of inputs."""
     by_task = found.statistics.inputs
     numbers = sorted({int(number) for rows in by_task.values() for number in rows})
     table = make_table("task", "rows", *(f"{number} in" for number in numbers))

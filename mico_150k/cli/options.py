@@ -85,7 +85,7 @@ def make_reading(
     *,
     allow_outside: bool,
 ) -> ReadOptions:
-    """What the options say of a source. Raises `UsageError`."""
+    """Return the reading options of a source. Raises `UsageError`."""
     return ReadOptions(
         columns=parse_map(columns or []),
         tasks=parse_task_map(tasks or []),

@@ -87,7 +87,7 @@ def push(
 
 
 def _prepare(folder: Path, repository: str, options: PushOptions) -> Push:
-    """Plan; a person at a terminal is asked for the license where none is stated."""
+    """Plan the push; asks for a missing license at a terminal."""
     try:
         return plan_push(folder, repository, options, say_wait)
     except NoLicense:
@@ -111,7 +111,7 @@ def _say_outlook(planned: Push) -> None:
 
 
 def say_progress(progress: PushProgress) -> None:
-    """How much of it the Hub holds."""
+    """Report how much of the dataset the Hub holds."""
     say(
         "{} of {} on the Hub, {} of {}",
         f"{progress.files:,}",
@@ -122,7 +122,7 @@ def say_progress(progress: PushProgress) -> None:
 
 
 def say_pushed(result: PushResult, way: PushStrategy) -> None:
-    """The last line of a push."""
+    """Report the result of a push."""
     if way is PushStrategy.NOTHING:
         say("[green]done[/green]: nothing to send; {} is up to date", result.url)
         return

@@ -145,7 +145,7 @@ def _say_outlook(planned: Refinement) -> None:
 
 @contextmanager
 def _steps(title: str) -> Iterator[OnStep]:
-    """A `tally` of each thing that is compared, one after the other."""
+    """Show a `tally` for each comparison, one after the other."""
     with ExitStack() as stack:
         counted = ""
         count: Callable[[int, int], None]
@@ -156,7 +156,7 @@ def _steps(title: str) -> Iterator[OnStep]:
                 stack.close()
                 counted, count = things, stack.enter_context(tally(title, things))
             count(done, total)
-            if done == total:  # its bar must be gone before the next, and before the shards' own
+            if done == total:  # its bar must go before the next bar and before the shards' own
                 stack.close()
                 counted = ""
 
@@ -164,7 +164,7 @@ def _steps(title: str) -> Iterator[OnStep]:
 
 
 def _splits(folder: Path) -> Table:
-    """What `load_dataset` finds: configurations, splits, rows."""
+    """Return a table of what `load_dataset` finds: configurations, splits, rows."""
     table = Table(title=f'load_dataset("{folder}", configuration, split=split)')
     for column in ("configuration", "split", "rows", "files"):
         table.add_column(

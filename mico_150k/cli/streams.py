@@ -1,7 +1,7 @@
 """Standard streams that accept any text, and whose reader may close at any time.
 
-What is shown must not decide how a command ends: an ASCII terminal gets other characters, and
-what is said to a pipe that nobody reads any more is lost, with no other harm.
+Output must not affect a command's exit status: an ASCII terminal gets replacement characters, and
+messages to a closed pipe are dropped.
 """
 
 import codecs
@@ -13,12 +13,12 @@ from contextlib import contextmanager, suppress
 from typing import TextIO
 
 _PLAIN = str.maketrans({"→": "->", "×": "x", "…": "...", "–": "-", "—": "-", "’": "'"})
-"""What stands for our own characters where an encoding lacks them."""
+"""Replacements for our own characters that an encoding lacks."""
 _ERRORS = "mico-plain"
 
 
 def prepare_streams() -> None:
-    """Open those that are closed on nothing, and let none refuse a character.
+    """Open closed streams on the null device, and let none refuse a character.
 
     For the very beginning: the next file that is opened gets the number of a closed stream, and
     what a library prints would go into it.
@@ -37,7 +37,7 @@ def prepare_streams() -> None:
 
 
 def close_streams() -> None:
-    """Write what waits: at its own end, Python would change the exit status where that fails.
+    """Flush the streams: at Python's own end, a failure would change the exit status.
 
     Raises OSError where data cannot be written.
     """
@@ -46,35 +46,35 @@ def close_streams() -> None:
 
 
 class Data(io.TextIOBase):
-    """Standard output, whichever it is at the moment. Who stops reading has had enough."""
+    """Standard output, even if it is replaced later. A closed pipe is not an error."""
 
     _name = "stdout"
     _harmless: type[OSError] = BrokenPipeError
 
     def write(self, text: str) -> int:
-        """Write it, or lose it. Raises OSError where a disk is full."""
+        """Write the text, or drop it if nobody reads. Raises OSError if a disk is full."""
         with self._giving_up():
             self._stream.write(text)
         return len(text)
 
     def write_bytes(self, data: bytes) -> None:
-        """As `write`, with no encoding between."""
+        """Write bytes as `write` does, without encoding."""
         with self._giving_up():
             self._stream.flush()
             self._stream.buffer.write(data)
 
     def flush(self) -> None:
-        """As `write`."""
+        """Flush, with the errors of `write`."""
         with self._giving_up():
             self._stream.flush()
 
     def isatty(self) -> bool:
-        """Whether a person sees it; it may be closed, and there is none then."""
+        """Return whether it is a terminal; False if it is closed."""
         stream: TextIO | None = getattr(sys, self._name)
         return stream is not None and stream.isatty()
 
     def fileno(self) -> int:
-        """The stream's number."""
+        """Return the stream's file descriptor."""
         return self._stream.fileno()
 
     @property
@@ -84,18 +84,18 @@ class Data(io.TextIOBase):
 
     @property
     def is_unicode(self) -> bool:
-        """Whether it takes every character as it is."""
+        """Whether it can encode every character."""
         return (self.encoding or "utf-8").lower().startswith("utf")
 
     @property
     def _stream(self) -> TextIO:
-        # While a bar is drawn, rich puts a stream in this one's place that writes to us.
+        # While a bar is drawn, rich replaces this stream with one that writes to it.
         stream: TextIO = getattr(sys, self._name)
         return getattr(stream, "rich_proxied_file", stream)
 
     @contextmanager
     def _giving_up(self) -> Iterator[None]:
-        """Where it cannot be written, let all that it still holds, and that follows, go nowhere."""
+        """If writing fails, discard what is buffered and everything that follows."""
         try:
             yield
         except OSError as error:
@@ -108,7 +108,7 @@ class Data(io.TextIOBase):
 
 
 class Talk(Data):
-    """Standard error: that something cannot be said ends no work."""
+    """Standard error: a message that cannot be written stops nothing."""
 
     _name = "stderr"
     _harmless = OSError

@@ -19,13 +19,13 @@ from mico_150k.core.excerpt import excerpt
 from mico_150k.core.plural import counted
 
 PLAIN_SECONDS = 10.0
-"""Between two lines of progress where there is no terminal."""
+"""The seconds between two progress lines without a terminal."""
 
 PASTED_WIDTH = 140
-"""Columns of a table that goes to a file or a message."""
+"""The width of a table that goes to a file or a message."""
 
 MOST_LINES, MOST_CHARACTERS = 40, 1000
-"""Of one text that is shown, and of each of its lines: what is foreign in it may be of any size."""
+"""The most characters of a shown text, and of each line: foreign text may be of any size."""
 
 _MINUTE, _HOUR = 60, 3600
 
@@ -35,7 +35,7 @@ _CONTROLS = {
 
 
 class _Plain(Console):
-    """Shows every text as it is, wherever it stands: no data is markup or an emoji's name."""
+    """Shows every text literally: data is never markup or an emoji's name."""
 
     def render_str(self, text: str, **how: Any) -> Text:  # noqa: ANN401 - rich's
         return super().render_str(visible(text), **how)
@@ -46,7 +46,7 @@ _talk = Console(file=cast("IO[str]", Talk()), highlight=False)
 
 
 def visible(text: str) -> str:
-    """The text, cut, with names for what would command a terminal, or cannot be written."""
+    """Return the text, cut, with control and unencodable characters replaced by names."""
     lines = text.encode("utf-8", "backslashreplace").decode().translate(_CONTROLS).split("\n")
     shown = [
         excerpt(line, MOST_CHARACTERS) if len(line) > MOST_CHARACTERS else line for line in lines
@@ -57,7 +57,7 @@ def visible(text: str) -> str:
 
 
 def say(text: str, *values: object) -> None:
-    """A line of talk; `text` may have markup, the values in its `{}` are shown as they are."""
+    """Print a message; `text` may have markup, and the values in its `{}` are shown literally."""
     _talk.print(_line(text, values), soft_wrap=True)
 
 
@@ -68,61 +68,61 @@ def _line(text: str, values: Iterable[object]) -> Text:
 
 
 def show_line(text: str, *values: object) -> None:
-    """A line of data for a person, on stdout; `text` may have markup, as that of `say`."""
+    """Print a line for people on stdout; `text` may have markup, as for `say`."""
     width = None if _stdout.isatty() else PASTED_WIDTH
     console = Console(file=cast("IO[str]", _stdout), highlight=False, width=width)
     console.print(_line(text, values), soft_wrap=True)
 
 
 def show(renderable: Any) -> None:  # noqa: ANN401 - whatever rich can show
-    """Data for a person, on stdout: none of its texts is taken for markup."""
+    """Print data for people on stdout, without interpreting markup."""
     width = None if _stdout.isatty() else PASTED_WIDTH
     file = cast("IO[str]", _stdout)
     _Plain(file=file, highlight=False, markup=False, emoji=False, width=width).print(renderable)
 
 
 def show_text(line: str) -> None:
-    """A line of data as it is, on stdout."""
+    """Print a line of data unchanged on stdout."""
     _stdout.write(f"{line}\n")
     _stdout.flush()
 
 
 def show_bytes(data: bytes) -> None:
-    """Data as it is, on stdout."""
+    """Write bytes unchanged to stdout."""
     _stdout.write_bytes(data)
 
 
 @contextmanager
 def showing() -> Iterator[None]:
-    """Show what is whole already: whatever is in the way of that is said, and changes nothing."""
+    """Show finished work: an error in showing it is only reported."""
     try:
         yield
-    except Exception as error:  # noqa: BLE001 - the work is done, and no look at it undoes that
+    except Exception as error:  # noqa: BLE001 - the work is done; a failed display is harmless
         say("[yellow]note[/yellow]: what was made cannot be shown: {}", told(error))
 
 
 def told(error: BaseException) -> str:
-    """What an error says, in one line."""
+    """Return an error's message in one line."""
     first, _, _ = str(error).partition("\n")
     return f"{type(error).__name__}: {first}"
 
 
 def duration(seconds: float) -> str:
-    """`40 s`, `12 min`, `3.5 h`."""
+    """Return a duration such as `40 s`, `12 min` or `3.5 h`."""
     if seconds < _MINUTE * 2:
         return f"{ceil(seconds)} s"
     return f"{seconds / _MINUTE:.0f} min" if seconds < _HOUR * 2 else f"{seconds / _HOUR:.1f} h"
 
 
 def show_json(plain: Any) -> None:  # noqa: ANN401 - any JSON value
-    """Data for a program, on stdout."""
+    """Print data for a program on stdout."""
     text = json.dumps(plain, indent=2, ensure_ascii=not _stdout.is_unicode)
     _stdout.write(f"{text}\n")
-    _stdout.flush()  # what cannot be written is known here, and not at the end of Python
+    _stdout.flush()  # a write error is reported here, not at Python's exit
 
 
 def make_table(*columns: str, text: Collection[str] = ()) -> Table:
-    """An empty table.
+    """Return an empty table.
 
     Args:
         columns: The headers, each different.
@@ -136,23 +136,23 @@ def make_table(*columns: str, text: Collection[str] = ()) -> Table:
 
 
 def progress(title: str) -> ContextManager[OnProgress]:
-    """A bar on a terminal, a line now and then elsewhere; gives what takes the progress."""
+    """Show a bar on a terminal, occasional lines elsewhere; yields the progress callback."""
     return row_bar(title, _talk, _Lines())
 
 
 def tally(title: str, things: str) -> ContextManager[OnCount]:
-    """The same where things are counted, with their rate; gives what takes done and total."""
+    """Show progress with counts and a rate; yields a callback for done and total."""
     return count_bar(title, things, _talk, _Lines())
 
 
 class _Lines:
-    """Progress in lines, for where no bar can be drawn: one in a while."""
+    """Shows progress in occasional lines, for where no bar can be drawn."""
 
     def __init__(self) -> None:
         self._last = time.monotonic()
 
     def __call__(self, title: str, state: str, left: str) -> None:
-        """Say it, unless the last line was a moment ago."""
+        """Print the progress, unless the last line was a moment ago."""
         if time.monotonic() - self._last >= PLAIN_SECONDS:
             self._last = time.monotonic()
             say("{}: {}{}", title, state, left)

@@ -8,14 +8,14 @@ from mico_150k.core.errors import UsageError
 
 
 def is_given(context: typer.Context, name: str) -> bool:
-    """Whether the command line has an option or argument, with whatever value."""
-    # By its name: the class is click's, or a copy of it within typer, as the version has it.
+    """Return whether the command line has an option or argument, with any value."""
+    # Compare the name: depending on the version, the class is click's or typer's copy of it.
     found = context.get_parameter_source(name)
     return found is not None and found.name == "COMMANDLINE"
 
 
 def refuse(context: typer.Context, options: Collection[str], purpose: str) -> None:
-    """Raise `UsageError` where any of these is given; `purpose` is what they are for.
+    """Raise `UsageError` if any of these is given; `purpose` is what they are for.
 
     `options` are named as the command's parameters.
     """
@@ -31,7 +31,7 @@ def refuse(context: typer.Context, options: Collection[str], purpose: str) -> No
 
 
 def refuse_others(context: typer.Context, options: Collection[str], purpose: str) -> None:
-    """Raise `UsageError` where any is given but these; `purpose` is what the others are for."""
+    """Raise `UsageError` if any other is given; `purpose` is what the others are for."""
     others = [option.name for option in context.command.params if option.name]
     refuse(context, [name for name in others if name not in options], purpose)
 
@@ -85,11 +85,11 @@ _GONE = {
         "the number follows from the cores and GPUs that are there: remove it.",
     ),
 }  # fmt: skip
-"""Options of 0.1, by their commands, and what takes their place."""
+"""The options of version 0.1 by command, and their replacements."""
 
 
 def refuse_old(arguments: Sequence[str]) -> None:
-    """Raise `UsageError` where a command line has an option that is gone."""
+    """Raise `UsageError` if a command line has a removed option."""
     for word in arguments[1:]:
         option = word.partition("=")[0]
         if instead := _GONE.get(f"{arguments[0]} {option}"):

@@ -13,17 +13,17 @@ from mico_150k.inspection.statistics import (
 )
 
 TASKS = tuple(task.value for task in Task)
-"""A task's color goes by its place here; any other task is drawn as `unknown`."""
+"""Tasks whose color is the index here; any other task is drawn as `unknown`."""
 
 _LABELS = 8
-"""Labels of standing bars that there is room for."""
+"""The most labels that fit below upright bars."""
 _TICKS = 4
 _NBSP = "\N{NO-BREAK SPACE}"
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A piece of a bar: what it counts, and the place of its color among the tasks', if any."""
+    """A segment of a bar: its count, and the index of its task's color, if it has one."""
 
     value: int
     color: int | None = None
@@ -31,7 +31,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A bar: its label, its pieces from the axis on, and the words at its end."""
+    """A bar: its label, its segments starting at the axis, and the text at its end."""
 
     label: str
     parts: tuple[Part, ...]
@@ -39,7 +39,7 @@ class Bar:
 
     @property
     def value(self) -> int:
-        """Its length."""
+        """The length of the bar."""
         return sum(part.value for part in self.parts)
 
 
@@ -61,7 +61,7 @@ class Chart:
 
     @property
     def ticks(self) -> list[int]:
-        """Round values to label the axis at, at most `_TICKS` besides 0."""
+        """Round values to label on the axis: at most `_TICKS` besides 0."""
         step = next(
             step for power in range(19) for step in (10**power, 2 * 10**power, 5 * 10**power)
             if self.most <= _TICKS * step
@@ -70,7 +70,7 @@ class Chart:
 
     @property
     def tasks(self) -> list[int]:
-        """The places of the tasks' colors in its bars, each once."""
+        """The distinct color indices of the tasks in the bars."""
         found = {part.color for bar in self.bars for part in bar.parts if part.value}
         return sorted(place for place in found if place is not None)
 
@@ -82,7 +82,7 @@ class Chart:
 
 @dataclass(frozen=True, slots=True)
 class Bubble:
-    """Images of one size, and the share of their side's images that they are, 0 to 1."""
+    """Images of one size, and their fraction of all images on that side, from 0 to 1."""
 
     width: int
     height: int
@@ -92,19 +92,19 @@ class Bubble:
 
 
 def color_of(task: str) -> int:
-    """The place of a task's color."""
+    """Return the index of a task's color."""
     return TASKS.index(task) if task in TASKS else len(TASKS) - 1
 
 
 def task_words(task: str) -> str:
-    """A task for people: "object centric"."""
+    """Return a task's name for display, such as "object centric"."""
     return {"hoi": "human–object interaction", "de_re": "decompose & recompose"}.get(
         task, task.replace("_", " ")
     )
 
 
 def make_charts(statistics: Statistics) -> list[Chart]:
-    """The charts in the order of the page."""
+    """Return the charts in the page's order."""
     instructions, reuse = statistics.instructions, statistics.reuse
     return [
         Chart(
@@ -143,7 +143,7 @@ def make_charts(statistics: Statistics) -> list[Chart]:
 
 
 def _lengths(histogram: Mapping[str, int]) -> tuple[Bar, ...]:
-    """Rows by length, from the first length that occurs; few bars are labeled with their range."""
+    """Return rows by length, from the first length that occurs; few bars show their range."""
     starts = [int(start) for start, rows in histogram.items() if rows]
     shown = range(min(starts, default=0), max(starts, default=0) + 1, CHARACTERS_STEP)
     few = len(shown) <= _LABELS // 2
@@ -159,7 +159,7 @@ def _lengths(histogram: Mapping[str, int]) -> tuple[Bar, ...]:
 
 
 def _takes(statistics: Statistics) -> Chart:
-    """What each trainer's limits keep: every trainer, and the limits that leave something out."""
+    """Return the rows that each trainer takes, in total and within each limit that skips rows."""
     rows = statistics.rows
     bars: dict[str, list[Bar]] = {}
     for limit in statistics.over_limits:
@@ -182,7 +182,7 @@ def _takes(statistics: Statistics) -> Chart:
 
 
 def bubbles(inputs: Images, outputs: Images) -> list[Bubble]:
-    """The most common sizes of both sides, the largest bubbles first, so that none is hidden."""
+    """Return the most common sizes of both sides, largest bubbles first, so that none is hidden."""
     found = [
         Bubble(width, height, images, images / side.images, output)
         for side, output in ((inputs, False), (outputs, True))
@@ -208,7 +208,7 @@ def _percent(part: int, whole: int, space: str = " ") -> str:
     if not whole:
         return "–"
     share = part / whole
-    # Not all is never 100 %, and something is never 0 %.
+    # Part of the images is never shown as 100 %, and a nonzero count never as 0 %.
     if part < whole:
         share = min(share, 0.999)
     if part:

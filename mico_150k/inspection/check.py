@@ -30,16 +30,16 @@ from mico_150k.io.json_lines import parse_json
 from mico_150k.io.machine import gigabytes
 
 VIEWER_READ_BYTES = 300_000_000
-"""The viewer reads no more of one row group for a page of 100 rows."""
+"""The most bytes of one row group that the viewer reads for a page of 100 rows."""
 HUB_MAX_FOLDER_FILES = 10_000
 HUB_MAX_FILES = 100_000
 _FEATURES = b"huggingface"
-"""The key that `datasets` reads in a schema's metadata; codes have one of their own besides."""
+"""The schema metadata key that `datasets` reads; codes have another key as well."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One result of a check; whether it is a fault, where, and what was found."""
+    """One result of a check: whether it is a fault, where it is, and what was found."""
 
     fault: bool
     where: str
@@ -92,9 +92,9 @@ def _check_card(files: DatasetFiles, manifest: dict[str, Any]) -> Iterator[Findi
 
 
 def _check_index(files: DatasetFiles, manifest: dict[str, Any]) -> Iterator[Finding]:
-    """Every value of the index, and that its rows are those of the shards."""
+    """Check every value of the index, and that its rows match the shards."""
     if not shards_of(files, layout.INDEX):
-        return  # said with the files, or there is none in the manifest
+        return  # reported with the files, or the manifest does not list it
     try:
         faults = files.dataset(manifest).index_faults()
     except MicoError as error:
@@ -104,7 +104,7 @@ def _check_index(files: DatasetFiles, manifest: dict[str, Any]) -> Iterator[Find
 
 
 def _check_small(files: DatasetFiles, manifest: dict[str, Any] | None) -> Iterator[Finding]:
-    """The report and the quarantine file, which a refinement goes on from."""
+    """Check the report and the quarantine file, which `mico refine` reads."""
     try:
         report = parse_json(files.small(layout.REPORT))
         for fault in report_faults(report, manifest):
@@ -121,14 +121,14 @@ def _check_small(files: DatasetFiles, manifest: dict[str, Any] | None) -> Iterat
 
 
 def _of(where: str, error: Exception) -> Finding:
-    """What stops somebody from reading a file, in one line."""
+    """Return a finding for an error that stops a reader, in one line."""
     return Finding(True, where, excerpt(str(error).partition("\n")[0]))
 
 
 def _check_files(
     files: DatasetFiles, manifest: dict[str, Any], *, hashes: bool
 ) -> Iterator[Finding]:
-    """The manifest against what is there."""
+    """Compare the manifest with the files."""
     known = set()
     wrong = 0
     for config, records in manifest["configs"].items():
@@ -216,7 +216,7 @@ def _header_faults(header: dict[str, Any], manifest: dict[str, Any]) -> Iterator
 
 
 def _data_files(config: dict[str, Any], splits: Iterable[str]) -> dict[str, list[str]]:
-    """The patterns that a card gives the splits of a configuration, and those that there are."""
+    """Return the file patterns of a configuration's splits in the card, and the expected ones."""
     said: dict[str, list[str]] = {split: [] for split in splits}
     for entry in config["data_files"]:
         path = entry["path"]
@@ -263,7 +263,7 @@ def _group_bytes(group: pq.RowGroupMetaData) -> int:
 
 
 def _check_config(config: str, footers: list[_Footer]) -> Iterator[Finding]:
-    """Every shard's schema and row groups."""
+    """Check every shard's schema and row groups."""
     schema = arrow_schema(COLUMNS[config])
     faults = 0
     for footer in footers:
@@ -295,7 +295,7 @@ def _footer_faults(footer: _Footer, schema: pa.Schema) -> Iterator[str]:
 
 
 def _check_cuts(footers: dict[str, list[_Footer]]) -> Iterator[Finding]:
-    """The same row groups in every configuration that has the same rows, shard by shard."""
+    """Check that configurations with the same rows have the same row groups, shard by shard."""
     cuts: dict[str, dict[str, list[int]]] = {}
     for config, of_config in footers.items():
         if config not in {layout.SAMPLE, layout.INDEX, layout.BENCH, layout.CODES}:
@@ -311,7 +311,7 @@ def _check_cuts(footers: dict[str, list[_Footer]]) -> Iterator[Finding]:
 
 
 def _check_names(files: DatasetFiles) -> Iterator[Finding]:
-    """Names and numbers that the Hub, the viewer or `load_dataset` stop at."""
+    """Check for names and numbers that the Hub, the viewer or `load_dataset` rejects."""
     scripts = (name for name in files.names if name.endswith(".py") and "/" not in name)
     for script in scripts:
         yield Finding(
@@ -332,7 +332,7 @@ def _check_names(files: DatasetFiles) -> Iterator[Finding]:
 
 
 def _check_rests(files: DatasetFiles) -> Iterator[Finding]:
-    """What runs that were killed have left, which would take room and be sent along."""
+    """Check for leftovers of killed runs, which take up space and would be uploaded."""
     tops = {name.partition("/")[0] for name in files.names}
     partial = (name for name in files.names if name.rstrip("/").endswith(".partial"))
     outside = [name for name in partial if posixpath.dirname(name) != layout.WORK]

@@ -11,25 +11,25 @@ from mico_150k.images.thumbnail import shrink
 COLUMNS, ROWS = 2, 4
 SAMPLES = COLUMNS * ROWS
 CANDIDATES = 4 * SAMPLES
-"""Rows among which those with few inputs are taken: on a small image they are seen best."""
+"""The number of rows from which those with few inputs are chosen: they look best when small."""
 QUALITY = 88
-"""JPEG's."""
+"""The JPEG quality."""
 HEIGHT = 240
-"""Pixels of an output; all others follow from it."""
+"""The height of an output in pixels; all other sizes derive from it."""
 WIDTH = 760
 GAP = 12
 MARGIN = 28
 ARROW = 46
 LINES, LINE_HEIGHT, FONT_SIZE = 2, 27, 20
-"""An instruction's room below its images; a longer one ends in "…"."""
+"""The layout of an instruction below its images; longer text ends in "…"."""
 TEXT = 10 + LINES * LINE_HEIGHT
 _MOST_CHARACTERS = 1000
-"""Characters of an instruction that are read: it may have any length."""
+"""The most characters of an instruction that are read: it may have any length."""
 _PAPER, _INK, _TEXT_INK = (250, 248, 245), (120, 114, 104), (46, 43, 38)
 
 
 def make_collage(samples: Sequence[Sample]) -> Pillow.Image:
-    """The samples in `COLUMNS` columns. Raises `UnusableImage`."""
+    """Draw the samples in `COLUMNS` columns. Raises `UnusableImage`."""
     rows = -(-len(samples) // COLUMNS)
     size = (
         COLUMNS * WIDTH + (COLUMNS + 1) * MARGIN,
@@ -51,7 +51,7 @@ def _draw(sheet: Pillow.Image, sample: Sample, left: int, top: int) -> None:
     side = min(side, *((room - GAP * (number - 1)) // number for number in lines))
     height = len(lines) * side + GAP * (len(lines) - 1)
     inputs = iter(sample.inputs)
-    # Inputs stand next to the arrow: what they make lies beyond it.
+    # Inputs stand next to the arrow that points to the output.
     for line, number in enumerate(lines):
         start = left + room - number * side - (number - 1) * GAP
         y = top + (HEIGHT - height) // 2 + line * (side + GAP)
@@ -62,7 +62,7 @@ def _draw(sheet: Pillow.Image, sample: Sample, left: int, top: int) -> None:
 
 
 def _lines(inputs: int) -> list[int]:
-    """How many inputs stand in each line: one line for up to two, two lines from three on."""
+    """Return the number of inputs per line: one line for up to two, two lines from three on."""
     if inputs <= _ONE_LINE:
         return [inputs]
     return [-(-inputs // 2), inputs // 2]
@@ -72,14 +72,14 @@ _ONE_LINE = 2
 
 
 def _paste(sheet: Pillow.Image, data: Buffer, at: tuple[int, int], side: int) -> None:
-    """The middle square of an image, with round corners."""
+    """Paste the middle square of an image, with round corners."""
     picture = shrink(data, side * 3)
     short = min(picture.size)
     left, top = (picture.width - short) // 2, (picture.height - short) // 2
     square = picture.resize(
         (side, side), Pillow.Resampling.LANCZOS, (left, top, left + short, top + short)
     )
-    # Drawn four times as large, since Pillow's own corners have steps.
+    # Corners are drawn at four times their size, since Pillow does not smooth them.
     mask = Pillow.new("L", (side * 4, side * 4))
     ImageDraw.Draw(mask).rounded_rectangle((0, 0, side * 4 - 1, side * 4 - 1), 48, fill=255)
     sheet.paste(square, at, mask.resize((side, side), Pillow.Resampling.LANCZOS))
@@ -93,7 +93,7 @@ def _write(sheet: Pillow.Image, instruction: str, left: int, top: int) -> None:
 
 
 def wrapped(text: str, length: Callable[[str], float]) -> list[str]:
-    """The text in `LINES` lines of `WIDTH` pixels at most; `length` measures a line."""
+    """Wrap the text to `LINES` lines of at most `WIDTH` pixels; `length` measures a line."""
     start = text[:_MOST_CHARACTERS]
     words = "".join(letter if letter.isprintable() else " " for letter in start).split()
     lines: list[str] = []
@@ -109,7 +109,7 @@ def wrapped(text: str, length: Callable[[str], float]) -> list[str]:
 
 
 def _cut(line: str, length: Callable[[str], float]) -> str:
-    """The line with "…" at its end: without its last words, or letters where it is one word."""
+    """Shorten the line to end in "…": by words, or by letters if it is one word."""
     while length(f"{line}…") > WIDTH:
         line = line.rpartition(" ")[0] or line[:-1]
     return f"{line}…"
@@ -122,7 +122,7 @@ def _arrow(sheet: Pillow.Image, x: int, y: int) -> None:
 
 
 def spread(samples: Iterable[Sample]) -> list[Sample]:
-    """The samples in turn by task, so that neighbours differ, and few inputs before many."""
+    """Return samples of alternating tasks, so that neighbors differ, with few inputs first."""
     by_task: dict[str, list[Sample]] = {}
     for sample in samples:
         by_task.setdefault(sample.task.value, []).append(sample)

@@ -23,7 +23,7 @@ from mico_150k.io.regular import SMALL_FILE_BYTES, Root, read_small
 from mico_150k.io.storage import Storage
 
 _CHUNK = 1 << 22
-"""Bytes that are hashed at once."""
+"""The number of bytes hashed at once."""
 
 
 class DatasetFiles(Protocol):
@@ -43,13 +43,13 @@ class DatasetFiles(Protocol):
         """The card; an empty one where there is none. Raises `BrokenFile`."""
 
     def small(self, name: str) -> bytes:
-        """A small file's content. Raises FileNotFoundError, and `UnsafeFile` for what is none."""
+        """Return a small file's bytes. Raises FileNotFoundError, or `UnsafeFile` if not a file."""
 
     def quarantine(self) -> Iterator[dict[str, Any]]:
         """The skipped rows. Raises `BrokenFile`."""
 
     def size(self, name: str) -> int:
-        """A file's bytes. Raises OSError where it is missing, `UnsafeFile` for what is none."""
+        """Return a file's bytes. Raises OSError if it is missing, `UnsafeFile` if not a file."""
 
     def sha256(self, name: str) -> str:
         """A file's SHA-256."""
@@ -66,7 +66,7 @@ class FolderFiles:
 
     @cached_property
     def names(self) -> list[str]:
-        """As `DatasetFiles` says; a link that leads nowhere is a file. It is listed once."""
+        """As `DatasetFiles` says; a broken link counts as a file. The folder is listed once."""
         root = self.folder.path
         return sorted(
             path.relative_to(root).as_posix() + "/" * (path.is_dir() and not path.is_symlink())
@@ -110,10 +110,10 @@ class FolderFiles:
 
 
 class RemoteFiles:
-    """A dataset on the Hub or behind another URL: its files are listed once."""
+    """A dataset on the Hub or behind another URL, whose files are listed once."""
 
     def __init__(self, storage: Storage) -> None:
-        """List what is there."""
+        """List the files."""
         self._storage = storage
         found: dict[str, Any] = storage.again(lambda: storage.fs.find(storage.root, detail=True))
         root = storage.root.rstrip("/")
@@ -149,7 +149,7 @@ class RemoteFiles:
     def quarantine(self) -> Iterator[dict[str, Any]]:
         """As `DatasetFiles` says."""
         if layout.QUARANTINE in self._infos:
-            # fsspec's own files read no line of a limited length.
+            # fsspec's own files cannot limit the length of a line that they read.
             with BufferedReader(self._storage.open(layout.QUARANTINE)) as file:  # type: ignore[type-var]
                 yield from quarantine_rows(file, f"{self._storage.location}: {layout.QUARANTINE}")
 
@@ -158,7 +158,7 @@ class RemoteFiles:
         return int(self._info(name)["size"])
 
     def sha256(self, name: str) -> str:
-        """As `DatasetFiles` says; the Hub states it, and elsewhere every byte is read."""
+        """As `DatasetFiles` says; the Hub reports it, and elsewhere every byte is read."""
         stated = (self._info(name).get("lfs") or {}).get("sha256")
         return str(stated) if stated else self._storage.again(lambda: self._hash(name))
 
@@ -182,7 +182,7 @@ class RemoteFiles:
 
 
 def shards_of(files: DatasetFiles, config: str) -> list[str]:
-    """The files named like shards of a configuration, of all splits, in order."""
+    """Return the files named like shards of a configuration, for all splits, in order."""
     return [
         name
         for name in files.names
@@ -191,5 +191,5 @@ def shards_of(files: DatasetFiles, config: str) -> list[str]:
 
 
 def configs_of(files: DatasetFiles) -> list[str]:
-    """The configurations that are there, in the card's order."""
+    """Return the existing configurations in the card's order."""
     return [config for config in CONFIGS if shards_of(files, config)]

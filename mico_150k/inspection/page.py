@@ -40,7 +40,7 @@ from mico_150k.version import __version__
 
 INPUT_SIDE = 320
 OUTPUT_SIDE = 560
-"""Pixels of the longest side of a thumbnail: twice what a page shows on most screens."""
+"""The longest side of a thumbnail in pixels: twice what most screens show."""
 KINDS = {
     "overlap": "in the benchmark",
     "limit": "over a limit",
@@ -48,9 +48,9 @@ KINDS = {
     "dangling": "names a missing image",
     "broken": "cannot be shown",
 }
-"""What a row may be marked as, in the words of the page's filter."""
+"""The kinds of marks on a row, with their labels in the page's filter."""
 GENERATOR = "mico-150k"
-"""Stands in the page, by which `mico preview` knows a page of its own and replaces it."""
+"""The marker by which `mico preview` recognizes one of its own pages and replaces it."""
 _HEAD_BYTES = 2000
 
 
@@ -69,7 +69,7 @@ class Tile:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Something unusual about a row. `kind` is what the page filters by."""
+    """A mark for something unusual about a row. The page filters by `kind`."""
 
     kind: str
     words: str
@@ -90,18 +90,18 @@ class Row:
 
     @property
     def color(self) -> int:
-        """The place of its task's color."""
+        """The index of its task's color."""
         return color_of(self.task)
 
     @property
     def size(self) -> int:
-        """Bytes of its images in the dataset."""
+        """The bytes of its images in the dataset."""
         return sum(tile.size for tile in (*self.inputs, self.output))
 
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """A written page: `fitting` of `total` rows fitted, `rows` are shown, in `bytes`."""
+    """A written page of `bytes`: `fitting` of `total` rows match, and `rows` are shown."""
 
     path: Path
     rows: int
@@ -152,7 +152,7 @@ def write_preview(
 
 
 def _in_turn(rows: Iterable[Row]) -> list[Row]:
-    """A row of each task and split after another, those of each in the order that they have."""
+    """Interleave the rows of each task and split, keeping the order within each."""
     seen: Counter[tuple[str, str]] = Counter()
     turns = []
     for row in rows:
@@ -177,7 +177,7 @@ def _check_path(path: Path) -> None:
 
 
 def _read_rows(dataset: Dataset, chosen: Chosen) -> Iterator[Row]:
-    """The rows, each made on a core of its own: Pillow lets go of the interpreter."""
+    """Yield the rows, each built on its own core: Pillow releases the interpreter lock."""
     samples = dataset.samples(chosen.rows, chosen.split, chosen.config)
     with closing(samples) as groups:
         marked = zip(chain.from_iterable(groups), _marks(chosen.rows), strict=True)
@@ -215,17 +215,17 @@ def _tile(image: Image, side: int) -> Tile:
 
 
 def _changes(actions: Iterable[str]) -> tuple[str, ...]:
-    """The causes for which an image was re-encoded, in words."""
+    """Return the reasons why an image was re-encoded, in words."""
     known = {cause.name: f"{cause.name} → {cause.done}" for cause in CAUSES}
     return tuple(known.get(cause, cause) for cause in actions)
 
 
 def _marks(index: pa.Table) -> Iterator[list[Mark]]:
-    """What the metadata alone shows to be unusual, row by row."""
+    """Yield what is unusual about each row according to its metadata."""
     texts = index.select(["instruction", "num_inputs", "overlap"]).to_pylist()
     for row, exceeded in zip(texts, exceeded_limits(index), strict=True):
         marks = [Mark("overlap", f"in the benchmark: {row['overlap']}")] if row["overlap"] else []
-        # Of the limits of one trainer, the last that is exceeded: the widest budget.
+        # If a row exceeds several limits of a trainer, the last counts: the widest budget.
         over = {limit.trainer: f"{limit.trainer}: {words}" for limit, words in exceeded}
         marks += [Mark("limit", words) for words in over.values()]
         named = named_images(row["instruction"])
@@ -289,5 +289,5 @@ def _sum(*counts: dict[str, int]) -> dict[str, int]:
 
 
 def _hash(text: str) -> str:
-    """What a content security policy names a script or a style by."""
+    """Return the hash by which a content security policy allows a script or style."""
     return f"sha256-{base64.b64encode(sha256(text.encode()).digest()).decode()}"

@@ -1,4 +1,4 @@
-"""Chooses the rows of a page: some of each task, from few row groups, so that little is fetched.
+"""Chooses a page's rows: some of each task, from few row groups, so that little is fetched.
 
 Reading a row fetches its whole row group. So the page shows a few neighboring rows from each of
 several row groups.
@@ -18,12 +18,12 @@ from mico_150k.dataset.selection import Selection
 from mico_150k.io.arrow import array_of, numbers_of
 
 NEIGHBOURS = 10
-"""Rows of one row group, where the dataset has more of them to show."""
+"""The most rows of one row group, if the dataset has more rows to show."""
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """How many rows are shown, of which (an SQL expression over `index`), and by which seed."""
+    """The number of rows to show, an SQL expression over `index` that selects them, and a seed."""
 
     rows: int
     where: str | None = None
@@ -34,7 +34,7 @@ class Choice:
 class Chosen:
     """Rows of a split to show: the configuration to read, their rows of `index`, and how many fit.
 
-    `sample` has places of its own: there the rows of `index` have these.
+    For `sample`, the shard and row numbers in `rows` are positions in `sample`.
     """
 
     split: str
@@ -44,7 +44,7 @@ class Chosen:
 
 
 def rows_to_show(dataset: Dataset, indexes: Mapping[str, pa.Table], choice: Choice) -> list[Chosen]:
-    """Choose rows of a dataset, whose indexes these are; of each split and task about as many.
+    """Choose about equally many rows of each split and task from a dataset's indexes.
 
     Raises `BadSelection`, and `UnknownConfig` where no configuration holds images.
     """
@@ -68,14 +68,14 @@ def _rows_of_split(dataset: Dataset, split: str, fitting: pa.Table, choice: Choi
     if split == layout.SPLIT and not choice.where:
         sample = _sample_of(dataset, fitting)
         if sample.num_rows >= choice.rows:
-            # Its neighbours come from all over the dataset: whole row groups can be taken.
+            # Neighbors in `sample` come from all over the dataset: take whole row groups.
             config, neighbours, table = layout.SAMPLE, choice.rows, sample
     among = Chosen(split, config, table, fitting.num_rows)
     return replace(among, rows=_of_few_groups(dataset, among, neighbours, choice))
 
 
 def _sample_of(dataset: Dataset, index: pa.Table) -> pa.Table:
-    """The rows of the index that are in `sample`, with their places there, in its order."""
+    """Return the index rows that are in `sample`, with their positions there, in its order."""
     if layout.SAMPLE not in dataset.configs:
         return index.slice(0, 0)
     records = dataset.manifest["configs"][layout.SAMPLE]
@@ -91,9 +91,9 @@ def _sample_of(dataset: Dataset, index: pa.Table) -> pa.Table:
 
 
 def _of_few_groups(dataset: Dataset, among: Chosen, neighbours: int, choice: Choice) -> pa.Table:
-    """About equally many rows of each task, at most `neighbours` from one row group, in order.
+    """Choose about equally many rows of each task, at most `neighbours` per row group, in order.
 
-    Which row groups is decided by the seed; the footers of these alone are read.
+    The seed chooses the row groups; only their footers are read.
     """
     index = among.rows
     if index.num_rows <= choice.rows:
@@ -117,7 +117,7 @@ def _of_few_groups(dataset: Dataset, among: Chosen, neighbours: int, choice: Cho
                 chosen.append(row)
             else:
                 passed.append(row)
-    # What one visit to each row group could not give.
+    # Fill up with what one pass over the row groups could not give.
     for row in passed:
         if quota[tasks[row]]:
             quota[tasks[row]] -= 1
@@ -126,7 +126,7 @@ def _of_few_groups(dataset: Dataset, among: Chosen, neighbours: int, choice: Cho
 
 
 def _group_of(dataset: Dataset, among: Chosen, row: int) -> range:
-    """The rows, of those to choose among, that lie in the row group of one of them."""
+    """Return the chosen split's rows that share a row group with this row."""
     index = among.rows
     shard, number = (index[name][row].as_py() for name in ("shard", "row"))
     there = dataset.group_rows(among.config, shard, number, among.split)
@@ -137,7 +137,7 @@ def _group_of(dataset: Dataset, among: Chosen, row: int) -> range:
 
 
 def _quotas(there: Counter[str], rows: int) -> dict[str, int]:
-    """Equal shares; what a small task or split cannot fill goes to the others."""
+    """Split the rows equally; what a small task or split cannot fill goes to the others."""
     quota = dict.fromkeys(there, 0)
     left = rows
     while left:

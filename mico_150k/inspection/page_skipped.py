@@ -15,9 +15,9 @@ from mico_150k.io.json_lines import parse_json
 
 MOST_SKIPPED = 200
 MOST_OF_A_REASON = 40
-"""Quarantined rows that are listed, and of one reason; the rest are numbers."""
+"""The most quarantined rows to list, in total and per reason; the rest are only counted."""
 QUARANTINE_BYTES = 4 << 20
-"""Bytes of the quarantine file that are read: a stranger's may be of any size."""
+"""The most bytes of the quarantine file to read: a foreign file may be of any size."""
 
 
 def count_skipped(dataset: Dataset) -> dict[str, int]:
@@ -26,7 +26,7 @@ def count_skipped(dataset: Dataset) -> dict[str, int]:
 
 
 def read_skipped(dataset: Dataset) -> list[dict[str, str]]:
-    """The first rows of the quarantine file for each reason; [] where there is no such file.
+    """Return the quarantine file's first rows for each reason; [] if there is no file.
 
     Raises `NotRegular` and `OutsideRoot` for what lies in its place.
     """
@@ -41,9 +41,9 @@ def _skipped(lines: Iterable[bytes]) -> Iterator[dict[str, str]]:
     for line in lines:
         try:
             row = parse_json(line.decode(errors="replace"))
-        except ValueError:  # the last line, where the file was cut
+        except ValueError:  # the last line, if the read limit cut it
             continue
-        if not isinstance(row, dict) or "config" in row:  # a case of the benchmark is no row
+        if not isinstance(row, dict) or "config" in row:  # a benchmark case is not a row
             continue
         reason = excerpt(row.get("reason", ""))
         listed[reason] += 1
@@ -56,5 +56,5 @@ def _skipped(lines: Iterable[bytes]) -> Iterator[dict[str, str]]:
 
 
 def _meaning(reason: str) -> str:
-    """A reason in words; an unknown reason as it is."""
+    """Return a reason in words; an unknown reason is unchanged."""
     return next((known.meaning for known in Reason if known == reason), reason)

@@ -13,19 +13,19 @@ if TYPE_CHECKING:
     from matplotlib.collections import PathCollection
 
 _COLORS = ("#3787d8", "#e5744a", "#36a976", "#9466c8", "#999999")
-"""The tasks' colors, as on the page of `mico preview`."""
+"""The tasks' colors, the same as on the page of `mico preview`."""
 _PLAIN, _TRACK, _INK, _SOFT = "#5577ac", "#efebe4", "#1d1b18", "#6d685f"
 _INPUTS, _OUTPUTS = "#3aa0d0", "#ef8a4a"
 _ROOM = 1.15
 _INCHES, _DPI = (13.5, 8.2), 110
 _SLOTS = 5
-"""Bars that an axis has room for at least, so that one or two do not fill it."""
+"""The minimum number of bars an axis has room for, so that one or two do not fill it."""
 _COUNTED = 10
-"""Bars above which their values do not fit."""
+"""The number of bars above which their values do not fit."""
 
 
 def require_matplotlib() -> None:
-    """Raise `MissingPackage` where it is not installed: before anything is read."""
+    """Raise `MissingPackage` if matplotlib is not installed, before anything is read."""
     if find_spec("matplotlib") is None:
         raise _missing()
 
@@ -53,7 +53,7 @@ def write_plots(charts: list[Chart], bubbles: list[Bubble], path: Path) -> None:
     for axes in places:
         axes.set_axis_off()
     with written_whole(path) as temporary:
-        # Without the date and the version, the same statistics give the same bytes.
+        # Without the date and version, equal statistics give equal bytes.
         figure.savefig(temporary, format="png", metadata={"Software": None})
 
 
@@ -118,7 +118,7 @@ def _standing(axes: "Axes", chart: Chart) -> None:
 
 
 def _key(axes: "Axes", places: list[int]) -> None:
-    """Name the tasks' colors, where the bars leave the most room."""
+    """Add a legend of the tasks' colors where the bars leave the most room."""
     from matplotlib.patches import Patch
 
     handles = [Patch(color=_color(place), label=task_words(TASKS[place])) for place in places]
@@ -143,7 +143,7 @@ def _sizes(axes: "Axes", bubbles: list[Bubble]) -> None:
     axes.grid(True, color=_TRACK)
     axes.set_axisbelow(True)
     _label(axes, "width in pixels", "height in pixels")
-    # Room for the largest bubble at the edge; the legend stands above, where none is.
+    # Leave room for the largest bubble at the edge; the legend stands above the axes.
     axes.set_xlim(0, _ROOM * max((bubble.width for bubble in bubbles), default=1))
     axes.set_ylim(0, _ROOM * max((bubble.height for bubble in bubbles), default=1))
     if bubbles:

@@ -23,14 +23,14 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 QUANTILES = {"least": 0.0, "5%": 0.05, "median": 0.5, "95%": 0.95, "most": 1.0}
 MOST_SIZES = 40
-"""Different sizes that are listed, the most common first; the rest are one number."""
+"""The most sizes that are listed, the most common first; the rest are one number."""
 CHARACTERS_STEP = 100
 MOST_CHARACTERS = 1500
-"""Instructions from this length on share one bar."""
+"""The length from which all instructions share one bar."""
 _ASPECTS = ("1:3", "1:2", "9:16", "2:3", "3:4", "1:1", "4:3", "3:2", "16:9", "2:1", "3:1")
-"""Width to height; an image is counted to the nearest."""
+"""Width-to-height ratios; each image counts toward the nearest."""
 _USES = ((1, "1"), (2, "2"), (3, "3"), (4, "4"), (8, "5–8"), (16, "9–16"), (10**9, "17+"))
-"""The last number of uses of each group."""
+"""The upper bound of each group of use counts."""
 
 Counts = dict[str, int]
 
@@ -164,12 +164,12 @@ def _check_lists(index: pa.Table, inputs: Array) -> None:
 
 
 def _values(index: pa.Table, name: str) -> pa.Array:
-    """A list column's values: all images, a row's inputs and then its output."""
+    """Return a list column's flat values: for each row, its inputs and then its output."""
     return pc.list_flatten(index[name]).combine_chunks()
 
 
 def _count(values: pa.Array) -> Counts:
-    """Value → how often, the most common first; of equals, the least first."""
+    """Return value → count, the most common first; ties are in order of the value."""
     counted = pc.value_counts(values)
     pairs = zip(
         counted.field("values").to_pylist(), counted.field("counts").to_pylist(), strict=True
@@ -179,8 +179,8 @@ def _count(values: pa.Array) -> Counts:
 
 
 def _nested(index: pa.Table, column: str) -> dict[str, Counts]:
-    """Task → value of the column → rows, both in order of their names."""
-    # Arrow's `group_by` takes half a second to import, more than this takes for all rows.
+    """Return task → column value → rows, both in order of their names."""
+    # Importing Arrow's `group_by` takes half a second, longer than this takes for all rows.
     pairs = zip(index["task"].to_pylist(), index[column].to_pylist(), strict=True)
     nested: dict[str, Counts] = {}
     for (task, value), rows in sorted(Counter(pairs).items()):
@@ -239,7 +239,7 @@ def _instructions(index: pa.Table, inputs: Array) -> Instructions:
 
 
 def _highest_named(texts: Iterable[str]) -> Array:
-    """The highest number of an input that each instruction names, 0 where it names none."""
+    """Return the highest input number that each instruction names, 0 if it names none."""
     return np.array([max(named_images(text), default=0) for text in texts], dtype=np.int64)
 
 
@@ -257,7 +257,7 @@ def _over_limits(index: pa.Table) -> list[OverLimit]:
 
 
 def _uses(digests: pa.Array) -> Array:
-    """How often each digest is there."""
+    """Return how often each digest occurs."""
     return numbers_of(pc.value_counts(digests).field("counts"))
 
 

@@ -18,7 +18,7 @@ from mico_150k.export.limits import candidates
 class TrainerLimit:
     """One limit of one trainer.
 
-    `why` says what is over it; `exceeded` is a row's own words for that, "" where it fits.
+    `why` describes rows over the limit; `exceeded` describes one such row, and is "" if it fits.
     """
 
     trainer: str
@@ -28,7 +28,7 @@ class TrainerLimit:
 
 
 def trainer_limits() -> list[TrainerLimit]:
-    """The limits of all trainers; those of one trainer that include each other, narrow first."""
+    """Return all trainers' limits; nested limits of one trainer are ordered narrow to wide."""
     return [limit for trainer in TRAINERS.values() for limit in _limits_of(trainer)]
 
 
@@ -48,14 +48,14 @@ def _limits_of(trainer: Trainer) -> Iterator[TrainerLimit]:
 
 
 def _applying(limit: Limit, most: int | None) -> Callable[[Candidate], str]:
-    """The limit on rows with no more inputs than the trainer takes: on others it means nothing."""
+    """Apply the limit only to rows with no more inputs than the trainer takes."""
     return lambda row: (
         limit.why if (most is None or len(row.inputs) <= most) and limit.applies(row) else ""
     )
 
 
 def exceeded_limits(index: pa.Table) -> Iterator[list[tuple[TrainerLimit, str]]]:
-    """For each row of an index, the limits that it exceeds, in the row's own words."""
+    """Yield, for each index row, the limits that it exceeds, each with a description."""
     limits = trainer_limits()
     for row in candidates(index):
         found = ((limit, limit.exceeded(row)) for limit in limits)

@@ -1,1 +1,1 @@
-"""Rows into a training: through `datasets`, and through torch."""
+"""Loads rows for training, through `datasets` and through torch."""

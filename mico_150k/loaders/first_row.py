@@ -1,8 +1,8 @@
 """The first row of a configuration, as `load_dataset` returns it to users of the dataset.
 
-It is read in a process of its own. pyarrow's scanner, which `datasets` reads with, has threads that
-can outlive the interpreter and abort it (apache/arrow#45214): a build or a push that is whole would
-be called failed. Nor does it matter to them which caches can be written here.
+A separate process reads it. `datasets` uses pyarrow's scanner, whose threads can outlive the
+interpreter and abort it (apache/arrow#45214): a complete build or push would then report failure.
+The process also has its own caches, so that the user's need not be writable.
 """
 
 import json
@@ -23,9 +23,9 @@ from mico_150k.core.errors import RowUnreadable, RowUnreadableNow
 from mico_150k.core.excerpt import excerpt
 
 MOST_SECONDS = 300.0
-"""For one row: more than a Hub that is asked again and again takes."""
+"""The seconds allowed for one row: longer than the Hub's retries take."""
 _MOST_SHOWN = 90
-"""Characters of a value."""
+"""The most characters of a value to show."""
 _START = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[2]); "
     "from mico_150k.loaders.first_row import serve; serve(int(sys.argv[1]))"
@@ -45,11 +45,11 @@ class FirstRow:
 class FirstRows:
     """Reads first rows of a dataset, in a process that lives until it is closed.
 
-    `location` is a folder, or a repository of which `revision` is read. No code of it runs.
+    `location` is a folder, or a repository, read at `revision`. None of its code runs.
     """
 
     def __init__(self, location: str, revision: str = "", seconds: float = MOST_SECONDS) -> None:
-        """`seconds` are for each row, with what it takes to start."""
+        """Set the location; `seconds` is the time limit for each row, including startup."""
         self._location = location
         self._revision = revision
         self._seconds = seconds
@@ -65,7 +65,7 @@ class FirstRows:
                 self._cache.cleanup()
 
     def read(self, config: str, split: str) -> FirstRow | None:
-        """The first row of a split; None where it has none.
+        """Return the first row of a split, or None if it is empty.
 
         Raises `RowUnreadable`, and OSError where no process can be started.
         """
@@ -90,7 +90,7 @@ class FirstRows:
         return FirstRow(**answer["row"]) if answer["row"] else None
 
     def _start(self) -> Connection:
-        """The pipe to the process, which is started if there is none."""
+        """Return the pipe to the process, which is started if necessary."""
         if self._connection:
             return self._connection
         self._cache = self._cache or TemporaryDirectory(
@@ -108,7 +108,7 @@ class FirstRows:
                 env={**os.environ, **_environment(self._cache.name)},
             )
         finally:
-            there.close()  # so that its end is the end of the pipe
+            there.close()  # so that the pipe ends when the process ends
         self._connection = here
         return here
 
@@ -116,12 +116,12 @@ class FirstRows:
         if self._connection:
             self._connection.close()
         if self._process:
-            self._process.kill()  # it writes nothing that anybody wants
+            self._process.kill()  # it writes nothing worth keeping
             self._process.wait()
         self._connection = self._process = None
 
     def _ended(self) -> str:
-        """How a process has ended that was to go on."""
+        """Describe how the process ended unexpectedly."""
         process = self._process
         assert process
         with suppress(subprocess.TimeoutExpired):
@@ -133,13 +133,13 @@ class FirstRows:
 
 
 def _environment(cache: str) -> dict[str, str]:
-    """What the process is told: the Hub of this one, and caches that can be written."""
+    """Return the process's environment: this process's Hub settings, and writable caches."""
     found = {
         **{name: f"{cache}/{name.lower()}" for name in _CACHES},
         "HF_HUB_DISABLE_PROGRESS_BARS": "1",
         "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
         "HF_HUB_DISABLE_TELEMETRY": "1",
-        # To import torch takes longer than to read a row of every configuration.
+        # Importing torch takes longer than reading a row of every configuration.
         **dict.fromkeys(("USE_TORCH", "USE_TF", "USE_JAX"), "0"),
     }
     if constants := getattr(sys.modules.get("huggingface_hub"), "constants", None):
@@ -149,7 +149,7 @@ def _environment(cache: str) -> dict[str, str]:
 
 
 def serve(number: int) -> None:
-    """The process's life: questions in, rows out, on the pipe of this number."""
+    """Run the process: read requests from the pipe with this number, and answer with rows."""
     connection = Connection(number)
     try:
         while True:
@@ -162,11 +162,11 @@ def serve(number: int) -> None:
     except (EOFError, OSError):
         pass
     finally:
-        os._exit(0)  # without waiting for the threads that abort it
+        os._exit(0)  # without waiting for the threads that would abort it
 
 
 def read_first_row(location: str, config: str, split: str, **where: str) -> dict[str, Any] | None:
-    """A row with its images decoded, or None where there is none; no code of a repository runs.
+    """Return a row with decoded images, or None if there is none; runs no repository code.
 
     Raises what `load_dataset` raises. The process must not end by itself afterwards.
     """
@@ -195,17 +195,17 @@ def _described(row: Mapping[str, Any] | None) -> dict[str, Any] | None:
 
 
 def _short(value: Any) -> str:  # noqa: ANN401 - any column's value
-    """An image by its format and size, a text by its beginning."""
+    """Return an image as its format and size, or the beginning of a text."""
     if hasattr(value, "size") and hasattr(value, "format"):
         return f"{value.format} {value.size[0]}×{value.size[1]}"
     if value == "":
-        return '""'  # or a list of such would be brackets and commas
+        return '""'  # otherwise, a list of empty texts would show only brackets and commas
     text = f"[{', '.join(map(_short, value))}]" if isinstance(value, list) else str(value)
     return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}…"
 
 
 def _fault(error: Exception) -> dict[str, Any]:
-    """What stops a reader, as the Hub's retries judge it in the process that asks."""
+    """Describe an error, so that the parent process can apply the Hub's retry rules to it."""
     from mico_150k.io.transient import is_transient
 
     response = getattr(error, "response", None)
@@ -227,6 +227,6 @@ def _fault(error: Exception) -> dict[str, Any]:
 
 
 def _raise(fault: Mapping[str, Any]) -> NoReturn:
-    """Raise what `_fault` has said in the other process."""
+    """Raise the error that `_fault` described in the other process."""
     kind = RowUnreadableNow if fault["again"] else RowUnreadable
     raise kind(fault["said"], SimpleNamespace(**fault["response"]) if fault["response"] else None)

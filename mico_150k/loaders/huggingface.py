@@ -32,7 +32,7 @@ from mico_150k.sources.shape import parse_map
 from mico_150k.version import __version__
 
 WRITER_BATCH_ROWS = 8
-"""Rows that `datasets` buffers before it writes: its default of 100 needs a gigabyte."""
+"""Rows that `datasets` buffers before writing: its default of 100 needs a gigabyte."""
 
 
 @dataclass
@@ -52,7 +52,7 @@ class MicoConfig(datasets.BuilderConfig):
         self, config_kwargs: dict[str, Any], custom_features: datasets.Features | None = None
     ) -> str:
         """Return the name of the cache folder, which changes when the source does."""
-        # The files that `datasets` has found in `data_dir` say less than the source's tokens.
+        # The files that `datasets` finds in `data_dir` say less than the source's tokens.
         kwargs = {key: value for key, value in config_kwargs.items() if key != "data_files"}
         self._state = self.given().state
         kwargs["source"] = fingerprint(self._state)
@@ -60,7 +60,7 @@ class MicoConfig(datasets.BuilderConfig):
         return config_id
 
     def seen(self, given: LoadTarget) -> dict[str, str]:
-        """The state that the cache folder was named by; that of `given` where none was."""
+        """Return the state in the cache folder's name, or that of `given` if it has none."""
         return getattr(self, "_state", given.state)
 
     def given(self) -> LoadTarget:
@@ -97,7 +97,7 @@ class Mico150k(datasets.GeneratorBasedBuilder):
     DEFAULT_WRITER_BATCH_SIZE = WRITER_BATCH_ROWS
 
     def __init__(self, *args: Any, hash: str | None = None, **kwargs: Any) -> None:  # noqa: A002, ANN401 - the base class's signature
-        """As every builder's; without a `hash` it is the package's own, so no cache is stale."""
+        """Make a builder; without a `hash` it uses the package's, so that no cache is stale."""
         super().__init__(*args, hash=hash or package_hash(), **kwargs)
 
     def _info(self) -> datasets.DatasetInfo:

@@ -1,4 +1,4 @@
-"""A hash of this package's own code, so that rows made by other code are not taken for current."""
+"""Hashes this package's code, so that cached rows of other versions count as stale."""
 
 from functools import cache
 from pathlib import Path
@@ -10,7 +10,7 @@ import mico_150k.builders
 
 @cache
 def package_hash() -> str:
-    """XXH3-128, in hex, of all Python files of the package."""
+    """Return the XXH3-128, in hex, of all Python files of the package."""
     digest = xxhash.xxh3_128()
     for folder in (Path(__file__).parents[1], *map(Path, mico_150k.builders.__path__)):
         for path in sorted(folder.rglob("*.py")):

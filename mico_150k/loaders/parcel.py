@@ -1,8 +1,8 @@
-"""A batch on its way from a worker: its arrays in one file in memory, which the receiver maps.
+"""Passes a worker's batch in one memory file, which the receiver maps.
 
 torch makes a shared memory file of every tensor, copies into mapped pages one fault at a time,
 and hands each over through a socket of its own. Here the arrays of a batch are written into one
-file without a name. It does not count toward the size of `/dev/shm`, and goes with its last user.
+unnamed file. It does not count toward the size of `/dev/shm`, and is freed with its last user.
 """
 
 import io
@@ -16,12 +16,12 @@ from typing import Any
 import torch
 
 _LARGE = 1 << 12
-"""Bytes from which an array is worth a place in the file."""
+"""The minimum size in bytes of an array that is stored in the file."""
 _ALIGNMENT = 64
 
 
 class Parcel:
-    """A batch that is unpickled as itself."""
+    """A container that unpickles as its batch."""
 
     __slots__ = ("_file", "_pickled", "_places", "_size")
 
@@ -45,7 +45,7 @@ class Parcel:
         return _unpack, (sent, self._size, self._places, self._pickled)
 
     def __del__(self) -> None:
-        """Close the file of a batch that nobody has asked for."""
+        """Close the file of a batch that was never requested."""
         self._close()
 
     def _close(self) -> None:
@@ -61,7 +61,7 @@ def pack(batch: Any) -> Any:  # noqa: ANN401 - whatever a collate function retur
     buffers: list[memoryview] = []
 
     def take(buffer: pickle.PickleBuffer) -> bool:
-        """Whether it stays in the pickle."""
+        """Return whether the buffer stays in the pickle."""
         raw = buffer.raw()
         if raw.nbytes < _LARGE:
             return True
@@ -74,7 +74,7 @@ def pack(batch: Any) -> Any:  # noqa: ANN401 - whatever a collate function retur
 
 
 class _Pickler(ForkingPickler):
-    """Gives tensors out as buffers, as numpy does its arrays; all else as torch's queues do."""
+    """Pickles tensors as out-of-band buffers, like numpy arrays; all else as torch's queues do."""
 
     def reducer_override(self, value: Any) -> Any:  # noqa: ANN401 - any part of a batch
         if type(value) is torch.Tensor and _is_plain(value):
@@ -84,7 +84,7 @@ class _Pickler(ForkingPickler):
 
 
 def _is_plain(tensor: torch.Tensor) -> bool:
-    """Whether its bytes, type and shape are all of it."""
+    """Return whether the tensor consists only of its bytes, dtype and shape."""
     return bool(
         tensor.device.type == "cpu"
         and tensor.layout is torch.strided
@@ -102,7 +102,7 @@ def _tensor(buffer: Any, dtype: torch.dtype, shape: tuple[int, ...]) -> torch.Te
 
 
 def _unpack(sent: Any, size: int, places: Sequence[tuple[int, int]], pickled: bytes) -> Any:  # noqa: ANN401
-    """The batch; its arrays lie in the mapped file, as long as one of them is used."""
+    """Unpack the batch; the file stays mapped while one of its arrays is in use."""
     file = sent.detach()
     try:
         mapped = memoryview(mmap.mmap(file, size))

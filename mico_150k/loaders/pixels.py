@@ -1,4 +1,4 @@
-"""The pixels of an image cell for `to_tensor`: those of `open_rgb`, from a faster decoder.
+"""Decodes an image cell's pixels for `to_tensor`: as `open_rgb` does, but faster.
 
 Pillow reads the header, and decodes whatever is not plain 8-bit RGB or what a faster decoder
 refuses. So a broken image fails with Pillow's own error.
@@ -28,7 +28,7 @@ def rgb_pixels(cell: bytes | Mapping[str, Any]) -> Pixels:
 
 
 def _decode_fast(data: bytes) -> Pixels | None:
-    """None where it is Pillow's to decode."""
+    """Return the pixels, or None if Pillow has to decode the image."""
     image = Pillow.open(io.BytesIO(data))
     decoder = _decoders().get(image.format or "")
     if decoder is None or not _is_plain(image):
@@ -42,11 +42,11 @@ def _decode_fast(data: bytes) -> Pixels | None:
 
 
 def _is_plain(image: Pillow.Image) -> bool:
-    """Whether its samples are the 8-bit RGB that `open_rgb` returns, with nothing transparent."""
+    """Return whether it is opaque 8-bit RGB, as `open_rgb` returns it."""
     if image.mode != "RGB" or "transparency" in image.info:
         return False
     if image.format == "PNG":
-        # 16-bit PNG has the mode RGB too; only its raw mode tells. Animated ones are Pillow's.
+        # A 16-bit PNG has mode RGB too; only its raw mode differs. Pillow decodes animated ones.
         raw_modes = {tile[3] for tile in getattr(image, "tile", ())}
         return raw_modes == {"RGB"} and not getattr(image, "is_animated", False)
     return True
@@ -54,15 +54,15 @@ def _is_plain(image: Pillow.Image) -> bool:
 
 @cache
 def _decoders() -> dict[str, Decoder]:
-    """By Pillow's name of the format; imported with the first image, in the worker.
+    """Return decoders by Pillow's format name; imported in the worker with the first image.
 
-    Those are left out that are not installed: both come with the extra `train`.
+    Decoders that are not installed are omitted: both come with the extra `train`.
     """
     decoders: dict[str, Decoder] = {}
     with suppress(ImportError):
         from simplejpeg import decode_jpeg
 
-        # Strict: what libjpeg only warns of is Pillow's to judge.
+        # Strict: Pillow judges what libjpeg only warns about.
         decoders["JPEG"] = partial(decode_jpeg, colorspace="RGB", strict=True)
     with suppress(ImportError):
         from imagecodecs import png_decode

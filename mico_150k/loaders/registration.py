@@ -34,5 +34,5 @@ def register(name: str = DATASET) -> None:
 
 
 def _is_known(entry: object) -> bool:
-    """Whether an entry of the table is a module's name and a hash, as ours will be."""
+    """Return whether a table entry is a module name and a hash, as ours will be."""
     return isinstance(entry, tuple) and [*map(type, entry)] == [str, str]

@@ -1,7 +1,7 @@
-"""The order in which a training sees the rows of row groups, and which worker reads which.
+"""Determines the order of rows in training, and which worker reads which row groups.
 
-It is decided by row counts and a seed alone, so that a training goes on in mid-epoch where it was:
-the order is drawn again without a byte read, as far as it had come.
+Only row counts and a seed determine the order. So a training job resumes in mid-epoch: the order
+is drawn again up to its position, without reading a byte.
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,12 +21,12 @@ class Piece:
 
     @property
     def rows(self) -> int:
-        """How many they are."""
+        """The number of rows."""
         return self.stop - self.start
 
 
 def shuffled(pieces: Sequence[Piece], seed: int | None, epoch: int) -> list[Piece]:
-    """The pieces in this epoch's order; as they are without a seed."""
+    """Return the pieces in this epoch's order; unchanged without a seed."""
     order = list(pieces)
     if seed is not None:
         Random(f"{seed} {epoch}").shuffle(order)  # noqa: S311 - no secret
@@ -34,10 +34,10 @@ def shuffled(pieces: Sequence[Piece], seed: int | None, epoch: int) -> list[Piec
 
 
 def share(pieces: Sequence[Piece], part: int, parts: int, *, even: bool) -> list[Piece]:
-    """One of `parts` shares of the rows, which differ by one row at most.
+    """Return one of `parts` partitions of the rows, which differ by at most one row.
 
-    `even` makes them the same: less than `parts` rows at the end are nobody's then. A row group
-    across the border of two shares is cut.
+    `even` makes them equal: fewer than `parts` rows at the end are then unused. A row group that
+    crosses a partition boundary is cut.
     """
     total = sum(piece.rows for piece in pieces)
     if even:
@@ -59,9 +59,9 @@ def share(pieces: Sequence[Piece], part: int, parts: int, *, even: bool) -> list
 def draw(
     pieces: Sequence[Piece], random: Random | None, pool_bytes: int
 ) -> Iterator[tuple[int, int]]:
-    """The number of a piece and a row of its row group, row by row; in order without `random`.
+    """Yield piece number and row within its row group; in order without `random`.
 
-    At random means out of a pool, which is filled with whole pieces up to `pool_bytes`.
+    With `random`, rows are drawn from a pool filled with whole pieces up to `pool_bytes`.
     """
     if random is None:
         for number, piece in enumerate(pieces):
@@ -76,7 +76,7 @@ def draw(
             pooled += piece.rows * piece.row_bytes
             added += 1
         if not pool:
-            continue  # pieces without rows
+            continue  # skip pieces without rows
         place = random.randrange(len(pool))
         pool[place], pool[-1] = pool[-1], pool[place]
         number, row = pool.pop()

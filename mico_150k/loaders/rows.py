@@ -29,12 +29,12 @@ KeyedRow = tuple[str, dict[str, Any]]
 
 
 def fingerprint(state: dict[str, str]) -> str:
-    """Another one whenever the data is another."""
+    """Return a digest that changes whenever the data changes."""
     return xxhash.xxh3_128_hexdigest(repr(sorted(state.items())).encode())
 
 
 def require_same(planned: dict[str, str], found: dict[str, str]) -> None:
-    """Raise `SourceChanged` where rows are to be read of other data than was planned."""
+    """Raise `SourceChanged` if the data differs from the data that was planned."""
     differing = [name for name, state in sorted(found.items()) if planned.get(name) != state]
     differing += sorted(set(planned) - set(found))
     if differing:
@@ -50,24 +50,24 @@ class LoadTarget(Protocol):
 
     @property
     def state(self) -> dict[str, str]:
-        """What each of its files is like: another text whenever the data is another."""
+        """Return a text per file that changes whenever the file changes."""
 
     def splits(self, config: str) -> dict[str, list[Any]]:
-        """What can be read side by side, by split. Raises `UnknownConfig`."""
+        """Return the shards that can be read in parallel, by split. Raises `UnknownConfig`."""
 
     def rows(self, config: str, shards: list[Any]) -> Iterator[KeyedRow]:
-        """The rows of some shards, each with a key that no other row has."""
+        """Yield the rows of some shards, each with a unique key."""
 
 
 @dataclass(frozen=True, slots=True)
 class FolderTarget:
-    """A dataset folder; its shards are paths."""
+    """A dataset folder whose shards are paths."""
 
     folder: DatasetFolder
 
     @property
     def state(self) -> dict[str, str]:
-        """Sizes and times of all shards."""
+        """Return sizes and modification times of all shards."""
         status = {
             path: path.stat()
             for config in self.folder.configs
@@ -77,12 +77,12 @@ class FolderTarget:
         return {str(path): f"{of.st_size}-{of.st_mtime_ns}" for path, of in status.items()}
 
     def splits(self, config: str) -> dict[str, list[Path]]:
-        """The configuration's files."""
+        """Return the configuration's files."""
         self.folder.shards(config)
         return self.folder.splits(config)
 
     def rows(self, config: str, shards: list[Path]) -> Iterator[KeyedRow]:
-        """The rows as they stand in the files."""
+        """Yield the rows as stored in the files."""
         for shard in shards:
             for row, values in enumerate(read_rows(shard)):
                 yield f"{config}/{shard.name}/{row}", values
@@ -90,7 +90,7 @@ class FolderTarget:
 
 @dataclass(frozen=True, slots=True)
 class SourceTarget:
-    """A source with its plan; its shards are the plan's units."""
+    """A source with its plan, whose shards are the plan's units."""
 
     source: Source
     plan: Plan
@@ -99,13 +99,13 @@ class SourceTarget:
 
     @property
     def state(self) -> dict[str, str]:
-        """The modification tokens of all files, and what else decides the rows."""
+        """Return the modification tokens of all files, and the options that affect the rows."""
         mtime_tokens = {file.name: file.mtime_token for file in self.source.files}
         plan = json_sha256({"verify": self.verify.value, "plan": self.plan.identity()})
         return {**mtime_tokens, self.source.location: plan}
 
     def splits(self, config: str) -> dict[str, list[Unit]]:
-        """The plan's units, in the order of their shards: all tasks come in turn."""
+        """Return the plan's units in shard order: tasks alternate."""
         if config not in BUILDERS:
             msg = f"{config!r} cannot be generated from a source: `mico build` writes it."
             raise UsageError(msg)

@@ -34,9 +34,9 @@ POOL_BYTES = 256 << 20
 
 _FOOTERS_AT_ONCE = 16
 _BYTES_AT_ONCE = 8 << 20
-"""What is read of a row group at a time."""
+"""The bytes of a row group that are read at a time."""
 _LOCAL_BUFFER = 1 << 20
-"""Through a smaller read buffer than a whole column chunk; over a network that costs requests."""
+"""The read buffer for local files; over a network, each buffer would be a request."""
 
 Row = dict[str, Any]
 State = dict[str, Any]
@@ -114,13 +114,13 @@ class TrainingRows(IterableDataset[Row]):
         return sum(piece.rows for piece in self._pieces)
 
     def share_of(self, worker: int, workers: int) -> list[Piece]:
-        """Return what a worker of this rank reads in this epoch: as many rows on every rank."""
+        """Return what a worker of this rank reads in this epoch: equal row counts on all ranks."""
         order = shuffled(self._pieces, self.seed, self.epoch)
         part, parts = self.rank * workers + worker, self.world_size * workers
         return share(order, part, parts, even=self.world_size > 1)
 
     def read(self, skip: int = 0) -> Iterator[Row]:
-        """Yield the same rows as the iterator, without the first `skip`, which are not read."""
+        """Yield the same rows as the iterator, without reading the first `skip`."""
         worker, workers = _worker()
         pieces = self.share_of(worker, workers)
         random = None
@@ -142,7 +142,7 @@ class TrainingRows(IterableDataset[Row]):
             yield {name: self._decode(value) for name, value in values.items()}
 
     def _read_piece(self, piece: Piece, rows: set[int]) -> dict[int, Row]:
-        """The rows as Python objects; the row group is never whole in memory a second time."""
+        """Return the rows as Python objects, without a second copy of the row group in memory."""
         at_once = max(1, _BYTES_AT_ONCE // max(1, piece.row_bytes))
 
         def read() -> dict[int, Row]:
@@ -161,7 +161,7 @@ class TrainingRows(IterableDataset[Row]):
         return self._storage.again(read)
 
     def _decode(self, value: Any) -> Any:  # noqa: ANN401 - any column's value
-        """Cells with bytes are images, in every configuration."""
+        """Decode cells with bytes, which are images in every configuration."""
         if isinstance(value, list):
             return [self._decode(each) for each in value]
         if isinstance(value, bytes) or (isinstance(value, dict) and "bytes" in value):
@@ -172,7 +172,7 @@ class TrainingRows(IterableDataset[Row]):
 
 
 class TrainingLoader:
-    """A `DataLoader` with a state: an iteration starts where the last one has stopped.
+    """A `DataLoader` with a state: an iteration starts where the last one stopped.
 
     After the last row, the next iteration is the next epoch, in another order.
     """
@@ -236,7 +236,7 @@ class TrainingLoader:
         self._taken = {int(worker): taken for worker, taken in state["taken"].items()}
 
     def _order(self) -> State:
-        """All that decides which rows a worker has taken."""
+        """Return everything that determines which rows a worker has read."""
         return {
             "config": self.rows.config,
             "rows": self.rows.rows,
@@ -249,7 +249,7 @@ class TrainingLoader:
 
 
 class _Numbered(IterableDataset[tuple[int, int, Row]]):
-    """Each row with its worker and how many rows that has taken by then."""
+    """Yields each row with its worker and the number of rows that worker has yielded so far."""
 
     def __init__(self, rows: TrainingRows, taken: Mapping[int, int]) -> None:
         self._rows = rows
@@ -263,7 +263,7 @@ class _Numbered(IterableDataset[tuple[int, int, Row]]):
 
 
 class _Collate:
-    """A batch with its worker and how many rows that has taken: a batch is of one worker."""
+    """Collates a batch with its worker and the number of rows that worker has yielded so far."""
 
     def __init__(self, collate_rows: Callable[[Sequence[Row]], Any]) -> None:
         self._collate_rows = collate_rows
@@ -292,7 +292,7 @@ def _place(rank: int | None, world_size: int | None) -> tuple[int, int]:
 
 
 def _find_pieces(storage: Storage, files: Sequence[str]) -> list[Piece]:
-    """Every row group of the files as one piece."""
+    """Return every row group of the files as one piece."""
 
     def pieces(name: str) -> list[Piece]:
         def read() -> pq.FileMetaData:

@@ -1,8 +1,8 @@
 """Crops images for the VQ, as 8-bit RGB on white.
 
-Upstream's `var_center_crop` and `_whiten_transparency`, step by step, with one difference: of
-the pixels that the shape leaves over, upstream keeps a window at a random place, and here it is
-the middle one, so that the same image always has the same codes.
+It follows upstream's `var_center_crop` and `_whiten_transparency` step by step, except that
+upstream crops at a random position, and this module at the center, so that the same image always
+has the same codes.
 """
 
 import io
@@ -19,7 +19,7 @@ from mico_150k.images.blame import blaming_the_image
 from mico_150k.images.probe import probe_to_decode, readable_formats
 
 Pixels = npt.NDArray[np.uint8]
-"""Height × width × 3."""
+"""An array of height × width × 3."""
 
 
 def crop_all(data: Buffer, size: Shape, wanted: tuple[Shape, ...]) -> list[Pixels]:
@@ -49,7 +49,7 @@ def crop_all(data: Buffer, size: Shape, wanted: tuple[Shape, ...]) -> list[Pixel
 
 
 def crop(image: Pillow.Image, shape: Shape) -> Pillow.Image:
-    """Halve an image while it is twice too large, scale it to cover the shape, then cut it."""
+    """Halve an image while it is twice too large, scale it to cover the shape, then crop it."""
     width, height = shape
     while image.width >= 2 * width and image.height >= 2 * height:
         image = image.resize((image.width // 2, image.height // 2), Pillow.Resampling.BOX)
@@ -61,7 +61,7 @@ def crop(image: Pillow.Image, shape: Shape) -> Pillow.Image:
 
 
 def on_white(image: Pillow.Image) -> Pixels:
-    """8-bit RGB; what is transparent is blended with white, and rounded down as upstream does."""
+    """Return 8-bit RGB; blends transparency with white, rounding down as upstream does."""
     if image.mode == "RGB":
         return np.asarray(image)
     whole = np.asarray(image.convert("RGBA"))

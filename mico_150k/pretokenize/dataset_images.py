@@ -16,7 +16,7 @@ from mico_150k.dataset.row_group import group_sizes
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """An image in a shard: the row in its row group, the image in its row."""
+    """An image's position in a shard: its row in the row group, and its index in the row."""
 
     shard: str
     group: int
@@ -29,7 +29,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """An image, its sides in pixels as stored, and the XXH3-128 of its bytes."""
+    """An image: its stored width and height in pixels, and the XXH3-128 of its bytes."""
 
     cell: Cell
     width: int
@@ -39,7 +39,7 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A row as the numbers of its images: inputs in order, then the output."""
+    """A row as the indices of its images: inputs in order, then the output."""
 
     id: str
     prompt: str
@@ -61,7 +61,7 @@ class EncodeInputs:
 
     @classmethod
     def of(cls, folder: DatasetFolder) -> "EncodeInputs":
-        """Raises `NotADataset`, `BrokenFile`, `EmptySource`, `UnknownConfig`."""
+        """Read the index. Raises `NotADataset`, `BrokenFile`, `EmptySource`, `UnknownConfig`."""
         index = Dataset.of_folder(folder.path, folder.manifest).index()
         places = _places(folder)
         numbers: dict[str, int] = {}
@@ -92,7 +92,7 @@ _COLUMNS = ("id", "instruction", "digests", "widths", "heights", "shard", "row")
 
 
 def _places(folder: DatasetFolder) -> dict[tuple[int, int], tuple[str, int, int]]:
-    """Shard and row → the file, the row group, and the row's place in that."""
+    """Return shard and row → the file, the row group, and the row's position in it."""
     found = {}
     for path in folder.shards(layout.DEFAULT if folder.files(layout.DEFAULT) else "dimoo"):
         with damage(path):

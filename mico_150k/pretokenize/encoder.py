@@ -35,7 +35,7 @@ class EncoderOptions:
 
 @dataclass(frozen=True, slots=True)
 class ChunkCodes:
-    """A finished chunk: for each encoding its codes, or a fault."""
+    """A finished chunk: codes or a fault for each encoding."""
 
     number: int
     encoded: list[Codes | Fault]
@@ -45,10 +45,10 @@ class Encoder:
     """Encodes chunks on one device."""
 
     def __init__(self, vq: VQ, options: EncoderOptions) -> None:
-        """Make an encoder with a VQ that is already on its device."""
+        """Make an encoder from a VQ that is already on its device."""
         self._vq = vq
         self._batch = options.precision.batch
-        # Enough for the next batch to be ready when the device has done with one.
+        # Enough that the next batch is ready when the device finishes one.
         self._decoder = Decoder(options.readers, 2 * max(self._batch, options.readers))
 
     @classmethod
@@ -66,7 +66,7 @@ class Encoder:
     def encode(
         self, chunk: Chunk, on_encoded: Callable[[int], None], following: Chunk | None = None
     ) -> ChunkCodes:
-        """Encode a chunk; `on_encoded` hears of each batch, and how many are in it.
+        """Encode a chunk; `on_encoded` gets each batch's number of images.
 
         Images of `following`, which comes next, are decoded before this one ends. Raises
         `BrokenFile` where an image has no finite latents.

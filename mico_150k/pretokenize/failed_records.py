@@ -23,21 +23,21 @@ class Fault:
     detail: str = ""
 
     def __post_init__(self) -> None:
-        # A path may be no valid text, or of any length, and this is to be written.
+        # A path may be invalid text of any length, and this is written to a file.
         readable = excerpt(self.detail, len(self.detail))
-        if len(readable) > 2 * MOST_DETAIL:  # what was cut is not cut again when it is read
+        if len(readable) > 2 * MOST_DETAIL:  # text that was cut is not cut again when it is read
             readable = excerpt(readable, MOST_DETAIL)
         object.__setattr__(self, "detail", readable)
 
     @property
     def may_pass(self) -> bool:
-        """Whether the file could not be read, so that a retry may help."""
+        """Return whether the file could not be read, so that a retry may help."""
         return self.reason is Reason.FILE_MISSING
 
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """A record that cannot be used; `image` is its place from 1, or "output"."""
+    """A failed record; `image` is the failing image's position from 1, or "output"."""
 
     fault: Fault
     image: int | str
@@ -47,13 +47,13 @@ class FailedRecords:
     """The failed records of a dataset, collected during encoding."""
 
     def __init__(self, inputs: EncodeInputs, tolerance: float) -> None:
-        """`tolerance` is the share of records that may be lost."""
+        """Start with no failures; `tolerance` is the fraction of records that may fail."""
         self._inputs = inputs
         self._tolerance = tolerance
         self._faults: dict[int, Fault] = {}
 
     def add(self, picture: int, fault: Fault) -> None:
-        """An image cannot be encoded."""
+        """Record that an image cannot be encoded."""
         self._faults[picture] = fault
 
     def records(self) -> dict[int, Lost]:

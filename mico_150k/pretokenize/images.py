@@ -27,19 +27,19 @@ from mico_150k.pretokenize.plan import Chunk, Item
 Group = tuple[pa.Array, pa.Array]
 """A row group's inputs and outputs."""
 Crops = list[Pixels] | Fault
-"""An image's pixels at each of its shapes, or what is wrong with it."""
+"""An image's pixels at each of its shapes, or its fault."""
 
 
 class ParquetImages:
-    """Holds two row groups, the one whose images are asked for and the one after it."""
+    """Holds two row groups: the one whose images are requested, and the next one."""
 
     def __init__(self) -> None:
-        """Nothing is held yet."""
+        """Start with no row group in memory."""
         self._thread = ThreadPoolExecutor(1)
         self._groups: dict[tuple[str, int], Future[Group]] = {}
 
     def loaders(self, cells: Sequence[Cell]) -> Iterator[Callable[[], memoryview]]:
-        """For each cell in order what gives its bytes, as soon as they are read.
+        """Yield, for each cell in order, a function that waits for its bytes and returns them.
 
         It raises `UnusableImage`, and what reading Parquet raises.
         """
@@ -53,7 +53,7 @@ class ParquetImages:
             yield partial(_cell, self._groups[key], cell)
 
     def close(self) -> None:
-        """Let the thread go."""
+        """End the thread."""
         self._thread.shutdown(cancel_futures=True)
 
 
@@ -69,7 +69,7 @@ def _read(shard: str, group: int) -> Group:
 
 
 def _cell(group: Future[Group], cell: Cell) -> memoryview:
-    """The image's encoded bytes, a view into the row group."""
+    """Return the image's encoded bytes, a view into the row group."""
     inputs, outputs = group.result()
     images = inputs[cell.row].values
     value = images[cell.image] if cell.image < len(images) else outputs[cell.row]
@@ -83,17 +83,16 @@ class Decoder:
     """Decodes images in threads, a limited number ahead of the encoder."""
 
     def __init__(self, threads: int, ahead: int) -> None:
-        """`ahead` is what the device takes while an image is decoded."""
+        """Start the threads; `ahead` is how many images are decoded in advance."""
         self._pool = ThreadPoolExecutor(threads)
         self._cells = ParquetImages()
         self._ahead = ahead
         self._following: _Work | None = None
 
     def crops(self, chunk: Chunk, following: Chunk | None = None) -> Iterator[tuple[Item, Crops]]:
-        """A chunk's images in order.
+        """Yield a chunk's images in order.
 
-        While the last of them are waited for, those of `following` are begun, which is asked for
-        next.
+        While the last of them are decoded, decoding of `following`, the next chunk, begins.
         """
         begun = self._following
         work = begun if begun and begun.chunk == chunk else self._work(chunk)
@@ -106,7 +105,7 @@ class Decoder:
                 after.begin(1)
 
     def close(self) -> None:
-        """Let the threads go."""
+        """End the threads."""
         self._pool.shutdown(cancel_futures=True)
         self._cells.close()
 
@@ -116,7 +115,7 @@ class Decoder:
 
 
 class _Work:
-    """A chunk's images, of which the first so many are under way."""
+    """A chunk's images, some of which are already being decoded."""
 
     def __init__(
         self, chunk: Chunk, loaders: Iterator[Callable[[], Buffer]], pool: ThreadPoolExecutor
@@ -127,7 +126,7 @@ class _Work:
         self._pool = pool
 
     def begin(self, pictures: int) -> int:
-        """Begin with so many more, or as many as there are; returns their number."""
+        """Start up to this many more images; returns how many were started."""
         before = len(self.under_way)
         for _, (item, load) in zip(range(pictures), self._rest, strict=False):
             self.under_way.append((item, self._pool.submit(_crop, item, load)))

@@ -1,8 +1,7 @@
 """Plans which image is encoded at which sizes, in chunks of work.
 
-A chunk is what is handed to a device, and what is done again after an interruption. What is in
-it follows from the records alone, and so does which images are encoded together: the number
-of devices changes nothing.
+A chunk is the unit of work for a device, and is redone after an interruption. The records alone
+determine its content and which images are encoded together: the number of devices changes nothing.
 """
 
 import json
@@ -14,15 +13,15 @@ from mico_150k.builders.dimoo_tokens import Shape, SizeTable, code_count, shape_
 from mico_150k.pretokenize.dataset_images import Cell, EncodeInputs
 
 BATCHES_A_CHUNK = 32
-"""Encodings per chunk, a few seconds of work: 2,048 on a GPU, 32 on a CPU."""
+"""Batches per chunk, a few seconds of work: 2,048 encodings on a GPU, 32 on a CPU."""
 USUAL_SIDE = 512
-"""Pixels of a square. A chunk has as many pixels as so many squares of this side, and no more: what
-waits for others of its shape then takes under 2 GB, in batches of 64."""
+"""The side in pixels of a typical encoding. It limits a chunk's pixels, so that images that wait
+for others of their shape take under 2 GB, in batches of 64."""
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """An image and the shapes that it is encoded at; `size` is its width and height."""
+    """An image and the shapes to encode it at; `size` is its width and height."""
 
     cell: Cell
     size: Shape
@@ -32,14 +31,14 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A part of the work that is done as one."""
+    """A part of the work that one worker encodes as a whole."""
 
     number: int
     items: tuple[Item, ...]
 
     @property
     def shapes(self) -> list[Shape]:
-        """Of each encoding, in order."""
+        """Return the shape of each encoding, in order."""
         return [shape for item in self.items for shape in item.shapes]
 
 
@@ -47,7 +46,7 @@ class EncodingPlan:
     """All encodings, numbered by image and then by size, the largest first."""
 
     def __init__(self, inputs: EncodeInputs, table: SizeTable, chunk: int) -> None:
-        """`chunk` is how many encodings a chunk has; larger ones than usual are fewer."""
+        """Plan encodings; `chunk` is the encodings per chunk, fewer if they are large."""
         self._inputs = inputs
         self._table = table
         wanted: list[set[int]] = [set() for _ in inputs.pictures]
@@ -61,7 +60,7 @@ class EncodingPlan:
         self._cuts = list(_cuts(self._sizes, chunk))
 
     def wanted(self, pictures: tuple[int, ...]) -> Iterator[tuple[int, int]]:
-        """A record's images, each with the size that it has there."""
+        """Yield a record's images, each with its size in this record."""
         *inputs, output = pictures
         size = self._table.of_inputs(len(inputs))
         for number in inputs:
@@ -70,12 +69,12 @@ class EncodingPlan:
 
     @property
     def encodings(self) -> int:
-        """How many there are."""
+        """The number of encodings."""
         return self._first[-1]
 
     @property
     def codes(self) -> int:
-        """How many codes they come to."""
+        """The total number of codes."""
         return sum(
             code_count(self.shape(number, size))
             for number, sizes in enumerate(self._sizes)
@@ -84,29 +83,29 @@ class EncodingPlan:
 
     @property
     def chunks(self) -> int:
-        """How many there are."""
+        """The number of chunks."""
         return len(self._cuts) - 1
 
     def encoding(self, picture: int, size: int) -> int:
-        """The number of an image's encoding at a size."""
+        """Return the number of an image's encoding at a size."""
         return self._first[picture] + self._sizes[picture].index(size)
 
     def shape(self, picture: int, size: int) -> Shape:
-        """What an image is cropped to at a size."""
+        """Return the shape to which an image is cropped at a size."""
         found = self._inputs.pictures[picture]
         return shape_for(found.width, found.height, size)
 
     def start(self, number: int) -> int:
-        """The first encoding of a chunk."""
+        """Return the first encoding of a chunk."""
         return self._first[self._cuts[number]]
 
     def pictures(self, number: int) -> list[int]:
-        """The image of each encoding of a chunk."""
+        """Return the image of each encoding of a chunk."""
         pictures = range(self._cuts[number], self._cuts[number + 1])
         return [picture for picture in pictures for _ in self._sizes[picture]]
 
     def chunk(self, number: int) -> Chunk:
-        """The work of a chunk."""
+        """Return the work of a chunk."""
         return Chunk(
             number,
             tuple(
@@ -123,7 +122,7 @@ class EncodingPlan:
         )
 
     def digest(self) -> str:
-        """SHA-256 of all that decides the chunks, and of the records."""
+        """Return the SHA-256 of the records and of everything that determines the chunks."""
         digest = sha256(f"{self._table} {self._table.output} {self._cuts}".encode())
         for record in self._inputs.records:
             digest.update(json.dumps([record.id, record.prompt, record.pictures]).encode())
@@ -133,7 +132,7 @@ class EncodingPlan:
 
 
 def _cuts(sizes: Iterable[tuple[int, ...]], chunk: int) -> Iterator[int]:
-    """The first image of each chunk, and the number of all images."""
+    """Yield the first image of each chunk, and last the number of all images."""
     yield 0
     encodings = pixels = number = 0
     for number, of_picture in enumerate(sizes, start=1):

@@ -28,7 +28,7 @@ def encode_with_ray(
 ) -> Iterator[ChunkCodes]:
     """Encode with actors on `device`, `cuda` or `cpu`, of the Ray at an address, or a `local` one.
 
-    Chunks come in whatever order they are done.
+    Chunks are yielded in the order in which they finish.
 
     Raises `MissingPackage`, `UsageError`, `WorkerLost`, and what an actor raises.
     """
@@ -49,33 +49,33 @@ def encode_with_ray(
 
 
 class EncodingActor:
-    """One encoder, in a process of its own, on whatever machine has room for it."""
+    """One encoder in its own process, on any machine with room for it."""
 
     def __init__(self, options: EncoderOptions, device: str) -> None:
-        """Ray shows each actor its own GPU alone."""
+        """Set the options; Ray makes only the actor's own GPU visible."""
         self._options = options
         self._device = device
         self._encoder: Encoder | None = None
 
     def start(self) -> None:
-        """Return once it is up: a cluster may have no room for it yet."""
+        """Return once the actor is up: a cluster may have no room for it yet."""
 
     def encode(self, chunk: Chunk, following: Chunk | None) -> ChunkCodes:
-        """Encode a chunk. The VQ is loaded here, where errors are told as they are."""
+        """Encode a chunk. The VQ is loaded here, where its errors are reported unchanged."""
         self._encoder = self._encoder or Encoder.load(self._options, self._device)
         return self._encoder.encode(chunk, lambda _: None, following)
 
 
 @dataclass(frozen=True, slots=True)
 class _Member:
-    """An actor's handle, and what is its share."""
+    """An actor's handle, and its assigned chunks."""
 
     actor: Any
     tasks: Iterator[Task]
 
 
 def _attend(ray: Any, crew: list[_Member], on_encoded: OnEncoded) -> Iterator[ChunkCodes]:  # noqa: ANN401
-    """Give each actor that is up, and has nothing to do, its next chunk."""
+    """Give each actor that is up and idle its next chunk."""
     starting = {member.actor.start.remote(): member for member in crew}
     working: dict[Any, _Member] = {}
     while references := [*starting, *working]:
@@ -84,7 +84,7 @@ def _attend(ray: Any, crew: list[_Member], on_encoded: OnEncoded) -> Iterator[Ch
         codes = _result(ray, done)
         if task := next(member.tasks, None):
             working[member.actor.encode.remote(*task)] = member
-        else:  # whoever is not up yet would find nothing to do either
+        else:  # an actor that is not up yet would have no chunk either
             starting.clear()
         if codes:
             on_encoded(len(codes.encoded))
@@ -108,7 +108,7 @@ def _result(ray: Any, reference: Any) -> ChunkCodes | None:  # noqa: ANN401
 
 
 def _count_actors(ray: Any, device: str, threads: int) -> int:  # noqa: ANN401
-    """As many as it has room for: one a GPU; on CPUs, one for each `threads` cores."""
+    """Return how many actors fit: one per GPU; on CPUs, one per `threads` cores."""
     there = ray.cluster_resources()
     cpus, gpus = int(there.get("CPU", 0)), int(there.get("GPU", 0))
     actors = min(cpus, gpus) if device == "cuda" else max(1, cpus // max(1, threads))

@@ -28,10 +28,10 @@ from mico_150k.pretokenize.workers import encode_here, encode_in_processes
 from mico_150k.pretokenize.workspace import Workspace, made_with, make_identity
 
 CODE_BYTES = 4
-"""Of a code in the chunk where it is kept, and in `dimoo-codes`, at most."""
+"""The most bytes per code, in its chunk and in `dimoo-codes`."""
 
 OnProgress = Callable[[int, int], None]
-"""Takes how many are done, and how many there are."""
+"""A callback that gets the number done and the total."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ class Pretokenization:
     """A planned run, which can start."""
 
     def __init__(self, dataset: DatasetFolder, options: PretokenizeOptions) -> None:
-        """Plan it, from the index alone.
+        """Plan the run from the index alone.
 
         Raises what `CodesConfig.prepare` and `EncodeInputs.of` do.
         """
@@ -101,7 +101,7 @@ class Pretokenization:
         self._chunks = ChunkStore(self._workspace.folder, starts)
 
     def lengths(self) -> list[Lengths]:
-        """What the sizes come to in training, by number of inputs; texts are estimated."""
+        """Return the token counts in training by number of inputs; text lengths are estimated."""
         records = DimooRecords(self.options.sizes)
         found: dict[int, list[int]] = defaultdict(list)
         for record in self.inputs.records:
@@ -123,7 +123,7 @@ class Pretokenization:
     def run(
         self, *, overwrite: bool = False, on_encoded: OnProgress = lambda _done, _total: None
     ) -> PretokenizeResult:
-        """Do it, or go on where it was stopped; `on_encoded` counts encodings.
+        """Run, or resume an interrupted run; `on_encoded` counts encodings.
 
         Raises `OutputRefused`, `DiskTooSmall`, `TooManySkipped`, `WorkerLost`, and what loading the
         VQ raises.
@@ -158,11 +158,11 @@ class Pretokenization:
 
     @property
     def _is_alone(self) -> bool:
-        """Whether this process has the one device."""
+        """Return whether this process encodes on the only device."""
         return len(self.options.devices) == 1 and not self.options.ray
 
     def _check_devices(self) -> None:
-        """Before anything that takes long."""
+        """Check the devices before anything that takes long."""
         options = self.options
         if options.ray and options.devices[1:]:
             msg = "--executor ray takes one --device for all actors, cuda or cpu."
@@ -173,7 +173,7 @@ class Pretokenization:
         check_checkpoint(options.encoder.vq)
 
     def _load(self) -> tuple[Encoder | None, str]:
-        """The one encoder where this process has it, and the checkpoint's digest."""
+        """Return the encoder, if this process runs it, and the checkpoint's digest."""
         options = self.options
         device = options.devices[0] if self._is_alone else "cpu"
         vq = VQ.load(options.encoder.vq, device, options.encoder.precision)
@@ -187,7 +187,7 @@ class Pretokenization:
         )
 
     def _codes_there(self) -> CodesFolder | None:
-        """The dataset's codes, if it has any that are whole."""
+        """Return the dataset's codes, if it has any that are complete."""
         if layout.CODES not in self._config.manifest["configs"]:
             return None
         try:
@@ -196,12 +196,12 @@ class Pretokenization:
             return None
 
     def _encode(self, encoder: Encoder | None, digest: str, on_progress: OnProgress) -> int:
-        """Encode all chunks that are not finished; returns the encodings that were there."""
+        """Encode all unfinished chunks; returns the number of encodings finished earlier."""
         plan, chunks = self.plan, self._chunks
         missing = []
         for number in range(plan.chunks):
             faults = chunks.faults(number, len(plan.pictures(number)))
-            # A file that could not be read is tried again.
+            # A file that could not be read is retried.
             if faults is None or any(fault.may_pass for fault in faults.values()):
                 missing.append(number)
             else:
@@ -228,7 +228,7 @@ class Pretokenization:
     def _encoded(
         self, encoder: Encoder | None, digest: str, missing: list[int], count: Callable[[int], None]
     ) -> Iterator[ChunkCodes]:
-        """The chunks as they are done; workers must have the checkpoint of this digest."""
+        """Yield chunks as they finish; workers must have the checkpoint with this digest."""
         chunks = (self.plan.chunk(number) for number in missing)
         if encoder:
             return encode_here(encoder, chunks, count)
@@ -243,7 +243,7 @@ class Pretokenization:
             self._failed.add(pictures[place], fault)
 
     def _write_codes(self, identity: dict[str, Any]) -> CodesFolder:
-        """Write the configuration, add it to the dataset, and tell what was skipped."""
+        """Write the configuration, add it to the dataset, and report the skipped records."""
         path = self._workspace.folder / layout.CODES
         rows = len(self.inputs.records) - len(self._failed.records())
         write_codes(path, self._rows(), rows, made_with(identity))
@@ -256,7 +256,7 @@ class Pretokenization:
         return codes
 
     def _rows(self) -> Iterator[CodedRow]:
-        """All records but those that cannot be used."""
+        """Yield all records except the failed ones."""
         plan, failed = self.plan, self._failed.records()
 
         def coded(number: int, size: int) -> CodedPicture:

@@ -1,4 +1,4 @@
-"""The VQ that turns pixels into codes: `diffusers`' `VQModel`, its encoding half alone."""
+"""The VQ that turns pixels into codes: the encoder of `diffusers`' `VQModel`."""
 
 import hashlib
 import json
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     import torch
 
 SUBFOLDER = "vqvae"
-"""Where Lumina-DiMOO's checkpoint keeps its VQ."""
+"""The subfolder of Lumina-DiMOO's checkpoint that holds its VQ."""
 CONFIG = "config.json"
 DTYPES = ("fp32", "bf16")
 NOT_FINITE = -1
-"""Stands for all codes of an image whose latents are not finite."""
+"""The value of all codes of an image whose latents are not finite."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +43,12 @@ class Precision:
 
 
 def check_checkpoint(where: str) -> None:
-    """Raise `SourceNotFound` where a path leads nowhere, before anything that takes long."""
+    """Raise `SourceNotFound` if a path does not exist, before anything that takes long."""
     folder = Path(where)
     if folder.is_dir() and not any((folder / name).exists() for name in (CONFIG, SUBFOLDER)):
         msg = f"--vq {where} has neither {CONFIG} nor a folder {SUBFOLDER}."
         raise SourceNotFound(msg)
-    # A Hub id looks like a path of two parts, but what its first part names is not a folder here.
+    # A Hub id looks like a two-part path, but its first part is not a folder here.
     is_hub_id = _HUB_ID.fullmatch(where) and not folder.parent.exists()
     if not folder.is_dir() and not is_hub_id:
         msg = f"--vq {where} is neither a folder nor a Hub id, such as USER/NAME."
@@ -56,7 +56,7 @@ def check_checkpoint(where: str) -> None:
 
 
 def check_device(device: str) -> None:
-    """Raise `UsageError` where torch has no such device, `MissingPackage` without torch."""
+    """Raise `UsageError` if torch has no such device, `MissingPackage` without torch."""
     torch = _import_torch()
     try:
         kind = torch.device(device)
@@ -75,7 +75,7 @@ def check_device(device: str) -> None:
 
 
 class VQ:
-    """Pixels to codes, on one device."""
+    """Encodes pixels as codes, on one device."""
 
     def __init__(self, model: Any, device: str, precision: Precision) -> None:  # noqa: ANN401
         """`model` is a `VQModel`, whatever its dtype and device; its decoder is not used.
@@ -89,20 +89,20 @@ class VQ:
         if precision.threads:
             torch.set_num_threads(precision.threads)
         self.digest = _digest(model)
-        """SHA-256 of the weights and settings that decide codes, whatever file they came in."""
+        """The SHA-256 of the weights and settings that determine codes, in any file format."""
         dtype = torch.float32 if precision.dtype == "fp32" else torch.bfloat16
-        # Distances are always taken in 32 bits: with fewer, many codes would be equally near.
+        # Distances are always computed in 32 bits: with fewer, many codes would be equally near.
         self._codebook = model.quantize.embedding.weight.detach().float().to(self._device)
         self._layers = torch.nn.Sequential(model.encoder, model.quant_conv)
         self._layers.to(self._device, dtype).eval()
         self._dtype = dtype
-        # A tensor and no number: torch multiplies by a number's reciprocal on a GPU, and upstream
+        # A tensor, not a number: on a GPU, torch multiplies by a number's reciprocal, but upstream
         # divides.
         self._white = torch.tensor(255.0, device=self._device)
 
     @classmethod
     def load(cls, where: str, device: str, precision: Precision) -> "VQ":
-        """The checkpoint in a folder or of a Hub id, or in its sub-folder `vqvae`.
+        """Load the checkpoint from a folder or Hub id, or from its subfolder `vqvae`.
 
         Raises `MissingPackage`, `SourceNotFound` and `UsageError`.
         """
@@ -131,16 +131,16 @@ class VQ:
 
         if self._device.type == "cuda":
             batch = batch.pin_memory().to(self._device, non_blocking=True)
-        # Channels stay last in memory, as they do in upstream: it decides the kernels.
+        # Channels stay last in memory as in upstream, since the layout determines the kernels.
         batch = (batch.permute(0, 3, 1, 2).float() / self._white).to(self._dtype)
         latents = self._layers(batch).float()
         codes = torch.stack([self._nearest(latent) for latent in latents]).to(torch.int16)
-        # Of what is no number, the nearest code would be the first.
+        # For NaN, the nearest code would be the first.
         finite = latents.isfinite().flatten(1).all(1)
         return codes.where(finite[:, None, None], NOT_FINITE)
 
     def _nearest(self, latent: "torch.Tensor") -> "torch.Tensor":
-        """Channels × rows × columns to rows × columns: one image, as upstream measures it."""
+        """Quantize one image's latent as upstream does; returns rows × columns of codes."""
         import torch
 
         vectors = latent.permute(1, 2, 0).reshape(-1, latent.shape[0])
@@ -158,7 +158,7 @@ def _load_model(where: str) -> Any:  # noqa: ANN401 - a VQModel
     below = {} if (Path(where) / CONFIG).is_file() else {"subfolder": SUBFOLDER}
     hint = ""
     verbosity = logging.get_verbosity()
-    logging.set_verbosity_error()  # it advises to train what is missing; here that is an error
+    logging.set_verbosity_error()  # it advises training missing weights; here that is an error
     try:
         hint = _hint(
             "/".join((where, *below.values(), CONFIG)), VQModel.load_config(where, **below)
@@ -167,13 +167,13 @@ def _load_model(where: str) -> Any:  # noqa: ANN401 - a VQModel
             where, low_cpu_mem_usage=False, output_loading_info=True, **below
         )
     except Exception as error:  # the libraries below raise a dozen types
-        # Of weights that do not fit, each is a line.
+        # Each weight that does not fit takes a line.
         told = "\n".join(str(error).splitlines()[:_LINES])
         msg = f"--vq {where}: the VQ checkpoint cannot be loaded: {told}{hint}"
         raise SourceNotFound(msg) from error
     finally:
         logging.set_verbosity(verbosity)
-    # What is missing was filled with random numbers.
+    # Missing weights were filled with random numbers.
     for key in ("missing_keys", "unexpected_keys"):
         if names := _deciding(found[key]):
             what = key.replace("_keys", "")
@@ -187,9 +187,9 @@ def _load_model(where: str) -> Any:  # noqa: ANN401 - a VQModel
 
 
 def _hint(file: str, config: object) -> str:
-    """What is said beside an error of settings that a config lacks: they are its cause, as a rule.
+    """Return a hint about settings missing from a config, which usually cause the error.
 
-    Without an error they are none: diffusers has defaults, which upstream takes as well.
+    Without an error no hint is needed: diffusers has defaults, which upstream uses as well.
     """
     if not isinstance(config, dict):
         msg = f"{file} is not a JSON object of settings."
@@ -228,7 +228,7 @@ def _digest(model: Any) -> str:  # noqa: ANN401 - a VQModel
 
 
 def _deciding(weights: Iterable[str]) -> list[str]:
-    """The names of those that decide codes; the others are the decoder's."""
+    """Return the names of the weights that determine codes; the others are the decoder's."""
     return sorted(
         name for name in weights if name.startswith(("encoder.", "quant_conv.", "quantize."))
     )
@@ -246,8 +246,8 @@ _SETTINGS = (
     "act_fn", "block_out_channels", "down_block_types", "in_channels", "latent_channels",
     "layers_per_block", "mid_block_add_attention", "norm_num_groups", "vq_embed_dim",
 )  # fmt: skip
-"""Those in a checkpoint's config that decide codes; the same weights may run with others."""
+"""The config settings that determine codes; the same weights may run with others."""
 _LINES = 3
-"""Of an error of the libraries, so many are shown."""
+"""The most lines shown of a library's error."""
 _HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 _MISSING = "this needs torch and diffusers: pip install '.[vq]' in the clone of mico-150k"

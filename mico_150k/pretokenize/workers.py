@@ -1,6 +1,6 @@
-"""Chunks of work on one device here, or on several, with a process for each.
+"""Encodes chunks on one local device, or on several with a process for each.
 
-Whoever encodes a chunk hands its codes back; this process alone writes.
+Workers return the codes of a chunk; only this process writes.
 """
 
 from collections.abc import Callable, Iterator
@@ -12,16 +12,16 @@ from mico_150k.pretokenize.encoder import ChunkCodes, Encoder, EncoderOptions
 from mico_150k.pretokenize.plan import Chunk
 
 OnEncoded = Callable[[int], None]
-"""Hears how many more encodings there are."""
+"""A callback that gets the number of additional encodings."""
 
 Task = tuple[Chunk, Chunk | None]
-"""A chunk to encode, and the one that is the same worker's next."""
+"""A chunk to encode, and the same worker's next chunk."""
 
 
 def tasks(chunks: Iterator[Chunk]) -> Iterator[Task]:
-    """One worker's, of chunks that several share.
+    """Yield a worker's tasks from chunks that several workers share.
 
-    The first has no next one yet, so that every worker has a chunk before one has two.
+    The first task has no next chunk, so that every worker gets a chunk before any gets two.
     """
     chunk, following = next(chunks, None), None
     while chunk:
@@ -33,7 +33,7 @@ def tasks(chunks: Iterator[Chunk]) -> Iterator[Task]:
 def encode_here(
     encoder: Encoder, chunks: Iterator[Chunk], on_encoded: OnEncoded
 ) -> Iterator[ChunkCodes]:
-    """Encode one chunk after the other in this process."""
+    """Encode one chunk after another in this process."""
     for chunk, following in tasks(chunks):
         yield encoder.encode(chunk, on_encoded, following)
 
@@ -44,7 +44,7 @@ def encode_in_processes(
     chunks: Iterator[Chunk],
     on_encoded: OnEncoded,
 ) -> Iterator[ChunkCodes]:
-    """Encode with a process for each device, in whatever order chunks are done.
+    """Encode with a process for each device; yields chunks in the order they finish.
 
     Raises `WorkerLost` where a process has died, and what the processes raise.
     """
@@ -52,7 +52,7 @@ def encode_in_processes(
         Worker(f"the process of --device {device}", partial(_start, options, device), tasks(chunks))
         for device in devices
     ]
-    # They write nothing, so that there is nothing to wait for at the end.
+    # The processes write nothing, so there is nothing to wait for at the end.
     with closing(run_workers(workers, seconds_to_end=0, when_lost=_WHEN_LOST)) as results:
         for result in results:
             if isinstance(result, int):
@@ -62,7 +62,7 @@ def encode_in_processes(
 
 
 def _start(options: EncoderOptions, device: str) -> Work[Task, int | ChunkCodes]:
-    """What a process does with each task; it has a VQ of its own."""
+    """Return the function that a process runs on each task; it has its own VQ."""
     encoder = Encoder.load(options, device)
 
     def encode(task: Task, tell: Callable[[int | ChunkCodes], None]) -> None:

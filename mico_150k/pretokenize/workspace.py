@@ -1,7 +1,7 @@
 """`.pretokenize/` in a dataset folder: the identity and the progress of unfinished codes.
 
-It holds what the work is, its finished chunks, and at last the codes. It is gone when they are the
-dataset's configuration. Two runs with the same identity write the same bytes.
+It holds the identity of the work, its finished chunks, and finally the codes. It is removed when
+they become the dataset's configuration. Two runs with the same identity write the same bytes.
 """
 
 from collections.abc import Iterator
@@ -19,16 +19,16 @@ from mico_150k.pretokenize.encoder import EncoderOptions
 from mico_150k.version import __version__
 
 IDENTITY_VERSION = 1
-"""Of its keys."""
+"""The version of the identity's keys."""
 
 _OF_MACHINE = {"device", "threads", "versions"}
-"""What another machine has otherwise, and whoever asks for the same codes again need not have."""
+"""Keys that may differ on another machine without requiring new codes."""
 
 
 def make_identity(
     options: EncoderOptions, device: str, sizes: SizeTable, records: str
 ) -> dict[str, Any]:
-    """Of codes made on a kind of device; `records` is a digest of what is encoded."""
+    """Return the identity of codes for a kind of device; `records` is a digest of the inputs."""
     precision = options.precision
     return {
         "version": IDENTITY_VERSION,
@@ -48,13 +48,13 @@ def make_identity(
 
 
 def made_with(identity: Identity) -> dict[str, Any]:
-    """What whoever reads the codes wants to know: not where the records came from."""
+    """Return what readers of the codes need to know, without the records' location."""
     told = {key: value for key, value in identity.items() if key not in {"version", "records"}}
     return {**told, "crop": "center", "first_token": FIRST_TOKEN}
 
 
 def differing(present: Identity, wanted: Identity) -> list[str]:
-    """What is not the same; of an identity with other keys, that alone."""
+    """Return the keys that differ; for an identity with other keys, only that fact."""
     if present.get("version") != wanted.get("version"):
         return ["the mico-150k that made them"]
     return [key for key in sorted({*present, *wanted}) if present.get(key) != wanted.get(key)]
@@ -62,14 +62,14 @@ def differing(present: Identity, wanted: Identity) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Workspace(ClaimedFolder):
-    """The folder of what is not finished, in the dataset that codes are made for.
+    """The folder for unfinished work, in the dataset that the codes are for.
 
     Other runs of `mico pretokenize` are kept out; the dataset may be read and changed meanwhile.
     """
 
     dataset: DatasetFolder
     present: Identity | None = None
-    """What the dataset's codes were made with, where it has some."""
+    """The identity of the dataset's codes, if it has any."""
 
     KIND: ClassVar[str] = "pretokenization"
     COMMAND: ClassVar[str] = "mico pretokenize"
@@ -80,7 +80,7 @@ class Workspace(ClaimedFolder):
 
     @classmethod
     def of(cls, dataset: DatasetFolder, present: Identity | None = None) -> "Workspace":
-        """The work folder of a dataset; the codes come to its `dimoo-codes`."""
+        """Return the work folder of a dataset; its codes will be in `dimoo-codes`."""
         return cls(dataset.path / layout.CODES_WORK, dataset, present)
 
     @property
@@ -90,25 +90,25 @@ class Workspace(ClaimedFolder):
 
     @property
     def below(self) -> tuple[str, ...]:
-        """The folder that codes are written in."""
+        """The folder that the codes are written in."""
         return (layout.CODES,)
 
     def claim(self, identity: Identity, *, overwrite: bool) -> bool:
-        """Begin or resume; False where the dataset has these very codes.
+        """Begin or resume; returns False if the dataset already has these codes.
 
-        Raises `OutputRefused` where there are others, or other work, and not to `overwrite`.
+        Raises `OutputRefused` if there are other codes or other work, without `overwrite`.
         """
         if read_json(self.identity_file) == identity:
             return True
         if not overwrite:
-            if self.finished(identity) == identity:  # also where other work was begun
+            if self.finished(identity) == identity:  # even if other work was begun
                 return False
             self.holds(identity)
         self.begin(identity, overwrite=overwrite)
         return True
 
     def finished(self, wanted: Identity) -> Identity:
-        """The dataset's codes; those that another machine would make otherwise are the same."""
+        """Return the dataset's codes; differences between machines do not count."""
         if self.present is None:
             return {}
         differ = differing(self.present, made_with(wanted))
@@ -116,11 +116,11 @@ class Workspace(ClaimedFolder):
         return wanted if pardoned.issuperset(differ) else self.present
 
     def written(self) -> Iterator[Path]:
-        """Nothing besides the work: the dataset keeps its codes until there are others."""
+        """Yield no files besides the work: the dataset keeps its codes until new ones are ready."""
         yield from ()
 
     def is_used(self) -> bool:
-        """No: all that is in the folder is such work."""
+        """Return False: everything in the folder is unfinished work."""
         return False
 
     def _refusal(self, present: Identity, wanted: Identity) -> str:

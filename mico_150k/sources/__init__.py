@@ -62,7 +62,7 @@ def open_source(
 
 
 def is_demo(location: str) -> bool:
-    """Whether a location is the built-in source: a folder of that name takes precedence."""
+    """Return whether a location is the built-in source: a folder of that name takes precedence."""
     return location == DEMO and not Path(DEMO).exists()
 
 
@@ -86,7 +86,7 @@ def _open(location: str, reading: ReadOptions, problems: list[SourceError] | Non
 def _in_folder(
     storage: Storage, reading: ReadOptions, problems: list[SourceError] | None
 ) -> list[str]:
-    """The files that a folder's rows are in. Raises `EmptySource`, `UsageError`."""
+    """Return the files that hold a folder's rows. Raises `EmptySource`, `UsageError`."""
     location = storage.location
     if is_dataset(storage):
         msg = (
@@ -115,7 +115,7 @@ def _in_folder(
 
 
 def _checked(storage: Storage, files: list[str], problems: list[SourceError] | None) -> list[str]:
-    """The files, if they can be read together; those that cannot be named are problems."""
+    """Return the files that can be read together; files with unusable names become problems."""
     refuse_two_snapshots(storage, files)
     named = [name for name in files if is_text(name)]
     for name in files:

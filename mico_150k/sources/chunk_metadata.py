@@ -1,7 +1,7 @@
-"""What pyarrow throws at as it shows a column chunk's metadata, found before it is asked.
+"""Detects column chunk metadata that makes pyarrow abort, before pyarrow is asked for it.
 
-`RowGroupMetaData.column` lets no C++ exception through: the process is aborted by one damaged
-byte. What it checks is checked here first, on the footer's own Thrift.
+`RowGroupMetaData.column` catches no C++ exception: one damaged byte aborts the process. This module
+first checks the same values in the footer's Thrift.
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ _BYTE_ARRAY = "BYTE_ARRAY"
 
 
 def unsafe_chunk(footer: bytes, columns: Sequence[pq.ColumnSchema]) -> str:
-    """The row group and column that pyarrow must not be asked about; "" where it may be.
+    """Return the row group and column that pyarrow must not read; "" if all are safe.
 
     `footer` is as `write_metadata_file` writes it. Raises IndexError, KeyError and TypeError for
     what is no footer.
@@ -48,7 +48,7 @@ def unsafe_chunk(footer: bytes, columns: Sequence[pq.ColumnSchema]) -> str:
 
 
 def _is_unsafe(chunk: dict[int, Any], column: pq.ColumnSchema) -> bool:
-    if _CRYPTO in chunk:  # encrypted, and nobody has a key
+    if _CRYPTO in chunk:  # encrypted, and no key is available
         return True
     metadata = chunk[_META_DATA]
     if _TYPES[metadata[_TYPE]] != column.physical_type:

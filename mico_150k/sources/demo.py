@@ -26,7 +26,7 @@ DEMO = "demo"
 """The location that names this source."""
 SAMPLES_PER_TASK = 10
 IMAGE_BYTES = 2_609_344
-"""Of all images, with Pillow 13; other versions compress a little otherwise."""
+"""The bytes of all images with Pillow 13; other versions compress slightly differently."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ _HAT = ("the hat", drawing.draw_hat)
 _SCARF = ("the scarf", drawing.draw_scarf)
 _BAG = ("the bag", drawing.draw_bag)
 
-# A person whose foot is at (x, 94) and who is 62 % wide: where what they wear and hold goes.
+# Positions of worn and held things for a person with the foot at (x, 94) who is 62 % wide.
 _PERSON_WIDTH = 62.0
 _WEARING = {"hat": (0.0, -63.0, 24.0), "scarf": (2.0, -46.5, 15.0), "hand": (15.5, -25.0, 19.0)}
 
@@ -84,7 +84,7 @@ class DemoFile:
 
     @property
     def image_bytes(self) -> int:
-        """Bytes of all images, about: nothing is drawn for a plan."""
+        """The approximate bytes of all images: nothing is drawn for a plan."""
         return IMAGE_BYTES
 
     @property
@@ -104,22 +104,22 @@ class DemoFile:
 
     @property
     def mtime_token(self) -> str:
-        """The same as `content_hash`: there is no file."""
+        """The same as `content_hash`, since there is no file."""
         return self.content_hash
 
     def identities(self) -> Iterator[tuple[Task, str]]:
-        """Each row's task and source id."""
+        """Yield each row's task and source id."""
         for row in range(self.rows):
             yield _task_of(row), str(row // 4)
 
     def read(self, start: int = 0, *, ahead: bool = False) -> Generator[RawSample, None, None]:
-        """The rows from `start` on."""
+        """Yield the rows from `start` on."""
         samples = (_sample(row) for row in range(start, self.rows))
-        # `yield from` closes what it reads from when it is closed.
+        # Closing a generator also closes the one that it yields from.
         yield from prefetch(samples) if ahead else samples
 
     def require_unchanged(self) -> None:
-        """There is no file that could change."""
+        """Do nothing: there is no file that could change."""
 
     def describe(self) -> dict[str, Any]:
         """Return facts about the source."""
@@ -148,7 +148,7 @@ def _task_of(row: int) -> Task:
 
 
 def _parts(row: int) -> tuple[str, list[Part]]:
-    """A row's sub-task, and what is in its images."""
+    """Return a row's subtask, and the contents of its images."""
     return _PARTS[_task_of(row)](row // 4)
 
 
@@ -229,7 +229,7 @@ def _worn(thing: tuple[str, Draw], place: str, person_x: float) -> Part:
 
 
 def _instruction(parts: list[Part]) -> str:
-    """Who stands where with what, each named by its image."""
+    """Describe who stands where with what, naming each by its image."""
     named = [f"{part.words} from image {place}" for place, part in enumerate(parts, 1)]
     roles = [part.role for part in parts]
     people = [name for name, role in zip(named, roles, strict=True) if role == "person"]
@@ -250,7 +250,7 @@ def _and(names: list[str]) -> str:
 
 
 def _compose(parts: list[Part]) -> Image.Image:
-    """The last part's scene with the others in it, in order."""
+    """Paste the other parts, in order, into the last part's scene."""
     picture = drawing.scene(parts[-1].draw).copy()
     for part in parts[:-1]:
         if part.where:

@@ -1,4 +1,4 @@
-"""Things, people and scenes for the demo source, drawn by code.
+"""Draws things, people and scenes for the demo source.
 
 A drawing function gets a `Pen`, whose coordinates run from 0 to 100 over the image, x to the
 right and y down, whatever its size in pixels. Everything is drawn at `OVERSAMPLING` times its
@@ -14,7 +14,7 @@ OVERSAMPLING = 3
 THING_SIDE = 384
 SCENE_SIDES = (768, 576)
 PAPER = (244, 241, 234)
-"""The plain ground that a single thing is shown on."""
+"""The plain background of an image of a single thing."""
 
 Colour = tuple[int, int, int]
 Box = tuple[float, float, float, float]
@@ -39,24 +39,24 @@ class Pen:
     """Draws on an image in percent of its sides."""
 
     def __init__(self, image: Image.Image) -> None:
-        """`image` is drawn on in place."""
+        """Draw on `image` in place."""
         self._draw = ImageDraw.Draw(image)
         self._x, self._y = image.width / 100, image.height / 100
 
     def ellipse(self, box: Box, fill: Colour) -> None:
-        """An ellipse that fills its box."""
+        """Draw an ellipse that fills its box."""
         self._draw.ellipse(self._box(box), fill=fill)
 
     def box(self, box: Box, fill: Colour, radius: float = 0) -> None:
-        """A rectangle, its corners rounded by `radius`."""
+        """Draw a rectangle with corners rounded by `radius`."""
         self._draw.rounded_rectangle(self._box(box), radius * self._x, fill=fill)
 
     def polygon(self, *points: tuple[float, float], fill: Colour) -> None:
-        """A filled polygon through the points."""
+        """Draw a filled polygon through the points."""
         self._draw.polygon([(x * self._x, y * self._y) for x, y in points], fill=fill)
 
     def line(self, *points: tuple[float, float], fill: Colour, width: float) -> None:
-        """A line through the points, its joints rounded."""
+        """Draw a line through the points, with rounded joints."""
         scaled = [(x * self._x, y * self._y) for x, y in points]
         self._draw.line(scaled, fill=fill, width=round(width * self._x), joint="curve")
         for x, y in points:
@@ -65,7 +65,7 @@ class Pen:
             self.ellipse((x - half, y - half * ratio, x + half, y + half * ratio), fill)
 
     def arc(self, box: Box, degrees: tuple[int, int], fill: Colour, width: float) -> None:
-        """A part of an ellipse's edge; degrees clockwise from the right."""
+        """Draw a part of an ellipse's edge; degrees are clockwise from the right."""
         self._draw.arc(self._box(box), *degrees, fill=fill, width=round(width * self._x))
 
     def _box(self, box: Box) -> Box:
@@ -75,7 +75,7 @@ class Pen:
 
 @cache
 def thing(draw: Draw) -> Image.Image:
-    """A thing cut out: RGBA, `THING_SIDE` pixels square, transparent around it."""
+    """Return a thing on a transparent background: RGBA, `THING_SIDE` pixels square."""
     side = THING_SIDE * OVERSAMPLING
     image = Image.new("RGBA", (side, side), (*PAPER, 0))
     draw(Pen(image))
@@ -84,7 +84,7 @@ def thing(draw: Draw) -> Image.Image:
 
 @cache
 def scene(draw: Draw) -> Image.Image:
-    """A scene: RGB, `SCENE_SIDES` pixels."""
+    """Return a scene: RGB, `SCENE_SIDES` pixels."""
     width, height = SCENE_SIDES
     image = Image.new("RGB", (width * OVERSAMPLING, height * OVERSAMPLING), WHITE)
     draw(Pen(image))
@@ -92,21 +92,21 @@ def scene(draw: Draw) -> Image.Image:
 
 
 def on_paper(cutout: Image.Image) -> Image.Image:
-    """A thing on the plain ground: RGB."""
+    """Return a thing on the plain background: RGB."""
     picture = Image.new("RGB", cutout.size, PAPER)
     picture.paste(cutout, mask=cutout.getchannel("A"))
     return picture
 
 
 def draw_ball(pen: Pen) -> None:
-    """A ball with a stripe."""
+    """Draw a ball with a stripe."""
     pen.ellipse((14, 14, 86, 86), RED)
     pen.box((18, 42, 82, 58), WHITE)
     pen.ellipse((28, 24, 46, 38), (232, 130, 120))
 
 
 def draw_gift(pen: Pen) -> None:
-    """A wrapped box with a bow."""
+    """Draw a wrapped box with a bow."""
     pen.box((16, 36, 84, 92), TEAL, 3)
     pen.box((12, 28, 88, 42), (74, 166, 166), 3)
     pen.box((44, 28, 56, 92), YELLOW)
@@ -115,7 +115,7 @@ def draw_gift(pen: Pen) -> None:
 
 
 def draw_mug(pen: Pen) -> None:
-    """A mug with its handle to the right."""
+    """Draw a mug with its handle to the right."""
     pen.arc((58, 34, 94, 74), (0, 360), BLUE, 7)
     pen.box((16, 22, 72, 90), BLUE, 7)
     pen.ellipse((16, 14, 72, 32), (96, 136, 204))
@@ -123,7 +123,7 @@ def draw_mug(pen: Pen) -> None:
 
 
 def draw_lamp(pen: Pen) -> None:
-    """A table lamp, lit."""
+    """Draw a lit table lamp."""
     pen.line((50, 50), (50, 88), fill=BROWN, width=5)
     pen.ellipse((28, 82, 72, 96), BROWN)
     pen.polygon((32, 8), (68, 8), (88, 52), (12, 52), fill=YELLOW)
@@ -131,7 +131,7 @@ def draw_lamp(pen: Pen) -> None:
 
 
 def draw_plant(pen: Pen) -> None:
-    """A plant in a pot."""
+    """Draw a plant in a pot."""
     for tip in ((14, 22), (32, 8), (50, 4), (68, 8), (86, 22)):
         pen.line((50, 62), tip, fill=GREEN, width=9)
     pen.polygon((26, 58), (74, 58), (66, 94), (34, 94), fill=ORANGE)
@@ -139,7 +139,7 @@ def draw_plant(pen: Pen) -> None:
 
 
 def draw_kite(pen: Pen) -> None:
-    """A kite with a tail."""
+    """Draw a kite with a tail."""
     pen.polygon((50, 4), (82, 38), (50, 74), (18, 38), fill=PURPLE)
     pen.polygon((50, 4), (82, 38), (50, 38), fill=PINK)
     pen.polygon((18, 38), (50, 38), (50, 74), fill=PINK)
@@ -147,7 +147,7 @@ def draw_kite(pen: Pen) -> None:
 
 
 def draw_clock(pen: Pen) -> None:
-    """A round clock at ten past ten."""
+    """Draw a round clock at ten past ten."""
     pen.ellipse((10, 10, 90, 90), INK)
     pen.ellipse((17, 17, 83, 83), WHITE)
     pen.line((50, 50), (32, 36), fill=INK, width=4)
@@ -156,7 +156,7 @@ def draw_clock(pen: Pen) -> None:
 
 
 def draw_boat(pen: Pen) -> None:
-    """A boat with a sail."""
+    """Draw a boat with a sail."""
     pen.line((48, 10), (48, 72), fill=BROWN, width=4)
     pen.polygon((52, 10), (84, 62), (52, 62), fill=WHITE)
     pen.polygon((44, 18), (44, 62), (20, 62), fill=RED)
@@ -164,14 +164,14 @@ def draw_boat(pen: Pen) -> None:
 
 
 def draw_hat(pen: Pen) -> None:
-    """A hat with a broad brim."""
+    """Draw a hat with a broad brim."""
     pen.ellipse((4, 58, 96, 84), (196, 150, 84))
     pen.box((28, 22, 72, 72), (214, 170, 102), 14)
     pen.box((28, 54, 72, 66), RED)
 
 
 def draw_scarf(pen: Pen) -> None:
-    """A scarf, one end hanging."""
+    """Draw a scarf with one end hanging."""
     pen.box((10, 20, 90, 46), GREEN, 12)
     pen.box((56, 36, 80, 92), GREEN, 4)
     for y in (52, 64, 76):
@@ -181,7 +181,7 @@ def draw_scarf(pen: Pen) -> None:
 
 
 def draw_bag(pen: Pen) -> None:
-    """A handbag."""
+    """Draw a handbag."""
     pen.arc((30, 6, 70, 70), (180, 360), BROWN, 6)
     pen.box((12, 38, 88, 92), PINK, 8)
     pen.box((12, 38, 88, 56), (206, 104, 128), 8)
@@ -191,7 +191,7 @@ def draw_bag(pen: Pen) -> None:
 def _person(
     pen: Pen, skin: Colour, hair: Colour, clothes: tuple[Colour, Colour], *, long: bool
 ) -> None:
-    """Somebody standing: head at the top, hands at (27, 62) and (73, 62)."""
+    """Draw a standing person: head at the top, hands at (27, 62) and (73, 62)."""
     top, legs = clothes
     if long:
         pen.box((37, 8, 63, 40), hair, 10)
@@ -211,22 +211,22 @@ def _person(
 
 
 def draw_woman(pen: Pen) -> None:
-    """A woman in red with long dark hair."""
+    """Draw a woman in red with long dark hair."""
     _person(pen, (232, 186, 152), (62, 42, 36), (RED, (70, 74, 110)), long=True)
 
 
 def draw_man(pen: Pen) -> None:
-    """A man in blue with short brown hair."""
+    """Draw a man in blue with short brown hair."""
     _person(pen, (214, 164, 126), (112, 74, 46), (BLUE, (92, 82, 72)), long=False)
 
 
 def draw_girl(pen: Pen) -> None:
-    """A girl in yellow with long fair hair."""
+    """Draw a girl in yellow with long fair hair."""
     _person(pen, (242, 202, 170), (220, 178, 96), (YELLOW, TEAL), long=True)
 
 
 def draw_old_man(pen: Pen) -> None:
-    """An old man in green with white hair."""
+    """Draw an old man in green with white hair."""
     _person(pen, (146, 100, 74), (232, 232, 228), (GREEN, GREY), long=False)
 
 
@@ -238,7 +238,7 @@ def _ground(pen: Pen, sky: Colour, ground: Colour) -> None:
 
 
 def draw_beach(pen: Pen) -> None:
-    """Sun, sea and sand."""
+    """Draw sun, sea and sand."""
     _ground(pen, (96, 176, 226), (232, 210, 158))
     pen.ellipse((76, 8, 88, 24), (252, 226, 120))
     pen.box((0, 50, 100, 66), (56, 130, 176))
@@ -246,7 +246,7 @@ def draw_beach(pen: Pen) -> None:
 
 
 def draw_meadow(pen: Pen) -> None:
-    """Hills, grass and two trees."""
+    """Draw hills, grass and two trees."""
     _ground(pen, (128, 186, 232), (122, 178, 92))
     pen.ellipse((-20, 44, 60, 90), (104, 160, 88))
     pen.ellipse((40, 48, 130, 92), (88, 146, 82))
@@ -257,7 +257,7 @@ def draw_meadow(pen: Pen) -> None:
 
 
 def draw_room(pen: Pen) -> None:
-    """A room with a window."""
+    """Draw a room with a window."""
     pen.box((0, 0, 100, 100), (226, 208, 190))
     pen.box((0, 68, 100, 100), (150, 108, 78))
     pen.box((0, 66, 100, 69), WHITE)
@@ -267,7 +267,7 @@ def draw_room(pen: Pen) -> None:
 
 
 def draw_city(pen: Pen) -> None:
-    """A city by night."""
+    """Draw a city at night."""
     _ground(pen, (30, 34, 74), (70, 72, 84))
     for number, x in enumerate(range(0, 100, 14)):
         top = 18 + (number * 17) % 26
@@ -278,7 +278,7 @@ def draw_city(pen: Pen) -> None:
 
 
 def draw_snow(pen: Pen) -> None:
-    """Mountains in winter."""
+    """Draw mountains in winter."""
     _ground(pen, (170, 196, 220), (240, 244, 248))
     pen.polygon((-10, 72), (22, 18), (54, 72), fill=(130, 146, 170))
     pen.polygon((12, 35), (22, 18), (32, 35), fill=WHITE)

@@ -21,7 +21,7 @@ from mico_150k.sources.pages import PageHeader, read_page_headers
 from mico_150k.sources.shape import Kind, Shape, kind_of
 
 MOST_PAGES = 32
-"""Page headers that are read of one column chunk, to learn how large its pages are."""
+"""The most page headers that are read per column chunk, to learn how large its pages are."""
 FREE_ROWS = 1 << 20
 """Rows that a file may have however small it is; more than that must take a byte each, and a row
 with an image takes a hundred. A footer of 2 kB can promise any number."""
@@ -29,7 +29,7 @@ with an image takes a hundred. A footer of 2 kB can promise any number."""
 
 @dataclass(frozen=True, slots=True)
 class ImageChunk:
-    """The images of one column in one row group, by its headers; bytes."""
+    """The images of one column in one row group, according to its headers; sizes are in bytes."""
 
     values: int
     compressed: int
@@ -96,17 +96,17 @@ class Footer:
 
     @property
     def rows(self) -> int:
-        """How many rows the file has."""
+        """The number of rows in the file."""
         return sum(self.row_groups)
 
     @property
     def image_bytes(self) -> int:
-        """Bytes of all images once decompressed, or of the files that paths name."""
+        """The decompressed bytes of all images, or of the files that paths name."""
         return sum(chunk.decoded for group in self.chunks for chunk in group) + self.path_bytes
 
     @property
     def page_memory(self) -> int:
-        """What a reader holds of one row group: dictionaries, and the largest page twice."""
+        """The bytes that a reader holds per row group: dictionaries, and the largest page twice."""
         groups = (
             sum(chunk.dictionary for chunk in group)
             + 2 * max((chunk.largest_page for chunk in group), default=0)
@@ -118,7 +118,7 @@ class Footer:
 def _text_bytes(
     group: pq.RowGroupMetaData, shape: Shape, kinds: dict[str, Kind], leaves: Leaves
 ) -> int:
-    """Bytes of what a row group has besides embedded images, of the columns that are read."""
+    """Return the bytes of a row group's columns that are read, without embedded images."""
     images = {Kind.IMAGE, Kind.IMAGES}
     texts = [name for name in shape.columns if kinds[name] not in images]
     return sum(group.column(leaf).total_uncompressed_size for leaf in leaves.of_columns(texts))
@@ -173,7 +173,7 @@ def _contradiction(name: str, where: str) -> BrokenFile:
 
 
 def _start(column: pq.ColumnChunkMetaData) -> int:
-    """Where a column chunk begins."""
+    """Return the byte at which a column chunk begins."""
     start: int = column.data_page_offset
     if column.has_dictionary_page and column.dictionary_page_offset:
         start = min(start, column.dictionary_page_offset)
@@ -183,7 +183,7 @@ def _start(column: pq.ColumnChunkMetaData) -> int:
 def _image_chunks(
     name: str, handle: BinaryIO, group: pq.RowGroupMetaData, leaves: list[int]
 ) -> Iterator[ImageChunk]:
-    """What the headers say of each chunk of embedded images in a row group."""
+    """Yield each chunk of embedded images in a row group, from the headers."""
     for leaf in leaves:
         column = group.column(leaf)
         if column.physical_type not in {"BYTE_ARRAY", "FIXED_LEN_BYTE_ARRAY"}:
@@ -210,7 +210,7 @@ def _image_chunk(column: pq.ColumnChunkMetaData, pages: list[PageHeader]) -> Ima
     dictionary = next((page for page in pages if page.is_dictionary), None)
     decoded = column.total_uncompressed_size
     if dictionary and dictionary.values:
-        # An image that stands once in the dictionary is as many images as name it.
+        # An image that is stored once in the dictionary counts once per reference.
         decoded = max(decoded, values * dictionary.uncompressed // dictionary.values)
     seen = sum(page.values for page in pages if not page.is_dictionary)
     share = seen / column.num_values if column.num_values else 1.0
@@ -226,7 +226,7 @@ def _image_chunk(column: pq.ColumnChunkMetaData, pages: list[PageHeader]) -> Ima
 
 
 def content_of(metadata: pq.FileMetaData) -> str:
-    """A digest of the footer: sizes, offsets and statistics of everything in the file."""
+    """Return a digest of the footer: sizes, offsets and statistics of everything in the file."""
     return xxhash.xxh3_128_hexdigest(_serialized(metadata))
 
 

@@ -1,4 +1,4 @@
-"""A row's id, from the value that its column holds."""
+"""Derives a row's id from its column's value."""
 
 from decimal import Decimal
 from typing import Any
@@ -8,7 +8,7 @@ from mico_150k.core.plural import counted
 from mico_150k.core.sample import is_text
 
 MOST_CHARACTERS = 1000
-"""Of an id: a whole path of folders is shorter, and what is longer is some other column."""
+"""The most characters of an id: paths are shorter, and a longer value is not an id."""
 
 
 def source_id(value: Any, file: str, row: int, column: str) -> str:  # noqa: ANN401 - any column's value
@@ -31,7 +31,7 @@ def source_id(value: Any, file: str, row: int, column: str) -> str:  # noqa: ANN
 
 
 def _whole(value: Any) -> Any:  # noqa: ANN401 - any column's value
-    """A whole number that is stored as another kind, as an integer; all else as it is."""
+    """Return a whole number of another type as an integer; all else unchanged."""
     if isinstance(value, Decimal):
         is_whole = value.is_finite() and value == value.to_integral_value()
     else:
@@ -40,7 +40,7 @@ def _whole(value: Any) -> Any:  # noqa: ANN401 - any column's value
 
 
 def _wrong(value: Any) -> str:  # noqa: ANN401 - any column's value
-    if value is None or value != value:  # noqa: PLR0124 - so is a NaN told
+    if value is None or value != value:  # noqa: PLR0124 - detects NaN
         return "null"
     if isinstance(value, float | Decimal):
         return f"{value}, which is not an integer"
@@ -58,6 +58,6 @@ def place_id(file: str, row: int) -> str:
 
 
 def subtask_of(value: Any) -> str:  # noqa: ANN401 - any column's value
-    """A subtask as a text, "" for none; whole numbers without a point."""
+    """Return a subtask as text, "" for none; whole numbers have no decimal point."""
     value = _whole(value)
     return "" if value is None or value != value else str(value)  # noqa: PLR0124 - a NaN

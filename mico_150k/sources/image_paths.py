@@ -45,12 +45,12 @@ class ImagePaths:
         return self._find(path)[1:]
 
     def _find(self, path: str) -> tuple[str, int | Missing, str]:
-        """Where it is, its size, and its modification token."""
+        """Return an image's path, its size, and its modification token."""
         if what := not_a_path(path):
             return path, Missing(Reason.FILE_MISSING, f"not a path: {what}"), ""
         try:
             full, is_file, size, mtime_token = self._look(path)
-        except (OSError, ValueError) as error:  # ValueError: a NUL, or half of a character
+        except (OSError, ValueError) as error:  # ValueError: a NUL or a lone surrogate
             if (other := self._in_another_form(path)) is None:
                 return path, Missing(Reason.FILE_MISSING, self._why(path, error)), ""
             full, is_file, size, mtime_token = other
@@ -73,7 +73,7 @@ class ImagePaths:
         return full, info["type"] == "file", int(info["size"]), mtime_token
 
     def _name(self, path: str) -> str:
-        """Its name relative to the source's root, as far as it is below that."""
+        """Return the path relative to the source's root, if it is below the root."""
         return posixpath.normpath(posixpath.join(posixpath.dirname(self.file), path))
 
     def _resolve(self, path: str) -> str:
@@ -90,13 +90,13 @@ class ImagePaths:
 
     def _is_inside(self, full: str) -> bool:
         if self.storage.inside and "\0" not in full:
-            return self.storage.inside.holds(full)  # a link may leave the folder as well as ".."
+            return self.storage.inside.holds(full)  # a link may leave the folder, as ".." may
         root = self.storage.root
         within = f"{full}/".startswith(f"{root.rstrip('/')}/" if root else "")
         return within and not full.startswith("../")
 
     def _in_another_form(self, path: str) -> tuple[str, bool, int, str] | None:
-        """The one file whose name is the same text in other code points: macOS writes é as two."""
+        """Find the one file whose name is equal after Unicode normalization; macOS decomposes é."""
         forms = () if path.isascii() else self._forms(path)
         found = [look for look in map(self._look_for, forms) if look is not None]
         return found[0] if len(found) == 1 else None
@@ -108,7 +108,7 @@ class ImagePaths:
             return None
 
     def _forms(self, path: str) -> Iterator[str]:
-        """The path in other forms; on this machine, each folder on it in the form that is there."""
+        """Yield the path in other Unicode forms; locally, each folder in the form that exists."""
         if not self.storage.is_local:
             yield from {unicodedata.normalize(form, path) for form in ("NFC", "NFD")} - {path}
             return
@@ -126,7 +126,7 @@ class ImagePaths:
         yield from (form.rstrip("/") for form in found)
 
     def _why(self, path: str, error: Exception) -> str:
-        """The path, and why there is no file; places are relative to the source's root."""
+        """Return the path and why there is no file; paths are relative to the source's root."""
         if what := recognize_path(path):
             return f"{excerpt(path)}: {what}"
         folder = posixpath.dirname(self._name(path))
@@ -146,4 +146,4 @@ def _is_folder(path: str) -> bool:
 
 
 _MOST_FORMS = 8
-"""Of one path that are tried: names that differ in their code points alone are few."""
+"""The most forms of one path that are tried: few names differ only in their code points."""

@@ -14,31 +14,31 @@ from mico_150k.io.storage import Storage, is_hidden
 from mico_150k.sources.source import MANIFEST_ENDINGS, TABLE_ENDING
 
 OF_EXPORTS = {"export.json", "parquet_info.json", "all_records.json", "made-of.json"}
-"""What `mico export` writes besides manifests."""
+"""Files that `mico export` writes besides manifests."""
 
 _SAVED = {"state.json", "dataset_info.json", "dataset_dict.json"}
-"""Of `Dataset.save_to_disk`, beside its Arrow files."""
+"""Files that `Dataset.save_to_disk` writes beside its Arrow files."""
 _SNAPSHOT = re.compile(r"(?P<repository>(?:.*/)?datasets--[^/]+)/snapshots/(?P<revision>[^/]+)/")
 _MOST_KINDS = 3
 
 
 def is_manifest(name: str) -> bool:
-    """Whether a file may be a manifest of image paths, by its name."""
+    """Return whether a file may be a manifest of image paths, by its name."""
     return name.lower().endswith(MANIFEST_ENDINGS) and posixpath.basename(name) not in OF_EXPORTS
 
 
 def is_table(name: str) -> bool:
-    """Whether a file is Parquet, by its name."""
+    """Return whether a file is Parquet, by its name."""
     return name.lower().endswith(TABLE_ENDING)
 
 
 def is_source_file(name: str) -> bool:
-    """Whether a source may be made of a file with this name."""
+    """Return whether a file with this name may be part of a source."""
     return is_table(name) or is_manifest(name)
 
 
 def saved_to_disk(files: Iterable[str]) -> str:
-    """The first folder that `save_to_disk` has written, as a path; "" where none is."""
+    """Return the path of the first folder that `save_to_disk` wrote; "" if there is none."""
     arrows = {posixpath.dirname(name) for name in files if name.lower().endswith(".arrow")}
     for name in files:
         folder, base = posixpath.split(name)
@@ -48,7 +48,7 @@ def saved_to_disk(files: Iterable[str]) -> str:
 
 
 def what_is_there(files: Sequence[str]) -> str:
-    """The end of a message on a folder without a source: which files are there instead."""
+    """Return the end of a message about a folder without a source: the files found instead."""
     if not files:
         return ", nor any other that is neither hidden nor excluded"
     kinds = Counter(filter(None, map(recognize_name, files)))
@@ -64,7 +64,7 @@ def what_is_there(files: Sequence[str]) -> str:
 
 
 def refuse_two_snapshots(storage: Storage, files: Iterable[str]) -> None:
-    """Raise `UsageError` where a folder of the Hub's cache has several states of one repository."""
+    """Raise `UsageError` if a Hub cache folder has several snapshots of one repository."""
     seen: dict[str, str] = {}
     for name in files:
         if not (found := _SNAPSHOT.match(storage.path(name))):
@@ -81,7 +81,7 @@ def refuse_two_snapshots(storage: Storage, files: Iterable[str]) -> None:
 
 
 def looks_like_source(path: Path) -> bool:
-    """Whether a file or folder of this machine may be a source, by the names in it."""
+    """Return whether a local file or folder may be a source, by the names in it."""
     if not path.is_dir():
         return path.is_file() and is_source_file(path.name)
     for folder, folders, files in os.walk(path):

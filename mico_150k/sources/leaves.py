@@ -1,6 +1,6 @@
-"""Which leaf columns of a Parquet file belong to which of its columns, by their places.
+"""Maps a Parquet file's columns to their leaf columns, by position.
 
-A leaf's path, such as `input_images.list.element.bytes`, does not tell: names may have dots.
+A leaf's path, such as `input_images.list.element.bytes`, is ambiguous: names may have dots.
 """
 
 from collections import Counter
@@ -19,7 +19,7 @@ from mico_150k.core.plural import counted
 
 @dataclass(frozen=True, slots=True)
 class Leaves:
-    """The places of leaf columns by column, and each leaf's path."""
+    """The positions of leaf columns by column, and each leaf's path."""
 
     places: dict[str, range]
     paths: tuple[str, ...]
@@ -28,7 +28,7 @@ class Leaves:
 
     @classmethod
     def of(cls, name: str, file: pq.ParquetFile) -> "Leaves":
-        """Those of a file called `name`. Raises `BrokenFile` where its two schemas disagree."""
+        """Return the leaves of a file called `name`. Raises `BrokenFile` if its schemas differ."""
         columns = [file.schema.column(place) for place in range(len(file.schema))]
         places: dict[str, range] = {}
         start = 0
@@ -52,12 +52,12 @@ class Leaves:
         )
 
     def of_columns(self, columns: Iterable[str]) -> Iterator[int]:
-        """The places of all leaves of these columns."""
+        """Yield the positions of all leaves of these columns."""
         for column in columns:
             yield from self.places[column]
 
     def refuse_doubled(self, file: str, columns: Iterable[str]) -> None:
-        """Raise `UnknownShape` where one of these columns, or a part of one, has a namesake."""
+        """Raise `UnknownShape` if one of these columns, or a part of one, has a duplicate name."""
         used = list(columns)
         paths = Counter(self.paths)
         for column in used:
@@ -73,7 +73,7 @@ class Leaves:
 
 
 def _leaf_types(arrow_type: pa.DataType) -> Iterator[pa.DataType]:
-    """The types of the leaf columns that a column of this type is stored as."""
+    """Yield the types of the leaf columns that store a column of this type."""
     if isinstance(arrow_type, pa.BaseExtensionType):
         yield from _leaf_types(arrow_type.storage_type)
     elif pt.is_struct(arrow_type) or pt.is_map(arrow_type):

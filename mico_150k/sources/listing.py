@@ -23,11 +23,11 @@ from mico_150k.sources.source import ReadOptions
 logger = logging.getLogger(__name__)
 
 _MARKS = (layout.MANIFEST, f"{layout.WORK}/{layout.BUILD}")
-"""Of a dataset folder: of a finished build, and of one under way."""
+"""Names that identify a dataset folder, of a finished or an unfinished build."""
 
 
 def list_files(storage: Storage, reading: ReadOptions) -> list[str]:
-    """The files of a source, sorted.
+    """Return the files of a source, sorted.
 
     Raises `UsageError` for a pattern that excludes nothing, `PathOutsideSource` for a link that
     leaves the source, and `SourceError` for a folder that cannot be read.
@@ -47,20 +47,20 @@ def list_files(storage: Storage, reading: ReadOptions) -> list[str]:
 
 
 def is_dataset(storage: Storage, folder: str = "") -> bool:
-    """Whether a folder of a source is one that `mico build` has begun or finished."""
+    """Return whether `mico build` began or finished a dataset in this folder of a source."""
     manifest, begun = (storage.path(posixpath.join(folder, mark)) for mark in _MARKS)
     try:
         if storage.fs.exists(begun):
             return True
         data = read_small(manifest) if storage.is_local else storage.fs.cat_file(manifest)
         found = parse_json(data)
-    except Exception:  # noqa: BLE001 - every file system has its own way to say that it is not there
+    except Exception:  # noqa: BLE001 - every file system has its own error for a missing file
         return False
     return is_manifest(found)
 
 
 def _excludes(pattern: str, name: str) -> bool:
-    """Whether a pattern speaks of a file, or of a folder with all below it."""
+    """Return whether a pattern matches a file, or a folder that contains it."""
     return name.startswith(f"{pattern.rstrip('/')}/") or matches(name, pattern)
 
 
@@ -69,19 +69,19 @@ def _is_excluded(name: str, reading: ReadOptions) -> bool:
 
 
 class _Walk:
-    """Goes through a folder of this machine, and where links lead from it."""
+    """Walks through a local folder and the targets of its links."""
 
     def __init__(self, storage: Storage, reading: ReadOptions) -> None:
-        """Nothing is seen yet."""
+        """Start with nothing visited."""
         self._storage = storage
         self._reading = reading
         self._seen: set[str] = set()
         self._links: list[str] = []
 
     def files(self) -> Iterator[str]:
-        """All files, hidden ones as well, and with a slash the folders that are passed by."""
+        """Yield all files, including hidden ones, and with a slash the folders that are skipped."""
         yield from self._below("")
-        while self._links:  # last: most of what they lead to has a name of its own
+        while self._links:  # last: most link targets also have a path of their own
             yield from self._follow(self._links.pop(0))
 
     def _below(self, start: str) -> Iterator[str]:

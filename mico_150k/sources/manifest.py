@@ -31,14 +31,14 @@ from mico_150k.sources.row_images import Found, Named, RowImages
 from mico_150k.sources.shape import Kind, Shape, find_shape
 from mico_150k.sources.source import OpenedFile, ReadOptions
 
-_TELLING_FOLDERS = 3  # right above an image; those above them are about somebody's disk
+_TELLING_FOLDERS = 3  # The folders right above an image; those above them are about the local disk.
 
 Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class ManifestFile(OpenedFile):
-    """One manifest, its texts in memory: 148,000 rows are some 200 MB, the images stay on disk."""
+    """A manifest with its texts in memory: 148,000 rows are some 200 MB; images stay on disk."""
 
     entries: tuple[Row, ...]
     image_bytes: int
@@ -48,41 +48,41 @@ class ManifestFile(OpenedFile):
 
     @property
     def mtime_token(self) -> str:
-        """Its own, and that of its images."""
+        """The manifest's token, combined with that of its images."""
         return self.state + self.images_mtime_token
 
     @property
     def rows(self) -> int:
-        """How many rows it has."""
+        """The number of rows."""
         return len(self.entries)
 
     @property
     def memory(self) -> int:
-        """Bytes that reading it holds at most: the images of a few rows."""
+        """The most bytes that reading holds: the images of a few rows."""
         return 4 * self.image_bytes // max(1, self.rows)
 
     def identities(self) -> Iterator[tuple[Task, str]]:
-        """Each row's task and source id."""
+        """Yield each row's task and source id."""
         for row, entry in enumerate(self.entries):
             yield self._task(row, entry), self._source_id(row, entry)
 
     def read(self, start: int = 0, *, ahead: bool = False) -> Generator[RawSample, None, None]:
-        """The rows from `start` on, each with its images read from their files."""
-        self.require_unchanged()  # and where the source is not, no image is
+        """Yield the rows from `start` on, each with its images read from their files."""
+        self.require_unchanged()  # if the source is lost, this fails before any image is missing
         images = RowImages(self.paths, self.images)
         samples = (self._sample(row, self.entries[row], images) for row in range(start, self.rows))
-        # `yield from` closes what it reads from when it is closed.
+        # Closing a generator also closes the one that it yields from.
         yield from prefetch(samples) if ahead else samples
         self.require_unchanged()
 
     def matches_rule(self, rule: str) -> bool:
-        """Whether a rule of `--task-map` speaks of it, or of one of its rows."""
+        """Return whether a rule of `--task-map` matches it, or one of its rows."""
         return speaks_of(rule, self.name) or any(
             speaks_of(rule, self._output(entry)) for entry in self.entries
         )
 
     def describe(self) -> dict[str, Any]:
-        """Shape and images."""
+        """Return the shape and facts about the images."""
         return {
             "file": self.name,
             "task": None,
@@ -115,9 +115,9 @@ class ManifestFile(OpenedFile):
         return source_id(entry.get(self.shape.id), self.name, row, self.shape.id)
 
     def _task(self, row: int, entry: Row) -> Task:
-        """By a rule, the row's own word, the manifest's path, or the folders of its output.
+        """Detect the task: from a rule, the row's value, the manifest's path or output folders.
 
-        Not by the inputs: a person in them does not make a task human-centric.
+        The inputs do not count: a person in them does not make a task human-centric.
         """
         named = entry.get(self.shape.task) if self.shape.task else None
         output = self._output(entry)
@@ -134,7 +134,7 @@ class ManifestFile(OpenedFile):
         return task
 
     def _output(self, entry: Row) -> str:
-        """The output's path; "" where there is none."""
+        """Return the output's path; "" if there is none."""
         output = entry.get(self.shape.output or "")
         return output if isinstance(output, str) else ""
 
@@ -145,7 +145,7 @@ def open_manifest(storage: Storage, name: str, reading: ReadOptions) -> Manifest
     Raises `BrokenFile`, `UnknownShape`, `PathOutsideSource`.
     """
     with storage.opened(name) as handle:
-        # Before it is read: whatever is written from here on shows.
+        # Before it is read, so that any later write is detected.
         try:
             state = storage.mtime_token(name)
             text = ManifestText(name, handle)
@@ -177,7 +177,7 @@ def open_manifest(storage: Storage, name: str, reading: ReadOptions) -> Manifest
 
 
 def _kinds(entries: Sequence[Row]) -> dict[str, Kind]:
-    """Each key's kind, by all its values: a list in one row and a path in another are lists."""
+    """Return each key's kind over all its values: a list and a path in different rows: a list."""
     kinds: dict[str, Kind] = {}
     for entry in entries:
         for key, value in entry.items():
@@ -198,7 +198,7 @@ def _kind(value: Any) -> Kind:  # noqa: ANN401 - any JSON value
 
 
 def _input_paths(shape: Shape, entry: Row) -> list[Any]:
-    """The values that name inputs; numbered keys end with the last that is not null."""
+    """Return the values that name inputs; numbered keys end with the last that is not null."""
     if shape.listed:
         values = entry.get(shape.inputs[0])
         return values if isinstance(values, list) else [values] if isinstance(values, str) else []

@@ -1,7 +1,7 @@
-"""The rows of a manifest's text: an array of objects or one object a line, perhaps gzip'd.
+"""Reads a manifest's rows: an array of objects or one object per line, possibly gzipped.
 
-Read piece by piece and bounded, since anybody's file may be larger than the memory, or be zipped
-from nothing but blanks: at no time is there more than one row besides those that are kept.
+The text is read in bounded pieces, since a file may exceed memory, or be a gzip bomb of blanks: at
+most one row is in memory besides those that are kept.
 """
 
 import codecs
@@ -25,19 +25,19 @@ from mico_150k.io.machine import free_memory
 
 _GZIP = b"\x1f\x8b"
 _MOST_RATIO = 200
-"""Of a gzip'd text to its file; rows that repeat each other's paths have 30."""
+"""The largest ratio of gzipped text to its file; rows that repeat paths reach 30."""
 _FREE_BYTES = 4 << 20
-"""Of such a text, before that counts."""
+"""The bytes of decompressed text before the ratio is checked."""
 _BUFFER = 1 << 20
 _PIECE = 1 << 20
-"""Characters of an array that are looked for the end of a value, at first."""
+"""The characters of an array that are first searched for the end of a value."""
 _MOST_BLANK_LINES = 100_000
 _MEMORY_SHARE = 0.5
 _EMPTY_TEXT, _LIST_SLOT = 60, 8
-"""Bytes that Python needs for a text besides its characters, and for a place in a list."""
+"""The bytes that Python needs for a text besides its characters, and for a list slot."""
 
 NO_VALUE = ...
-"""Stands for a value that a manifest has no use for."""
+"""Replaces a value that a manifest does not use."""
 
 Row = dict[str, Any]
 Text: TypeAlias = "io.BufferedReader[Any]"
@@ -47,7 +47,7 @@ class ManifestText:
     """The text of one manifest, read once."""
 
     def __init__(self, name: str, handle: BinaryIO) -> None:
-        """`handle` is open at the start of the file called `name`."""
+        """Read from `handle`, which is open at the start of the file called `name`."""
         self._name = name
         self._bytes = _Counted(handle.read)
         self._digest = xxhash.xxh3_128()
@@ -57,11 +57,11 @@ class ManifestText:
 
     @property
     def digest(self) -> str:
-        """Of the text as it stands there, once its rows are read."""
+        """Return the digest of the stored text, after its rows are read."""
         return self._digest.hexdigest()
 
     def rows(self) -> list[Row]:
-        """All rows, without what no manifest's row has.
+        """Return all rows, without the values that no manifest uses.
 
         Raises `BrokenFile` with the row or line, `EmptySource`, and `MemoryTooSmall`.
         """
@@ -81,7 +81,7 @@ class ManifestText:
         return rows
 
     def _values(self) -> Iterator[tuple[str, Any]]:
-        """Each value and the place of it."""
+        """Yield each value and its location."""
         text: Text = io.BufferedReader(self._bytes, _BUFFER)
         self._head = text.peek(HEAD_BYTES)[:HEAD_BYTES]
         if text.peek(2)[:2] == _GZIP:
@@ -91,7 +91,7 @@ class ManifestText:
 
     def _lines(self, text: Text) -> Iterator[tuple[str, Any]]:
         number = blank = 0
-        while line := text.readline(LINE_BYTES + 1):  # a text may hold any other end of a line
+        while line := text.readline(LINE_BYTES + 1):  # other line separators may be within a text
             number += 1
             self._digest.update(line)
             if len(line) > LINE_BYTES:
@@ -110,7 +110,7 @@ class ManifestText:
                 yield f"line {number}", value
 
     def _array(self, text: Text) -> Iterator[tuple[str, Any]]:
-        """The values of an array, each decoded as soon as all of it is there."""
+        """Yield the values of an array, each decoded as soon as it is complete."""
         pieces = _Pieces(self, text)
         pieces.expect("[")
         row = 0
@@ -125,7 +125,7 @@ class ManifestText:
             raise pieces.broken(msg)
 
     def _hold(self, row: Row) -> None:
-        """Count a row that is kept. Raises `MemoryTooSmall`."""
+        """Count the memory of a row that is kept. Raises `MemoryTooSmall`."""
         self._held += 300 + sum(map(_size, row.values()))
         if self._held > self._most_held:
             msg = (
@@ -153,7 +153,7 @@ class ManifestText:
 
 
 class _Pieces:
-    """An array's text, of which as much is held as its longest value needs."""
+    """An array's text; only as much is held as its longest value needs."""
 
     def __init__(self, manifest: ManifestText, text: Text) -> None:
         self._manifest = manifest
@@ -162,11 +162,11 @@ class _Pieces:
         self._held = ""
         self._place = 0
         self._line = 1
-        self._dropped = 0  # characters of this line that are not held any more
+        self._dropped = 0  # characters of this line that are no longer held
         self._is_whole = False
 
     def next_character(self) -> str:
-        """The next one that is no blank; "" at the end."""
+        """Return the next character that is not blank; "" at the end."""
         while True:
             end = _blanks(self._held, self._place)
             self._pass(end)
@@ -176,13 +176,13 @@ class _Pieces:
                 return ""
 
     def expect(self, character: str) -> None:
-        """Pass over this character. Raises `BrokenFile` where another is."""
+        """Skip this character. Raises `BrokenFile` if there is another."""
         if self.next_character() != character:
             raise self.broken(f"column {self._column()}: Expecting {character!r}")
         self._pass(self._place + 1)
 
     def value(self) -> Any:  # noqa: ANN401 - any JSON value
-        """The next value. Raises `BrokenFile`."""
+        """Return the next value. Raises `BrokenFile`."""
         self.next_character()
         while True:
             try:
@@ -203,7 +203,7 @@ class _Pieces:
             return value
 
     def broken(self, what: str) -> BrokenFile:
-        """The error for what stands here."""
+        """Return the error for this location."""
         return self._manifest._broken(self._line, what)  # noqa: SLF001 - two halves of one reader
 
     def _column(self) -> int:
@@ -215,7 +215,7 @@ class _Pieces:
         self._place = end
 
     def _more(self) -> bool:
-        """Read on; twice as far each time a value is not whole yet. False at the end."""
+        """Read more, twice as much each time a value is incomplete. Returns False at the end."""
         if self._is_whole:
             return False
         size = max(_PIECE, len(self._held) - self._place)
@@ -236,7 +236,7 @@ class _Pieces:
 
 
 class _Counted(io.RawIOBase):
-    """Bytes as they are read, and how many they were."""
+    """Reads bytes and counts them."""
 
     def __init__(self, read: Callable[[int], bytes]) -> None:
         super().__init__()
@@ -254,7 +254,7 @@ class _Counted(io.RawIOBase):
 
 
 class _Unzipped(_Counted):
-    """What a gzip'd file holds; refused where it is far more than any manifest makes of so much."""
+    """Decompresses a gzip file; refuses it if it expands far more than any manifest does."""
 
     def __init__(self, name: str, text: Text, zipped: _Counted) -> None:
         super().__init__(gzip.GzipFile(fileobj=text).read1)
@@ -274,11 +274,11 @@ class _Unzipped(_Counted):
 
 
 class _DoubledError(ValueError):
-    """An object that has a key twice."""
+    """An object has a key twice."""
 
 
 def _object(pairs: list[tuple[str, Any]]) -> Row:
-    """A JSON object. Raises `_DoubledError`: of two values, one would be lost in silence."""
+    """Return a JSON object. Raises `_DoubledError`, since one of two values would be lost."""
     found = dict(pairs)
     if len(found) < len(pairs):
         keys = [key for key, _ in pairs]
@@ -291,14 +291,14 @@ _DECODER = json.JSONDecoder(object_pairs_hook=_object)
 
 
 def _blanks(text: str, start: int) -> int:
-    """Where the blanks end that begin here."""
+    """Return where the blanks that start here end."""
     while start < len(text) and text[start] in " \t\r\n":
         start += 1
     return start
 
 
 def _said(error: Exception) -> tuple[str, int]:
-    """What is wrong, and how many lines below the start of the text."""
+    """Return what is wrong, and how many lines below the start of the text."""
     if isinstance(error, json.JSONDecodeError):
         return f"column {error.colno}: {error.msg}", error.lineno - 1
     if isinstance(error, UnicodeDecodeError):
@@ -309,7 +309,7 @@ def _said(error: Exception) -> tuple[str, int]:
 
 
 def _kept(value: Any) -> Any:  # noqa: ANN401 - any JSON value
-    """What a manifest has a use for: a text, a number, or texts; of very many texts, the first."""
+    """Return what a manifest uses: a text, a number, or texts; only the first of very many."""
     if isinstance(value, list):
         if not all(isinstance(item, str | None) for item in value):
             return NO_VALUE
@@ -318,7 +318,7 @@ def _kept(value: Any) -> Any:  # noqa: ANN401 - any JSON value
 
 
 def _size(value: Any) -> int:  # noqa: ANN401 - any value that is kept
-    """Bytes that it takes in memory, about."""
+    """Return the approximate bytes that a value takes in memory."""
     if isinstance(value, str):
         return _EMPTY_TEXT + len(value)
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""The images that a file names by path and does not embed: which they are, and their state."""
+"""Records the images that a file names by path and does not embed, and their state."""
 
 from array import array as packed
 from bisect import bisect_left
@@ -19,7 +19,7 @@ from mico_150k.sources.leaves import Leaves
 from mico_150k.sources.shape import Kind, Shape, kind_of
 
 PATHS_AT_ONCE = 4096
-"""That are held, as far as `PATHS_BYTES` let them be: a text may be of any length."""
+"""The most paths held at once, within `PATHS_BYTES`: a text may be of any length."""
 PATHS_BYTES = 4 << 20
 
 Status = tuple[int | Missing, str]
@@ -31,7 +31,7 @@ def _no_numbers() -> "packed[int]":
 
 @dataclass(frozen=True, slots=True)
 class ImageStates:
-    """How each of the images was that a file names: 24 bytes an image, whatever its path."""
+    """The state of each image when it was planned: 24 bytes per image, whatever its path."""
 
     paths: "packed[int]" = field(default_factory=_no_numbers)
     states: "packed[int]" = field(default_factory=_no_numbers)
@@ -39,17 +39,17 @@ class ImageStates:
 
     @classmethod
     def of(cls, found: dict[str, tuple[int, int]]) -> "ImageStates":
-        """By path, its state and size."""
+        """Make the states from path → state and size."""
         rows = sorted((_hash(path), state, size) for path, (state, size) in found.items())
         return cls(*(packed("Q", column) for column in zip(*rows, strict=True)))
 
     def size(self, path: str) -> int | None:
-        """The bytes that an image had; None where it was not looked for."""
+        """Return the bytes that an image had; None if it was not checked."""
         place = self._place(path)
         return None if place is None else self.sizes[place]
 
     def is_same(self, path: str, status: Status) -> bool:
-        """Whether an image that was looked for still has this status."""
+        """Return whether an image that was checked still has this status."""
         place = self._place(path)
         return place is None or self.states[place] == _state(status)
 
@@ -70,10 +70,10 @@ def _state(status: Status) -> int:
 
 
 class NamedImages:
-    """Adds up the images that a file names by path: their bytes, content and mtime tokens."""
+    """Collects the images that a file names by path: their bytes, content and mtime tokens."""
 
     def __init__(self, paths: ImagePaths) -> None:
-        """`paths` finds them."""
+        """Collect images that `paths` finds."""
         self._paths = paths
         self._found: dict[str, tuple[int, int]] = {}
         self._content_hash = xxhash.xxh3_128()
@@ -83,8 +83,8 @@ class NamedImages:
     def add(self, path: str, *, perhaps_embedded: bool = False) -> None:
         """Count one use of an image. Raises `PathOutsideSource`, and `BrokenFile` for no path.
 
-        One that is `perhaps_embedded` may lead anywhere: it is refused where it is read. A text
-        that is no path is refused where it is the first of a file; a later one costs its row.
+        A path that is `perhaps_embedded` may point anywhere: it is refused when it is read. A text
+        that is not a path is refused if it is a file's first; later, only its row is skipped.
         """
         if what := not_a_path(path):
             if not self._found and not perhaps_embedded:
@@ -104,7 +104,7 @@ class NamedImages:
         self.bytes += self._found[path][1]
 
     def add_all(self, file: pq.ParquetFile, shape: Shape, leaves: Leaves) -> None:
-        """Count what a Parquet file names and does not embed. Raises as `add` does."""
+        """Count the images that a Parquet file names and does not embed. Raises as `add` does."""
         kinds = {field.name: kind_of(field.type) for field in file.schema_arrow}
         groups = [file.metadata.row_group(group) for group in range(file.num_row_groups)]
         for name in shape.image_columns:
@@ -115,7 +115,7 @@ class NamedImages:
                         for path in filter(None, plain_values(cells)):
                             self.add(path)
         beside = [name for name in shape.image_columns if kinds[name] in {Kind.IMAGE, Kind.IMAGES}]
-        # Over a network, a look for each path is a request.
+        # Over a network, checking a path takes a request.
         unknown = self._paths.storage.is_local
         for place, group in enumerate(groups):
             for name in beside:
@@ -124,17 +124,17 @@ class NamedImages:
                     self.add(path, perhaps_embedded=perhaps_embedded)
 
     def states(self) -> ImageStates:
-        """How each of them was."""
+        """Return the state of each image."""
         return ImageStates.of(self._found) if self._found else ImageStates()
 
     @property
     def content_hash(self) -> str:
-        """The same for the same paths and sizes; "" where no image was named."""
+        """A digest of the paths and sizes; "" if no image was named."""
         return self._content_hash.hexdigest() if self._found else ""
 
     @property
     def mtime_token(self) -> str:
-        """Another one when any of the files is written again; "" where no image was named."""
+        """A token that changes when any of the files is written; "" if no image was named."""
         return self._mtime_token.hexdigest() if self._found else ""
 
 
@@ -155,11 +155,11 @@ def _beside_bytes(  # noqa: PLR0913 - a place in a file
     *,
     unknown: bool,
 ) -> Iterator[tuple[str, bool]]:
-    """Paths of cells of `{bytes, path}` that may lack their bytes, and whether these may be there.
+    """Yield paths of `{bytes, path}` cells that may lack bytes, and whether bytes are possible.
 
-    Which cells have bytes stands among the bytes, and is too much to read. How many have, the
-    footer tells: mostly all of them, so that not even the paths need be read. `unknown` takes
-    those of a file whose footer does not.
+    Finding out which cells have bytes would mean reading the bytes. The footer has the number of
+    cells with bytes: usually all, so that the paths need not be read either. `unknown` includes
+    the cells of a file whose footer lacks the number.
     """
     of_path = {leaves.paths[leaf]: leaf for leaf in leaves.places[name]}
     for path, leaf in of_path.items():
@@ -182,7 +182,7 @@ def _beside_bytes(  # noqa: PLR0913 - a place in a file
 
 
 def _values(chunk: pq.ColumnChunkMetaData) -> int | None:
-    """How many values of a column chunk are no nulls; None where its footer does not tell."""
+    """Return a column chunk's number of non-null values; None if its footer lacks it."""
     statistics = chunk.statistics
     if statistics is None or not statistics.has_null_count:
         return None
@@ -192,7 +192,7 @@ def _values(chunk: pq.ColumnChunkMetaData) -> int | None:
 def _column(
     file: pq.ParquetFile, name: str, leaf: str, group: int, chunk: pq.ColumnChunkMetaData
 ) -> Iterator[pa.Array]:
-    """The cells of a small column in one row group, without the lists around them."""
+    """Yield the cells of a small column in one row group, without the enclosing lists."""
     each = chunk.total_uncompressed_size // max(1, chunk.num_values)
     rows = max(1, min(PATHS_AT_ONCE, PATHS_BYTES // max(1, each)))
     for batch in file.iter_batches(rows, row_groups=[group], columns=[leaf], use_threads=False):

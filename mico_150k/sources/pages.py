@@ -1,6 +1,6 @@
-"""Headers of a column chunk's pages: how large they are, and how many values they hold.
+"""Reads the headers of a column chunk's pages: their sizes and numbers of values.
 
-A page is what a Parquet reader must hold whole. pyarrow shows a file's row groups but not its
+A Parquet reader must hold a whole page in memory. pyarrow shows a file's row groups but not its
 pages, and with its defaults one page can be a gigabyte. Only headers are read here, of some
 30 bytes each, in Thrift's compact protocol (parquet-format, parquet.thrift, PageHeader).
 """
@@ -11,11 +11,11 @@ from typing import Any, BinaryIO
 
 from mico_150k.sources.thrift import Compact
 
-_MOST_HEADER_BYTES = 16 << 10  # a header is longer than some bytes only if it carries statistics
+_MOST_HEADER_BYTES = 16 << 10  # a header is longer only if it carries statistics
 _FIRST_READ = 256
 _MOST_COUNTED = 1 << 31  # the format's numbers have 32 bits
 
-# Fields of PageHeader and of what lies within it.
+# Fields of PageHeader and its nested structs.
 _TYPE, _UNCOMPRESSED, _COMPRESSED = 1, 2, 3
 _BY_TYPE = {0: 5, 2: 7, 3: 8}  # data page, dictionary page, data page v2 → their header's field
 _DICTIONARY_TYPE = 2
@@ -24,7 +24,7 @@ _NUM_VALUES = 1
 
 @dataclass(frozen=True, slots=True)
 class PageHeader:
-    """One page: its bytes before and after decompression, without the header; where it ends."""
+    """One page: its bytes before and after decompression, without the header, and its end."""
 
     is_dictionary: bool
     values: int
@@ -34,7 +34,7 @@ class PageHeader:
 
 
 def read_page_headers(file: BinaryIO, start: int, end: int) -> Iterator[PageHeader]:
-    """The headers of the pages in a column chunk that lies from byte `start` to `end`.
+    """Yield the headers of the pages in a column chunk that spans bytes `start` to `end`.
 
     Lazy: each header costs one small read. Stops at what is no page header.
     """
@@ -68,7 +68,7 @@ def _header_at(file: BinaryIO, start: int, end: int) -> PageHeader | None:
 
 
 def _count(value: Any) -> int:  # noqa: ANN401 - any Thrift value
-    """A number that can be one of bytes or values. Raises KeyError for all else."""
+    """Return a valid number of bytes or values. Raises KeyError for anything else."""
     if not isinstance(value, int) or not 0 <= value < _MOST_COUNTED:
         raise KeyError(value)
     return value

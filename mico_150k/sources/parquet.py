@@ -1,4 +1,4 @@
-"""Parquet files of any known shape: the release, and BAGEL's own format.
+"""Reads Parquet files of any known shape: the release, and BAGEL's own format.
 
 One row group of the release exceeds 5 GB and has images beyond 2 GiB in one nested column, where
 `read_row_group`, `pyarrow.dataset` and `load_dataset` give up. Small batches, read forwards
@@ -48,12 +48,12 @@ BATCH_BYTES = 4 << 20
 and in reused memory. Measured on images of a megabyte: batches of 16 MiB took 1.5 times as long."""
 MOST_BATCH_ROWS = 64
 MOST_IDS = 65_536
-"""That are read at once, as far as `BATCH_BYTES` lets them be."""
+"""The most rows that are read at once, within `BATCH_BYTES`."""
 BATCHES_AHEAD = 4
 """Read beside the rest: whoever examines rows comes for a row group's worth of them at once."""
 LOCAL_BUFFER = 1 << 20
 REMOTE_BUFFER = 8 << 20
-"""Of one read of a column chunk; over a network each is a request."""
+"""The bytes of one read of a column chunk; over a network each read is a request."""
 FOOTER_THREADS = 16
 
 
@@ -67,17 +67,17 @@ class ParquetSourceFile(OpenedFile):
 
     @property
     def mtime_token(self) -> str:
-        """Its own, and that of the images which it names."""
+        """The file's token, combined with that of the images it names."""
         return self.state + self.footer.path_mtime_token
 
     @property
     def rows(self) -> int:
-        """How many rows it has."""
+        """The number of rows."""
         return self.footer.rows
 
     @property
     def image_bytes(self) -> int:
-        """Bytes of all its images, decompressed."""
+        """The decompressed bytes of all its images."""
         return self.footer.image_bytes
 
     @property
@@ -87,12 +87,12 @@ class ParquetSourceFile(OpenedFile):
 
     @property
     def memory(self) -> int:
-        """Bytes that reading it holds at most: the pages of one row group, and some batches."""
+        """The most bytes that reading holds: the pages of one row group, and some batches."""
         batch = min(BATCH_BYTES, self.image_bytes)
         return self.footer.page_memory + (1 + BATCHES_AHEAD) * batch
 
     def identities(self) -> Iterator[tuple[Task, str]]:
-        """Each row's task and source id, from their columns alone."""
+        """Yield each row's task and source id, from their columns alone."""
         columns = [name for name in (self.shape.id, self.task_column) if name]
         if not columns:
             for row in range(self.rows):
@@ -109,7 +109,7 @@ class ParquetSourceFile(OpenedFile):
         self.require_unchanged()
 
     def read(self, start: int = 0, *, ahead: bool = False) -> Generator[RawSample, None, None]:
-        """The rows from `start` on; row groups before it are not touched."""
+        """Yield the rows from `start` on; earlier row groups are not read."""
         row = 0
         images = RowImages(self.paths, self.footer.images)
         with self.storage.losses(self.name):
@@ -131,7 +131,7 @@ class ParquetSourceFile(OpenedFile):
                     raise changed(self.name, self.storage)
 
     def describe(self) -> dict[str, Any]:
-        """Shape, row groups and pages."""
+        """Return the shape, row groups and pages."""
         chunks = [chunk for group in self.footer.chunks for chunk in group]
         return {
             "file": self.name,
@@ -152,7 +152,7 @@ class ParquetSourceFile(OpenedFile):
         }
 
     def _open(self) -> pq.ParquetFile:
-        """Open it. Raises `SourceChanged` where it is another one than the footer was read of."""
+        """Open the file. Raises `SourceChanged` if it changed since its footer was read."""
         self.require_unchanged()
         with self._damage("its footer"):
             file = self.storage.parquet(
@@ -166,7 +166,7 @@ class ParquetSourceFile(OpenedFile):
 
     @staticmethod
     def _batch_rows(size: int, rows: int, most: int) -> int:
-        """How many of these rows to hold at once, where all of them have so many bytes."""
+        """Return how many of these rows to hold at once, given the bytes of all of them."""
         return max(1, min(most, BATCH_BYTES * rows // max(1, size)))
 
     def _batches(self, file: pq.ParquetFile, group: int) -> Generator[pa.RecordBatch, None, None]:
@@ -180,9 +180,9 @@ class ParquetSourceFile(OpenedFile):
 
     @contextmanager
     def _damage(self, where: str) -> Iterator[None]:
-        """Name the file, and the place where its content is damaged.
+        """Report damaged content with the file and the location.
 
-        Raises `BrokenFile`, and `SourceLost` where the file system is to blame.
+        Raises `BrokenFile`, or `SourceLost` if the file system failed.
         """
         try:
             with self.storage.losses(self.name):
@@ -233,7 +233,7 @@ class ParquetSourceFile(OpenedFile):
         return task
 
     def _instruction(self, row: int, value: Any) -> str | None:  # noqa: ANN401 - any column's value
-        """A text, or the one turn of BAGEL's `instruction_list`, in its first wording."""
+        """Return a text, or the first wording of the one turn in BAGEL's `instruction_list`."""
         wordings = False
         while isinstance(value, list):
             if len(value) > 1 and not wordings:
@@ -249,14 +249,14 @@ class ParquetSourceFile(OpenedFile):
 
 
 def _rows(batch: pa.RecordBatch) -> Iterator[dict[str, Any]]:
-    """The rows of small columns."""
+    """Yield the rows of small columns."""
     columns = [plain_values(column) for column in batch.columns]
     for values in zip(*columns, strict=True):
         yield dict(zip(batch.schema.names, values, strict=True))
 
 
 def _without_padding(cells: tuple[Found, ...]) -> list[Found]:
-    """The cells up to the last image: numbered columns are null after a row's last input."""
+    """Return the cells up to the last image: numbered columns are null after the last input."""
     end = max((place + 1 for place, cell in enumerate(cells) if cell is not NULL), default=0)
     return list(cells[:end])
 
@@ -272,7 +272,7 @@ def open_parquet(storage: Storage, name: str, reading: ReadOptions) -> ParquetSo
     """
     with storage.opened(name) as handle:
         try:
-            # Before the footer is read: whatever is written from here on shows.
+            # Before the footer is read, so that any later write is detected.
             state = storage.mtime_token(name)
             return _of_footer(storage, name, reading, handle, state)
         except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
@@ -285,7 +285,7 @@ def open_parquet(storage: Storage, name: str, reading: ReadOptions) -> ParquetSo
                 f"Fetch it again. {leave_out(name)}"
             )
             raise BrokenFile(msg) from error
-        except ValueError as error:  # fsspec's: this server gives no part of a file
+        except ValueError as error:  # fsspec's: this server does not support range requests
             if storage.is_local:
                 raise
             what = str(error).partition(". ")[0]

@@ -1,4 +1,4 @@
-"""The images of one row at a time, where a row names them: bounded, and as they were planned."""
+"""Reads the images that a row names by path, within limits, and checks that they are unchanged."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ TOO_MANY = Missing(Reason.TOO_LARGE, f"in a row with more than {MAX_INPUTS} inpu
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """An image that a cell names, not read yet."""
+    """An image that a cell names and that is not read yet."""
 
     path: str
 
@@ -26,15 +26,15 @@ Found = Cell | Named
 
 @dataclass(frozen=True, slots=True)
 class RowImages:
-    """Reads the images that one file of a source names; `planned` is how they were."""
+    """Reads the images that one file of a source names; `planned` is their planned state."""
 
     paths: ImagePaths
     planned: ImageStates
 
     def row(self, inputs: Sequence[Found], output: Found) -> tuple[tuple[Cell, ...], Cell]:
-        """All images of a row. None is read of a row that has too many, or beyond a row's bytes.
+        """Return all images of a row; reads none if there are too many or they are too large.
 
-        Raises `PathOutsideSource`, and `SourceChanged` where a file is not as it was planned.
+        Raises `PathOutsideSource`, and `SourceChanged` if a file has changed since planning.
         """
         if len(inputs) > MAX_INPUTS:
             return (TOO_MANY,) * len(inputs), TOO_MANY
@@ -53,8 +53,8 @@ class RowImages:
         size = self.planned.size(path)
         if size is None:
             return image
-        # Looked at after it was read: what was written meanwhile shows as well. Over a network
-        # that is one more request for each image, and its length has to do.
+        # The status is checked after reading, so that a write meanwhile is detected. Over a network
+        # that would take one more request per image, so only the length is compared.
         if self.paths.storage.is_local:
             same = self.planned.is_same(path, self.paths.status(path))
         else:

@@ -23,11 +23,11 @@ from mico_150k.core.pattern import leave_out
 from mico_150k.io.cells import UUID_TYPE, holds_binary, holds_numbers, holds_text, is_list
 
 ROW_PLACE = "@row"
-"""As `--map id=@row`: the id is the row's place, whatever columns the file has."""
+"""As `--map id=@row`: the id is the row's position, whatever columns the file has."""
 NOTHING = "@none"
-"""As `--map subtask=@none`: no column says it, whatever their names are."""
+"""As `--map subtask=@none`: no column holds it, whatever their names are."""
 _MOST_LISTED = 60
-"""Columns that a message lists."""
+"""The most columns that a message lists."""
 
 
 class Kind(str, Enum):
@@ -72,7 +72,7 @@ _NUMBERED = re.compile(r"(.*?)_?(\d+)")
 
 _PARTS = ("inputs", "output", "instruction", "id", "subtask", "task")
 _OPTIONAL = ("subtask", "task")
-_BETWEEN_PARTS = re.compile(r"\s+(?=\w+=)")  # a column's name may have blanks
+_BETWEEN_PARTS = re.compile(r"\s+(?=\w+=)")  # a column's name may contain blanks
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ class Shape:
 
     `inputs` is one list column, or one column for each input in order. `output` is None where
     the list's last image is the output. `id` is None where the row's place has to serve.
-    `mapped` are the parts for which `--map` was heard.
+    `mapped` are the parts that `--map` determined.
     """
 
     inputs: tuple[str, ...]
@@ -100,16 +100,16 @@ class Shape:
 
     @property
     def text_columns(self) -> list[str]:
-        """The columns that hold what is known of the images."""
+        """The columns that hold text about the images."""
         return [name for name in (self.instruction, self.id, self.subtask, self.task) if name]
 
     @property
     def columns(self) -> list[str]:
-        """All columns that are read, each once."""
+        """All distinct columns that are read."""
         return list(dict.fromkeys((*self.image_columns, *self.text_columns)))
 
     def to_dict(self) -> dict[str, Any]:
-        """Which column holds what, as plain values; not by which option that was found."""
+        """Return which column holds what, as plain values, without the options used."""
         return {
             "inputs": list(self.inputs),
             "listed": self.listed,
@@ -130,7 +130,7 @@ class Shape:
 
 
 def parse_map(words: Iterable[str]) -> dict[str, str]:
-    """`["inputs=a,b output=c", "id=d"]` → `{"inputs": "a,b", "output": "c", "id": "d"}`."""
+    """Parse `["inputs=a,b output=c", "id=d"]` as `{"inputs": "a,b", "output": "c", "id": "d"}`."""
     parsed: dict[str, str] = {}
     for word in chain.from_iterable(_BETWEEN_PARTS.split(word.strip()) for word in words if word):
         part, separator, columns = word.partition("=")
@@ -162,14 +162,14 @@ def find_shape(
         UnknownShape: The columns match no known layout; the message lists them, what was
             expected, and a `--map` to try.
     """
-    # One --map serves all files, so it speaks only where a file has the columns that it names.
+    # One --map serves all files, so it applies only if a file has the columns that it names.
     named = {part: _named(part, value) for part, value in mapping.items()}
     said = {part: names for part, names in named.items() if set(names) <= set(columns)}
     output = _one(said, "output") or _first(columns, _OUTPUT_NAMES, _IMAGE)
     inputs = [said["inputs"]] if "inputs" in said else _inputs(columns, output)
 
     def told(part: str, names: Iterable[str]) -> str | None:
-        """The column of a part: a known name counts whatever its type, and may be refused."""
+        """Return the column of a part: a known name counts whatever its type, or is refused."""
         return _one(said, part) or (None if part in said else _present(columns, names))
 
     shape = Shape(
@@ -200,7 +200,7 @@ _OF_AN_IMAGEFOLDER = (
 
 
 def _named(part: str, value: str) -> tuple[str, ...]:
-    """The columns that a `--map` names for a part."""
+    """Return the columns that a `--map` names for a part."""
     if (part == "id" and value == ROW_PLACE) or (part in _OPTIONAL and value == NOTHING):
         return ()
     return tuple(value.split(",")) if part == "inputs" else (value,)
@@ -215,15 +215,15 @@ def _first(columns: Mapping[str, Kind], names: Iterable[str], kinds: set[Kind]) 
 
 
 def _present(columns: Mapping[str, Kind], names: Iterable[str]) -> str | None:
-    """The first of these names that a column has with anything in it."""
+    """Return the first of these names whose column holds any values."""
     return next((name for name in names if columns.get(name, Kind.NULL) is not Kind.NULL), None)
 
 
 def _inputs(columns: Mapping[str, Kind], output: str | None) -> list[tuple[str, ...]]:
-    """The columns of inputs; several groups of them where it cannot be told which.
+    """Return the input columns; several groups of them if the choice is ambiguous.
 
-    Known names go first. Numbered columns of another name are taken where they are all the
-    images that a file has besides its output: else they may be masks, or whatever.
+    Known names take precedence. Numbered columns of another name count only if they are all the
+    images of a file besides its output: otherwise they may be masks or something else.
     """
     if columns.get(_BAGEL_IMAGES) in _IMAGES:
         return [(_BAGEL_IMAGES,)]
@@ -232,7 +232,7 @@ def _inputs(columns: Mapping[str, Kind], output: str | None) -> list[tuple[str, 
     families: dict[str, list[tuple[int, str]]] = {}
     for name, kind in columns.items():
         numbered = _NUMBERED.fullmatch(name)
-        # A known name counts whatever its type, and may be refused: passed over, it would take an
+        # A known name counts whatever its type, and may be refused: skipping it would drop an
         # input from every row.
         by_name = kind is not Kind.NULL and numbered and numbered[1] in _NUMBERED_NAMES
         if numbered and name != output and (kind is Kind.IMAGE or by_name):
@@ -258,7 +258,7 @@ def _wrong(
     inputs: list[tuple[str, ...]],
     types: Mapping[str, str],
 ) -> Iterator[str]:
-    """What keeps a file with these columns from being read."""
+    """Return what keeps a file with these columns from being read."""
 
     def typed(name: str) -> str:
         return f"{excerpt(name)} ({excerpt(types[name])})" if name in types else excerpt(name)
@@ -294,7 +294,7 @@ def _wrong(
 
 
 def _some(names: tuple[str, ...]) -> str:
-    """Their names, or the first of many."""
+    """Return their names, or the first of many."""
     more = f", … ({len(names)} in all)" if len(names) > _MOST_LISTED else ""
     return ", ".join(map(excerpt, names[:_MOST_LISTED])) + more
 
@@ -350,7 +350,7 @@ def _unknown_shape(  # noqa: PLR0913, PLR0917 - all that a message says
 
 
 def kind_of(arrow_type: pa.DataType) -> Kind:  # noqa: PLR0911 - a table of types
-    """What a column of this type can hold."""
+    """Return what a column of this type can hold."""
     if isinstance(arrow_type, pa.BaseExtensionType):
         is_uuid = arrow_type.extension_name == UUID_TYPE
         return Kind.UUID if is_uuid else kind_of(arrow_type.storage_type)

@@ -14,7 +14,7 @@ from mico_150k.sources.shape import Shape
 
 TABLE_ENDING = ".parquet"
 MANIFEST_ENDINGS = (".json", ".jsonl", ".ndjson", ".json.gz", ".jsonl.gz", ".ndjson.gz")
-"""Of JSON and JSON lines, also compressed: `mico_150k.sources.manifest` reads them."""
+"""The file name endings of JSON and JSON lines, also compressed, for the manifest reader."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,19 +54,19 @@ class SourceFile(Protocol):
 
     @property
     def rows(self) -> int:
-        """How many rows it has."""
+        """The number of rows."""
 
     @property
     def image_bytes(self) -> int:
-        """Bytes of all its images once decompressed: from headers, so an estimate."""
+        """The decompressed bytes of all its images: an estimate from headers."""
 
     @property
     def memory(self) -> int:
-        """Bytes that reading it holds at most, estimated from its largest pages."""
+        """The most bytes that reading holds, estimated from its largest pages."""
 
     @property
     def shape(self) -> Shape | None:
-        """Which of its columns hold what; None where it has none."""
+        """Its columns and what they hold; None if it has none."""
 
     @property
     def content_hash(self) -> str:
@@ -77,7 +77,7 @@ class SourceFile(Protocol):
         """A token that changes whenever the file is written, even with the same content."""
 
     def identities(self) -> Iterator[tuple[Task, str]]:
-        """Each row's task and source id, in order, without reading an image."""
+        """Yield each row's task and source id, in order, without reading an image."""
 
     def read(self, start: int = 0, *, ahead: bool = False) -> Generator[RawSample, None, None]:
         """Yield the rows from `start` on, in order, with one row group in memory at a time.
@@ -105,11 +105,11 @@ class Source(Protocol):
 
     @property
     def location(self) -> str:
-        """Where it was opened."""
+        """The location from which it was opened."""
 
     @property
     def reading(self) -> ReadOptions:
-        """How it is read."""
+        """The options for reading it."""
 
     @property
     def files(self) -> Sequence[SourceFile]:
@@ -117,7 +117,7 @@ class Source(Protocol):
 
 
 def changed(what: str, storage: Storage) -> SourceChanged:
-    """The error for a file, or an image that a file names, which is another one by now."""
+    """Return the error for a changed file, or a changed image that a file names."""
     return SourceChanged(
         f"{what} in {storage.location} has changed since this work was planned, or while it was "
         "read.\n"
@@ -128,7 +128,7 @@ def changed(what: str, storage: Storage) -> SourceChanged:
 
 @dataclass(frozen=True, slots=True)
 class OpenedFile:
-    """A file that people may speak of by `--map` and `--task-map`, and its `state` when opened."""
+    """A file to which `--map` and `--task-map` apply, and its `state` when opened."""
 
     storage: Storage
     reading: ReadOptions
@@ -142,14 +142,14 @@ class OpenedFile:
         return ImagePaths(self.storage, self.name, self.reading.allow_outside)
 
     def require_unchanged(self) -> None:
-        """Raise `SourceChanged` where size or time are others now, `SourceLost` for a lost one."""
+        """Raise `SourceChanged` if size or time have changed, `SourceLost` if the file is lost."""
         with self.storage.losses(self.name):
             state = self.storage.again(lambda: self.storage.state(self.name))
         if state != self.state:
             raise changed(self.name, self.storage)
 
     def matches_rule(self, rule: str) -> bool:
-        """Whether a rule of `--task-map` speaks of it, or of one of its rows."""
+        """Return whether a rule of `--task-map` matches it, or one of its rows."""
         return speaks_of(rule, self.name)
 
 
@@ -158,7 +158,7 @@ File = TypeVar("File", bound=OpenedFile)
 
 @dataclass(frozen=True, slots=True)
 class FileSource(Generic[File]):
-    """A folder of files of one kind, or one of them."""
+    """A folder with files of one kind, or one such file."""
 
     kind: str
     storage: Storage
@@ -167,7 +167,7 @@ class FileSource(Generic[File]):
 
     @property
     def location(self) -> str:
-        """Where it was opened."""
+        """The location from which it was opened."""
         return self.storage.location
 
     @classmethod
@@ -183,8 +183,7 @@ class FileSource(Generic[File]):
     ) -> "FileSource[File]":
         """Open these files, several at a time; `problems` as for `open_source`.
 
-        Raises `UsageError` for what was said of them and is true of none, and what `open_file`
-        raises.
+        Raises `UsageError` for options that match none of them, and what `open_file` raises.
         """
         with ThreadPoolExecutor(threads) as pool:
             opened = [pool.submit(open_file, storage, name, reading) for name in names]
@@ -194,7 +193,7 @@ class FileSource(Generic[File]):
         return source
 
     def refuse_unused_rules(self) -> None:
-        """Raise `UsageError` for what was said of a source and is true of none of its files."""
+        """Raise `UsageError` for options that match none of the source's files."""
         for part, value in self.reading.columns.items():
             if not any(part in file.shape.mapped for file in self.files):
                 msg = f"--map {part}={value}: no file of {self.location} has this column."
@@ -206,7 +205,7 @@ class FileSource(Generic[File]):
 
 
 def _collect(opened: list[Future[File]], problems: list[SourceError] | None) -> Iterator[File]:
-    """The files that were opened, in order; with a list of `problems`, those that could be."""
+    """Return the opened files in order; with a list of `problems`, skip those that failed."""
     for future in opened:
         error = future.exception()
         if isinstance(error, SourceError) and problems is not None:

@@ -1,4 +1,4 @@
-"""Thrift's compact protocol, in which Parquet writes its footers and page headers."""
+"""Reads Thrift's compact protocol, in which Parquet writes its footers and page headers."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -8,34 +8,34 @@ _TRUE, _FALSE, _BYTE, _I16, _I32, _I64, _DOUBLE, _BINARY, _LIST, _SET, _MAP, _ST
 
 
 class Compact:
-    """Just enough of the compact protocol to read structs of numbers and skip the rest."""
+    """Parses just enough of the compact protocol to read structs of numbers and skip the rest."""
 
     def __init__(self, data: bytes) -> None:
-        """Nothing is read yet."""
+        """Start at the beginning of the data."""
         self._data = data
         self.position = 0
 
     def struct(self) -> dict[int, Any]:
-        """Field number → value. Raises IndexError where the data ends."""
+        """Return field number → value. Raises IndexError if the data ends early."""
         return {
             number: kind == _TRUE if kind in {_TRUE, _FALSE} else self.value(kind)
             for number, kind in self.fields()
         }
 
     def fields(self) -> Iterator[tuple[int, int]]:
-        """Number and type of each field of a struct, whose value comes next."""
+        """Yield the number and type of each field of a struct; the caller reads its value."""
         number = 0
         while head := self._byte():
             number = number + (head >> 4) if head >> 4 else self._signed()
             yield number, head & 0x0F
 
     def structs(self) -> Iterator[dict[int, Any]]:
-        """The structs of a list, one at a time."""
+        """Yield the structs of a list, one at a time."""
         for _ in range(self._size(self._byte())):
             yield self.struct()
 
     def value(self, kind: int) -> Any:  # noqa: ANN401 - a Thrift value is a number, bytes or nested
-        """A value of this type. Raises IndexError where the data ends, KeyError for no type."""
+        """Return a value of this type. Raises IndexError at the end, KeyError for a wrong type."""
         if kind == _STRUCT:
             return self.struct()
         if kind in {_I16, _I32, _I64}:

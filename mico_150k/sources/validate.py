@@ -1,4 +1,4 @@
-"""Turns every raw row into a sample that all trainers read alike, or a skipped row."""
+"""Validates raw rows: each becomes a sample that all trainers read alike, or a skipped row."""
 
 from collections.abc import Iterable, Iterator
 
@@ -20,13 +20,13 @@ from mico_150k.images.header import Verify
 from mico_150k.images.reader import ImageReader, digest_of
 
 OUTPUT = "output"
-"""The output's name in place of an input's number."""
+"""The output's name, used in place of an input's number."""
 MOST_DETAIL = 600
 """The most characters of a detail, which may quote the source."""
 
 
 class RowValidator:
-    """Validates rows one by one; remembers the images that it re-encoded last."""
+    """Validates rows one by one; caches the images that it re-encoded last."""
 
     def __init__(self, verify: Verify = Verify.STRUCTURE, room: int | None = None) -> None:
         """Make a validator.
@@ -86,7 +86,7 @@ class RowValidator:
 
 
 def _wanting(row: RawSample) -> Reason | None:
-    """What is wrong with a row as a whole, before any image is looked at."""
+    """Return what is wrong with a row as a whole, before any image is examined."""
     if not row.instruction or not row.instruction.strip():
         return Reason.NO_INSTRUCTION
     if not is_text(row.instruction):
@@ -109,7 +109,7 @@ def _left_out(
         reason=reason,
         images=sum(not isinstance(cell, Missing) for cell in (*row.inputs, row.output)),
         image=image,
-        detail=excerpt(detail, MOST_DETAIL),  # a path may be no valid text, or a novel
+        detail=excerpt(detail, MOST_DETAIL),  # a path may be invalid text of any length
         size=len(data),
         digest=digest_of(data) if len(data) else "",
     )
