@@ -11,9 +11,10 @@ import importlib.machinery
 import importlib.util
 import io
 import json
+import os
 import sys
 import types
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 Job = Mapping[str, Any]
@@ -236,6 +237,17 @@ def attempt(step: str, results: Results, work: Callable[[], Any]) -> Any:
     return None
 
 
+class Run(types.SimpleNamespace):
+    """What a reader is told of the export and the launch."""
+
+    export: str
+
+    def records(self, name: str, lines: Collection[int]) -> dict[int, Any]:
+        """Return records of a file of JSON lines by their lines, which count from 0."""
+        with open(os.path.join(self.export, name), encoding="utf-8") as file:
+            return {at: json.loads(line) for at, line in enumerate(file) if at in lines}
+
+
 def load_reader(path: str) -> Any:
     """The trainer's reader, as a module."""
     spec = importlib.util.spec_from_file_location("mico_smoke_reader", path)
@@ -256,7 +268,7 @@ def do_training(job: Job, results: Results) -> None:
         return
     results.tell("options", options=flat(options))
     tokenizer = Tokenizer()
-    run = types.SimpleNamespace(
+    run = Run(
         export=job["export"],
         rows=job["rows"],
         processes=processes,

@@ -2,7 +2,6 @@
 
 import contextlib
 import itertools
-import json
 import os
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -106,14 +105,9 @@ def read(options: Mapping[str, Any], run: Any) -> Iterator[dict[str, Any]]:
 
 def records(run: Any, rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """The rows on the lines that the files are named by."""
-    wanted = {row["row"] for row in rows}
-    found = {}
-    with open(os.path.join(run.export, "rows.jsonl"), encoding="utf-8") as file:
-        for number, line in enumerate(file, 1):
-            if number in wanted:
-                found[number] = json.loads(line)
+    found = run.records("rows.jsonl", {row["row"] - 1 for row in rows})
     for row in rows:
-        record = found[row["row"]]
+        record = found[row["row"] - 1]
         # The trainer puts a space after every comma.
         text = ", ".join(record["caption"].replace(", ", ",").split(","))
         yield {"text": text, "inputs": len(record["inputs"])}

@@ -1,16 +1,15 @@
 """Reads an export by DiffSynth-Studio's own code; run in its environment."""
 
-import json
-import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 
 def parse(argv: list[str]) -> Mapping[str, Any]:
-    """The options by its own parser."""
+    """The options by its own parser: each model has a `train.py` with its own."""
     import train as script
 
-    return vars(script.qwen_image_parser().parse_args(argv))
+    of_model = getattr(script, "flux2_parser", None) or script.qwen_image_parser
+    return vars(of_model().parse_args(argv))
 
 
 def read(options: Mapping[str, Any], run: Any) -> Iterator[dict[str, Any]]:
@@ -43,8 +42,7 @@ def read(options: Mapping[str, Any], run: Any) -> Iterator[dict[str, Any]]:
 
 def records(run: Any, rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """The records on the same lines."""
-    with open(os.path.join(run.export, "diffsynth-mico.jsonl"), encoding="utf-8") as file:
-        lines = [next(file) for _ in rows]
+    found = run.records("diffsynth-mico.jsonl", {row["row"] for row in rows})
     for row in rows:
-        record = json.loads(lines[row["row"]])
+        record = found[row["row"]]
         yield {"text": record["prompt"], "inputs": len(record["edit_image"])}

@@ -3,30 +3,52 @@
 import argparse
 import json
 import os
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 
 def parse(argv: list[str]) -> Mapping[str, Any]:
-    """The options by its own parser."""
-    import qwen_image_train_network as script
+    """The options by its own parser: each model has a script with its own."""
+    if _is_flux2():
+        import flux_2_train_network as script
 
-    parser = script.qwen_image_setup_parser(script.setup_parser_common())
+        parser = script.flux2_setup_parser(script.setup_parser_common())
+    else:
+        import qwen_image_train_network as script
+
+        parser = script.qwen_image_setup_parser(script.setup_parser_common())
     return vars(script.read_config_from_file(parser.parse_args(argv), parser))
+
+
+def _is_flux2() -> bool:
+    """Whether train.sh starts the script for FLUX.2."""
+    return os.path.basename(sys.argv[0]).startswith("flux_2")
+
+
+def _architecture(options: Mapping[str, Any]) -> str:
+    if _is_flux2():
+        from musubi_tuner.flux_2.flux2_utils import FLUX2_MODEL_INFO
+
+        architecture: str = FLUX2_MODEL_INFO[options["model_version"]].architecture
+    else:
+        from musubi_tuner.dataset.image_video_dataset import ARCHITECTURE_QWEN_IMAGE_EDIT
+
+        architecture = ARCHITECTURE_QWEN_IMAGE_EDIT
+    return architecture
 
 
 def read(options: Mapping[str, Any], run: Any) -> Iterator[dict[str, Any]]:
     """The first rows as they would be cached: a training reads nothing but those caches."""
     from musubi_tuner.dataset import config_utils
-    from musubi_tuner.dataset.image_video_dataset import ARCHITECTURE_QWEN_IMAGE_EDIT
 
     config = config_utils.load_user_config(options["dataset_config"])
     for dataset in config["datasets"]:  # nothing is written, wherever it would be
         dataset["cache_directory"] = os.path.join(tempfile.gettempdir(), "cache")
     generator = config_utils.BlueprintGenerator(config_utils.ConfigSanitizer())
     blueprint = generator.generate(
-        config, argparse.Namespace(**options), architecture=ARCHITECTURE_QWEN_IMAGE_EDIT
+        config, argparse.Namespace(**options), architecture=_architecture(options)
     )
     group = config_utils.generate_dataset_group_by_blueprint(blueprint.dataset_group)
     for dataset in group.datasets:

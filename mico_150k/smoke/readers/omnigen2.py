@@ -1,6 +1,5 @@
 """Reads an export by OmniGen2's own code; run in its environment."""
 
-import json
 import os
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -44,8 +43,7 @@ def read(options: Mapping[str, Any], run: Any) -> Iterator[dict[str, Any]]:
 
 def records(run: Any, rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """The records on the same lines."""
-    with open(os.path.join(run.export, "omnigen2-mico.jsonl"), encoding="utf-8") as file:
-        lines = [next(file) for _ in rows]
+    found = run.records("omnigen2-mico.jsonl", {row["row"] for row in rows})
     for row in rows:
-        record = json.loads(lines[row["row"]])
+        record = found[row["row"]]
         yield {"text": record["instruction"], "inputs": len(record["input_images"])}
